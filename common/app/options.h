@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/http/limits.h"
+#include "common/net/listener.h"
+
+namespace quartet::app {
+
+/// What the command line (or QUARTET_*) says. The same in every server.
+struct Options {
+  net::Address listen{"127.0.0.1", 8080};
+  std::string mode;          ///< only quartet-fork has modes
+  std::size_t workers = 1;   ///< processes, threads or loops
+  http::Limits limits;
+  std::filesystem::path root;  ///< of /file/; empty: none
+  std::size_t ballast = 0;   ///< MiB of touched memory that the parent holds
+  bool enable_faults = false;
+};
+
+/// A way to run a model: "prefork" of quartet-fork, or "" for a model without modes.
+struct Mode {
+  std::string_view name;
+  std::size_t default_workers;
+  bool many_workers;  ///< otherwise --workers 1 is the only choice
+};
+
+/// What main knows of its model. The first mode is the default.
+struct Model {
+  std::string_view name;     ///< "quartet-epoll"
+  std::string_view summary;  ///< one sentence for --help
+  std::vector<Mode> modes;
+};
+
+/// Reads the command line, then the environment for what it does not say.
+/// @return the options; or exits: 0 after --help and --version, 2 with one sentence for a usage error
+Options parse_options(int argc, char** argv, const Model& model);
+
+}  // namespace quartet::app

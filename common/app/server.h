@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+
+#include "common/app/options.h"
+#include "common/app/slots.h"
+#include "common/http/connection.h"
+#include "common/net/listener.h"
+#include "common/net/shutdown.h"
+
+namespace quartet::app {
+
+/// Exit statuses of every server.
+enum ExitStatus { kDrained = 0, kStartFailed = 1, kUsage = 2, kCut = 3 };
+
+/// What every model is given: all that the models share.
+struct Server {
+  const Options& options;
+  const http::Service& service;
+  net::Listener& listener;
+  net::Shutdown& shutdown;
+  SlotTable& slots;
+
+  /// Every worker can serve: prints "listening on ADDR:PORT" on stdout, flushed.
+  void announce() const;
+};
+
+/// A model: serves until the drain is over. @return kDrained or kCut
+using Serve = std::function<int(Server&)>;
+
+/// The whole of main: options, listener, routes, ballast; then the model. Errors become one sentence and an exit status.
+int run_server(int argc, char** argv, const Model& model, const Serve& serve);
+
+/// After the drain: logs how many connections were cut, if any. @return kDrained, or kCut if there were some
+int drained(const Server& server);
+
+}  // namespace quartet::app

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <span>
+
+#include "common/http/slot.h"
+
+namespace quartet::app {
+
+/// The slots of all workers, in anonymous memory that forks share.
+class SlotTable {
+ public:
+  /// @throws std::system_error when it cannot be mapped
+  explicit SlotTable(std::size_t count);
+  ~SlotTable();
+  SlotTable(const SlotTable&) = delete;
+  SlotTable& operator=(const SlotTable&) = delete;
+
+  /// Takes a free slot for the calling thread. Safe against every other process and thread.
+  /// @throws std::runtime_error when all are taken
+  http::Slot& take();
+  /// Takes a free slot for a process that is about to be forked; own() names that process.
+  http::Slot& reserve();
+  /// The calling thread owns the slot that its parent reserved.
+  static void own(http::Slot& slot);
+  /// Frees it: gauges go to 0 (a crash leaves them behind), counters stay.
+  static void release(http::Slot& slot);
+  /// Frees the slot of a process that was reaped. @return it, or null
+  http::Slot* release_process(pid_t process);
+
+  /// Connections open now, over all slots.
+  std::size_t open_connections() const;
+  std::span<http::Slot> all() const { return {slots_, count_}; }
+
+ private:
+  http::Slot* slots_;
+  std::size_t count_;
+};
+
+}  // namespace quartet::app

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/http/limits.h"
+#include "common/http/message.h"
+#include "common/http/pooled.h"
+#include "common/http/request_parser.h"
+#include "common/http/router.h"
+#include "common/http/slot.h"
+
+namespace quartet::http {
+
+/// What a connection wants its model to do next.
+enum class Want : std::uint8_t {
+  read,   ///< wait for bytes, then on_bytes, on_eof or (past the deadline) on_tick
+  run,    ///< call run()
+  write,  ///< send output(), then on_written
+  sleep,  ///< wait until deadline(), then on_tick
+  close,  ///< close the socket and drop the connection
+};
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+/// One reading of the clocks, the caller's: it gives deadlines and the Date field.
+struct Moment {
+  TimePoint steady;
+  std::time_t unix_seconds;
+};
+
+/// What is to be sent: the bytes first, then the file.
+struct Output {
+  std::string_view bytes;
+  const FileRange* file;  ///< may be null
+};
+
+/// What every connection of a server shares.
+struct Service {
+  const Router& router;
+  Limits limits;
+  /// Answers to pipelined requests that may gather before they are sent. Process per request needs 1.
+  std::size_t batch_requests = 64;
+};
+
+/// The conversation with one client, without its socket: bytes and time in, bytes and wishes out (sans-I/O).
+/// A model loops over want(). All that it may do next follows from the state here; nothing calls back.
+class Connection {
+ public:
+  Connection(const Service& service, Slot& slot, Moment now);
+  ~Connection();
+  Connection(const Connection&) = delete;  // llhttp points back into the parser
+  Connection& operator=(const Connection&) = delete;
+
+  /// @name Events
+  /// @{
+  /// Only while want() is read. The bytes are copied where they are still needed.
+  void on_bytes(std::string_view bytes, Moment now);
+  /// The peer sends no more; what it asked for is still answered.
+  void on_eof(Moment now);
+  /// @param count bytes of output() that left, counted across bytes and file
+  void on_written(std::size_t count, Moment now);
+  /// Looks at the deadline; call it as often as you like.
+  void on_tick(Moment now);
+  /// Sticky: the answer in hand, or the next one, is the last; without a request for 100 ms it closes.
+  void on_shutdown(Moment now);
+  /// @}
+
+  /// The only place where application code runs: a handler, or a stream's next part. Only while want() is run.
+  void run(Moment now);
+  /// Another process ran and wrote the request in hand. Only while want() is run.
+  /// @param keep_alive whether that answer left the connection open
+  void on_answered(bool keep_alive, Moment now);
+  /// This process is a fork of the one that owned the connection: account to its own slot from here on.
+  void on_forked(Slot& slot);
+
+  Want want() const;
+  Output output() const;
+  /// When on_tick() has something to do; TimePoint::max() for never.
+  TimePoint deadline() const;
+  /// The answer begun by the last run() is not completely written.
+  bool answering() const;
+  /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline, because
+  /// a plain close would let a reset overtake the answer (RFC 9112, 9.6).
+  bool finishing() const;
+
+ private:
+  enum class Closing : std::uint8_t { no, plainly, lingering, now };
+
+  bool request_ready() const;
+  bool output_pending() const { return output_sent_ < output_.size() || file_.has_value(); }
+  bool may_batch() const;
+  std::optional<Phase> phase() const;
+  TimePoint read_deadline() const;
+
+  void receive(std::string_view bytes, Moment now);
+  void on_head(bool body_started, Moment now);
+  void continue_with_input(Moment now);
+  void answer_request(Moment now);
+  void accept_outcome(Outcome outcome, Moment now);
+  void send_response(const Response& response, std::uint64_t length, Moment now);
+  void start_stream(Stream stream, Moment now);
+  void send_next_part(Moment now);
+  void request_answered(bool keep_alive, Moment now);
+  void fail(int status, std::string_view detail, Moment now);
+  void said_everything(Moment now);
+  void close_now();
+  bool keeps_alive() const;
+  std::string& begin_output(Moment now);
+  void publish();
+
+  const Service& service_;
+  Slot* slot_;
+  RequestParser parser_;
+  const Route* route_ = nullptr;    // of the request in hand
+  Pooled<std::string> input_;       // received behind the request in hand
+  Pooled<std::string> output_;
+  std::size_t output_sent_ = 0;     // of output_
+  std::optional<FileRange> file_;
+  std::optional<Response> delayed_;
+  std::optional<Stream> stream_;
+
+  TimePoint since_;        // of the current wait: idle, head, body, write, sleep (then: until) or linger
+  TimePoint write_since_;
+  std::uint64_t written_ = 0;       // since write_since_
+  std::size_t answered_ = 0;        // requests on this connection
+  std::size_t batched_ = 0;         // answers in output_
+  Closing closing_ = Closing::no;   // after the output
+  bool eof_ = false;
+  bool shutdown_ = false;
+  std::optional<Phase> published_;
+};
+
+}  // namespace quartet::http

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <list>
+#include <string>
+
+#include "common/net/fd.h"
+
+namespace quartet::net {
+
+/// An address to listen on: "127.0.0.1:8080", "[::1]:0".
+struct Address {
+  std::string host;  ///< numeric IPv4 or IPv6, without brackets
+  int port = 0;      ///< 0: the kernel chooses
+
+  /// @throws std::invalid_argument with one sentence
+  static Address parse(const std::string& text);
+  std::string to_string() const;
+  bool is_loopback() const;
+};
+
+/// A listening TCP socket. The sockets that it accepts inherit TCP_NODELAY and the tick (SO_RCVTIMEO, SO_SNDTIMEO),
+/// so that a blocking call returns with EAGAIN after kTick at the latest, without a system call per client.
+class Listener {
+ public:
+  /// Binds and listens. @throws std::system_error "bind 127.0.0.1:8080: Address already in use"
+  explicit Listener(const Address& address);
+
+  int descriptor() const { return socket_.get(); }
+  /// With the real port.
+  const Address& address() const { return address_; }
+
+  /// The next client, waiting a tick for it at most unless the listener is non-blocking; empty with errno set when
+  /// there was none: is_transient(), is_exhausted(), or EINVAL after stop().
+  /// @param flags for accept4(2): SOCK_CLOEXEC is always added; event loops add SOCK_NONBLOCK
+  Fd accept(int flags = 0);
+  void set_blocking(bool blocking);
+  /// Drain: the whole accept queue in one go (closing a listener resets what is left in it).
+  std::list<Fd> accept_all(int flags = 0);
+  /// Nobody can connect any more, nor accept, in any process that shares the socket (then: EINVAL).
+  void stop();
+  void close() { socket_.reset(); }
+
+ private:
+  Address address_;
+  Fd socket_;
+};
+
+}  // namespace quartet::net

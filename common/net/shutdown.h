@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+
+#include "common/http/connection.h"
+
+namespace quartet::net {
+
+/// The drain: begun by the first SIGTERM, SIGINT or SIGQUIT. One per process, because signal handlers are.
+class Shutdown {
+ public:
+  /// Installs the handlers (without SA_RESTART: blocking calls return EINTR and look at the flag).
+  /// @param drain_timeout after it, what is left is cut; 0 = never. A second later SIGALRM ends even a hung process.
+  explicit Shutdown(std::chrono::milliseconds drain_timeout);
+
+  /// For a parent of workers: a second signal is counted, not obeyed on the spot, so that it can kill them first.
+  void become_parent();
+  /// For a worker under such a parent, in the child: SIGTERM drains, however often it comes; Ctrl-C, which reaches the
+  /// whole group, is the parent's business; and the parent's death is a SIGTERM.
+  /// @param parent its pid: it may be dead already
+  void become_worker(pid_t parent);
+
+  bool requested() const;
+  /// A second signal came (parents only).
+  bool repeated() const;
+  /// The drain timeout has passed: cut what is left.
+  bool overdue(http::TimePoint now) const;
+  /// TimePoint::max() while no drain is under way, or when it is unlimited.
+  http::TimePoint deadline() const;
+  /// An eventfd that becomes, and stays, readable at the first signal.
+  int descriptor() const;
+
+ private:
+  std::chrono::milliseconds drain_timeout_;
+};
+
+}  // namespace quartet::net

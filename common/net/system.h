@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <system_error>
+
+#include "common/http/connection.h"
+
+namespace quartet::net {
+
+/// How often a waiting worker looks at deadlines and at the shutdown flag, in every model.
+inline constexpr std::chrono::milliseconds kTick{100};
+
+/// Not now: try again when the descriptor is ready (EAGAIN, EWOULDBLOCK) or the signal is handled (EINTR).
+bool is_transient(int error);
+/// No descriptor or memory for another connection (EMFILE, ENFILE, ENOBUFS, ENOMEM); it may pass.
+bool is_exhausted(int error);
+
+/// "bind 127.0.0.1:8080" -> std::system_error with errno's text behind it, as main prints it.
+[[noreturn]] void throw_errno(const std::string& what);
+/// Returns the result, or throws for -1.
+int check(int result, const std::string& what);
+
+/// Both clocks, read once.
+http::Moment now();
+
+}  // namespace quartet::net
