@@ -15,11 +15,11 @@ namespace quartet::app {
 /// What the command line (or QUARTET_*) says. The same in every server.
 struct Options {
   net::Address listen{"127.0.0.1", 8080};
-  std::string mode;          ///< only quartet-fork has modes
-  std::size_t workers = 1;   ///< processes, threads or loops
+  std::string mode;         ///< only quartet-fork has modes
+  std::size_t workers = 1;  ///< processes, threads or loops
   http::Limits limits;
   std::filesystem::path root;  ///< of /file/; empty: none
-  std::size_t ballast = 0;   ///< MiB of touched memory that the parent holds
+  std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds
   bool enable_faults = false;
 };
 

@@ -28,10 +28,13 @@ struct Server {
 /// A model: serves until the drain is over. @return kDrained or kCut
 using Serve = std::function<int(Server&)>;
 
-/// The whole of main: options, listener, routes, ballast; then the model. Errors become one sentence and an exit status.
+/// The whole of main: options, listener, routes, ballast; then the model. Errors become one sentence and an
+/// exit status.
 int run_server(int argc, char** argv, const Model& model, const Serve& serve);
 
-/// After the drain: logs how many connections were cut, if any. @return kDrained, or kCut if there were some
-int drained(const Server& server);
+/// After the drain: logs how many connections were cut, if any.
+/// @param still_open those that are cut now, beside the ones that their workers have cut (Slot::cut)
+/// @return kDrained, or kCut if there were some
+int drained(const Server& server, std::size_t still_open = 0);
 
 }  // namespace quartet::app

@@ -3,13 +3,14 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "common/http/slot.h"
 
 namespace quartet::app {
 
-/// The slots of all workers, in anonymous memory that forks share.
+/// The slots of all workers, in anonymous memory that forks share. Slots that nobody took cost no memory.
 class SlotTable {
  public:
   /// @throws std::system_error when it cannot be mapped
@@ -18,11 +19,16 @@ class SlotTable {
   SlotTable(const SlotTable&) = delete;
   SlotTable& operator=(const SlotTable&) = delete;
 
-  /// Takes a free slot for the calling thread. Safe against every other process and thread.
+  /// Takes the first free slot for the calling thread. Safe against every other process and thread.
   /// @throws std::runtime_error when all are taken
   http::Slot& take();
-  /// Takes a free slot for a process that is about to be forked; own() names that process.
+  /// Takes the first free slot for a process that is about to be forked. Then the parent calls assign() and
+  /// the child own(), in any order; the slot is freed by the process that reaps the child (or by release() if
+  /// fork fails).
+  /// @throws std::runtime_error when all are taken
   http::Slot& reserve();
+  /// The parent names the process that it forked: own() comes too late when the child dies at once.
+  static void assign(http::Slot& slot, pid_t process);
   /// The calling thread owns the slot that its parent reserved.
   static void own(http::Slot& slot);
   /// Frees it: gauges go to 0 (a crash leaves them behind), counters stay.
@@ -33,8 +39,12 @@ class SlotTable {
   /// Connections open now, over all slots.
   std::size_t open_connections() const;
   std::span<http::Slot> all() const { return {slots_, count_}; }
+  /// All slots that were ever taken.
+  std::span<http::Slot> used() const;
 
  private:
+  http::Slot& claim(std::int32_t process);
+
   http::Slot* slots_;
   std::size_t count_;
 };

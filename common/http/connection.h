@@ -13,6 +13,7 @@
 #include "common/http/pooled.h"
 #include "common/http/request_parser.h"
 #include "common/http/router.h"
+#include "common/http/serializer.h"
 #include "common/http/slot.h"
 
 namespace quartet::http {
@@ -71,7 +72,8 @@ class Connection {
   void on_shutdown(Moment now);
   /// @}
 
-  /// The only place where application code runs: a handler, or a stream's next part. Only while want() is run.
+  /// The only place where application code runs: a handler, or a stream's next part. Only while want() is
+  /// run.
   void run(Moment now);
   /// Another process ran and wrote the request in hand. Only while want() is run.
   /// @param keep_alive whether that answer left the connection open
@@ -85,52 +87,62 @@ class Connection {
   TimePoint deadline() const;
   /// The answer begun by the last run() is not completely written.
   bool answering() const;
-  /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline, because
-  /// a plain close would let a reset overtake the answer (RFC 9112, 9.6).
+  /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline,
+  /// because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
   bool finishing() const;
 
  private:
-  enum class Closing : std::uint8_t { no, plainly, lingering, now };
+  /// What becomes of the socket once the output has left.
+  enum class Closing : std::uint8_t { no, plainly, lingering, at_once };
 
   bool request_ready() const;
-  bool output_pending() const { return output_sent_ < output_.size() || file_.has_value(); }
-  bool may_batch() const;
+  bool may_run() const;
+  bool output_pending() const { return (output_ && output_->size() > output_sent_) || file_.has_value(); }
   std::optional<Phase> phase() const;
   TimePoint read_deadline() const;
 
-  void receive(std::string_view bytes, Moment now);
-  void on_head(bool body_started, Moment now);
+  std::size_t receive(std::string_view bytes, Moment now);
+  void on_head(bool body_has_begun, Moment now);
   void continue_with_input(Moment now);
-  void answer_request(Moment now);
-  void accept_outcome(Outcome outcome, Moment now);
-  void send_response(const Response& response, std::uint64_t length, Moment now);
-  void start_stream(Stream stream, Moment now);
-  void send_next_part(Moment now);
-  void request_answered(bool keep_alive, Moment now);
-  void fail(int status, std::string_view detail, Moment now);
-  void said_everything(Moment now);
-  void close_now();
-  bool keeps_alive() const;
+
+  std::optional<Response> answer_without_handler() const;
+  Outcome handle_request();
+  void begin_answer(Response response, Moment now);
+  void begin_answer(Delay delay, Moment now);
+  void begin_answer(FileResponse response, Moment now);
+  void begin_answer(Stream stream, Moment now);
+  void append_answer_head(const Response& response, Framing framing, std::uint64_t length, Moment now);
+  void append_next_part(Moment now);
+  void end_request(bool keep_alive, Moment now);
+
+  void wake_up(Moment now);
+  void give_up_reading(Moment now);
+  void fail(const Rejection& rejection, Moment now);
+  void fail(const Response& response, Moment now);
   std::string& begin_output(Moment now);
   void publish();
 
   const Service& service_;
   Slot* slot_;
   RequestParser parser_;
-  const Route* route_ = nullptr;    // of the request in hand
-  Pooled<std::string> input_;       // received behind the request in hand
-  Pooled<std::string> output_;
-  std::size_t output_sent_ = 0;     // of output_
-  std::optional<FileRange> file_;
-  std::optional<Response> delayed_;
-  std::optional<Stream> stream_;
+  const Route* route_ = nullptr;  // of the request in hand; null: 404 or OPTIONS *
+  Pooled<std::string> input_;     // received behind the request in hand
+  std::size_t input_taken_ = 0;   // of input_
 
-  TimePoint since_;        // of the current wait: idle, head, body, write, sleep (then: until) or linger
+  Pooled<std::string> output_;
+  std::size_t output_sent_ = 0;      // of output_
+  std::optional<FileRange> file_;    // behind output_
+  std::optional<Response> delayed_;  // due at wake_
+  std::optional<Stream> stream_;     // its next part is due at wake_, or now
+  std::optional<TimePoint> wake_;
+  bool answer_keeps_alive_ = true;  // as its Connection field says
+
+  TimePoint since_;  // of what read waits for: a first byte, a head, a body, EOF
   TimePoint write_since_;
-  std::uint64_t written_ = 0;       // since write_since_
-  std::size_t answered_ = 0;        // requests on this connection
-  std::size_t batched_ = 0;         // answers in output_
-  Closing closing_ = Closing::no;   // after the output
+  std::uint64_t written_ = 0;  // since write_since_
+  std::size_t answered_ = 0;   // requests of this connection
+  std::size_t batched_ = 0;    // answers in output_
+  Closing closing_ = Closing::no;
   bool eof_ = false;
   bool shutdown_ = false;
   std::optional<Phase> published_;

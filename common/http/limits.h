@@ -13,14 +13,17 @@ struct Limits {
   /// Bytes of all field lines (and of trailers and chunk extensions, which an attacker can repeat as well):
   /// four times what browsers send with large cookies. Above: 431.
   std::size_t max_header_bytes = 32768;
-  /// Field lines in a head or in trailers; bounds the work of looking one up. As in Apache (LimitRequestFields).
+  /// Field lines in a head or in trailers; bounds the work of looking one up. As in Apache
+  /// (LimitRequestFields).
   std::size_t max_headers = 100;
-  /// Bytes of a request body, which is buffered whole: what one connection may make a worker hold. Above: 413.
+  /// Bytes of a request body, which is buffered whole: what one connection may make a worker hold. Above:
+  /// 413.
   std::size_t max_body = 1 << 20;
   /// Connections open at a time, over all workers; then the server stops accepting and clients wait in the
   /// kernel's queue. Below the usual hard limit of descriptors.
   std::size_t max_connections = 10000;
-  /// Requests answered on one connection before it is closed; gives waiting clients a turn in a blocking pool.
+  /// Requests answered on one connection before it is closed; gives waiting clients a turn in a blocking
+  /// pool.
   std::size_t max_requests_per_connection = 1000;
   /// From the first byte of any kind (or from accept, for the first request) to the end of the head: a client
   /// that dribbles cannot hold a worker for ever.

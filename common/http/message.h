@@ -57,8 +57,8 @@ struct Request {
 struct Response {
   int status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
-  std::string body;
-  std::vector<std::pair<std::string_view, std::string>> fields;  ///< further field lines
+  std::string body{};
+  std::vector<std::pair<std::string_view, std::string>> fields{};  ///< further field lines
 };
 
 /// "text/plain" with a status: how every error is answered. `detail` ends in no newline.
@@ -79,7 +79,7 @@ struct FileResponse {
 /// A response without a known length: chunked, or close-delimited to HTTP/1.0 (RFC 9112, 7.1 and 6.3).
 struct Stream {
   Response response;
-  /// Appends the next part; false when there was none left (then nothing was appended).
+  /// Appends the next part. @return whether another one follows
   std::function<bool(std::string&)> next;
   std::chrono::milliseconds interval{0};  ///< pause before every part but the first
 };

@@ -2,13 +2,22 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace quartet::http {
 
-/// Holds a T only while it is in use, taken from a free list of the thread. Thus a busy connection allocates nothing
-/// and an idle one holds nothing. T needs a free function recycle(T&) that empties it and gives up excessive memory.
+/// Empties a buffer; a rare huge one does not stay in the pool.
+inline void recycle(std::string& buffer) {
+  constexpr std::size_t kKeptCapacity = 256 * 1024;
+  if (buffer.capacity() > kKeptCapacity) buffer = {};
+  buffer.clear();
+}
+
+/// Holds a T only while it is in use, taken from a free list of the thread. Thus a busy connection allocates
+/// nothing and an idle one holds nothing. T needs a free function recycle(T&) that empties it and gives up
+/// excessive memory.
 template <typename T>
 class Pooled {
  public:

@@ -16,9 +16,9 @@ using Handler = std::function<Outcome(const Request&, const Slot&)>;
 
 struct Route {
   std::vector<Method> methods;  ///< HEAD comes with GET, OPTIONS with everything
-  std::string path;             ///< exact; or, ending in "/", a prefix of at least one more character ("/file/")
-  std::string summary;          ///< one line for the index
-  bool quick = false;           ///< microseconds: pipelined answers may wait for one another in one send
+  std::string path;     ///< exact; or, ending in "/", a prefix of at least one more character ("/file/")
+  std::string summary;  ///< one line for the index
+  bool quick = false;   ///< microseconds: pipelined answers may wait for one another in one send
   Handler handler;
 
   bool allows(Method method) const;

@@ -10,14 +10,14 @@ namespace quartet::http {
 enum class Phase : std::uint8_t { accepted, reading, running, sleeping, writing, idle };
 inline constexpr std::size_t kPhases = 6;
 
-/// One worker's counters and gauges. A slot has one writer at a time (its worker) and any number of readers in
-/// any process, so that a plain relaxed load and store is enough: no locked instruction on the hot path.
+/// One worker's counters and gauges. A slot has one writer at a time (its worker) and any number of readers
+/// in any process, so that a plain relaxed load and store is enough: no locked instruction on the hot path.
 struct alignas(64) Slot {
   using Count = std::atomic<std::uint64_t>;
 
-  std::atomic<std::int32_t> process{0};     ///< pid; 0: the slot is free
-  std::atomic<std::int32_t> thread{0};      ///< tid
-  std::atomic<std::uint32_t> worker{0};     ///< index of the slot in its table
+  std::atomic<std::int32_t> process{0};      ///< pid; 0: the slot is free
+  std::atomic<std::int32_t> thread{0};       ///< tid
+  std::atomic<std::uint32_t> worker{0};      ///< index of the slot in its table
   std::atomic<std::uint32_t> generation{0};  ///< how many workers have used this slot
 
   // counters: never reset, also not when another worker takes the slot

@@ -18,8 +18,9 @@ struct Address {
   bool is_loopback() const;
 };
 
-/// A listening TCP socket. The sockets that it accepts inherit TCP_NODELAY and the tick (SO_RCVTIMEO, SO_SNDTIMEO),
-/// so that a blocking call returns with EAGAIN after kTick at the latest, without a system call per client.
+/// A listening TCP socket. The sockets that it accepts inherit TCP_NODELAY and the tick (SO_RCVTIMEO,
+/// SO_SNDTIMEO), so that a blocking call returns with EAGAIN after kTick at the latest, without a system call
+/// per client.
 class Listener {
  public:
   /// Binds and listens. @throws std::system_error "bind 127.0.0.1:8080: Address already in use"
@@ -29,8 +30,8 @@ class Listener {
   /// With the real port.
   const Address& address() const { return address_; }
 
-  /// The next client, waiting a tick for it at most unless the listener is non-blocking; empty with errno set when
-  /// there was none: is_transient(), is_exhausted(), or EINVAL after stop().
+  /// The next client, waiting a tick for it at most unless the listener is non-blocking; empty with errno set
+  /// when there was none: is_transient(), is_exhausted(), or EINVAL after stop().
   /// @param flags for accept4(2): SOCK_CLOEXEC is always added; event loops add SOCK_NONBLOCK
   Fd accept(int flags = 0);
   void set_blocking(bool blocking);

@@ -10,13 +10,15 @@ namespace quartet::net {
 class Shutdown {
  public:
   /// Installs the handlers (without SA_RESTART: blocking calls return EINTR and look at the flag).
-  /// @param drain_timeout after it, what is left is cut; 0 = never. A second later SIGALRM ends even a hung process.
+  /// @param drain_timeout after it, what is left is cut; 0 = never. A second later SIGALRM ends even a hung
+  /// process.
   explicit Shutdown(std::chrono::milliseconds drain_timeout);
 
-  /// For a parent of workers: a second signal is counted, not obeyed on the spot, so that it can kill them first.
+  /// For a parent of workers: a second signal is counted, not obeyed on the spot, so that it can kill them
+  /// first.
   void become_parent();
-  /// For a worker under such a parent, in the child: SIGTERM drains, however often it comes; Ctrl-C, which reaches the
-  /// whole group, is the parent's business; and the parent's death is a SIGTERM.
+  /// For a worker under such a parent, in the child: SIGTERM drains, however often it comes; Ctrl-C, which
+  /// reaches the whole group, is the parent's business; and the parent's death is a SIGTERM.
   /// @param parent its pid: it may be dead already
   void become_worker(pid_t parent);
 

@@ -15,7 +15,8 @@ inline constexpr std::size_t kReadBuffer = 64 * 1024;
 /// Receives once. @return bytes, 0 at the end, -1 with errno set
 ssize_t receive(int socket, std::span<char> buffer);
 
-/// The one place where an Output leaves: send(2), held back with MSG_MORE when a file follows, then sendfile(2).
+/// The one place where an Output leaves: send(2), held back with MSG_MORE when a file follows, then
+/// sendfile(2).
 /// @return bytes sent across both, or -1 with errno set when nothing could be sent
 ssize_t send_output(int socket, const http::Output& output);
 

@@ -1,0 +1,340 @@
+#include "common/app/options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <llhttp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <asio/version.hpp>
+#include <cctype>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+
+#include "common/app/number.h"
+#include "common/app/server.h"
+
+namespace quartet::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// The most that an option takes: far above any use, and far below where sums overflow.
+constexpr std::size_t kMostBytes = std::size_t{1} << 40;
+constexpr std::size_t kMostConnections = 1'000'000;
+constexpr std::size_t kMostRequests = 1'000'000'000;
+constexpr std::size_t kMostWorkers = 10'000;
+constexpr std::size_t kMostMebibytes = std::size_t{1} << 20;
+constexpr milliseconds kLongest = seconds(1'000'000);
+
+/// Turns an option's text into its value. @throws std::invalid_argument with the reason
+using Read = std::function<void(const std::string& text)>;
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+template <typename... Arguments>
+[[noreturn]] void reject(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  throw std::invalid_argument(fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
+std::size_t parse_number(std::string_view text, std::size_t least, std::size_t most) {
+  const auto number = parse_digits(text);
+  if (!number || *number < least || *number > most) {
+    reject("\"{}\" is not a whole number from {} to {}", text, least, most);
+  }
+  return *number;
+}
+
+/// A bare 0 needs no unit.
+std::optional<milliseconds> parse_unit(std::string_view unit, std::uint64_t number) {
+  if (unit == "s") return seconds(1);
+  if (unit == "ms" || (unit.empty() && number == 0)) return milliseconds(1);
+  return std::nullopt;
+}
+
+milliseconds parse_duration(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_digits(text.substr(0, digits));
+  const auto unit = number ? parse_unit(text.substr(digits), *number) : std::nullopt;
+  if (!unit || *number > static_cast<std::uint64_t>(kLongest / *unit)) {
+    reject("\"{}\" is not a duration such as 10s or 250ms (at most {}s; 0 is unlimited)", text,
+           kLongest / seconds(1));
+  }
+  return *unit * static_cast<std::int64_t>(*number);
+}
+
+std::string format_duration(milliseconds duration) {
+  if (duration % seconds(1) == milliseconds(0)) return fmt::format("{}s", duration / seconds(1));
+  return fmt::format("{}ms", duration.count());
+}
+
+bool parse_switch(std::string_view text) {
+  if (text == "1" || text == "true") return true;
+  if (text == "0" || text == "false") return false;
+  reject("\"{}\" is neither 1 nor 0", text);
+}
+
+std::filesystem::path parse_directory(const std::string& text) {
+  std::error_code error;  // whatever is wrong with it, it is no directory that we can serve
+  if (!std::filesystem::is_directory(text, error)) reject("\"{}\" is not a directory", text);
+  return text;
+}
+
+/// "prefork, per-connection and per-request"
+std::string join_names(const std::vector<Mode>& modes) {
+  std::string names;
+  for (std::size_t i = 0; i < modes.size(); ++i) {
+    if (i > 0) names += i + 1 == modes.size() ? " and " : ", ";
+    names += modes[i].name;
+  }
+  return names;
+}
+
+const Mode& parse_mode(std::string_view text, const Model& model) {
+  if (model.modes.size() == 1) {
+    reject("{} has one mode; only quartet-fork has --mode prefork, per-connection and per-request",
+           model.name);
+  }
+  const auto found = std::ranges::find(model.modes, text, &Mode::name);
+  if (found == model.modes.end()) reject("\"{}\" is not one of {}", text, join_names(model.modes));
+  return *found;
+}
+
+std::string with_mode(const Model& model, const Mode& mode) {
+  return mode.name.empty() ? std::string(model.name) : fmt::format("{} --mode {}", model.name, mode.name);
+}
+
+std::size_t parse_workers(std::string_view text, const Model& model, const Mode& mode) {
+  const std::size_t workers = parse_number(text, 1, kMostWorkers);
+  if (workers > 1 && !mode.many_workers) {
+    reject(
+        "{} takes 1, not {}; quartet-fork --mode prefork, quartet-threads and quartet-coroutines take more",
+        with_mode(model, mode), workers);
+  }
+  return workers;
+}
+
+/// "16", or "prefork 16, per-connection 1"
+std::string default_workers(const Model& model) {
+  if (model.modes.size() == 1) return fmt::format("{}", model.modes[0].default_workers);
+  std::vector<std::string> defaults;
+  for (const Mode& mode : model.modes)
+    defaults.push_back(fmt::format("{} {}", mode.name, mode.default_workers));
+  return fmt::format("{}", fmt::join(defaults, ", "));
+}
+
+std::string version(const Model& model) {
+#ifdef __clang__
+  constexpr std::string_view kCompiler = "clang++ " __clang_version__;
+#else
+  constexpr std::string_view kCompiler = "g++ " __VERSION__;
+#endif
+  return fmt::format("{} {}\nllhttp {}.{}.{}\nAsio {}.{}.{}\n{}", model.name, QUARTET_VERSION,
+                     LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, ASIO_VERSION / 100'000,
+                     ASIO_VERSION / 100 % 1000, ASIO_VERSION % 100, kCompiler);
+}
+
+/// "--max-body" -> "QUARTET_MAX_BODY"
+std::string environment_name(std::string_view option) {
+  std::string name = "QUARTET_";
+  for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+/// The options of one server: CLI11 splits the command line and prints the help; the values are read here,
+/// because an error must name where its text came from.
+class CommandLine {
+ public:
+  CommandLine(const Model& model, Options& options);
+
+  /// @throws CLI::ParseError, UsageError
+  void read(int argc, char** argv);
+  /// What CLI11 prints for --help and --version. @return the exit status
+  int print(const CLI::Success& request) { return app_.exit(request); }
+
+ private:
+  struct Setting {
+    CLI::Option* option;
+    Read read;
+  };
+
+  void add_server_options();
+  void add_size_limits();
+  void add_time_limits();
+  void add_demo_options();
+  CLI::Option* add(const std::string& name, const std::string& metavariable, const std::string& help,
+                   Read read);
+  void add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
+                  std::size_t most, const std::string& help);
+  void add_duration(const std::string& name, milliseconds& target, const std::string& help);
+  void add_mode();
+  void add_faults();
+
+  void choose(const Mode& mode);
+  void allow_faults(bool enable);
+
+  const Model& model_;
+  Options& options_;
+  const Mode* mode_ = nullptr;
+  CLI::App app_;
+  const char* group_ = "Server";
+  std::vector<Setting> settings_;  // read in this order: a later one may depend on an earlier one's value
+};
+
+CommandLine::CommandLine(const Model& model, Options& options)
+    : model_(model), options_(options), app_(std::string(model.summary), std::string(model.name)) {
+  choose(model.modes.front());
+  app_.set_help_flag("-h,--help", "Print this and exit");
+  app_.set_version_flag("--version", version(model),
+                        "Print the versions of server, libraries and compiler; exit");
+  app_.get_formatter()->column_width(38);
+  app_.footer(
+      "Durations take s or ms (10s, 250ms). A limit of 0 is no limit.\n"
+      "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command line "
+      "wins.");
+  add_server_options();
+  add_size_limits();
+  add_time_limits();
+  add_demo_options();
+}
+
+void CommandLine::add_server_options() {
+  add("--listen", "ADDR:PORT",
+      fmt::format("IPv4 or [IPv6] address; port 0: the kernel chooses (default {})",
+                  options_.listen.to_string()),
+      [this](const std::string& text) { options_.listen = net::Address::parse(text); });
+  add_mode();
+  add("--workers", "N", fmt::format("Processes, threads or loops (default {})", default_workers(model_)),
+      [this](const std::string& text) { options_.workers = parse_workers(text, model_, *mode_); });
+}
+
+void CommandLine::add_mode() {
+  const auto option =
+      add("--mode", "MODE", join_names(model_.modes) + fmt::format(" (default {})", options_.mode),
+          [this](const std::string& text) { choose(parse_mode(text, model_)); });
+  if (model_.modes.size() == 1) option->group("");  // not in --help: it is understood only to be refused
+}
+
+void CommandLine::add_size_limits() {
+  group_ = "Limits";
+  http::Limits& limits = options_.limits;
+  add_number("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
+  add_number("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
+             "All field lines; above: 431");
+  add_number("--max-headers", "N", limits.max_headers, kMostBytes, "Number of field lines; above: 431");
+  add_number("--max-body", "BYTES", limits.max_body, kMostBytes, "Request body; above: 413");
+  add_number("--max-connections", "N", limits.max_connections, kMostConnections,
+             "Open connections over all workers; then clients wait");
+  add_number("--max-requests-per-connection", "N", limits.max_requests_per_connection, kMostRequests,
+             "Then the connection is closed");
+  add_number("--min-body-rate", "BYTES", limits.min_body_rate, kMostBytes,
+             "A second: what prolongs --body-timeout and --write-timeout");
+}
+
+void CommandLine::add_time_limits() {
+  group_ = "Timeouts";
+  http::Limits& limits = options_.limits;
+  add_duration("--header-timeout", limits.header_timeout,
+               "From a request's first byte to the end of its head");
+  add_duration("--body-timeout", limits.body_timeout, "From the end of the head to the end of the body");
+  add_duration("--keep-alive-timeout", limits.keep_alive_timeout, "Between an answer and the next request");
+  add_duration("--write-timeout", limits.write_timeout, "For an answer that cannot be sent at once");
+  add_duration("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
+}
+
+void CommandLine::add_demo_options() {
+  group_ = "Demo";
+  add("--root", "DIR", "Directory that /file/ serves (default: none)",
+      [this](const std::string& text) { options_.root = parse_directory(text); });
+  add_number("--ballast", "MiB", options_.ballast, kMostMebibytes,
+             "Touched memory that every fork has to map");
+  add_faults();
+}
+
+void CommandLine::add_faults() {
+  const std::string help = "Serve /fault/... (loopback addresses only)";
+  CLI::Option* option = app_.add_flag("--enable-faults", help);
+  option->group(group_)->disable_flag_override();
+  settings_.push_back({option, [this](const std::string& text) { allow_faults(parse_switch(text)); }});
+}
+
+CLI::Option* CommandLine::add(const std::string& name, const std::string& metavariable,
+                              const std::string& help, Read read) {
+  CLI::Option* option = app_.add_option(name, help);
+  option->type_name(metavariable)->group(group_)->type_size(1)->take_last();
+  settings_.push_back({option, std::move(read)});
+  return option;
+}
+
+void CommandLine::add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
+                             std::size_t most, const std::string& help) {
+  add(name, metavariable, fmt::format("{} (default {})", help, target),
+      [&target, most](const std::string& text) { target = parse_number(text, 0, most); });
+}
+
+void CommandLine::add_duration(const std::string& name, milliseconds& target, const std::string& help) {
+  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)),
+      [&target](const std::string& text) { target = parse_duration(text); });
+}
+
+void CommandLine::choose(const Mode& mode) {
+  mode_ = &mode;
+  options_.mode = mode.name;
+  options_.workers = mode.default_workers;
+}
+
+void CommandLine::allow_faults(bool enable) {
+  if (enable && !options_.listen.is_loopback()) {
+    reject("anybody could crash a server on {}; listen on a loopback address such as 127.0.0.1:8080",
+           options_.listen.to_string());
+  }
+  options_.enable_faults = enable;
+}
+
+void read_text(const Read& read, const std::string& text, const std::string& source) try {
+  read(text);
+} catch (const std::invalid_argument& error) {
+  throw UsageError(fmt::format("{}: {}", source, error.what()));
+}
+
+void CommandLine::read(int argc, char** argv) {
+  app_.parse(argc, argv);
+  for (const auto& [option, read] : settings_) {
+    const std::string name = option->get_name();
+    const std::string variable = environment_name(name);
+    if (option->count() > 0) {
+      read_text(read, option->as<std::string>(), name);
+    } else if (const char* text = std::getenv(variable.c_str()); text != nullptr && *text != '\0') {
+      read_text(read, text, variable);
+    }
+  }
+}
+
+[[noreturn]] void exit_usage(const Model& model, std::string_view sentence) {
+  fmt::print(stderr, "{}: {}\n", model.name, sentence);
+  std::exit(kUsage);
+}
+
+}  // namespace
+
+Options parse_options(int argc, char** argv, const Model& model) {
+  Options options;
+  CommandLine command_line(model, options);
+  try {
+    command_line.read(argc, argv);
+  } catch (const CLI::Success& request) {
+    std::exit(command_line.print(request));
+  } catch (const CLI::ParseError& error) {
+    exit_usage(model, error.what());
+  } catch (const UsageError& error) {
+    exit_usage(model, error.what());
+  }
+  return options;
+}
+
+}  // namespace quartet::app

@@ -1,0 +1,372 @@
+#include "common/http/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quartet::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Pending output above which no further answer is added to it.
+constexpr std::size_t kFullOutput = 64 * 1024;
+/// How long the client may take to close after our last word (Apache waits 2 s as well).
+constexpr milliseconds kLinger{2'000};
+/// How long a quiet connection may still speak up once a drain has begun.
+constexpr milliseconds kDrainGrace{100};
+
+TimePoint after(TimePoint since, milliseconds timeout) {
+  return timeout == milliseconds::zero() ? TimePoint::max() : since + timeout;
+}
+
+/// A deadline that grows with progress. @param rate bytes a second; 0: does not grow
+TimePoint after(TimePoint since, milliseconds timeout, std::uint64_t bytes, std::size_t rate) {
+  if (timeout == milliseconds::zero()) return TimePoint::max();
+  return since + timeout + milliseconds(rate == 0 ? 0 : bytes * 1000 / rate);
+}
+
+}  // namespace
+
+Connection::Connection(const Service& service, Slot& slot, Moment now)
+    : service_(service), slot_(&slot), parser_(service.limits), since_(now.steady), write_since_(now.steady) {
+  add(slot_->connections);
+  publish();
+}
+
+Connection::~Connection() {
+  if (published_) subtract(slot_->gauge(*published_));
+}
+
+// --- questions
+
+Want Connection::want() const {
+  if (closing_ == Closing::at_once) return Want::close;
+  if (may_run()) return Want::run;
+  if (output_pending()) return Want::write;
+  if (wake_) return Want::sleep;
+  if (closing_ == Closing::plainly || eof_) return Want::close;
+  return Want::read;
+}
+
+bool Connection::request_ready() const {
+  return parser_.complete() && closing_ == Closing::no && !delayed_ && !stream_;
+}
+
+// Only quick answers join others that wait to be sent: what is slow, or may die, must not hold them back.
+bool Connection::may_run() const {
+  if (!output_pending()) return (stream_ && !wake_) || request_ready();
+  const bool quick = route_ != nullptr && route_->quick;
+  return quick && request_ready() && !file_ && batched_ < service_.batch_requests &&
+         output_->size() < kFullOutput;
+}
+
+Output Connection::output() const {
+  const auto bytes = output_ ? std::string_view(*output_).substr(output_sent_) : std::string_view();
+  return {bytes, file_ ? &*file_ : nullptr};
+}
+
+bool Connection::answering() const { return delayed_ || stream_ || output_pending(); }
+
+bool Connection::finishing() const { return closing_ == Closing::lingering && !answering(); }
+
+TimePoint Connection::deadline() const {
+  const Limits& limits = service_.limits;
+  switch (want()) {
+    case Want::sleep: return *wake_;
+    case Want::write: return after(write_since_, limits.write_timeout, written_, limits.min_body_rate);
+    case Want::read: return read_deadline();
+    default: return TimePoint::max();
+  }
+}
+
+TimePoint Connection::read_deadline() const {
+  const Limits& limits = service_.limits;
+  if (finishing()) return since_ + kLinger;
+  if (parser_.head_complete()) {
+    return after(since_, limits.body_timeout, parser_.body_received(), limits.min_body_rate);
+  }
+  if (parser_.started()) return after(since_, limits.header_timeout);
+  if (shutdown_) return since_ + kDrainGrace;
+  return after(since_, answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
+}
+
+std::optional<Phase> Connection::phase() const {
+  switch (want()) {
+    case Want::run: return Phase::running;
+    case Want::write: return Phase::writing;
+    case Want::sleep: return Phase::sleeping;
+    case Want::close: return std::nullopt;
+    case Want::read: break;
+  }
+  if (parser_.started() || finishing()) return Phase::reading;
+  return answered_ == 0 ? Phase::accepted : Phase::idle;
+}
+
+void Connection::publish() {
+  const auto current = phase();
+  if (current == published_) return;
+  if (published_) subtract(slot_->gauge(*published_));
+  if (current) add(slot_->gauge(*current));
+  published_ = current;
+}
+
+// --- input
+
+void Connection::on_bytes(std::string_view bytes, Moment now) {
+  add(slot_->bytes_received, bytes.size());
+  if (finishing()) return;
+  bytes.remove_prefix(receive(bytes, now));
+  if (!bytes.empty() && closing_ == Closing::no) input_.take().assign(bytes);
+  publish();
+}
+
+/// Parses up to the end of the next request. @return bytes taken
+std::size_t Connection::receive(std::string_view bytes, Moment now) {
+  if (!parser_.started()) since_ = now.steady;
+  std::size_t taken = 0;
+  while (taken < bytes.size() && !parser_.complete() && closing_ == Closing::no) {
+    const bool had_head = parser_.head_complete();
+    taken += parser_.feed(bytes.substr(taken));
+    if (const Rejection rejection = parser_.rejection()) {
+      fail(rejection, now);
+    } else if (!had_head && parser_.head_complete()) {
+      on_head(taken < bytes.size(), now);
+    }
+  }
+  return taken;
+}
+
+void Connection::continue_with_input(Moment now) {
+  if (!input_) return;
+  input_taken_ += receive(std::string_view(*input_).substr(input_taken_), now);
+  if (closing_ == Closing::no && input_taken_ < input_->size()) return;
+  input_.release();
+  input_taken_ = 0;
+}
+
+void Connection::on_head(bool body_has_begun, Moment now) {
+  since_ = now.steady;
+  const Request& request = parser_.request();
+  if (request.path != "*") route_ = service_.router.find(request.path);
+  if (parser_.complete()) return;
+  const bool may_continue = parser_.expects_continue() && !body_has_begun;
+  const auto refusal = answer_without_handler();
+  if (!refusal) {
+    if (may_continue) begin_output(now).append("HTTP/1.1 100 Continue\r\n\r\n");
+    return;
+  }
+  parser_.discard_body();
+  if (!parser_.expects_continue()) return;
+  // The client may or may not send its body after this answer: the connection cannot go on.
+  fail(*refusal, now);
+}
+
+void Connection::on_eof(Moment now) {
+  eof_ = true;
+  since_ = now.steady;
+  publish();
+}
+
+void Connection::on_shutdown(Moment now) {
+  if (shutdown_) return;
+  shutdown_ = true;
+  if (!parser_.started() && closing_ == Closing::no) since_ = now.steady;
+}
+
+// --- answers
+
+void Connection::run(Moment now) {
+  if (stream_) {
+    append_next_part(now);
+  } else {
+    add(slot_->requests);
+    std::visit([&](auto&& outcome) { begin_answer(std::forward<decltype(outcome)>(outcome), now); },
+               handle_request());
+  }
+  publish();
+}
+
+std::optional<Response> Connection::answer_without_handler() const {
+  const Request& request = parser_.request();
+  const bool any_route = request.path == "*";
+  if (!any_route && route_ == nullptr) return text_response(404, "404 Not Found: no such route, see /");
+  if (!any_route && request.method != Method::options && route_->allows(request.method)) return std::nullopt;
+  Response response{.status = 204};
+  if (request.method != Method::options)
+    response = text_response(405, "405 Method Not Allowed: see the Allow field");
+  response.fields.emplace_back("Allow", any_route ? service_.router.allow() : route_->allow());
+  return response;
+}
+
+Outcome Connection::handle_request() {
+  if (auto response = answer_without_handler()) return std::move(*response);
+  try {
+    return route_->handler(parser_.request(), *slot_);
+  } catch (const std::exception& error) {
+    return text_response(500, std::string("500 Internal Server Error: ") + error.what());
+  } catch (...) {
+    return text_response(500, "500 Internal Server Error");
+  }
+}
+
+void Connection::begin_answer(Response response, Moment now) {
+  append_answer_head(response, Framing::length, response.body.size(), now);
+  if (!parser_.is_head() && has_body(response.status)) output_->append(response.body);
+  end_request(answer_keeps_alive_, now);
+}
+
+void Connection::begin_answer(Delay delay, Moment now) {
+  if (delay.duration <= milliseconds::zero()) return begin_answer(std::move(delay.response), now);
+  wake_ = now.steady + delay.duration;
+  delayed_ = std::move(delay.response);
+}
+
+void Connection::begin_answer(FileResponse answer, Moment now) {
+  append_answer_head(answer.response, Framing::length, answer.file.length(), now);
+  if (!parser_.is_head() && answer.file.length() > 0) file_.emplace(std::move(answer.file));
+  end_request(answer_keeps_alive_, now);
+}
+
+void Connection::begin_answer(Stream stream, Moment now) {
+  const bool chunked = parser_.request().minor_version > 0;
+  append_answer_head(stream.response, chunked ? Framing::chunked : Framing::until_close, 0, now);
+  if (parser_.is_head()) return end_request(answer_keeps_alive_, now);
+  stream_ = std::move(stream);
+  append_next_part(now);
+}
+
+void Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
+                                    Moment now) {
+  const auto rotation = service_.limits.max_requests_per_connection;
+  const bool last =
+      shutdown_ || framing == Framing::until_close || (rotation != 0 && answered_ + 1 >= rotation);
+  answer_keeps_alive_ = parser_.keep_alive() && !last;
+  const bool is_default = answer_keeps_alive_ == (parser_.request().minor_version > 0);
+  const std::string_view connection = is_default ? "" : answer_keeps_alive_ ? "keep-alive" : "close";
+  append_head(begin_output(now), {response, framing, length, connection}, now.unix_seconds);
+}
+
+void Connection::append_next_part(Moment now) {
+  std::string part;
+  bool more = false;
+  try {
+    more = stream_->next(part);
+  } catch (...) {  // too late for a 500: an answer without its end tells the client (RFC 9112, 8)
+    closing_ = Closing::at_once;
+    return;
+  }
+  const bool chunked = parser_.request().minor_version > 0;
+  auto& output = begin_output(now);
+  if (!part.empty()) chunked ? append_chunk(output, part) : void(output.append(part));
+  if (more) {
+    if (stream_->interval > milliseconds::zero()) wake_ = now.steady + stream_->interval;
+    return;
+  }
+  if (chunked) append_last_chunk(output);
+  stream_.reset();
+  end_request(answer_keeps_alive_, now);
+}
+
+void Connection::on_answered(bool keep_alive, Moment now) {
+  end_request(keep_alive, now);
+  publish();
+}
+
+void Connection::on_forked(Slot& slot) {
+  slot_ = &slot;
+  published_.reset();
+  input_.release();  // the parent's to answer
+  eof_ = false;
+  publish();
+}
+
+/// The request in hand is answered, as far as the protocol goes; its output may still be pending.
+void Connection::end_request(bool keep_alive, Moment now) {
+  ++answered_;
+  ++batched_;
+  // Who asked for the end expects no more and cannot lose anything by a plain close.
+  if (!keep_alive) closing_ = parser_.keep_alive() ? Closing::lingering : Closing::plainly;
+  parser_.reset();
+  route_ = nullptr;
+  since_ = now.steady;
+  if (keep_alive) {
+    continue_with_input(now);
+  } else {
+    input_.release();
+  }
+}
+
+void Connection::fail(const Rejection& rejection, Moment now) {
+  std::string text = std::to_string(rejection.status);
+  text.append(" ").append(reason_phrase(rejection.status)).append(": ").append(rejection.detail);
+  fail(text_response(rejection.status, text), now);
+}
+
+/// The last answer, whatever else the client sends.
+void Connection::fail(const Response& response, Moment now) {
+  add(slot_->errors);
+  auto& output = begin_output(now);
+  append_head(output, {response, Framing::length, response.body.size(), "close"}, now.unix_seconds);
+  if (!parser_.is_head()) output.append(response.body);
+  closing_ = Closing::lingering;
+  parser_.reset();
+  route_ = nullptr;
+}
+
+std::string& Connection::begin_output(Moment now) {
+  if (!output_pending()) {
+    write_since_ = now.steady;
+    written_ = 0;
+  }
+  return output_.take();
+}
+
+void Connection::on_written(std::size_t count, Moment now) {
+  add(slot_->bytes_sent, count);
+  written_ += count;
+  const auto bytes = output_ ? std::min(count, output_->size() - output_sent_) : 0;
+  output_sent_ += bytes;
+  if (file_) file_->advance(count - bytes);
+  if (file_ && file_->length() == 0) file_.reset();
+  if (output_pending()) return;
+  output_.release();
+  output_sent_ = 0;
+  batched_ = 0;
+  since_ = now.steady;  // waiting for the client begins now, whatever it had sent before
+  publish();
+}
+
+// --- time
+
+void Connection::on_tick(Moment now) {
+  if (now.steady < deadline()) return;
+  switch (want()) {
+    case Want::sleep: wake_up(now); break;
+    case Want::read: give_up_reading(now); break;
+    default:
+      add(slot_->timeouts);
+      closing_ = Closing::at_once;
+      break;
+  }
+  publish();
+}
+
+void Connection::wake_up(Moment now) {
+  wake_.reset();
+  if (!delayed_) return;  // a stream's next part is run by the model
+  Response response = std::move(*delayed_);
+  delayed_.reset();
+  begin_answer(std::move(response), now);
+}
+
+void Connection::give_up_reading(Moment now) {
+  if (!finishing() && !shutdown_) add(slot_->timeouts);
+  const bool amid_request = parser_.started() && !finishing();
+  if (amid_request) {
+    return fail(Rejection{408, parser_.head_complete() ? "the body took too long" : "the head took too long"},
+                now);
+  }
+  closing_ = Closing::at_once;
+}
+
+}  // namespace quartet::http

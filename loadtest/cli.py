@@ -1,0 +1,193 @@
+"""The command line of loadtest/run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import signal
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn, Optional
+
+import typer
+
+from loadtest import environment, plan, processes, report, results, summary
+from loadtest.runner import Runner
+
+EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage;
+4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
+
+
+class Exit(IntEnum):
+    ok = 0
+    failed = 1
+    usage = 2
+    invalid = 4
+    environment = 5
+    interrupted = 130
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+def main(
+    smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
+    rounds: Optional[int] = typer.Option(None, min=1, help="Interleaved rounds (default 6; fewer are indicative)."),
+    duration: Optional[str] = typer.Option(None, metavar="SECONDS", help="Of each wrk run: 1s (default), 2s, ..."),
+    connections: Optional[int] = typer.Option(None, "--connections", "-c", min=1, max=1000, help="Of wrk (default 16)."),
+    out: Optional[Path] = typer.Option(None, metavar="DIR", help="For results.json and the log (default results/TIME)."),
+    only: Optional[str] = typer.Option(None, metavar="NAME,...", help="These contestants; --dry-run lists them."),
+    json: bool = typer.Option(False, "--json", help="Print the results as JSON instead of tables."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be run, and run nothing."),
+    binaries: Path = typer.Option(
+        environment.ROOT / "build/release/bin", "--bin", metavar="DIR", help="Where the servers are."
+    ),
+) -> None:
+    """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
+    chosen = _plan(smoke, rounds, duration, connections, only)
+    if dry_run:
+        print("\n".join(_describe(chosen)))
+        raise typer.Exit(Exit.ok)
+    executables = sorted({contestant.executable for contestant in chosen.contestants})
+    if sentence := environment.missing(binaries, executables):
+        _stop(Exit.environment, sentence)
+    os.sched_setaffinity(0, chosen.load_cpus)
+    processes.prepare_limits()
+    try:
+        found = results.Results(environment.stamp(binaries, executables), chosen)
+    except processes.ProcessError as error:
+        _stop(Exit.environment, f"a program that we need does not work: {error}")
+    raise typer.Exit(_measure(found, binaries, _directory(out, smoke), json))
+
+
+def _stop(status: Exit, sentence: str) -> NoReturn:
+    print(f"loadtest/run: {sentence}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _plan(
+    smoke: bool, rounds: int | None, duration: str | None, connections: int | None, only: str | None
+) -> plan.Plan:
+    try:
+        contestants = plan.select(only.split(",")) if only else plan.CONTESTANTS
+        seconds = _seconds(duration) if duration else None
+    except ValueError as error:
+        _stop(Exit.usage, str(error))
+    server_cpus, load_cpus = plan.split_cpus(os.sched_getaffinity(0))
+    base = plan.Plan(contestants, server_cpus, load_cpus)
+    base = plan.smoke(base) if smoke else base
+    changes = {"rounds": rounds, "duration": seconds, "connections": connections}
+    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})s?", text)
+    if not found:
+        raise ValueError(f"--duration {text}: wrk takes whole seconds, such as 2s")
+    return int(found[1])
+
+
+def _describe(chosen: plan.Plan) -> list[str]:
+    todo = list(plan.steps(chosen))
+    total = sum(plan.seconds(chosen, step) for step in todo)
+    lines = [
+        f"{plan.describe(step):<64} {' '.join(plan.server_arguments(chosen, step))}" for step in todo
+    ]
+    names = ", ".join(contestant.name for contestant in chosen.contestants)
+    return [*lines, f"{len(todo)} runs, about {total:.0f} s. Contestants: {names}."]
+
+
+def _directory(out: Path | None, smoke: bool) -> Path:
+    name = f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}{'-smoke' if smoke else ''}"
+    directory = out or environment.ROOT / "results" / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _stop(Exit.environment, f"{directory}: {error.strerror}; choose another with --out")
+    return directory
+
+
+def _measure(found: results.Results, binaries: Path, directory: Path, as_json: bool) -> Exit:
+    started, target = time.monotonic(), directory / "results.json"
+
+    def save() -> None:
+        found.seconds = time.monotonic() - started
+        results.save(found, target)
+
+    progress = Progress(found.plan)
+    signal.signal(signal.SIGTERM, _interrupt)
+    save()
+    try:
+        Runner(found.plan, binaries, directory / "servers.log", found, save, progress.show).run()
+        found.state = "complete"
+    except KeyboardInterrupt:
+        found.state = "interrupted"
+    finally:
+        _ignore_signals()  # a second Ctrl-C must not leave servers behind, nor half a report
+        processes.end_all()
+    save()
+    progress.finish()
+    sys.stdout.write(results.to_json(found) if as_json else report.render(found, _width()))
+    print(f"results: {target}", file=sys.stderr)
+    return status(found)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def status(found: results.Results) -> Exit:
+    if found.state == "interrupted":
+        return Exit.interrupted
+    if found.failures:
+        return Exit.failed
+    return Exit.invalid if summary.has_invalid_cell(found) else Exit.ok
+
+
+def _width() -> int:
+    try:
+        return max(80, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
+    except OSError:
+        return 110
+
+
+@dataclass
+class Progress:
+    """What runs now, and how long it will go on; on stderr, one line of a terminal or one for each group of steps."""
+
+    plan: plan.Plan
+    _started: float = field(default_factory=time.monotonic)
+    _group: str = ""
+
+    def show(self, index: int, step: plan.Step) -> None:
+        todo = list(plan.steps(self.plan))
+        left = self._seconds_left([plan.seconds(self.plan, one) for one in todo], index)
+        position = f"[{index + 1}/{len(todo)}] {plan.describe(step)}"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{position}, {left} left", end="", file=sys.stderr, flush=True)
+            return
+        group = plan.describe(step).partition(":")[0]
+        if group != self._group:
+            print(f"[{index + 1}/{len(todo)}] {group}, {left} left", file=sys.stderr, flush=True)
+        self._group = group
+
+    def _seconds_left(self, seconds: list[float], index: int) -> str:
+        """As planned, corrected by how long the steps before took."""
+        planned = sum(seconds[:index])
+        pace = (time.monotonic() - self._started) / planned if index >= 3 else 1
+        left = round(pace * sum(seconds[index:]))
+        return f"{left // 60}:{left % 60:02}"
+
+    def finish(self) -> None:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

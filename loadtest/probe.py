@@ -1,0 +1,113 @@
+"""The newcomer probe: beside every load, somebody new connects every 100 ms.
+
+wrk cannot see a client that never gets a worker (it records a latency when a response completes), so the probe does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from loadtest import plan
+from loadtest.client import Client, fetch_counts
+from loadtest.processes import Address
+from loadtest.results import Newcomers, Outcome
+
+
+class NewcomerProbe:
+    """Sends newcomers on schedule and records what became of them."""
+
+    def __init__(self, address: Address, settings: plan.Newcomers) -> None:
+        self._address = address
+        self._settings = settings
+        self._outcomes: Counter[Outcome] = Counter()
+        self._waits: list[float] = []
+        self.sent = 0
+
+    @property
+    def pending(self) -> int:
+        return self.sent - sum(self._outcomes.values())
+
+    @property
+    def newcomers(self) -> Newcomers:
+        return Newcomers(dict(self._outcomes), list(self._waits))
+
+    async def watch(self, until: asyncio.Event) -> None:
+        """Those whom the event leaves waiting are not counted as asked."""
+        clock = asyncio.get_running_loop().time
+        due = clock() + self._settings.interval
+        tasks: list[asyncio.Task[None]] = []
+        while not await happens(until, due - clock()):
+            tasks.append(asyncio.create_task(self._send(due)))
+            self.sent += 1
+            due += self._settings.interval
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send(self, due: float) -> None:
+        newcomer = Client(self._address)
+        answer = await newcomer.ask(self._settings.path, self._settings.patience)
+        newcomer.close()
+        self._outcomes[answer.outcome] += 1
+        if answer.outcome == Outcome.ok:
+            self._waits.append(asyncio.get_running_loop().time() - due)
+
+
+async def happens(event: asyncio.Event, within: float) -> bool:
+    """Waits for the event, `within` seconds at most. Returns whether it has happened."""
+    try:
+        async with asyncio.timeout(max(within, 0)):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+class Watcher:
+    """A context manager: newcomers come from a thread while this one waits for wrk. Towards the end, /stats is asked
+    how many connections workers have taken up."""
+
+    def __init__(self, address: Address, settings: plan.Newcomers, count_after: float) -> None:
+        """`count_after` seconds after the start the connections are counted."""
+        self._address = address
+        self._settings = settings
+        self._count_after = count_after
+        self._probe = NewcomerProbe(address, settings)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="newcomers")
+        self._started = threading.Event()
+        self._stop: Callable[[], object] = lambda: None
+        self.connections_taken: int | None = None  # without our own; None: /stats was not answered
+
+    @property
+    def newcomers(self) -> Newcomers:
+        return self._probe.newcomers
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._thread.join()
+
+    async def _watch(self) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = lambda: loop.call_soon_threadsafe(ended.set)
+        self._started.set()
+        counting = asyncio.create_task(self._count(ended))
+        await self._probe.watch(ended)
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+
+    async def _count(self, ended: asyncio.Event) -> None:
+        """Repeats until no newcomer was on its way meanwhile, who may or may not have been counted."""
+        own, wait = 0, self._count_after
+        while self.connections_taken is None and not await happens(ended, wait):
+            own, wait = own + 1, self._settings.interval / 10
+            answered = self._probe.sent - self._probe.pending
+            counts = await fetch_counts(self._address, self._settings.patience)
+            if counts and self._probe.sent == answered:
+                self.connections_taken = counts.connections - answered - own

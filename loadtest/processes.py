@@ -1,0 +1,232 @@
+"""The one module that starts and ends processes.
+
+Every child leads its own session: Ctrl-C reaches it only through us, and its whole process tree can be found and
+ended. It dies with us (PR_SET_PDEATHSIG), and it is ended by pid, never by name.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+READY_PREFIX = "listening on "
+
+
+class ProcessError(Exception):
+    """One sentence: the command, what became of it, and the last of its stderr."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and the CPU time of it and of all descendants that were waited for (wait4)."""
+
+    status: int  # exit status, or minus the signal's number
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Finished(Ended):
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+
+def pinned(cpus: Sequence[int], argv: Sequence[str]) -> list[str]:
+    return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *argv]
+
+
+def prepare_limits() -> None:
+    """For all children: no core dumps, which take longer than the crash itself; as many descriptors as we may."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 65536)), hard))
+
+
+def describe_status(status: int) -> str:
+    if status >= 0:
+        return f"exited with status {status}"
+    return f"was killed by {signal.Signals(-status).name}"
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the variables that would change the servers' options behind our back."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
+
+
+_live: set[Process] = set()
+
+
+class Process:
+    """A child, until it is reaped."""
+
+    def __init__(self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes]) -> None:
+        self.command = shlex.join(argv)
+        try:
+            self._popen = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", "--", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                env=_environment(),
+            )
+        except OSError as error:
+            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
+        self.stdout = self._popen.stdout
+        _live.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its session (setpriv and taskset exec in place)."""
+        return self._popen.pid
+
+    def wait(self, timeout: float) -> bool:
+        """Waits until it has ended, without reaping it. Returns whether it has."""
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            return bool(select.select([descriptor], [], [], max(timeout, 0))[0])
+        finally:
+            os.close(descriptor)
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
+
+    def reap(self) -> Ended:
+        """Kills what is left of its process group, then collects it. It must have ended, or be worth killing."""
+        os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
+        _, status, usage = os.wait4(self.pid, 0)
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        if self.stdout:
+            self.stdout.close()
+        _live.discard(self)
+        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime)
+
+
+def end_all() -> None:
+    """Ends every child that is still there."""
+    for process in list(_live):
+        process.reap()
+
+
+def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Finished:
+    """Runs a command to its end. Raises ProcessError if its status is not among the good ones, or after `timeout`
+    seconds."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = Process(argv, stdout, stderr)
+        try:
+            in_time = process.wait(timeout)
+        finally:
+            ended = process.reap()
+        finished = Finished(ended.status, ended.cpu_seconds, _content(stdout), _content(stderr))
+    if not in_time:
+        raise ProcessError(f"{process.command} took longer than {timeout:g} s{_last_lines(finished.stderr)}")
+    if finished.status not in good:
+        what = describe_status(finished.status)
+        raise ProcessError(f"{process.command} {what}{_last_lines(finished.stderr)}")
+    return finished
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _last_lines(text: str, count: int = 3) -> str:
+    lines = text.strip().splitlines()[-count:]
+    return ": " + " / ".join(lines) if lines else ""
+
+
+class Server:
+    """A running server; a context manager that ends it whatever happens."""
+
+    def __init__(self, argv: Sequence[str], log: Path, timeout: float = 10) -> None:
+        """Starts it and waits for its `listening on` line. stderr is appended to `log`. Raises ProcessError."""
+        self._log = log
+        with log.open("ab") as stderr:
+            self._log_start = stderr.tell()
+            self._process = Process(argv, subprocess.PIPE, stderr)
+        try:
+            self.address = self._wait_until_ready(time.monotonic() + timeout)
+        except BaseException:
+            self._end()
+            raise
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._process in _live:
+            self._process.reap()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def command(self) -> str:
+        return self._process.command
+
+    def stop(self, timeout: float = 5) -> Ended:
+        """Drains it with SIGTERM and collects it. Raises ProcessError when it does not end in time."""
+        self._process.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def wait(self, timeout: float) -> Ended:
+        """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
+        in_time = self._process.wait(timeout)
+        ended = self._process.reap()
+        if not in_time:
+            raise ProcessError(f"{self.command} did not end within {timeout:g} s of SIGTERM{self.last_lines()}")
+        return ended
+
+    def has_ended(self) -> bool:
+        return self._process.wait(0)
+
+    def last_lines(self) -> str:
+        """The last of its stderr, as the end of a sentence."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            return _last_lines(log.read().decode(errors="replace"))
+
+    def _wait_until_ready(self, deadline: float) -> Address:
+        line = self._read_line(deadline)
+        if line.startswith(READY_PREFIX):
+            host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
+            return Address(host.strip("[]"), int(port))
+        if self._process.wait(deadline - time.monotonic()):
+            status = self._process.reap().status
+            raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
+        raise ProcessError(f"{self.command} printed no line {READY_PREFIX!r} in time{self.last_lines()}")
+
+    def _read_line(self, deadline: float) -> str:
+        """The first line of stdout, as far as it comes by then."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        line = b""
+        while not line.endswith(b"\n"):
+            if not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
+                break
+            chunk = os.read(descriptor, 4096)
+            if not chunk:
+                break
+            line += chunk
+        return line.decode(errors="replace")

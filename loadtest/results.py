@@ -1,0 +1,264 @@
+"""What was measured, as data, and its way to JSON and back. Times are in seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loadtest.plan import Plan
+
+FORMAT = 1
+
+
+class Outcome(str, enum.Enum):
+    """What became of one request, as its client saw it."""
+
+    ok = "ok"
+    error_status = "error status"
+    wrong_content = "wrong content"
+    eof = "EOF before response"
+    truncated = "truncated"
+    reset = "reset"
+    refused = "refused"
+    timed_out = "timed out"
+
+
+@dataclass
+class Latency:
+    """In microseconds, as wrk records it: from the request's departure to the response's end."""
+
+    median: int
+    p99: int
+    max: int
+
+
+@dataclass
+class WrkErrors:
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+
+@dataclass
+class WrkResult:
+    requests: int
+    duration: float
+    errors: WrkErrors
+    latency: Latency | None
+    latency_problem: str = ""  # why there is no latency
+
+
+@dataclass
+class Newcomers:
+    """Fresh connections beside a load. A newcomer whom the end of the load left waiting is not counted as asked."""
+
+    outcomes: dict[Outcome, int]
+    waits: list[float]  # of those who were answered, from the moment each was due
+
+    @property
+    def asked(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def served(self) -> int:
+        return self.outcomes.get(Outcome.ok, 0)
+
+
+@dataclass
+class Disturbance:
+    """CPU time that others took, as a share of the measured window."""
+
+    server_cpu: float
+    load_cpu: float
+    steal: float
+
+    @property
+    def worst(self) -> float:
+        return max(self.server_cpu, self.load_cpu, self.steal)
+
+
+@dataclass
+class LoadRun:
+    contestant: str
+    round: int
+    cell: str
+    server_command: str
+    wrk_command: str
+    wrk: WrkResult
+    server_cpu_seconds: float  # of the whole process tree, dead children included
+    wrk_cpu_seconds: float
+    clients_asked: int
+    clients_served: int | None  # None: /stats was not answered during the load
+    newcomers: Newcomers
+    disturbance: Disturbance
+    repeats: int = 0  # earlier attempts, thrown away because other load disturbed them
+    problems: list[str] = field(default_factory=list)  # an invalid run has some
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.wrk.requests / self.wrk.duration
+
+    @property
+    def cpu_per_request(self) -> float:
+        return self.server_cpu_seconds / self.wrk.requests
+
+    @property
+    def wrk_share(self) -> float:
+        return self.wrk_cpu_seconds / self.wrk.duration
+
+    def server_share(self, cpus: int) -> float:
+        """Of its CPU budget."""
+        return self.server_cpu_seconds / self.wrk.duration / cpus
+
+
+@dataclass
+class Memory:
+    """Of a whole process tree, in bytes."""
+
+    processes: int
+    pss: int
+    private: int
+    rss: int  # summed; only to show how misleading that is
+    page_tables: int
+
+
+@dataclass
+class MemoryRun:
+    contestant: str
+    server_command: str
+    connections: int
+    at_start: Memory
+    in_hand: Memory  # every connection has a request in hand
+    idle: Memory  # the same connections, answered
+
+
+@dataclass
+class CrowdRun:
+    contestant: str
+    server_command: str
+    workers: int | None  # of a pool
+    rotation: int | None
+    clients_asked: int
+    clients_served: int
+    newcomers: Newcomers
+
+
+@dataclass
+class Attempt:
+    """One request of the light load, in seconds from the start of the schedule."""
+
+    client: int
+    due: float
+    done: float
+    outcome: Outcome
+
+
+@dataclass
+class Survivors:
+    processes_before: int
+    processes_kept: int  # of those before
+    processes_new: int
+    connections_before: int
+    connections_kept: int
+    server_status: int | None  # None: the server lives
+
+
+@dataclass
+class CrashRun:
+    contestant: str
+    server_command: str
+    fault_at: float
+    end: float
+    rate: int
+    faulty: Outcome
+    attempts: list[Attempt]
+    survivors: Survivors
+
+
+@dataclass
+class Failure:
+    """A step that gave no result."""
+
+    contestant: str
+    step: str
+    reason: str
+
+
+@dataclass
+class Environment:
+    started: str
+    cpu_model: str
+    cpus: int
+    virtual: bool
+    memory_bytes: int
+    kernel: str
+    system: str
+    load_average: float
+    commit: str
+    versions: dict[str, str]
+    command: str
+
+
+@dataclass
+class Results:
+    environment: Environment
+    plan: Plan
+    loads: list[LoadRun] = field(default_factory=list)
+    memory: list[MemoryRun] = field(default_factory=list)
+    crowds: list[CrowdRun] = field(default_factory=list)
+    crashes: list[CrashRun] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    state: str = "running"  # then: complete, interrupted
+    seconds: float = 0
+    format: int = FORMAT
+
+
+def save(results: Results, path: Path) -> None:
+    """Replaces the file at once, so that a reader or a failure never meets half of it."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(to_json(results))
+    os.replace(draft, path)
+
+
+def to_json(results: Results) -> str:
+    return json.dumps(dataclasses.asdict(results), indent=1) + "\n"
+
+
+def load(path: Path) -> Results:
+    """Raises ValueError for another format."""
+    document = json.loads(path.read_text())
+    if document.get("format") != FORMAT:
+        raise ValueError(f"{path} has the format {document.get('format')}; this harness reads {FORMAT}")
+    return _build(Results, document)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """The value of that type from its JSON form."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _build(hints[name], part) for name, part in value.items()})
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _build(arguments[0], value)
+    if origin in (list, tuple):
+        return origin(_build(arguments[0], part) for part in value)
+    if origin is dict:
+        return {arguments[0](key): _build(arguments[1], part) for key, part in _mapping(value).items()}
+    return kind(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {value!r}")
+    return value

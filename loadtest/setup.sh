@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
+#
+#   quartet_install load | tests        installs the Debian packages that are missing; exits 5 when it cannot
+#   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
+
+quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+
+# To build the servers and to measure them.
+quartet_load_packages=(
+  g++                 # the compiler of everything that is measured
+  cmake ninja-build
+  libasio-dev         # quartet-coroutines: standalone Asio
+  node-llhttp         # the HTTP parser, as C source; Debian has it only with nodejs behind it
+  libfmt-dev          # g++ 12 has no <format>
+  libcli11-dev        # the servers' command line
+  nlohmann-json3-dev  # /stats
+  wrk                 # the load generator
+  python3-typer       # the harness's command line
+  python3-rich        # progress and tables
+  python3-jinja2      # reports
+  python3-jsonschema  # results are checked against their schema
+  python3-numpy       # medians and intervals
+)
+
+# To build the tests.
+quartet_test_libraries=(
+  libgtest-dev
+  libgmock-dev
+  libbenchmark-dev
+)
+
+# To run them.
+quartet_test_tools=(
+  clang               # libFuzzer
+  libclang-rt-14-dev  # clang's sanitizers; the fuzz preset only (g++ brings its own)
+  llvm                # llvm-symbolizer: names in the fuzzer's stack traces
+  clang-format
+  clang-tidy
+  strace              # counts system calls per request
+  python3-pytest
+)
+
+quartet_missing() {
+  local installed
+  # it fails, and says so, for each package that dpkg has never seen
+  installed=$(dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null) || true
+  installed=$(sed -n 's/ installed$//p' <<<"$installed")
+  printf '%s\n' "$@" | grep --invert-match --line-regexp --fixed-strings -- "$installed" || true
+}
+
+quartet_apt_get() {
+  local as_root=()
+  ((EUID == 0)) || as_root=(sudo)
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
+    apt-get --quiet --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# The package lists are absent in a fresh image and outdated in an old one: both show as a failure to install.
+quartet_apt_install() {
+  quartet_apt_get install "$@" || { quartet_apt_get update && quartet_apt_get install "$@"; }
+}
+
+# The first network error, which explains the later ones; else the last error.
+quartet_apt_reason() {
+  sed -nE 's/^[WE]: (Failed to fetch .*)/\1/p; t end; s/^(sudo: .*|E: .*)/\1/p; b; :end q' | tail -n 1
+}
+
+quartet_cannot_install() {
+  echo "$0: cannot install the Debian packages $1: $2." >&2
+  exit 5
+}
+
+quartet_install() {
+  local packages=("${quartet_load_packages[@]}") missing output started=$SECONDS
+  [[ $1 == tests ]] && packages+=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+  missing=$(quartet_missing "${packages[@]}" | xargs)
+  [[ $missing ]] || return 0
+
+  [[ -d /proc/self ]] || quartet_cannot_install "$missing" "/proc is not mounted"
+  command -v apt-get >/dev/null || quartet_cannot_install "$missing" "there is no apt-get here"
+  ((EUID == 0)) || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
+  echo "installing $missing" >&2
+  # shellcheck disable=SC2086  # a list of words
+  output=$(quartet_apt_install $missing 2>&1) ||
+    quartet_cannot_install "$missing" "$(quartet_apt_reason <<<"$output")"
+  echo "installed in $((SECONDS - started)) s" >&2
+}
+
+# One per CPU, but a file that includes Asio takes 1 GB to compile with a sanitizer.
+quartet_jobs() {
+  local cpus gigabytes limit=max
+  cpus=$(nproc)
+  gigabytes=$(awk '/^MemAvailable/ { print int($2 / 1024 / 1024) }' /proc/meminfo)
+  [[ -r /sys/fs/cgroup/memory.max ]] && limit=$(</sys/fs/cgroup/memory.max)
+  [[ $limit == max ]] || gigabytes=$((limit >> 30 < gigabytes ? limit >> 30 : gigabytes))
+  echo $((gigabytes < 1 ? 1 : gigabytes < cpus ? gigabytes : cpus))
+}
+
+quartet_configure() {
+  local cache=build/$1/CMakeCache.txt tests=OFF options=()
+  # By what is installed, not by who asks: a load test must not take the tests out of a build directory.
+  [[ $(quartet_missing "${quartet_test_libraries[@]}") ]] || tests=ON
+  # CMake refuses a cache from another place: a copied or moved checkout, or the same one in a container.
+  [[ ! -e $cache ]] || grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$cache" || options=(--fresh)
+  cmake --preset "$1" "-DQUARTET_TESTS=$tests" "${options[@]}"
+}
+
+quartet_compile() {
+  local preset=$1 options=()
+  shift
+  (($# == 0)) || options=(--target "$@")
+  cmake --build --preset "$preset" --parallel "$(quartet_jobs)" "${options[@]}"
+}
+
+# Ninja's "[12/80] Building ..." on one line of a terminal; elsewhere nothing.
+quartet_show_progress() {
+  local line
+  while IFS= read -r line; do
+    [[ -t 2 && $line == \[* ]] && printf '\r\e[K%.110s' "$line" >&2
+  done
+  [[ -t 2 ]] && printf '\r\e[K' >&2
+  return 0
+}
+
+quartet_build() (
+  set -o pipefail
+  cd -- "$quartet_root" || exit 1
+  log=build/$1/build.log
+  started=$SECONDS
+  mkdir -p "build/$1" && : >"$log" || exit 1  # the shell says why: most likely root built here before
+  echo "building $1" >&2
+  if { quartet_configure "$1" && quartet_compile "$@"; } 2>&1 | tee "$log" | quartet_show_progress; then
+    echo "built build/$1 in $((SECONDS - started)) s" >&2
+  else
+    grep -vE '^\[[0-9/]+\] |^-- ' "$log" | head -n 200 >&2
+    echo "$0: cannot build the preset $1 (all of the output: $log)" >&2
+    exit 1
+  fi
+)

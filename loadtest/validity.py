@@ -1,0 +1,43 @@
+"""When not to trust a number. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from statistics import median
+
+from loadtest.plan import Plan
+from loadtest.processes import describe_status
+from loadtest.results import LoadRun, WrkResult
+
+SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
+WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
+DISTURBED = 0.05  # of a CPU, taken by others
+
+
+def load_problems(wrk: WrkResult, clients_asked: int, clients_served: int | None, server_status: int) -> list[str]:
+    """Why a run is invalid; mostly there is nothing."""
+    found = []
+    if wrk.requests == 0:
+        found.append("wrk got no answer")
+    errors = {kind: count for kind, count in dataclasses.asdict(wrk.errors).items() if count}
+    if errors:
+        found.append("wrk counted errors: " + ", ".join(f"{count} {kind}" for kind, count in errors.items()))
+    if clients_served is not None and clients_served < clients_asked:
+        found.append(f"only {clients_served} of {clients_asked} clients got a worker")
+    if server_status != 0:
+        found.append(f"the server {describe_status(server_status)}")
+    return found
+
+
+def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
+    """Why throughput says nothing about the server here (rule: only where the server was the bottleneck)."""
+    if plan.shared_cpu:
+        return "server and load share a CPU"
+    server = median(run.server_share(len(plan.server_cpus)) for run in runs)
+    wrk = median(run.wrk_share for run in runs)
+    if server < SERVER_SHARE:
+        return f"the server used {server:.0%} of its CPU"
+    if wrk > WRK_SHARE:
+        return f"wrk used {wrk:.0%} of its CPU"
+    return ""

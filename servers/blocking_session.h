@@ -1,0 +1,28 @@
+#pragma once
+
+#include "common/http/connection.h"
+#include "common/net/fd.h"
+#include "common/net/shutdown.h"
+
+namespace quartet {
+
+// How a process or thread that owns one client waits for it: every step blocks in one system call, for a tick
+// at most, because the client's socket has SO_RCVTIMEO and SO_SNDTIMEO. Thus timeouts and shutdown cost no
+// poll(2) per read.
+
+/// Blocks in recv(2).
+void read_step(const net::Fd& client, http::Connection& connection);
+/// Blocks in send(2) or sendfile(2).
+/// @return false when the peer is gone
+bool write_step(const net::Fd& client, http::Connection& connection);
+/// Blocks in clock_nanosleep(2) until the deadline; a long sleep is cut into ticks, to notice a shutdown.
+void sleep_step(http::Connection& connection);
+/// Tells the connection about a shutdown. @return false when the drain timeout has passed: the connection is
+/// cut
+bool shutdown_step(const net::Shutdown& shutdown, http::Connection& connection, http::Slot& slot);
+
+/// Serves one client from its first byte to its close.
+void serve_client(net::Fd client, const http::Service& service, http::Slot& slot,
+                  const net::Shutdown& shutdown);
+
+}  // namespace quartet

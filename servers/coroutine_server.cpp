@@ -1,0 +1,325 @@
+// One coroutine per client: code that reads like the blocking servers', but co_await gives the thread to the
+// next client. Nothing may block the thread, as in the epoll server; each of the --workers threads runs a
+// loop of its own.
+
+#include <unistd.h>
+
+#include <array>
+#include <asio/awaitable.hpp>
+#include <asio/basic_socket_acceptor.hpp>
+#include <asio/basic_stream_socket.hpp>
+#include <asio/basic_waitable_timer.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/posix/basic_stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <latch>
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "common/app/log.h"
+#include "common/app/server.h"
+#include "common/net/system.h"
+#include "common/net/transfer.h"
+
+namespace quartet {
+namespace {
+
+// The concrete executor spares every operation a virtual call and an allocation.
+using Executor = asio::io_context::executor_type;
+using Task = asio::awaitable<void, Executor>;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+constexpr asio::use_awaitable_t<Executor> use_awaitable;
+
+/// Handlers that run for one client before the others get their turn.
+constexpr int kRunsInTurn = 64;
+
+void rethrow(std::exception_ptr error) {  // asio::detached would swallow it
+  if (error) std::rethrow_exception(error);
+}
+
+struct Session;
+
+/// One thread and its loop.
+struct Worker {
+  explicit Worker(app::Server& shared) : server(shared) {}
+
+  app::Server& server;
+  http::Slot* slot = nullptr;
+  std::array<char, net::kReadBuffer> buffer;  // of whoever reads: idle clients have none
+  std::list<Session*> sessions;
+  bool draining = false;
+  std::size_t cut = 0;
+  asio::io_context context{1};  // last: the coroutines that it destroys refer to the rest
+};
+
+/// A client's socket and conversation, known to its worker.
+struct Session {
+  Session(Worker& its_worker, Socket accepted)
+      : worker(its_worker),
+        socket(std::move(accepted)),
+        connection(worker.server.service, *worker.slot, net::now()) {
+    self = worker.sessions.insert(worker.sessions.end(), this);
+    if (worker.draining) connection.on_shutdown(net::now());
+  }
+  ~Session() { worker.sessions.erase(self); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Worker& worker;
+  Socket socket;
+  http::Connection connection;
+  std::list<Session*>::iterator self;
+};
+
+/// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate
+/// try bytes would lie in the worker's buffer until our turn comes, so it gets a buffer of one byte. When it
+/// receives later, our turn comes at once. Thus a waiting client owns one byte.
+class Reception {
+ public:
+  explicit Reception(Worker& worker) : buffer_(asio::buffer(worker.buffer)) {}
+
+  struct Buffers {
+    using value_type = asio::mutable_buffer;
+    using const_iterator = const asio::mutable_buffer*;
+    const Reception* reception;
+
+    const_iterator begin() const {
+      reception->current_ =
+          reception->trying_ ? asio::mutable_buffer(&reception->byte_, 1) : reception->buffer_;
+      return &reception->current_;
+    }
+    const_iterator end() const { return &reception->current_ + 1; }
+  };
+
+  template <typename Token>
+  auto async_receive(Socket& socket, Token&& token) {
+    const auto initiate = [](auto handler, Socket* from, Reception* self) {
+      self->trying_ = true;
+      from->async_receive(Buffers{self}, std::move(handler));
+      self->trying_ = false;
+    };
+    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(initiate, token, &socket, this);
+  }
+
+  /// What was received. After a first try that found bytes, the rest is fetched.
+  std::string_view bytes(Socket& socket, std::size_t received) {
+    auto* data = static_cast<char*>(buffer_.data());
+    if (received == 1 && current_.data() == &byte_) {
+      data[0] = byte_;
+      const auto rest = net::receive(socket.native_handle(), {data + 1, buffer_.size() - 1});
+      if (rest > 0) received += static_cast<std::size_t>(rest);  // else: the next wait will tell
+    }
+    return {data, received};
+  }
+
+ private:
+  const asio::mutable_buffer buffer_;
+  mutable asio::mutable_buffer current_;
+  mutable char byte_ = 0;
+  bool trying_ = false;
+};
+
+Task serve_client(Worker& worker, Socket socket) {
+  Session session(worker, std::move(socket));
+  http::Connection& connection = session.connection;
+  Reception reception(worker);
+  std::error_code error;
+  for (int runs = 0;;) {
+    switch (connection.want()) {
+      case http::Want::read: {
+        if (connection.finishing()) net::half_close(session.socket.native_handle());
+        const auto received =
+            co_await reception.async_receive(session.socket, asio::redirect_error(use_awaitable, error));
+        runs = 0;
+        if (error == asio::error::operation_aborted) {
+          connection.on_tick(net::now());
+        } else if (error) {
+          connection.on_eof(net::now());  // or a reset, which ends the input as well
+        } else {
+          connection.on_bytes(reception.bytes(session.socket, received), net::now());
+        }
+        break;
+      }
+      case http::Want::run:
+        if (runs++ == kRunsInTurn) {
+          runs = 0;
+          co_await asio::post(use_awaitable);
+        }
+        connection.run(net::now());
+        break;
+      case http::Want::write: {
+        const auto sent = net::send_output(session.socket.native_handle(), connection.output());
+        if (sent >= 0) {
+          connection.on_written(static_cast<std::size_t>(sent), net::now());
+        } else if (net::is_transient(errno)) {
+          co_await session.socket.async_wait(Socket::wait_write, asio::redirect_error(use_awaitable, error));
+          connection.on_tick(net::now());
+        } else {
+          co_return;
+        }
+        break;
+      }
+      case http::Want::sleep: {
+        Timer timer(worker.context, connection.deadline());
+        co_await timer.async_wait(use_awaitable);
+        connection.on_tick(net::now());
+        break;
+      }
+      case http::Want::close: co_return;
+    }
+  }
+}
+
+/// Cancels what waits beyond its deadline; looked at ten times a second, so that requests set no timers. Ends
+/// with the drain.
+Task sweep(Worker& worker) {
+  Timer timer(worker.context);
+  while (!worker.draining || !worker.sessions.empty()) {
+    timer.expires_after(net::kTick);
+    co_await timer.async_wait(use_awaitable);
+    const auto now = net::now();
+    if (worker.server.shutdown.overdue(now.steady)) {
+      worker.cut = worker.sessions.size();
+      worker.context.stop();
+    }
+    for (Session* session : worker.sessions) {
+      const bool waits_for_time = session->connection.want() == http::Want::sleep;
+      if (!waits_for_time && now.steady >= session->connection.deadline()) session->socket.cancel();
+    }
+  }
+}
+
+/// Deals clients out to the workers in turn. Lives on the first worker's loop.
+class Dealer {
+ public:
+  Dealer(app::Server& server, std::vector<std::unique_ptr<Worker>>& workers)
+      : server_(server),
+        workers_(workers),
+        home_(workers.front()->context),
+        acceptor_(home_, asio::ip::tcp::v4(),
+                  dup(server.listener.descriptor())),  // the family plays no part in accept
+        shutdown_(home_, dup(server.shutdown.descriptor())),
+        room_(home_) {}
+
+  Task accept_clients() {
+    std::error_code error;
+    while (!server_.shutdown.requested()) {
+      Worker& worker = *workers_[next_];
+      const auto limit = server_.service.limits.max_connections;
+      const bool full = limit != 0 && open_ >= limit;
+      if (full || net::is_exhausted(error.value())) {
+        error = {};
+        co_await wait_for_room();
+        continue;
+      }
+      auto socket = co_await acceptor_.async_accept(worker.context.get_executor(),
+                                                    asio::redirect_error(use_awaitable, error));
+      if (!error) deal(worker, std::move(socket));
+    }
+    begin_drain();
+  }
+
+  Task watch_shutdown() {
+    std::error_code error;
+    co_await shutdown_.async_wait(Descriptor::wait_read, asio::redirect_error(use_awaitable, error));
+    acceptor_.cancel();
+    room_.cancel();
+  }
+
+ private:
+  void deal(Worker& worker, Socket socket) {
+    ++open_;
+    next_ = (next_ + 1) % workers_.size();
+    asio::co_spawn(worker.context, serve_client(worker, std::move(socket)), [this](std::exception_ptr error) {
+      --open_;
+      if (waiting_) asio::post(home_, [this] { room_.cancel(); });
+      rethrow(error);
+    });
+  }
+
+  /// Until a client leaves or a tick has passed.
+  Task wait_for_room() {
+    std::error_code error;
+    waiting_ = true;
+    room_.expires_after(net::kTick);
+    co_await room_.async_wait(asio::redirect_error(use_awaitable, error));
+    waiting_ = false;
+  }
+
+  void begin_drain() {
+    app::log_line("draining");
+    acceptor_.close();
+    for (net::Fd& client : server_.listener.accept_all()) {
+      Worker& worker = *workers_[next_];
+      deal(worker, Socket(worker.context, asio::ip::tcp::v4(), client.release()));
+    }
+    server_.listener.close();
+    for (const auto& worker : workers_) {
+      asio::post(worker->context, [&worker = *worker] {
+        worker.draining = true;
+        for (Session* session : worker.sessions) session->connection.on_shutdown(net::now());
+        for (Session* session : worker.sessions) session->socket.cancel();  // look at the new deadline
+      });
+    }
+  }
+
+  app::Server& server_;
+  std::vector<std::unique_ptr<Worker>>& workers_;
+  asio::io_context& home_;
+  Acceptor acceptor_;
+  Descriptor shutdown_;
+  Timer room_;
+  std::size_t next_ = 0;
+  std::atomic<std::size_t> open_{0};
+  std::atomic<bool> waiting_{false};
+};
+
+int serve_with_coroutines(app::Server& server) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (std::size_t i = 0; i < server.options.workers; ++i)
+    workers.push_back(std::make_unique<Worker>(server));
+  Dealer dealer(server, workers);
+
+  std::latch started(static_cast<std::ptrdiff_t>(workers.size()));
+  std::vector<std::jthread> threads;
+  for (const auto& worker : workers) {
+    asio::co_spawn(worker->context, sweep(*worker), rethrow);
+    threads.emplace_back([&worker = *worker, &started] {
+      worker.slot = &worker.server.slots.take();
+      started.count_down();
+      worker.context.run();
+    });
+  }
+  started.wait();
+  server.announce();
+  auto& home = workers.front()->context;
+  asio::co_spawn(home, dealer.accept_clients(), rethrow);
+  asio::co_spawn(home, dealer.watch_shutdown(), rethrow);
+
+  std::size_t cut = 0;
+  for (auto& thread : threads) thread.join();
+  for (const auto& worker : workers) cut += worker->cut;
+  return app::drained(server, cut);
+}
+
+}  // namespace
+}  // namespace quartet
+
+int main(int argc, char** argv) {
+  return quartet::app::run_server(
+      argc, argv, {"quartet-coroutines", "One coroutine per client on Asio.", {{"", 1, true}}},
+      quartet::serve_with_coroutines);
+}

@@ -1,0 +1,261 @@
+// Processes: per request, per connection, or a pool forked beforehand. They share no memory but the counters:
+// a crash takes down one client, or only its request. Each costs its page tables, and a pool serves no more
+// clients than it has workers.
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <list>
+#include <set>
+#include <string>
+
+#include "common/app/log.h"
+#include "common/app/server.h"
+#include "common/net/system.h"
+#include "servers/blocking_session.h"
+
+namespace quartet {
+namespace {
+
+// What becomes of the connection when a process has answered a request: its exit status, beside the usual
+// ones.
+constexpr int kKeepAlive = 64;
+constexpr int kClose = 65;
+
+/// Until a signal comes, of a child's end for example, or a tick has passed.
+void wait_a_tick() { poll(nullptr, 0, static_cast<int>(net::kTick.count())); }
+
+/// The processes that this one has forked and not reaped yet.
+class Children {
+ public:
+  explicit Children(app::Server& server) : server_(server) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};  // not SIG_IGN, which would lose their CPU time: it only interrupts
+    net::check(sigaction(SIGCHLD, &action, nullptr), "sigaction");
+    server_.shutdown.become_parent();
+  }
+
+  /// Forks a process that works in a slot of its own. Waits where the system has no process left.
+  void fork_worker(const std::function<void(http::Slot&)>& work) {
+    http::Slot& slot = server_.slots.reserve();
+    const pid_t parent = getpid();
+    pid_t child = fork();
+    for (; child < 0; child = fork()) {
+      app::log_line(std::string("fork: ") + std::strerror(errno));
+      wait_a_tick();
+      reap();
+    }
+    if (child > 0) {
+      slot.process = child;  // it may die before it can say so itself
+      alive_.insert(child);
+      return;
+    }
+    server_.shutdown.become_worker(parent);
+    app::SlotTable::own(slot);
+    work(slot);
+    _exit(app::kDrained);
+  }
+
+  void reap() {
+    int status = 0;
+    for (pid_t child; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
+      alive_.erase(child);
+      server_.slots.release_process(child);
+      if (status == 0) continue;
+      app::log_line("worker " + std::to_string(child) + " " + app::describe_exit(status));
+      const bool hung = WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGKILL);
+      if (hung && server_.shutdown.requested()) ++cut_;
+    }
+  }
+
+  /// Passes the shutdown on and waits for all to end.
+  int drain() {
+    for (reap(); !alive_.empty(); reap()) {
+      // Again and again, because a signal that comes just before a blocking call does not interrupt it.
+      for (const pid_t child : alive_) kill(child, server_.shutdown.repeated() ? SIGKILL : SIGTERM);
+      wait_a_tick();
+    }
+    return app::drained(server_, cut_);
+  }
+
+  std::size_t alive() const { return alive_.size(); }
+
+ private:
+  app::Server& server_;
+  std::set<pid_t> alive_;
+  std::size_t cut_ = 0;
+};
+
+using ServeClient = void (*)(app::Server&, http::Slot&, net::Fd);
+
+void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
+  serve_client(std::move(client), server.service, slot, server.shutdown);
+}
+
+// --- process per request
+
+/// In the child: runs and writes, then tells by its exit status what becomes of the connection.
+[[noreturn]] void answer_request(app::Server& server, http::Slot& slot, const net::Fd& client,
+                                 http::Connection& connection) {
+  connection.on_forked(slot);
+  connection.run(net::now());
+  while (connection.answering()) {
+    if (!shutdown_step(server.shutdown, connection, slot)) _exit(app::kCut);
+    switch (connection.want()) {
+      case http::Want::run: connection.run(net::now()); break;
+      case http::Want::write:
+        if (!write_step(client, connection)) _exit(kClose);
+        break;
+      case http::Want::sleep: sleep_step(connection); break;
+      default: _exit(kClose);
+    }
+  }
+  _exit(connection.want() == http::Want::close || connection.finishing() ? kClose : kKeepAlive);
+}
+
+/// Blocks until the child has ended. @return its status, as from waitpid(2)
+int wait_for(pid_t child, const net::Shutdown& shutdown) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (shutdown.requested()) kill(child, SIGTERM);
+  }
+  return status;
+}
+
+/// @return whether the connection goes on
+bool run_in_child(app::Server& server, const net::Fd& client, http::Connection& connection) {
+  http::Slot& slot = server.slots.reserve();
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child == 0) {
+    server.shutdown.become_worker(parent);
+    app::SlotTable::own(slot);
+    answer_request(server, slot, client, connection);
+  }
+  const int status = child < 0 ? app::kStartFailed : wait_for(child, server.shutdown);
+  app::SlotTable::release(slot);
+  if (WIFEXITED(status) && (WEXITSTATUS(status) == kKeepAlive || WEXITSTATUS(status) == kClose)) {
+    connection.on_answered(WEXITSTATUS(status) == kKeepAlive, net::now());
+    return true;
+  }
+  app::log_line("worker " + std::to_string(child) + " " + app::describe_exit(status));
+  return false;
+}
+
+void serve_requests(app::Server& server, http::Slot& slot, net::Fd client) {
+  http::Connection connection(server.service, slot, net::now());
+  while (shutdown_step(server.shutdown, connection, slot)) {
+    switch (connection.want()) {
+      case http::Want::read: read_step(client, connection); break;
+      case http::Want::run:
+        if (!run_in_child(server, client, connection)) return;
+        break;
+      case http::Want::write:
+        if (!write_step(client, connection)) return;
+        break;
+      case http::Want::sleep: sleep_step(connection); break;
+      case http::Want::close: return;
+    }
+  }
+}
+
+// --- who accepts
+
+/// Forks a process for each client of the queue, as all of them are wanted at once.
+void fork_for_all(app::Server& server, Children& children, std::list<net::Fd> queue, ServeClient serve) {
+  while (!queue.empty()) {
+    net::Fd client = std::move(queue.front());
+    queue.pop_front();
+    children.fork_worker([&](http::Slot& slot) {
+      queue.clear();  // a copy that stays open would keep the other clients waiting for an end
+      serve(server, slot, std::move(client));
+    });
+  }
+}
+
+int fork_per_client(app::Server& server, ServeClient serve) {
+  Children children(server);
+  server.announce();
+  const auto limit = server.service.limits.max_connections;
+  for (; !server.shutdown.requested(); children.reap()) {
+    if (limit != 0 && children.alive() >= limit) {
+      wait_a_tick();
+    } else if (net::Fd client = server.listener.accept()) {
+      children.fork_worker([&](http::Slot& slot) {
+        server.listener.close();
+        serve(server, slot, std::move(client));
+      });
+    } else if (net::is_exhausted(errno)) {
+      wait_a_tick();
+    }
+  }
+  app::log_line("draining");
+  auto queue = server.listener.accept_all();
+  server.listener.close();
+  fork_for_all(server, children, std::move(queue), serve);
+  return children.drain();
+}
+
+/// A pool worker: whoever is free takes the next client from the one listener that all have inherited.
+void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
+  while (!server.shutdown.requested()) {
+    if (net::Fd client = server.listener.accept()) {
+      serve_connection(server, slot, std::move(client));
+    } else if (errno == EINVAL) {
+      return;  // the parent has stopped the listener
+    } else if (net::is_exhausted(errno)) {
+      wait_a_tick();
+    }
+  }
+  if (getppid() == parent) return;  // it sees to the queue
+  for (net::Fd& client : server.listener.accept_all()) serve_connection(server, slot, std::move(client));
+}
+
+int prefork(app::Server& server) {
+  Children children(server);
+  const auto limit = server.service.limits.max_connections;
+  const auto workers = limit == 0 ? server.options.workers : std::min(server.options.workers, limit);
+  const pid_t parent = getpid();
+  const auto refill = [&] {
+    while (children.alive() < workers) {
+      children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
+    }
+  };
+  refill();
+  server.announce();
+  while (!server.shutdown.requested()) {
+    wait_a_tick();
+    children.reap();
+    if (!server.shutdown.requested()) refill();
+  }
+  app::log_line("draining");
+  auto queue = server.listener.accept_all();
+  server.listener.stop();
+  fork_for_all(server, children, std::move(queue), serve_connection);
+  return children.drain();
+}
+
+int serve_with_processes(app::Server& server) {
+  if (server.options.mode == "per-request") return fork_per_client(server, serve_requests);
+  if (server.options.mode == "per-connection") return fork_per_client(server, serve_connection);
+  return prefork(server);
+}
+
+}  // namespace
+}  // namespace quartet
+
+int main(int argc, char** argv) {
+  return quartet::app::run_server(
+      argc, argv,
+      {"quartet-fork",
+       "Processes: a pool, or one per connection or per request.",
+       {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}},
+      quartet::serve_with_processes);
+}

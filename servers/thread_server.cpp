@@ -1,0 +1,144 @@
+// A pool of threads, one client each: simple code that may block. They share one address space: a client that
+// keeps a thread takes it from all others, and a crash takes down everyone.
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <latch>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "common/app/log.h"
+#include "common/app/server.h"
+#include "common/net/system.h"
+#include "servers/blocking_session.h"
+
+namespace quartet {
+namespace {
+
+/// The accepted clients: first in a bounded queue, then with a worker, then gone.
+class Clients {
+ public:
+  Clients(std::size_t queue_bound, std::size_t limit) : queue_bound_(queue_bound), limit_(limit) {}
+
+  void push(net::Fd client) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(client));
+    ++open_;
+    arrived_.notify_one();
+  }
+
+  /// Blocks. @return nothing when no more clients will come
+  std::optional<net::Fd> pop() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return closed_ || !queue_.empty(); });
+    if (queue_.empty()) return std::nullopt;
+    net::Fd client = std::move(queue_.front());
+    queue_.pop_front();
+    moved_.notify_one();
+    return client;
+  }
+
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    --open_;
+    moved_.notify_one();
+  }
+
+  /// Blocks for a tick at most. @return whether another client may be accepted
+  bool wait_for_room() {
+    std::unique_lock lock(mutex_);
+    const auto has_room = [&] { return queue_.size() < queue_bound_ && (limit_ == 0 || open_ < limit_); };
+    return moved_.wait_for(lock, net::kTick, has_room);
+  }
+
+  /// Blocks until one moves on, for a tick at most.
+  void wait_for_move() {
+    std::unique_lock lock(mutex_);
+    moved_.wait_for(lock, net::kTick);
+  }
+
+  /// Blocks. @return how many are still there at that time
+  std::size_t wait_until_gone(http::TimePoint deadline) {
+    std::unique_lock lock(mutex_);
+    while (open_ > 0 && std::chrono::steady_clock::now() < deadline) moved_.wait_for(lock, net::kTick);
+    return open_;
+  }
+
+  /// No more will come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    arrived_.notify_all();
+  }
+
+ private:
+  const std::size_t queue_bound_;
+  const std::size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::condition_variable moved_;  // only the acceptor waits for it
+  std::deque<net::Fd> queue_;
+  std::size_t open_ = 0;
+  bool closed_ = false;
+};
+
+void work(const app::Server& server, http::Slot& slot, Clients& clients) {
+  while (auto client = clients.pop()) {
+    serve_client(std::move(*client), server.service, slot, server.shutdown);
+    clients.leave();
+  }
+}
+
+void accept_clients(app::Server& server, Clients& clients) {
+  while (!server.shutdown.requested()) {
+    if (!clients.wait_for_room()) continue;
+    if (net::Fd client = server.listener.accept()) {
+      clients.push(std::move(client));
+    } else if (net::is_exhausted(errno)) {
+      clients.wait_for_move();  // no descriptor is free before a client leaves
+    }
+  }
+}
+
+int serve_with_threads(app::Server& server) {
+  const std::size_t workers = server.options.workers;
+  Clients clients(
+      workers, server.service.limits.max_connections);  // one waits behind each: more would hide the overload
+  std::latch started(static_cast<std::ptrdiff_t>(workers));
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < workers; ++i) {
+    threads.emplace_back([&] {
+      http::Slot& slot = server.slots.take();
+      started.count_down();
+      work(server, slot, clients);
+    });
+  }
+  started.wait();
+  server.announce();
+
+  accept_clients(server, clients);
+  app::log_line("draining");
+  for (net::Fd& client : server.listener.accept_all()) clients.push(std::move(client));
+  server.listener.close();
+  clients.close();
+  // Workers cut their own clients; one that hangs in a handler cannot.
+  const auto deadline = server.shutdown.deadline();
+  const auto hung =
+      clients.wait_until_gone(deadline == http::TimePoint::max() ? deadline : deadline + 2 * net::kTick);
+  if (hung > 0) _exit(app::drained(server, hung));
+  return app::drained(server);
+}
+
+}  // namespace
+}  // namespace quartet
+
+int main(int argc, char** argv) {
+  return quartet::app::run_server(
+      argc, argv, {"quartet-threads", "A pool of threads, one client each.", {{"", 16, true}}},
+      quartet::serve_with_threads);
+}

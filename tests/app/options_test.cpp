@@ -1,0 +1,380 @@
+#include "common/app/options.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/app/captured.h"
+
+namespace quartet::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Arguments = std::vector<std::string>;
+
+const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
+const Model kThreads{"quartet-threads", "A pool of threads.", {{"", 16, true}}};
+const Model kFork{"quartet-fork",
+                  "Processes.",
+                  {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+
+Options parse(Arguments arguments, const Model& model = kEpoll) {
+  arguments.insert(arguments.begin(), std::string(model.name));
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  return parse_options(static_cast<int>(arguments.size()), argv.data(), model);
+}
+
+Captured parse_captured(const Arguments& arguments, const Model& model = kEpoll) {
+  return run_captured([&] {
+    parse(arguments, model);
+    return 0;
+  });
+}
+
+/// The sentence of a usage error.
+std::string usage_error(const Arguments& arguments, const Model& model = kEpoll) {
+  const Captured run = parse_captured(arguments, model);
+  EXPECT_EQ(run.exit_status(), 2) << fmt::format("{}", run.errors);
+  EXPECT_EQ(run.output, "");
+  EXPECT_EQ(std::ranges::count(run.errors, '\n'), 1) << run.errors;
+  return run.errors;
+}
+
+/// An environment variable while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(Options, HaveDefaults) {
+  const Options options = parse({});
+  EXPECT_EQ(options.listen.to_string(), "127.0.0.1:8080");
+  EXPECT_EQ(options.mode, "");
+  EXPECT_EQ(options.workers, 1u);
+  EXPECT_EQ(options.limits.max_request_line, 8192u);
+  EXPECT_EQ(options.limits.max_header_bytes, 32768u);
+  EXPECT_EQ(options.limits.max_headers, 100u);
+  EXPECT_EQ(options.limits.max_body, 1048576u);
+  EXPECT_EQ(options.limits.max_connections, 10000u);
+  EXPECT_EQ(options.limits.max_requests_per_connection, 1000u);
+  EXPECT_EQ(options.limits.min_body_rate, 500u);
+  EXPECT_EQ(options.limits.keep_alive_timeout, seconds(5));
+  for (const milliseconds timeout : {options.limits.header_timeout, options.limits.body_timeout,
+                                     options.limits.write_timeout, options.limits.drain_timeout}) {
+    EXPECT_EQ(timeout, seconds(10));
+  }
+  EXPECT_TRUE(options.root.empty());
+  EXPECT_EQ(options.ballast, 0u);
+  EXPECT_FALSE(options.enable_faults);
+}
+
+struct NumberOption {
+  const char* name;
+  std::size_t& (*value)(Options&);
+};
+
+class NumberOptions : public testing::TestWithParam<NumberOption> {};
+
+TEST_P(NumberOptions, TakeWholeNumbers) {
+  const auto& [name, value] = GetParam();
+  for (const std::size_t number : {std::size_t{0}, std::size_t{1}, std::size_t{1'000'000}}) {
+    Options options = parse({name, std::to_string(number)});
+    EXPECT_EQ(value(options), number);
+  }
+  Options options = parse({fmt::format("{}=17", name)});
+  EXPECT_EQ(value(options), 17u);
+}
+
+TEST_P(NumberOptions, RefuseAnythingElse) {
+  const std::string name = GetParam().name;
+  for (const std::string text :
+       {"", "-1", "+1", "12x", "x", " 12", "1.5", "1e3", "10k", "0x10", "18446744073709551616"}) {
+    const std::string start =
+        fmt::format("quartet-epoll: {}: \"{}\" is not a whole number from 0 to ", name, text);
+    EXPECT_TRUE(usage_error({name, text}).starts_with(start)) << usage_error({name, text});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, NumberOptions,
+    testing::Values(
+        NumberOption{"--max-request-line",
+                     [](Options& o) -> std::size_t& { return o.limits.max_request_line; }},
+        NumberOption{"--max-header-bytes",
+                     [](Options& o) -> std::size_t& { return o.limits.max_header_bytes; }},
+        NumberOption{"--max-headers", [](Options& o) -> std::size_t& { return o.limits.max_headers; }},
+        NumberOption{"--max-body", [](Options& o) -> std::size_t& { return o.limits.max_body; }},
+        NumberOption{"--max-connections",
+                     [](Options& o) -> std::size_t& { return o.limits.max_connections; }},
+        NumberOption{"--max-requests-per-connection",
+                     [](Options& o) -> std::size_t& { return o.limits.max_requests_per_connection; }},
+        NumberOption{"--min-body-rate", [](Options& o) -> std::size_t& { return o.limits.min_body_rate; }},
+        NumberOption{"--ballast", [](Options& o) -> std::size_t& { return o.ballast; }}));
+
+struct DurationOption {
+  const char* name;
+  milliseconds http::Limits::*value;
+};
+
+class DurationOptions : public testing::TestWithParam<DurationOption> {};
+
+TEST_P(DurationOptions, TakeSecondsMillisecondsAndZero) {
+  const auto& [name, value] = GetParam();
+  EXPECT_EQ(parse({name, "3s"}).limits.*value, seconds(3));
+  EXPECT_EQ(parse({name, "250ms"}).limits.*value, milliseconds(250));
+  EXPECT_EQ(parse({name, "0"}).limits.*value, milliseconds(0));
+  EXPECT_EQ(parse({name, "0s"}).limits.*value, milliseconds(0));
+  EXPECT_EQ(parse({name, "1000000s"}).limits.*value, seconds(1'000'000));
+  EXPECT_EQ(parse({name, "1000000000ms"}).limits.*value, seconds(1'000'000));
+}
+
+TEST_P(DurationOptions, RefuseAnythingElse) {
+  const std::string name = GetParam().name;
+  for (const std::string text : {"", "10", "s", "ms", "-1s", "1.5s", "10 s", "10S", "10m", "10sx", "1000001s",
+                                 "1000000001ms", "18446744073709551617ms"}) {
+    EXPECT_EQ(usage_error({name, text}),
+              fmt::format(
+                  "quartet-epoll: {}: \"{}\" is not a duration such as 10s or 250ms (at most 1000000s; 0 is "
+                  "unlimited)\n",
+                  name, text));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DurationOptions,
+                         testing::Values(DurationOption{"--header-timeout", &http::Limits::header_timeout},
+                                         DurationOption{"--body-timeout", &http::Limits::body_timeout},
+                                         DurationOption{"--keep-alive-timeout",
+                                                        &http::Limits::keep_alive_timeout},
+                                         DurationOption{"--write-timeout", &http::Limits::write_timeout},
+                                         DurationOption{"--drain-timeout", &http::Limits::drain_timeout}));
+
+TEST(Listen, TakesBothFamiliesAndPortZero) {
+  EXPECT_EQ(parse({"--listen", "0.0.0.0:80"}).listen.to_string(), "0.0.0.0:80");
+  EXPECT_EQ(parse({"--listen", "[::1]:0"}).listen.to_string(), "[::1]:0");
+  EXPECT_EQ(parse({"--listen=[::]:65535"}).listen.to_string(), "[::]:65535");
+}
+
+TEST(Listen, RefusesWhatIsNoAddress) {
+  for (const char* text : {"", "8080", "127.0.0.1", "127.0.0.1:", ":8080", "localhost:80", "[::1]", "::1:80",
+                           "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:8x", "[127.0.0.1]:80"}) {
+    EXPECT_TRUE(usage_error({"--listen", text}).starts_with("quartet-epoll: --listen: ")) << text;
+  }
+}
+
+TEST(ModeOption, ChoosesModeAndItsWorkers) {
+  EXPECT_EQ(parse({}, kFork).mode, "prefork");
+  EXPECT_EQ(parse({}, kFork).workers, 16u);
+  const Options options = parse({"--mode", "per-request"}, kFork);
+  EXPECT_EQ(options.mode, "per-request");
+  EXPECT_EQ(options.workers, 1u);
+}
+
+TEST(ModeOption, ListsTheModesWhenItIsNone) {
+  for (const std::string text : {"pre", "", "Prefork", "threads"}) {
+    EXPECT_EQ(
+        usage_error({"--mode", text}, kFork),
+        fmt::format("quartet-fork: --mode: \"{}\" is not one of prefork, per-connection and per-request\n",
+                    text));
+  }
+}
+
+TEST(ModeOption, IsRefusedByModelsWithoutModes) {
+  EXPECT_EQ(usage_error({"--mode", "prefork"}),
+            "quartet-epoll: --mode: quartet-epoll has one mode; only quartet-fork has --mode prefork, "
+            "per-connection "
+            "and per-request\n");
+}
+
+TEST(Workers, AreTakenByModelsWithManyOfThem) {
+  EXPECT_EQ(parse({}, kThreads).workers, 16u);
+  EXPECT_EQ(parse({"--workers", "4"}, kThreads).workers, 4u);
+  EXPECT_EQ(parse({"--workers", "4", "--mode", "prefork"}, kFork).workers, 4u);
+}
+
+TEST(Workers, MayBeOneInEveryModel) {
+  EXPECT_EQ(parse({"--workers", "1"}).workers, 1u);
+  EXPECT_EQ(parse({"--workers", "1", "--mode", "per-connection"}, kFork).workers, 1u);
+}
+
+TEST(Workers, AreRefusedWithTheModelsThatTakeThem) {
+  EXPECT_EQ(usage_error({"--workers", "4"}),
+            "quartet-epoll: --workers: quartet-epoll takes 1, not 4; quartet-fork --mode prefork, "
+            "quartet-threads and "
+            "quartet-coroutines take more\n");
+  EXPECT_EQ(
+      usage_error({"--workers", "2", "--mode", "per-request"}, kFork),
+      "quartet-fork: --workers: quartet-fork --mode per-request takes 1, not 2; quartet-fork --mode prefork, "
+      "quartet-threads and quartet-coroutines take more\n");
+}
+
+TEST(Workers, AreAtLeastOne) {
+  for (const std::string text : {"0", "-1", "10001", "two", "99999999999999999999"}) {
+    EXPECT_EQ(
+        usage_error({"--workers", text}, kThreads),
+        fmt::format("quartet-threads: --workers: \"{}\" is not a whole number from 1 to 10000\n", text));
+  }
+}
+
+TEST(Root, IsAnExistingDirectory) {
+  EXPECT_EQ(parse({"--root", "/tmp"}).root, "/tmp");
+  EXPECT_EQ(usage_error({"--root", "/no/such"}), "quartet-epoll: --root: \"/no/such\" is not a directory\n");
+  EXPECT_EQ(usage_error({"--root", "/etc/passwd"}),
+            "quartet-epoll: --root: \"/etc/passwd\" is not a directory\n");
+  EXPECT_EQ(usage_error({"--root", ""}), "quartet-epoll: --root: \"\" is not a directory\n");
+}
+
+TEST(EnableFaults, IsForLoopbackAddressesOnly) {
+  EXPECT_TRUE(parse({"--enable-faults"}).enable_faults);
+  EXPECT_TRUE(parse({"--enable-faults", "--listen", "[::1]:80"}).enable_faults);
+  for (const std::string address : {"0.0.0.0:80", "[::]:80", "192.0.2.1:80"}) {
+    EXPECT_EQ(usage_error({"--enable-faults", "--listen", address}),
+              fmt::format(
+                  "quartet-epoll: --enable-faults: anybody could crash a server on {}; listen on a loopback "
+                  "address such as 127.0.0.1:8080\n",
+                  address));
+  }
+}
+
+TEST(EnableFaults, TakesNoValue) {
+  EXPECT_NE(usage_error({"--enable-faults=1"}), "");
+  EXPECT_NE(usage_error({"--enable-faults", "1"}), "");
+}
+
+TEST(CommandLine, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(usage_error({"--no-such"}),
+            "quartet-epoll: The following argument was not expected: --no-such\n");
+  EXPECT_NE(usage_error({"8080"}).find("8080"), std::string::npos);
+  EXPECT_NE(usage_error({"-w", "1"}), "");
+}
+
+TEST(CommandLine, TakesNoAbbreviations) {
+  EXPECT_NE(usage_error({"--max-bod", "1"}), "");
+  EXPECT_NE(usage_error({"--work", "1"}), "");
+}
+
+TEST(CommandLine, AsksForAMissingValue) {
+  EXPECT_NE(usage_error({"--max-body"}).find("--max-body"), std::string::npos);
+}
+
+TEST(CommandLine, LastOptionWins) {
+  EXPECT_EQ(parse({"--max-body", "1", "--max-body", "2"}).limits.max_body, 2u);
+}
+
+TEST(Environment, SpeaksWhereTheCommandLineIsSilent) {
+  const Variable body("QUARTET_MAX_BODY", "77");
+  const Variable rotation("QUARTET_MAX_REQUESTS_PER_CONNECTION", "3");
+  const Variable timeout("QUARTET_KEEP_ALIVE_TIMEOUT", "700ms");
+  const Variable listen("QUARTET_LISTEN", "[::1]:0");
+  const Options options = parse({});
+  EXPECT_EQ(options.limits.max_body, 77u);
+  EXPECT_EQ(options.limits.max_requests_per_connection, 3u);
+  EXPECT_EQ(options.limits.keep_alive_timeout, milliseconds(700));
+  EXPECT_EQ(options.listen.to_string(), "[::1]:0");
+  EXPECT_EQ(parse({"--max-body", "5"}).limits.max_body, 5u);
+}
+
+TEST(Environment, IsNotReadWhereTheCommandLineSpeaks) {
+  const Variable body("QUARTET_MAX_BODY", "nonsense");
+  EXPECT_EQ(parse({"--max-body", "5"}).limits.max_body, 5u);
+}
+
+TEST(Environment, SwitchesFaults) {
+  {
+    const Variable faults("QUARTET_ENABLE_FAULTS", "1");
+    EXPECT_TRUE(parse({}).enable_faults);
+  }
+  {
+    const Variable faults("QUARTET_ENABLE_FAULTS", "0");
+    EXPECT_FALSE(parse({}).enable_faults);
+    EXPECT_TRUE(parse({"--enable-faults"}).enable_faults);
+  }
+  const Variable faults("QUARTET_ENABLE_FAULTS", "yes");
+  EXPECT_EQ(usage_error({}), "quartet-epoll: QUARTET_ENABLE_FAULTS: \"yes\" is neither 1 nor 0\n");
+}
+
+TEST(Environment, IsNamedInItsErrors) {
+  {
+    const Variable timeout("QUARTET_DRAIN_TIMEOUT", "10");
+    EXPECT_TRUE(
+        usage_error({}).starts_with("quartet-epoll: QUARTET_DRAIN_TIMEOUT: \"10\" is not a duration"));
+  }
+  {
+    const Variable mode("QUARTET_MODE", "prefork");
+    EXPECT_TRUE(usage_error({}).starts_with("quartet-epoll: QUARTET_MODE: quartet-epoll has one mode"));
+  }
+  const Variable workers("QUARTET_WORKERS", "4");
+  EXPECT_TRUE(usage_error({}).starts_with("quartet-epoll: QUARTET_WORKERS: quartet-epoll takes 1, not 4"));
+  EXPECT_EQ(parse({}, kThreads).workers, 4u);
+}
+
+TEST(Environment, IsAbsentWhenEmpty) {
+  const Variable body("QUARTET_MAX_BODY", "");
+  EXPECT_EQ(parse({}).limits.max_body, 1048576u);
+}
+
+TEST(Help, ListsEveryOptionWithItsDefault) {
+  const Captured run = parse_captured({"--help"}, kFork);
+  EXPECT_EQ(run.exit_status(), 0);
+  EXPECT_EQ(run.errors, "");
+  for (const char* text : {"Processes.",
+                           "--listen ADDR:PORT",
+                           "127.0.0.1:8080",
+                           "--mode MODE",
+                           "--workers N",
+                           "prefork 16",
+                           "--max-request-line BYTES",
+                           "8192",
+                           "--max-header-bytes BYTES",
+                           "32768",
+                           "--max-headers N",
+                           "--max-body BYTES",
+                           "1048576",
+                           "--max-connections N",
+                           "10000",
+                           "--max-requests-per-connection N",
+                           "--min-body-rate BYTES",
+                           "--header-timeout TIME",
+                           "10s",
+                           "--body-timeout TIME",
+                           "--keep-alive-timeout TIME",
+                           "5s",
+                           "--write-timeout TIME",
+                           "--drain-timeout TIME",
+                           "--root DIR",
+                           "--ballast MiB",
+                           "--enable-faults",
+                           "--help",
+                           "--version",
+                           "QUARTET_MAX_BODY"}) {
+    EXPECT_NE(run.output.find(text), std::string::npos) << text;
+  }
+}
+
+TEST(Help, HidesTheModeOfModelsWithoutModes) {
+  EXPECT_EQ(parse_captured({"--help"}).output.find("--mode"), std::string::npos);
+}
+
+TEST(Version, NamesLibrariesAndCompiler) {
+  const Captured run = parse_captured({"--version"});
+  EXPECT_EQ(run.exit_status(), 0);
+  for (const char* text : {"quartet-epoll ", "\nllhttp ", "\nAsio 1.", "++ "}) {
+    EXPECT_NE(run.output.find(text), std::string::npos) << text;
+  }
+}
+
+}  // namespace
+}  // namespace quartet::app

@@ -1,0 +1,181 @@
+#include "common/app/server.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/net/system.h"
+#include "tests/app/captured.h"
+
+namespace quartet::app {
+namespace {
+
+const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
+const Model kFork{"quartet-fork",
+                  "Processes.",
+                  {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+
+/// Runs a server on any port in a process of its own; what `serve` returns is its exit status.
+Captured run(std::vector<std::string> arguments, const Serve& serve, const Model& model = kEpoll) {
+  arguments.insert(arguments.begin(), {std::string(model.name), "--listen", "127.0.0.1:0"});
+  return run_captured([&] {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    return run_server(static_cast<int>(argv.size()), argv.data(), model, serve);
+  });
+}
+
+bool serves(const Server& server, std::string_view path) {
+  return server.service.router.find(path) != nullptr;
+}
+
+TEST(RunServer, ReturnsWhatTheModelReturns) {
+  EXPECT_EQ(run({}, [](Server&) { return 3; }).exit_status(), 3);
+}
+
+TEST(RunServer, AnnouncesTheRealPort) {
+  const Captured ended = run({}, [](Server& server) {
+    server.announce();
+    fmt::print(stderr, "{}", server.listener.address().port);
+    ::_exit(0);  // without a flush at exit
+  });
+  EXPECT_NE(ended.errors, "0");
+  EXPECT_EQ(ended.output, fmt::format("listening on 127.0.0.1:{}\n", ended.errors));
+}
+
+TEST(RunServer, AnnouncesIpv6InBrackets) {
+  const Captured ended = run({"--listen", "[::1]:0"}, [](Server& server) {
+    server.announce();
+    return 0;
+  });
+  if (ended.errors.find("Cannot assign requested address") != std::string::npos)
+    GTEST_SKIP() << "no IPv6 here";
+  EXPECT_TRUE(ended.output.starts_with("listening on [::1]:")) << ended.output << ended.errors;
+}
+
+TEST(RunServer, SaysInOneSentenceWhyItCannotStart) {
+  const net::Listener taken(net::Address{"127.0.0.1", 0});
+  const std::string address = taken.address().to_string();
+  const Captured ended = run({"--listen", address}, [](Server&) { return 0; });
+  EXPECT_EQ(ended.exit_status(), 1);
+  EXPECT_EQ(ended.errors, fmt::format("quartet-epoll: bind {}: Address already in use\n", address));
+  EXPECT_EQ(ended.output, "");
+}
+
+TEST(RunServer, TurnsAnExceptionOfTheModelIntoASentence) {
+  const Captured ended = run({}, [](Server&) -> int { throw std::runtime_error("out of luck"); });
+  EXPECT_EQ(ended.exit_status(), 1);
+  EXPECT_EQ(ended.errors, "quartet-epoll: out of luck\n");
+}
+
+TEST(RunServer, AddsRoutesAsAskedFor) {
+  const auto optional_routes = [](Server& server) {
+    EXPECT_TRUE(serves(server, "/plaintext"));
+    return serves(server, "/file/x") * 1 + serves(server, "/fault/segv") * 2;
+  };
+  EXPECT_EQ(run({}, optional_routes).exit_status(), 0);
+  EXPECT_EQ(run({"--root", "/tmp"}, optional_routes).exit_status(), 1);
+  EXPECT_EQ(run({"--enable-faults"}, optional_routes).exit_status(), 2);
+}
+
+TEST(RunServer, PassesTheLimitsOn) {
+  const Captured ended = run({"--max-headers", "42"}, [](Server& server) {
+    return static_cast<int>(server.service.limits.max_headers);
+  });
+  EXPECT_EQ(ended.exit_status(), 42);
+}
+
+TEST(RunServer, BatchesAnswersExceptForProcessPerRequest) {
+  const auto batch = [](Server& server) { return static_cast<int>(server.service.batch_requests); };
+  EXPECT_EQ(run({}, batch, kFork).exit_status(), 64);
+  EXPECT_EQ(run({"--mode", "per-connection"}, batch, kFork).exit_status(), 64);
+  EXPECT_EQ(run({"--mode", "per-request"}, batch, kFork).exit_status(), 1);
+}
+
+TEST(RunServer, RaisesTheDescriptorLimit) {
+  const Captured ended = run_captured([] {
+    const rlimit low{.rlim_cur = 64, .rlim_max = 128};
+    net::check(::setrlimit(RLIMIT_NOFILE, &low), "setrlimit");
+    return run({},
+               [](Server&) {
+                 rlimit limit{};
+                 ::getrlimit(RLIMIT_NOFILE, &limit);
+                 return static_cast<int>(limit.rlim_cur);
+               })
+        .exit_status();
+  });
+  EXPECT_EQ(ended.exit_status(), 128);
+}
+
+TEST(RunServer, SurvivesAClientThatLeft) {
+  EXPECT_EQ(run({}, [](Server&) { return ::raise(SIGPIPE); }).exit_status(), 0);
+}
+
+TEST(RunServer, HasSlotsForTwoProcessesPerConnection) {
+  const auto enough = [](Server& server) {
+    const auto& options = server.options;
+    return server.slots.all().size() >= options.workers + 2 * options.limits.max_connections ? 0 : 1;
+  };
+  EXPECT_EQ(run({"--workers", "500"}, enough, kFork).exit_status(), 0);
+  EXPECT_EQ(run({"--max-connections", "1"}, enough).exit_status(), 0);
+}
+
+TEST(RunServer, StartsWithoutAConnectionLimit) {
+  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.slots.all().size() < 1000; })
+                .exit_status(),
+            0);
+}
+
+std::size_t anonymous_memory_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoul(line.substr(8)) / 1024;
+  }
+  return 0;
+}
+
+TEST(Ballast, IsResidentWhileTheModelServes) {
+  const auto grown = [](Server&) { return static_cast<int>(anonymous_memory_mib()); };
+  const int without = run({}, grown).exit_status();
+  const int with = run({"--ballast", "64"}, grown).exit_status();
+  EXPECT_GE(with - without, 60);
+  EXPECT_LE(with - without, 80);
+}
+
+TEST(Ballast, IsAStartUpErrorWhenThereIsNotThatMuch) {
+  const Captured ended = run({"--ballast", "1048576"}, [](Server&) { return 0; });
+  EXPECT_EQ(ended.exit_status(), 1);
+  EXPECT_EQ(ended.errors, "quartet-epoll: --ballast 1048576: mmap: Cannot allocate memory\n");
+}
+
+TEST(Drained, ExitsCleanlyWhenNothingWasCut) {
+  const Captured ended = run({}, [](Server& server) {
+    server.slots.take();
+    return drained(server);
+  });
+  EXPECT_EQ(ended.exit_status(), kDrained);
+  EXPECT_TRUE(ended.errors.ends_with("]: drained\n")) << ended.errors;
+}
+
+TEST(Drained, CountsWhatAllWorkersCut) {
+  const auto cut = [](std::uint64_t first, std::uint64_t second) {
+    return run({}, [=](Server& server) {
+      http::add(server.slots.take().cut, first);
+      http::Slot& left = server.slots.take();
+      http::add(left.cut, second);
+      SlotTable::release(left);
+      return drained(server);
+    });
+  };
+  EXPECT_EQ(cut(2, 1).exit_status(), kCut);
+  EXPECT_TRUE(cut(2, 1).errors.ends_with("]: drain timeout: 3 connections cut\n"));
+  EXPECT_TRUE(cut(0, 1).errors.ends_with("]: drain timeout: 1 connection cut\n"));
+}
+
+}  // namespace
+}  // namespace quartet::app

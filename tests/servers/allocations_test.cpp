@@ -1,0 +1,100 @@
+// The hot path allocates nothing, in the real server with its own loop around it.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "tests/servers/configuration.h"
+
+namespace quartet::suite {
+namespace {
+
+#ifdef QUARTET_COUNT_ALLOCATIONS
+
+/// A count that the processes of a server share with the test.
+class AllocationCount {
+ public:
+  AllocationCount() : file_(::memfd_create("allocations", 0)) {
+    if (::ftruncate(file_, sizeof(unsigned long)) != 0) throw std::runtime_error("no memory to share");
+    count_ = static_cast<unsigned long*>(::mmap(nullptr, sizeof(unsigned long), PROT_READ, MAP_SHARED, file_, 0));
+    if (count_ == MAP_FAILED) throw std::runtime_error("no memory to share");
+  }
+  ~AllocationCount() {
+    ::munmap(count_, sizeof(unsigned long));
+    ::close(file_);
+  }
+  AllocationCount(const AllocationCount&) = delete;
+  AllocationCount& operator=(const AllocationCount&) = delete;
+
+  std::string path() const { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file_); }
+  unsigned long value() const { return *static_cast<const volatile unsigned long*>(count_); }
+
+ private:
+  int file_;
+  unsigned long* count_;
+};
+
+class AllocationsTest : public ServerTest {
+ protected:
+  ServerProcess start_counted() const {
+    auto command = GetParam().command({"--max-requests-per-connection", "0"});
+    command.environment.push_back("LD_PRELOAD=" QUARTET_COUNT_ALLOCATIONS);
+    command.environment.push_back("COUNT_ALLOCATIONS_IN=" + count_.path());
+    return ServerProcess(command);
+  }
+
+  AllocationCount count_;
+};
+QUARTET_EVERY_CONFIGURATION(AllocationsTest);
+
+void make_requests(TestClient& client, int count) {
+  for (int i = 0; i < count; ++i) ASSERT_EQ(client.get("/plaintext").status, 200);
+}
+
+TEST_P(AllocationsTest, AKeepAliveGreetingAllocatesNothing) {
+  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  const auto server = start_counted();
+  TestClient client(server);
+  make_requests(client, 200);
+  const auto before = count_.value();
+  EXPECT_GT(before, 0u) << "the library was not loaded";
+  make_requests(client, 2'000);
+  EXPECT_EQ(count_.value(), before);
+}
+
+TEST_P(AllocationsTest, APipelineOfGreetingsAllocatesNothing) {
+  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  const auto server = start_counted();
+  TestClient client(server);
+  std::string pipeline;
+  for (int i = 0; i < 32; ++i) pipeline += get("/plaintext");
+  const auto make_pipelines = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      client.send(pipeline);
+      for (int answer = 0; answer < 32; ++answer) ASSERT_EQ(client.read_answer().status, 200);
+    }
+  };
+  make_pipelines(20);
+  const auto before = count_.value();
+  make_pipelines(100);
+  EXPECT_EQ(count_.value(), before);
+}
+
+TEST_P(AllocationsTest, SomethingElseIsCounted) {
+  const auto server = start_counted();
+  TestClient client(server);
+  make_requests(client, 10);
+  const auto before = count_.value();
+  client.get("/stats");
+  EXPECT_GT(count_.value(), before);
+}
+
+#else
+
+TEST(AllocationsTest, AKeepAliveGreetingAllocatesNothing) { GTEST_SKIP() << "a sanitizer brings its own allocator"; }
+
+#endif
+
+}  // namespace
+}  // namespace quartet::suite

@@ -1,0 +1,70 @@
+// Out of descriptors: the server waits for one; it neither spins, nor dies, nor accepts only to close.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "tests/servers/configuration.h"
+#include "tests/servers/process_table.h"
+
+namespace quartet::suite {
+namespace {
+
+class DescriptorsTest : public ServerTest {
+ protected:
+  static constexpr int kDescriptors = 40;
+  static constexpr int kClients = 100;
+
+  ServerProcess start_with_few_descriptors() const {
+    auto command = GetParam().command({"--header-timeout", "60s", "--keep-alive-timeout", "60s"});
+    command.descriptors = kDescriptors;
+    return ServerProcess(command);
+  }
+};
+QUARTET_EVERY_CONFIGURATION(DescriptorsTest);
+
+std::vector<TestClient> connect(const ServerProcess& server, int count) {
+  std::vector<TestClient> clients;
+  for (int i = 0; i < count; ++i) clients.emplace_back(server);
+  return clients;
+}
+
+TEST_P(DescriptorsTest, MoreClientsThanDescriptorsWaitInPeace) {
+  auto server = start_with_few_descriptors();
+  auto clients = connect(server, kClients);
+  const auto before = server.cpu_time();
+  EXPECT_TRUE(clients.front().silent_for(1s));
+  EXPECT_LT(server.cpu_time() - before, 400ms);  // who spins uses all of it
+  EXPECT_TRUE(std::all_of(clients.begin(), clients.end(), [](auto& client) { return client.silent_for(0ms); }));
+  EXPECT_TRUE(server.running());
+}
+
+TEST_P(DescriptorsTest, TheyAreServedWhenTheOthersLeave) {
+  const auto server = start_with_few_descriptors();
+  auto clients = connect(server, kClients);
+  if (GetParam().loop()) {
+    EXPECT_TRUE(eventually([&] { return port_queues(server.port()).unaccepted < kClients - kDescriptors / 2; }));
+  }
+  EXPECT_GT(port_queues(server.port()).unaccepted, 0u) << "the limit was not reached";
+  clients.erase(clients.begin(), clients.begin() + kClients / 2);
+  for (auto& client : clients) client.send(get("/plaintext", {"Connection: close"}));
+  for (auto& client : clients) EXPECT_EQ(client.read_answer().status, 200);
+}
+
+TEST_P(DescriptorsTest, TheClientsThatAreInAreServedAllTheWhile) {
+  const auto server = start_with_few_descriptors();
+  TestClient early(server);
+  early.get("/plaintext");
+  const auto crowd = connect(server, kClients);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(early.get("/plaintext").status, 200);
+}
+
+TEST_P(DescriptorsTest, ADrainEndsAllTheSame) {
+  auto server = start_with_few_descriptors();
+  const auto crowd = connect(server, kClients);
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait_exit(), exited(0));
+}
+
+}  // namespace
+}  // namespace quartet::suite

@@ -1,0 +1,103 @@
+#include "tests/servers/process_table.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <string>
+
+namespace quartet::suite {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::optional<pid_t> pid_of(const fs::path& directory) {
+  const auto name = directory.filename().string();
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  return pid;
+}
+
+std::optional<ProcessEntry> read_entry(pid_t pid) {
+  const auto text = contents("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = text.rfind(')');  // the name may contain anything
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  ProcessEntry entry{.pid = pid};
+  std::string skipped;
+  fields >> entry.state >> entry.parent >> skipped >> entry.session;
+  for (int field = 7; field < 14; ++field) fields >> skipped;
+  long user = 0, system = 0;
+  fields >> user >> system;
+  entry.cpu = std::chrono::milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+  return entry;
+}
+
+/// The value of "Name:   value" in a status file.
+std::uint64_t status_number(const fs::path& path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<ProcessEntry> session_members(pid_t session) {
+  std::vector<ProcessEntry> members;
+  for (const auto& directory : fs::directory_iterator("/proc")) {
+    const auto pid = pid_of(directory.path());
+    const auto entry = pid ? read_entry(*pid) : std::nullopt;  // it may have gone meanwhile
+    if (entry && entry->session == session) members.push_back(*entry);
+  }
+  return members;
+}
+
+PortQueues port_queues(int port) {
+  constexpr unsigned kListen = 0x0a;
+  PortQueues queues;
+  std::ifstream table("/proc/net/tcp");
+  std::string line;
+  std::getline(table, line);  // the heading
+  while (std::getline(table, line)) {
+    unsigned local_port = 0, state = 0, unread = 0;
+    unsigned long inode = 0;  // 0: no process has the socket
+    if (std::sscanf(line.c_str(), " %*u: %*x:%x %*x:%*x %x %*x:%x %*x:%*x %*x %*u %*u %lu", &local_port, &state,
+                    &unread, &inode) != 4) {
+      continue;
+    }
+    if (local_port != static_cast<unsigned>(port)) continue;
+    if (state == kListen) {
+      queues.unaccepted += unread;
+    } else {
+      queues.unread_bytes += unread;
+      if (inode != 0) ++queues.connections;
+    }
+  }
+  return queues;
+}
+
+std::uint64_t resident_memory(pid_t pid) {
+  return status_number("/proc/" + std::to_string(pid) + "/status", "VmRSS") * 1024;
+}
+
+bool is_traced(pid_t pid) {
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    if (status_number(thread.path() / "status", "TracerPid") == 0) return false;
+  }
+  return true;
+}
+
+}  // namespace quartet::suite

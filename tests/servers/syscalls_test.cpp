@@ -1,0 +1,163 @@
+// The hot path's price in system calls, with a client that sends one request, reads the whole answer and pauses:
+// a busy client would always have the next request waiting, and hide the waits.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "tests/servers/configuration.h"
+#include "tests/servers/process_table.h"
+
+namespace quartet::suite {
+namespace {
+
+/// One finished system call, as strace(1) writes it.
+struct Call {
+  pid_t thread = 0;
+  std::string name;
+  long result = 0;
+};
+
+/// "1234  recvfrom(5, ..., 0) = 49" or "1234  <... recvfrom resumed>..., 0) = -1 EAGAIN (...)"
+std::optional<Call> parse_call(const std::string& line) {
+  const auto equals = line.rfind(" = ");
+  if (equals == std::string::npos) return std::nullopt;
+  Call call;
+  std::istringstream words(line);
+  words >> call.thread >> call.name;
+  if (call.name == "<...") words >> call.name;
+  call.name = call.name.substr(0, call.name.find('('));
+  std::istringstream(line.substr(equals + 3)) >> call.result;  // "?" where it was interrupted: 0
+  return call;
+}
+
+/// strace on every process of a server.
+class Tracer {
+ public:
+  explicit Tracer(const ServerProcess& server) : strace_(command(server)) {
+    attached_ = eventually([&] {
+      const auto processes = server.processes();
+      return !strace_.running() || std::all_of(processes.begin(), processes.end(), is_traced);
+    }) && strace_.running();
+  }
+
+  bool attached() const { return attached_; }
+  std::string err() const { return strace_.err(); }
+
+  std::vector<Call> finish() {
+    strace_.signal(SIGTERM);
+    strace_.wait_exit();
+    std::vector<Call> calls;
+    std::istringstream lines(strace_.out());
+    for (std::string line; std::getline(lines, line);) {
+      if (auto call = parse_call(line)) calls.push_back(std::move(*call));
+    }
+    return calls;
+  }
+
+ private:
+  static Command command(const ServerProcess& server) {
+    Command strace{.executable = "strace", .arguments = {"-f", "-q", "-s", "0", "-o", "/dev/stdout"}};
+    for (const auto pid : server.processes()) strace.arguments.insert(strace.arguments.end(), {"-p", std::to_string(pid)});
+    return strace;
+  }
+
+  ChildProcess strace_;
+  bool attached_;
+};
+
+/// What one thread did.
+struct Tally {
+  long received = 0;      ///< recv with bytes
+  long tried = 0;         ///< recv without
+  long sent = 0;
+  long woken = 0;         ///< epoll_wait with events
+  long other = 0;         ///< anything else, and waits that timed out
+  std::map<std::string, long> names;
+
+  void count(const Call& call) {
+    ++names[call.name];
+    if (call.name.starts_with("recv") || call.name.starts_with("read")) {
+      ++(call.result > 0 ? received : tried);
+    } else if (call.name.starts_with("send") || call.name.starts_with("write")) {
+      ++sent;
+    } else if (call.name.starts_with("epoll_") && call.name != "epoll_ctl" && call.result > 0) {
+      ++woken;
+    } else {
+      ++other;
+    }
+  }
+};
+std::ostream& operator<<(std::ostream& stream, const Tally& tally) {
+  for (const auto& [name, count] : tally.names) stream << name << " " << count << ", ";
+  return stream;
+}
+
+std::map<pid_t, Tally> tally_by_thread(const std::vector<Call>& calls) {
+  std::map<pid_t, Tally> tallies;
+  for (const auto& call : calls) tallies[call.thread].count(call);
+  return tallies;
+}
+
+Tally take_serving_thread(std::map<pid_t, Tally>& tallies) {
+  const auto serving = std::max_element(tallies.begin(), tallies.end(), [](const auto& left, const auto& right) {
+    return left.second.sent < right.second.sent;
+  });
+  return tallies.extract(serving).mapped();
+}
+
+void make_paced_requests(TestClient& client, long count) {
+  for (long i = 0; i < count; ++i) {
+    ASSERT_EQ(client.get("/plaintext").status, 200);
+    std::this_thread::sleep_for(10ms);  // the pause is the client's behaviour, not a wait for something
+  }
+}
+
+using SystemCallsTest = ServerTest;
+QUARTET_EVERY_CONFIGURATION(SystemCallsTest);
+
+TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
+  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  constexpr long kRequests = 100;
+  const auto server = start_with_workers(2);
+  TestClient client(server);
+  make_paced_requests(client, 10);  // what is done once is done
+  Tracer tracer(server);
+  if (!tracer.attached()) GTEST_SKIP() << "strace cannot attach: " << tracer.err();
+  const auto start_time = Clock::now();
+  make_paced_requests(client, kRequests);
+  const long ticks = (Clock::now() - start_time) / 100ms + 2;
+  auto tallies = tally_by_thread(tracer.finish());
+  ASSERT_FALSE(tallies.empty());
+
+  const auto serving = take_serving_thread(tallies);
+  SCOPED_TRACE(testing::Message() << serving << "in " << ticks << " ticks");
+  EXPECT_EQ(serving.received, kRequests);
+  EXPECT_EQ(serving.sent, kRequests);
+  EXPECT_LE(serving.other, 3 * ticks);
+  switch (GetParam().model) {
+    case Model::epoll:
+      EXPECT_EQ(serving.tried, 0);
+      EXPECT_LE(serving.woken, kRequests + 2);
+      break;
+    case Model::coroutines:
+      EXPECT_LE(serving.tried, kRequests + ticks);
+      EXPECT_LE(serving.woken, kRequests + 2 * ticks);  // its ticks are events
+      EXPECT_LE(serving.names.count("epoll_ctl"), 0u);
+      break;
+    default:
+      EXPECT_LE(serving.tried, ticks);
+      EXPECT_EQ(serving.woken, 0);
+  }
+  for (const auto& [thread, tally] : tallies) {
+    EXPECT_LE(tally.other + tally.tried + tally.woken, 4 * ticks) << tally;
+    EXPECT_EQ(tally.received + tally.sent, 0) << tally;
+  }
+}
+
+}  // namespace
+}  // namespace quartet::suite
