@@ -37,15 +37,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command(epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 def main(
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
-    rounds: Optional[int] = typer.Option(None, min=1, help="Interleaved rounds (default 6; fewer are indicative)."),
-    duration: Optional[str] = typer.Option(None, metavar="SECONDS", help="Of each wrk run: 1s (default), 2s, ..."),
-    connections: Optional[int] = typer.Option(None, "--connections", "-c", min=1, max=1000, help="Of wrk (default 16)."),
-    out: Optional[Path] = typer.Option(None, metavar="DIR", help="For results.json and the log (default results/TIME)."),
-    only: Optional[str] = typer.Option(None, metavar="NAME,...", help="These contestants; --dry-run lists them."),
+    rounds: Optional[int] = typer.Option(None, min=1, metavar="N", show_default=False, help="Interleaved rounds (6)."),
+    duration: str = typer.Option("", metavar="SECONDS", show_default=False, help="Of each wrk run (1s)."),
+    connections: Optional[int] = typer.Option(
+        None, "-c", "--connections", min=1, max=1000, metavar="N", show_default=False, help="Of wrk (16)."
+    ),
+    out: Optional[Path] = typer.Option(None, metavar="DIR", show_default=False, help="For results.json (results/TIME)."),
+    only: str = typer.Option("", metavar="NAME,...", show_default=False, help="These contestants; --dry-run lists all."),
     json: bool = typer.Option(False, "--json", help="Print the results as JSON instead of tables."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be run, and run nothing."),
     binaries: Path = typer.Option(
-        environment.ROOT / "build/release/bin", "--bin", metavar="DIR", help="Where the servers are."
+        environment.ROOT / "build/release/bin", "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere."
     ),
 ) -> None:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
@@ -70,19 +72,17 @@ def _stop(status: Exit, sentence: str) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _plan(
-    smoke: bool, rounds: int | None, duration: str | None, connections: int | None, only: str | None
-) -> plan.Plan:
+def _plan(smoke: bool, rounds: int | None, duration: str, connections: int | None, only: str) -> plan.Plan:
     try:
         contestants = plan.select(only.split(",")) if only else plan.CONTESTANTS
-        seconds = _seconds(duration) if duration else None
+        seconds = _seconds(duration) if duration else 0
     except ValueError as error:
         _stop(Exit.usage, str(error))
     server_cpus, load_cpus = plan.split_cpus(os.sched_getaffinity(0))
     base = plan.Plan(contestants, server_cpus, load_cpus)
     base = plan.smoke(base) if smoke else base
     changes = {"rounds": rounds, "duration": seconds, "connections": connections}
-    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+    return replace(base, **{name: value for name, value in changes.items() if value})
 
 
 def _seconds(text: str) -> int:
@@ -93,13 +93,17 @@ def _seconds(text: str) -> int:
 
 
 def _describe(chosen: plan.Plan) -> list[str]:
+    """A line for each group of steps, then the command lines, then how long it takes."""
     todo = list(plan.steps(chosen))
+    groups: dict[str, list[str]] = {}
+    commands: dict[str, None] = {}
+    for step in todo:
+        group, _, name = plan.describe(step).rpartition(": ")
+        groups.setdefault(group, []).append(name)
+        commands[" ".join(plan.server_arguments(chosen, step))] = None
     total = sum(plan.seconds(chosen, step) for step in todo)
-    lines = [
-        f"{plan.describe(step):<64} {' '.join(plan.server_arguments(chosen, step))}" for step in todo
-    ]
-    names = ", ".join(contestant.name for contestant in chosen.contestants)
-    return [*lines, f"{len(todo)} runs, about {total:.0f} s. Contestants: {names}."]
+    lines = [f"{group}: {', '.join(names)}" for group, names in groups.items()]
+    return [*lines, "", *commands, "", f"{len(todo)} runs, about {total:.0f} s"]
 
 
 def _directory(out: Path | None, smoke: bool) -> Path:

@@ -36,6 +36,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Finished(Ended):
+    command: str
     stdout: str
     stderr: str
 
@@ -133,7 +134,7 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
             in_time = process.wait(timeout)
         finally:
             ended = process.reap()
-        finished = Finished(ended.status, ended.cpu_seconds, _content(stdout), _content(stderr))
+        finished = Finished(ended.status, ended.cpu_seconds, process.command, _content(stdout), _content(stderr))
     if not in_time:
         raise ProcessError(f"{process.command} took longer than {timeout:g} s{_last_lines(finished.stderr)}")
     if finished.status not in good:

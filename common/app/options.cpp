@@ -305,7 +305,7 @@ void read_text(const Read& read, const std::string& text, const std::string& sou
 void CommandLine::read(int argc, char** argv) {
   app_.parse(argc, argv);
   for (const auto& [option, read] : settings_) {
-    const std::string name = option->get_name();
+    const std::string name = "--" + option->get_lnames().front();  // get_name() is empty where the help hides it
     const std::string variable = environment_name(name);
     if (option->count() > 0) {
       read_text(read, option->as<std::string>(), name);

@@ -27,17 +27,13 @@ constexpr int kImmediateExit = 3;  // as after a cut
 
 void on_signal(int) {
   const int saved = errno;
-  if (signals == 0) {
-    requested_at =
-        std::chrono::steady_clock::now().time_since_epoch().count();  // before anyone can ask for it
+  if (signals > 0 && role == Role::alone) _exit(kImmediateExit);
+  if (signals == 0) requested_at = std::chrono::steady_clock::now().time_since_epoch().count();
+  if (++signals == 1) {  // from here on requested(): whoever the eventfd wakes must see it
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written =
-        write(event_descriptor, &one, sizeof one);  // a worker has none to write to
+    [[maybe_unused]] const auto written = write(event_descriptor, &one, sizeof one);  // a worker has none
     alarm(static_cast<unsigned>(alarm_seconds));
-  } else if (role == Role::alone) {
-    _exit(kImmediateExit);
   }
-  ++signals;
   errno = saved;
 }
 

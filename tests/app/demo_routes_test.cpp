@@ -86,7 +86,10 @@ TEST_F(DemoRoutes, BytesAreAsManyAsAskedFor) {
 
 TEST_F(DemoRoutes, EchoReturnsTheBody) {
   const std::string body("a\0b\xff", 4);
-  const auto outcome = call("/echo", "", {.method = Method::post, .body = body});
+  Request request;
+  request.method = Method::post;
+  request.body = body;
+  const auto outcome = call("/echo", "", request);
   EXPECT_EQ(std::get<Response>(outcome).body, body);
   EXPECT_EQ(std::get<Response>(outcome).content_type, "application/octet-stream");
   EXPECT_EQ(router_.find("/echo")->allow(), "POST, PUT, OPTIONS");
@@ -157,8 +160,8 @@ class BadParameters : public DemoRoutes, public testing::WithParamInterface<BadP
 
 TEST_P(BadParameters, AreNamedWithTheReason) {
   const auto& [path, name, most] = GetParam();
-  for (const std::string text :
-       {"abc", "", "-1", "1.5", "1x", "99999999999999999999", std::to_string(most + 1).c_str()}) {
+  for (const auto& text : std::vector<std::string>{"abc", "", "-1", "1.5", "1x", "99999999999999999999",
+                                                   std::to_string(most + 1)}) {
     EXPECT_EQ(complaint(path, fmt::format("{}={}", name, text)),
               fmt::format("{}: \"{}\" is not a whole number from 0 to {}\n", name, text, most));
   }

@@ -71,7 +71,11 @@ class FileRoute : public testing::Test {
     const std::string path = "/file/" + name;
     const http::Route* route = router_.find(path);
     if (route == nullptr) throw std::out_of_range(path);
-    return route->handler({.method = method, .path = path, .fields = fields}, slot_);
+    http::Request request;
+    request.method = method;
+    request.path = path;
+    request.fields = fields;
+    return route->handler(request, slot_);
   }
 
   /// The status of an answer, whether it has a file or not.
@@ -255,14 +259,14 @@ TEST_F(FileRoute, IsNeverModifiedInTheFuture) {
 
 TEST_F(FileRoute, IfNoneMatchComparesWeaklyAndTakesLists) {
   const std::string tag = etag();
-  for (const std::string& value :
-       {tag, "W/" + tag, "*", "\"x\", " + tag, "\"a,b\" ,, W/" + tag + ",\"y\"", " " + tag + " "}) {
+  for (const auto& value : std::vector<std::string>{tag, "W/" + tag, "*", "\"x\", " + tag,
+                                                    "\"a,b\" ,, W/" + tag + ",\"y\"", " " + tag + " "}) {
     EXPECT_EQ(status("hello.txt", {{"If-None-Match", value}}), 304) << value;
     EXPECT_EQ(status("hello.txt", {{"if-none-match", value}}, Method::head), 304) << value;
   }
-  for (const std::string& value :
-       {std::string("\"x\""), std::string(""), std::string("nonsense"), std::string("W/"), "\"" + tag,
-        tag.substr(0, tag.size() - 1), std::string("w/") + tag}) {
+  for (const auto& value : std::vector<std::string>{std::string("\"x\""), std::string(""),
+                                                    std::string("nonsense"), std::string("W/"), "\"" + tag,
+                                                    tag.substr(0, tag.size() - 1), std::string("w/") + tag}) {
     EXPECT_EQ(status("hello.txt", {{"If-None-Match", value}}), 200) << value;
   }
 }

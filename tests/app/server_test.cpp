@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -39,7 +40,7 @@ TEST(RunServer, ReturnsWhatTheModelReturns) {
 }
 
 TEST(RunServer, AnnouncesTheRealPort) {
-  const Captured ended = run({}, [](Server& server) {
+  const Captured ended = run({}, [](Server& server) -> int {
     server.announce();
     fmt::print(stderr, "{}", server.listener.address().port);
     ::_exit(0);  // without a flush at exit

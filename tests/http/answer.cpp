@@ -24,7 +24,8 @@ std::string_view take_line(std::string_view& bytes) {
   if (end == std::string_view::npos) throw Incomplete("a line without end: " + std::string(bytes));
   const auto line = take(bytes, end);
   take(bytes, kLineEnd.size());
-  if (line.find_first_of("\r\n") != std::string_view::npos) throw Malformed("a bare CR or LF: " + std::string(line));
+  if (line.find_first_of("\r\n") != std::string_view::npos)
+    throw Malformed("a bare CR or LF: " + std::string(line));
   return line;
 }
 
@@ -83,7 +84,8 @@ std::optional<std::string> Answer::field(std::string_view name) const {
   const auto has_name = [name](const auto& field) { return http::equals_ignoring_case(field.first, name); };
   const auto first = std::find_if(fields.begin(), fields.end(), has_name);
   if (first == fields.end()) return std::nullopt;
-  if (std::find_if(first + 1, fields.end(), has_name) != fields.end()) throw Malformed("twice: " + std::string(name));
+  if (std::find_if(first + 1, fields.end(), has_name) != fields.end())
+    throw Malformed("twice: " + std::string(name));
   return first->second;
 }
 

@@ -94,7 +94,8 @@ Router make_router() {
     return [body = std::move(body)](const Request&, const Slot&) -> Outcome { return text(body); };
   };
   Router router;
-  const auto add = [&router](std::vector<Method> methods, std::string path, bool quick, http::Handler handler) {
+  const auto add = [&router](std::vector<Method> methods, std::string path, bool quick,
+                             http::Handler handler) {
     router.add(Route{std::move(methods), std::move(path), "for tests", quick, std::move(handler)});
   };
   add({Method::get}, "/", true, answer("index"));
@@ -106,7 +107,8 @@ Router make_router() {
   add({Method::post, Method::put}, "/echo", true, echo);
   add({Method::get}, "/stream", false, stream);
   add({Method::get}, "/json", true, [](const Request&, const Slot&) -> Outcome {
-    return Response{.content_type = "application/json", .body = R"({"message":"Hello, World!"})", .fields = {}};
+    return Response{
+        .content_type = "application/json", .body = R"({"message":"Hello, World!"})", .fields = {}};
   });
   add({Method::get}, "/sleep", false, [](const Request&, const Slot&) -> Outcome {
     return Delay{milliseconds{250}, text("slept")};
@@ -118,7 +120,8 @@ Router make_router() {
       [](const Request&, const Slot&) -> Outcome { throw std::runtime_error("a bug"); });
   add({Method::get}, "/throw-number", false, [](const Request&, const Slot&) -> Outcome { throw 7; });
   add({Method::patch, Method::delete_}, "/thing", false, [](const Request& request, const Slot&) -> Outcome {
-    return request.method == Method::patch ? text("patched") : Response{.status = 204, .body = "", .fields = {}};
+    return request.method == Method::patch ? text("patched")
+                                           : Response{.status = 204, .body = "", .fields = {}};
   });
   add({Method::get}, "/unchanged", true, [](const Request&, const Slot&) -> Outcome {
     return Response{.status = 304, .body = "", .fields = {}};
@@ -133,7 +136,8 @@ const Router& test_router() {
   return router;
 }
 
-std::string request(std::string_view method, std::string_view target, std::string_view fields, std::string_view body) {
+std::string request(std::string_view method, std::string_view target, std::string_view fields,
+                    std::string_view body) {
   std::string text;
   text.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: example.com\r\n");
   return text.append(fields).append("\r\n").append(body);
@@ -229,9 +233,7 @@ std::string Client::exchange(std::string_view bytes) {
 
 std::string Client::take_received() { return std::exchange(received, {}); }
 
-bool Client::waits() const {
-  return want() == Want::read || want() == Want::write || want() == Want::sleep;
-}
+bool Client::waits() const { return want() == Want::read || want() == Want::write || want() == Want::sleep; }
 
 milliseconds Client::patience() const {
   if (connection.deadline() == http::TimePoint::max()) return milliseconds::max();

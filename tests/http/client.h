@@ -40,8 +40,8 @@ struct Setup {
   const http::Router& router = test_router();
 };
 
-/// One client's connection and the model that serves it, with a clock that only the test moves. on_tick() follows every
-/// event and action with the same moment, because it must not matter.
+/// One client's connection and the model that serves it, with a clock that only the test moves. on_tick()
+/// follows every event and action with the same moment, because it must not matter.
 class Client {
  public:
   explicit Client(const Setup& setup = {});

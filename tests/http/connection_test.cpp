@@ -1,4 +1,5 @@
-// What a connection wants next, and how it answers; see deadline_test.cpp for time and drain_test.cpp for shutdown.
+// What a connection wants next, and how it answers; see deadline_test.cpp for time and drain_test.cpp for
+// shutdown.
 #include <gtest/gtest.h>
 
 #include "tests/http/answer.h"
@@ -143,12 +144,14 @@ TEST(Batch, GoesOnWithQuickRequestsWhileAWriteIsHalfDone) {
 
 TEST(Batch, IsWrittenBeforeASleep) {
   http::Router router;
-  router.add({{http::Method::get}, "/nap", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
-                return http::Delay{milliseconds{50}, http::text_response(200, "slept")};
-              }});
-  router.add({{http::Method::get}, "/", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
-                return http::text_response(200, "index");
-              }});
+  router.add(
+      {{http::Method::get}, "/nap", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
+         return http::Delay{milliseconds{50}, http::text_response(200, "slept")};
+       }});
+  router.add(
+      {{http::Method::get}, "/", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
+         return http::text_response(200, "index");
+       }});
   Client client({.router = router});
   client.send(get("/") + get("/nap"));
   client.run();
@@ -220,8 +223,10 @@ TEST(DefaultLimits, TakeAHundredFields) {
 
 TEST(DefaultLimits, TakeThirtyTwoKilobytesOfFields) {
   Client client;
-  EXPECT_EQ(statuses(client.exchange(get("/plaintext", "A: " + std::string(32'600, 'a') + "\r\n"))), std::vector{200});
-  EXPECT_EQ(statuses(client.exchange(get("/plaintext", "A: " + std::string(32'768, 'a') + "\r\n"))), std::vector{431});
+  EXPECT_EQ(statuses(client.exchange(get("/plaintext", "A: " + std::string(32'600, 'a') + "\r\n"))),
+            std::vector{200});
+  EXPECT_EQ(statuses(client.exchange(get("/plaintext", "A: " + std::string(32'768, 'a') + "\r\n"))),
+            std::vector{431});
 }
 
 TEST(DefaultLimits, TakeABodyOfAMegabyte) {
@@ -390,7 +395,8 @@ TEST(Discard, HoldsTheAnswerBackUntilTheBodyHasCome) {
 
 TEST(Request, TooLargeIsRefusedBeforeItsBodyComes) {
   Client client;
-  EXPECT_EQ(statuses(client.exchange(request("POST", "/echo", "Content-Length: 1048577\r\n"))), std::vector{413});
+  EXPECT_EQ(statuses(client.exchange(request("POST", "/echo", "Content-Length: 1048577\r\n"))),
+            std::vector{413});
   EXPECT_TRUE(client.connection.finishing());
 }
 

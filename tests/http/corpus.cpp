@@ -38,7 +38,8 @@ char unescape(char letter, std::istream& rest) {
 std::string unescape(const std::string& text) {
   std::istringstream input(text);
   std::string result;
-  for (char letter; input.get(letter);) result += letter == '\\' && input.get(letter) ? unescape(letter, input) : letter;
+  for (char letter; input.get(letter);)
+    result += letter == '\\' && input.get(letter) ? unescape(letter, input) : letter;
   return result;
 }
 
@@ -75,7 +76,8 @@ void parse_answer(Conversation& conversation, const std::string& text) {
 }
 
 void parse_end(Conversation& conversation, const std::string& text) {
-  static const std::map<std::string, End> kEnds{{"open", End::open}, {"lingering", End::lingering}, {"closed", End::closed}};
+  static const std::map<std::string, End> kEnds{
+      {"open", End::open}, {"lingering", End::lingering}, {"closed", End::closed}};
   conversation.end = kEnds.at(text);
 }
 

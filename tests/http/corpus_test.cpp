@@ -1,3 +1,5 @@
+#include "tests/http/corpus.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "common/http/grammar.h"
 #include "tests/http/answer.h"
 #include "tests/http/client.h"
-#include "tests/http/corpus.h"
 
 namespace quartet::test {
 
@@ -53,7 +54,8 @@ Pieces single_bytes(std::string_view bytes) {
 
 bool has_status(const Answer& answer, const std::string& pattern) {
   const auto status = std::to_string(answer.status);
-  return std::ranges::equal(status, pattern, [](char digit, char wanted) { return wanted == 'x' || wanted == digit; });
+  return std::ranges::equal(status, pattern,
+                            [](char digit, char wanted) { return wanted == 'x' || wanted == digit; });
 }
 
 std::set<std::string> elements(std::string_view list) {
@@ -95,7 +97,8 @@ TEST_P(Corpus, IsAnsweredAsExpected) {
   std::string_view rest = whole_.bytes;
   for (const auto& expected : GetParam().answers) {
     SCOPED_TRACE("answer " + expected.status + ", of what is left of the answers:\n" + std::string(rest));
-    ASSERT_NO_THROW(expect_answer(take_answer(rest, expected.to_head ? Body::none : Body::expected), expected));
+    ASSERT_NO_THROW(
+        expect_answer(take_answer(rest, expected.to_head ? Body::none : Body::expected), expected));
   }
   EXPECT_EQ(rest, "");
   EXPECT_EQ(whole_.end, GetParam().end);
@@ -128,7 +131,8 @@ TEST_P(Corpus, IsAnsweredAlikeWhenTheAnswerLeavesByteByByte) {
 
 INSTANTIATE_TEST_SUITE_P(Of, Corpus, testing::ValuesIn(corpus()), [](const auto& tested) {
   std::string name = tested.param.name;
-  std::ranges::replace_if(name, [](char letter) { return letter == '-' || letter == '.'; }, '_');
+  std::ranges::replace_if(
+      name, [](char letter) { return letter == '-' || letter == '.'; }, '_');
   return name;
 });
 

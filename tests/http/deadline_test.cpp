@@ -317,10 +317,9 @@ TEST(Sleep, DoesNotEndBeforeItsTime) {
 }
 
 TEST(Sleep, IsNotCutByAnyTimeout) {
-  Client client({.limits = {.header_timeout = 10ms,
-                            .body_timeout = 10ms,
-                            .keep_alive_timeout = 10ms,
-                            .write_timeout = 10ms}});
+  Client client(
+      {.limits = {
+           .header_timeout = 10ms, .body_timeout = 10ms, .keep_alive_timeout = 10ms, .write_timeout = 10ms}});
   EXPECT_EQ(statuses(client.exchange(get("/sleep"))), std::vector{200});
 }
 

@@ -1,6 +1,7 @@
 // libFuzzer: a rule that is broken leaves as an exception, which is a crash. Start it with the corpus:
 //   cmake --preset fuzz && cmake --build --preset fuzz
-//   build/fuzz/bin/fuzz_connection -max_total_time=30 -max_len=4096 -timeout=5 build/fuzz/findings tests/http/corpus
+//   build/fuzz/bin/fuzz_connection -max_total_time=30 -max_len=4096 -timeout=5 build/fuzz/findings
+//   tests/http/corpus
 // (new inputs go to the first directory, which must exist).
 #include <cstddef>
 #include <cstdint>

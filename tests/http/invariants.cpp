@@ -99,7 +99,8 @@ void play_restlessly(std::string_view bytes, const Setup& setup, Random& random)
     do_something(client, random);
   }
   expect_silence_to_end(client);
-  require(client.received.empty() || client.received.starts_with("HTTP/1.1 "), "an answer starts with HTTP/1.1");
+  require(client.received.empty() || client.received.starts_with("HTTP/1.1 "),
+          "an answer starts with HTTP/1.1");
 }
 
 }  // namespace

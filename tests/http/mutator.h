@@ -36,8 +36,9 @@ class Random {
   std::uint64_t state_;
 };
 
-/// Spoils requests: truncates them, flips bits, moves, repeats and drops parts, inserts what parsers trip over. The same
-/// seed gives the same requests. Most of them are malformed; what happens to be well-formed is still no original.
+/// Spoils requests: truncates them, flips bits, moves, repeats and drops parts, inserts what parsers trip
+/// over. The same seed gives the same requests. Most of them are malformed; what happens to be well-formed is
+/// still no original.
 class Mutator {
  public:
   /// @param originals not empty
@@ -98,10 +99,32 @@ class Mutator {
 
   std::string trap() {
     using namespace std::string_literals;
-    static const std::vector<std::string> kTraps{
-        "\0"s, "\r", "\n", "\r\n", "\r\n\r\n", "\t", " ", ":", ",", ";", "\"", "%", "#", "\x7f", "\x80", "\xff",
-        "0", "-1", "18446744073709551616", "FFFFFFFFFFFFFFFF", "HTTP/2.0", "\r\nContent-Length: 7",
-        "\r\nTransfer-Encoding: chunked", "\r\nConnection: close", "\r\nExpect: 100-continue", std::string(300, 'a')};
+    static const std::vector<std::string> kTraps{"\0"s,
+                                                 "\r",
+                                                 "\n",
+                                                 "\r\n",
+                                                 "\r\n\r\n",
+                                                 "\t",
+                                                 " ",
+                                                 ":",
+                                                 ",",
+                                                 ";",
+                                                 "\"",
+                                                 "%",
+                                                 "#",
+                                                 "\x7f",
+                                                 "\x80",
+                                                 "\xff",
+                                                 "0",
+                                                 "-1",
+                                                 "18446744073709551616",
+                                                 "FFFFFFFFFFFFFFFF",
+                                                 "HTTP/2.0",
+                                                 "\r\nContent-Length: 7",
+                                                 "\r\nTransfer-Encoding: chunked",
+                                                 "\r\nConnection: close",
+                                                 "\r\nExpect: 100-continue",
+                                                 std::string(300, 'a')};
     return random_.one_of(kTraps);
   }
 

@@ -17,7 +17,8 @@ class AllocationCount {
  public:
   AllocationCount() : file_(::memfd_create("allocations", 0)) {
     if (::ftruncate(file_, sizeof(unsigned long)) != 0) throw std::runtime_error("no memory to share");
-    count_ = static_cast<unsigned long*>(::mmap(nullptr, sizeof(unsigned long), PROT_READ, MAP_SHARED, file_, 0));
+    count_ =
+        static_cast<unsigned long*>(::mmap(nullptr, sizeof(unsigned long), PROT_READ, MAP_SHARED, file_, 0));
     if (count_ == MAP_FAILED) throw std::runtime_error("no memory to share");
   }
   ~AllocationCount() {
@@ -92,7 +93,9 @@ TEST_P(AllocationsTest, SomethingElseIsCounted) {
 
 #else
 
-TEST(AllocationsTest, AKeepAliveGreetingAllocatesNothing) { GTEST_SKIP() << "a sanitizer brings its own allocator"; }
+TEST(AllocationsTest, AKeepAliveGreetingAllocatesNothing) {
+  GTEST_SKIP() << "a sanitizer brings its own allocator";
+}
 
 #endif
 

@@ -27,12 +27,13 @@ void PrintTo(const Ending& ending, std::ostream* stream);
 struct Command {
   std::string executable;
   std::vector<std::string> arguments = {};
-  std::vector<std::string> environment = {};         ///< "NAME=value", besides the test's own without QUARTET_*
+  std::vector<std::string> environment = {};  ///< "NAME=value", besides the test's own without QUARTET_*
   std::optional<rlim_t> descriptors = std::nullopt;  ///< RLIMIT_NOFILE, soft and hard
 };
 
 /// A process in a session of its own: nothing that it starts can get lost, because this process adopts its
-/// orphans (PR_SET_CHILD_SUBREAPER) and the destructor ends the whole session. It prints stderr when a test failed.
+/// orphans (PR_SET_CHILD_SUBREAPER) and the destructor ends the whole session. It prints stderr when a test
+/// failed.
 class ChildProcess {
  public:
   /// @throws std::system_error when it cannot be started

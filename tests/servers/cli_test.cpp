@@ -21,7 +21,8 @@ class CommandLineTest : public ServerTest {
     return run(command);
   }
   /// A server that is given its configuration by variables alone.
-  ServerProcess start_by_environment(std::vector<std::string> environment, std::vector<std::string> arguments) const {
+  ServerProcess start_by_environment(std::vector<std::string> environment,
+                                     std::vector<std::string> arguments) const {
     auto command = server_command(GetParam().executable, std::move(arguments));
     command.environment.insert(command.environment.end(), environment.begin(), environment.end());
     return ServerProcess(command);
@@ -37,7 +38,8 @@ void expect_usage_error(const Run& result, const std::vector<std::string>& words
   EXPECT_EQ(result.ending, exited(2));
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(count_lines(result.err), 1u) << result.err;
-  for (const auto& word : words) EXPECT_NE(result.err.find(word), std::string::npos) << word << " in: " << result.err;
+  for (const auto& word : words)
+    EXPECT_NE(result.err.find(word), std::string::npos) << word << " in: " << result.err;
 }
 
 TEST_P(CommandLineTest, HelpNamesEveryOption) {
@@ -46,9 +48,9 @@ TEST_P(CommandLineTest, HelpNamesEveryOption) {
   EXPECT_EQ(result.err, "");
   for (const auto* option :
        {"--listen", "--workers", "--max-request-line", "--max-header-bytes", "--max-headers", "--max-body",
-        "--max-connections", "--max-requests-per-connection", "--header-timeout", "--body-timeout", "--min-body-rate",
-        "--keep-alive-timeout", "--write-timeout", "--drain-timeout", "--root", "--ballast", "--enable-faults",
-        "--version"}) {
+        "--max-connections", "--max-requests-per-connection", "--header-timeout", "--body-timeout",
+        "--min-body-rate", "--keep-alive-timeout", "--write-timeout", "--drain-timeout", "--root",
+        "--ballast", "--enable-faults", "--version"}) {
     EXPECT_NE(result.out.find(option), std::string::npos) << option;
   }
 }
@@ -56,17 +58,21 @@ TEST_P(CommandLineTest, HelpNamesEveryOption) {
 TEST_P(CommandLineTest, VersionNamesLibrariesAndCompiler) {
   const auto result = run_with({"--version"});
   EXPECT_EQ(result.ending, exited(0));
-  for (const auto* word : {"quartet", "llhttp", "Asio"}) EXPECT_NE(result.out.find(word), std::string::npos) << word;
+  for (const auto* word : {"quartet", "llhttp", "Asio"})
+    EXPECT_NE(result.out.find(word), std::string::npos) << word;
   EXPECT_TRUE(result.out.find("g++") != std::string::npos || result.out.find("clang") != std::string::npos);
 }
 
 TEST_P(CommandLineTest, ABadValueIsAUsageErrorThatSaysWhich) {
   const std::vector<std::vector<std::string>> bad{
-      {"--listen", "nonsense"},        {"--listen", "127.0.0.1:70000"}, {"--listen", "127.0.0.1:"},
-      {"--listen", "localhost:0"},     {"--workers", "0"},              {"--workers", "many"},
-      {"--workers", "-1"},             {"--max-body", "-1"},            {"--max-body", "1k"},
-      {"--header-timeout", "5"},       {"--header-timeout", "5m"},      {"--header-timeout", "-5s"},
-      {"--drain-timeout", "s"},        {"--ballast", "lots"},           {"--max-connections", ""},
+      {"--listen", "nonsense"},   {"--listen", "127.0.0.1:70000"},
+      {"--listen", "127.0.0.1:"}, {"--listen", "localhost:0"},
+      {"--workers", "0"},         {"--workers", "many"},
+      {"--workers", "-1"},        {"--max-body", "-1"},
+      {"--max-body", "1k"},       {"--header-timeout", "5"},
+      {"--header-timeout", "5m"}, {"--header-timeout", "-5s"},
+      {"--drain-timeout", "s"},   {"--ballast", "lots"},
+      {"--max-connections", ""},
   };
   for (const auto& arguments : bad) {
     SCOPED_TRACE(arguments[0] + " " + arguments[1]);
@@ -86,8 +92,10 @@ TEST_P(CommandLineTest, WhatTheModelCannotDoNamesTheModelsThatCan) {
   }
   if (GetParam().forks()) {
     expect_usage_error(run_with({"--mode", "per-request", "--workers", "4"}), {"prefork", "quartet-threads"});
-    expect_usage_error(run_with({"--mode", "per-connection", "--workers", "2"}), {"prefork", "quartet-threads"});
-    expect_usage_error(run_with({"--mode", "sideways"}), {"--mode", "prefork", "per-connection", "per-request"});
+    expect_usage_error(run_with({"--mode", "per-connection", "--workers", "2"}),
+                       {"prefork", "quartet-threads"});
+    expect_usage_error(run_with({"--mode", "sideways"}),
+                       {"--mode", "prefork", "per-connection", "per-request"});
   } else {
     expect_usage_error(run_with({"--mode", "prefork"}), {"--mode", "quartet-fork"});
   }
@@ -121,9 +129,8 @@ TEST_P(CommandLineTest, TheModeIsAVariable) {
 }
 
 TEST_P(CommandLineTest, TheCommandLineWinsOverTheEnvironment) {
-  const auto server =
-      start_by_environment({"QUARTET_LISTEN=nonsense", "QUARTET_MAX_BODY=10"},
-                           {"--listen", "127.0.0.1:0", "--max-body", "20"});
+  const auto server = start_by_environment({"QUARTET_LISTEN=nonsense", "QUARTET_MAX_BODY=10"},
+                                           {"--listen", "127.0.0.1:0", "--max-body", "20"});
   EXPECT_EQ(TestClient(server).exchange(request("POST", "/echo", "eleven byte")).status, 200);
 }
 
@@ -166,7 +173,8 @@ TEST_P(CommandLineTest, AnAddressInUseIsAStartUpError) {
 
 TEST_P(CommandLineTest, ARootThatIsNoDirectoryIsAnError) {
   const auto result = run_with({"--listen", "127.0.0.1:0", "--root", "/nonexistent"});
-  EXPECT_TRUE(result.ending == exited(1) || result.ending == exited(2)) << testing::PrintToString(result.ending);
+  EXPECT_TRUE(result.ending == exited(1) || result.ending == exited(2))
+      << testing::PrintToString(result.ending);
   EXPECT_NE(result.err.find("/nonexistent"), std::string::npos);
 }
 

@@ -49,9 +49,9 @@ class ServerTest : public testing::TestWithParam<Configuration> {
   ServerProcess start_with_workers(int workers, std::vector<std::string> options = {}) const;
 };
 
-#define QUARTET_EVERY_CONFIGURATION(suite)                                                        \
-  INSTANTIATE_TEST_SUITE_P(Every, suite, testing::ValuesIn(every_configuration()),                \
-                           [](const auto& each) -> std::string { return each.param.name; });      \
+#define QUARTET_EVERY_CONFIGURATION(suite)                                                   \
+  INSTANTIATE_TEST_SUITE_P(Every, suite, testing::ValuesIn(every_configuration()),           \
+                           [](const auto& each) -> std::string { return each.param.name; }); \
   static_assert(true, "a semicolon follows")
 
 }  // namespace quartet::suite

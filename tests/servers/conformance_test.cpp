@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "tests/http/corpus.h"
 #include "tests/servers/configuration.h"
 #include "tests/servers/exchanges.h"
 
@@ -15,7 +16,8 @@ QUARTET_EVERY_CONFIGURATION(ConformanceTest);
 
 /// All that the server says on one connection, except the time.
 std::string masked(std::string bytes) {
-  static const std::regex date(R"(\r\nDate: [A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT\r\n)");
+  static const std::regex date(
+      R"(\r\nDate: [A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT\r\n)");
   return std::regex_replace(bytes, date, "\r\nDate: *\r\n");
 }
 
@@ -47,7 +49,8 @@ std::string transcript(const ServerProcess& server, const std::string& bytes, De
   return masked(rest.bytes);
 }
 
-void expect_equal_transcripts(const ServerProcess& server, const std::vector<Exchange>& list, Delivery deliver) {
+void expect_equal_transcripts(const ServerProcess& server, const std::vector<Exchange>& list,
+                              Delivery deliver) {
   const ServerProcess reference(reference_configuration().command());
   for (const auto& exchange : list) {
     SCOPED_TRACE(exchange.name);
@@ -79,9 +82,16 @@ TEST_P(ConformanceTest, TheSameBytesOutWhenTheyComeOneByOne) {
   expect_equal_transcripts(start(), list, byte_by_byte);
 }
 
+TEST_P(ConformanceTest, TheSameBytesOutForTheCorpusOfTheParser) {
+  std::vector<Exchange> list;
+  for (const auto& conversation : test::corpus()) list.push_back({conversation.name, conversation.bytes, {}});
+  expect_equal_transcripts(start(), list, in_one_go);
+}
+
 TEST_P(ConformanceTest, AnsweringByteByByteGivesTheBytesOfOneGo) {
   const auto server = start();
-  const auto pipeline = get("/json") + request("POST", "/echo", "between") + get("/stream?chunks=2&interval_ms=1");
+  const auto pipeline =
+      get("/json") + request("POST", "/echo", "between") + get("/stream?chunks=2&interval_ms=1");
   EXPECT_EQ(transcript(server, pipeline, byte_by_byte), transcript(server, pipeline, in_one_go));
 }
 

@@ -11,9 +11,9 @@
 
 extern "C" {
 // glibc's own: dlsym would allocate.
-void* __libc_malloc(std::size_t size);                          // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(std::size_t count, std::size_t size);       // NOLINT(bugprone-reserved-identifier)
-void* __libc_realloc(void* memory, std::size_t size);           // NOLINT(bugprone-reserved-identifier)
+void* __libc_malloc(std::size_t size);                           // NOLINT(bugprone-reserved-identifier)
+void* __libc_calloc(std::size_t count, std::size_t size);        // NOLINT(bugprone-reserved-identifier)
+void* __libc_realloc(void* memory, std::size_t size);            // NOLINT(bugprone-reserved-identifier)
 void* __libc_memalign(std::size_t alignment, std::size_t size);  // NOLINT(bugprone-reserved-identifier)
 }
 
@@ -30,7 +30,8 @@ Count* count = &before_the_file;
   const int file = ::open(path, O_RDWR | O_CLOEXEC);
   void* memory = ::mmap(nullptr, sizeof(Count), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   ::close(file);
-  if (memory != MAP_FAILED) count = static_cast<Count*>(memory);  // otherwise the file stays at 0: the test fails
+  if (memory != MAP_FAILED)
+    count = static_cast<Count*>(memory);  // otherwise the file stays at 0: the test fails
 }
 
 void add_one() { count->fetch_add(1, std::memory_order_relaxed); }

@@ -35,7 +35,8 @@ TEST_P(DescriptorsTest, MoreClientsThanDescriptorsWaitInPeace) {
   const auto before = server.cpu_time();
   EXPECT_TRUE(clients.front().silent_for(1s));
   EXPECT_LT(server.cpu_time() - before, 400ms);  // who spins uses all of it
-  EXPECT_TRUE(std::all_of(clients.begin(), clients.end(), [](auto& client) { return client.silent_for(0ms); }));
+  EXPECT_TRUE(
+      std::all_of(clients.begin(), clients.end(), [](auto& client) { return client.silent_for(0ms); }));
   EXPECT_TRUE(server.running());
 }
 
@@ -43,7 +44,8 @@ TEST_P(DescriptorsTest, TheyAreServedWhenTheOthersLeave) {
   const auto server = start_with_few_descriptors();
   auto clients = connect(server, kClients);
   if (GetParam().loop()) {
-    EXPECT_TRUE(eventually([&] { return port_queues(server.port()).unaccepted < kClients - kDescriptors / 2; }));
+    EXPECT_TRUE(
+        eventually([&] { return port_queues(server.port()).unaccepted < kClients - kDescriptors / 2; }));
   }
   EXPECT_GT(port_queues(server.port()).unaccepted, 0u) << "the limit was not reached";
   clients.erase(clients.begin(), clients.begin() + kClients / 2);

@@ -20,9 +20,9 @@ const char* const kCloses = "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: 
 std::vector<Exchange> routes() {
   std::vector<Exchange> list;
   for (const auto* target :
-       {"/", "/plaintext", "/json", "/bytes?n=0", "/bytes?n=1", "/bytes?n=200000", "/sleep?ms=0", "/sleep?ms=20",
-        "/block?ms=20", "/cpu?units=1", "/stream?chunks=3&interval_ms=10", "/stream?chunks=1&interval_ms=0",
-        "/healthz"}) {
+       {"/", "/plaintext", "/json", "/bytes?n=0", "/bytes?n=1", "/bytes?n=200000", "/sleep?ms=0",
+        "/sleep?ms=20", "/block?ms=20", "/cpu?units=1", "/stream?chunks=3&interval_ms=10",
+        "/stream?chunks=1&interval_ms=0", "/healthz"}) {
     list.push_back({std::string("GET ") + target, get(target), {200}});
     list.push_back({std::string("HEAD ") + target, request("HEAD", target), {200}, /*head=*/true});
   }
@@ -62,7 +62,10 @@ std::vector<Exchange> bodies() {
        post("Transfer-Encoding: chunked", "5;a=b\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n"),
        {200}},
       {"body on GET", request("GET", "/plaintext", "ignored"), {200}},
-      {"body expected and there", request("POST", "/echo", "hello", {"Expect: 100-continue"}), {200}, false,
+      {"body expected and there",
+       request("POST", "/echo", "hello", {"Expect: 100-continue"}),
+       {200},
+       false,
        /*whole=*/true},
       {"bad chunk size", post("Transfer-Encoding: chunked", "xyz\r\nhello\r\n0\r\n\r\n"), {400}},
       {"length and chunked", post("Content-Length: 5\r\nTransfer-Encoding: chunked", "0\r\n\r\n"), {400}},
@@ -76,7 +79,11 @@ std::vector<Exchange> versions() {
   return {
       {"HTTP/1.0", "GET /plaintext HTTP/1.0\r\n\r\n", {200}, false, /*whole=*/true},
       {"HTTP/1.0 that stays", "GET /plaintext HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", {200}},
-      {"HTTP/1.0 stream", "GET /stream?chunks=3&interval_ms=5 HTTP/1.0\r\n\r\n", {200}, false, /*whole=*/true},
+      {"HTTP/1.0 stream",
+       "GET /stream?chunks=3&interval_ms=5 HTTP/1.0\r\n\r\n",
+       {200},
+       false,
+       /*whole=*/true},
       {"HTTP/1.1 that leaves", get("/plaintext", {"Connection: close"}), {200}, false, /*whole=*/true},
       {"HTTP/2.0", "GET / HTTP/2.0\r\nHost: test\r\n\r\n", {505}},
       {"HTTP/0.9", "GET /plaintext\r\n\r\n", {400}},
@@ -116,7 +123,9 @@ std::vector<Exchange> pipelines() {
       {"pipeline", repeat(get("/plaintext"), 5), std::vector<int>(5, 200)},
       {"long pipeline", repeat(get("/plaintext"), 300), std::vector<int>(300, 200)},
       {"quick, slow, quick", get("/plaintext") + get("/sleep?ms=30") + get("/json"), {200, 200, 200}},
-      {"stream in a pipeline", get("/json") + get("/stream?chunks=2&interval_ms=5") + get("/json"), {200, 200, 200}},
+      {"stream in a pipeline",
+       get("/json") + get("/stream?chunks=2&interval_ms=5") + get("/json"),
+       {200, 200, 200}},
       {"body in a pipeline", get("/json") + echo + get("/plaintext"), {200, 200, 200}},
       {"not found in a pipeline", get("/json") + get("/nowhere") + get("/plaintext"), {200, 404, 200}},
       {"nothing after an error", get("/json") + "GARBAGE\r\n\r\n" + get("/plaintext"), {200, 400}},

@@ -57,7 +57,8 @@ TEST_P(LimitsTest, ABodyOfTheLimitPassesAndALargerOneIs413) {
 TEST_P(LimitsTest, AChunkedBodyIsLimitedAsItComes) {
   const auto server = start({"--max-body", "10"});
   TestClient client(server);
-  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n5\r\n12345\r\n");
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n5\r\n12345\r\n");
   expect_last_answer(client, 413);
 }
 
@@ -103,7 +104,8 @@ TEST_P(LimitsTest, ZeroIsUnlimited) {
   TestClient client(server);
   const std::string body(2 << 20, 'b');
   EXPECT_EQ(client.exchange(request("POST", "/echo", body)).body.size(), body.size());
-  EXPECT_EQ(client.exchange(get("/plaintext", std::vector<std::string>(3'000, "X-Field: 0123456789"))).status, 200);
+  EXPECT_EQ(client.exchange(get("/plaintext", std::vector<std::string>(3'000, "X-Field: 0123456789"))).status,
+            200);
   EXPECT_EQ(client.get("/" + std::string(50'000, 'x')).status, 404);
   EXPECT_FALSE(client.get("/plaintext").closes());
 }
@@ -120,7 +122,8 @@ QUARTET_EVERY_CONFIGURATION(ConnectionLimitTest);
 TEST_P(ConnectionLimitTest, OneMoreClientWaitsUntilAnotherLeaves) {
   const auto server = start_limited();
   std::vector<TestClient> served;
-  for (std::size_t i = 0; i < kLimit; ++i) EXPECT_EQ(served.emplace_back(server).get("/plaintext").status, 200);
+  for (std::size_t i = 0; i < kLimit; ++i)
+    EXPECT_EQ(served.emplace_back(server).get("/plaintext").status, 200);
   TestClient waiting(server);
   waiting.send(get("/plaintext"));
   EXPECT_TRUE(waiting.silent_for(500ms));
@@ -150,7 +153,8 @@ TEST_P(ConnectionLimitTest, AllThatWaitAreServedInTheEnd) {
 TEST_P(ConnectionLimitTest, WaitingCostsNoProcessorTime) {
   const auto server = start_limited();
   std::vector<TestClient> served;
-  for (std::size_t i = 0; i < kLimit; ++i) EXPECT_EQ(served.emplace_back(server).get("/plaintext").status, 200);
+  for (std::size_t i = 0; i < kLimit; ++i)
+    EXPECT_EQ(served.emplace_back(server).get("/plaintext").status, 200);
   TestClient waiting(server);
   waiting.send(get("/plaintext"));
   const auto before = server.cpu_time();

@@ -38,7 +38,8 @@ TEST_P(ModelsTest, SleepsEndInTheOrderOfTheirLength) {
 }
 
 TEST_P(ModelsTest, ABlockingHandlerHoldsUpALoopAndNobodyElse) {
-  if (GetParam().name == "coroutines_2") GTEST_SKIP() << "which loop has the other client is the kernel's choice";
+  if (GetParam().name == "coroutines_2")
+    GTEST_SKIP() << "which loop has the other client is the kernel's choice";
   const auto server = start();
   TestClient other(server), blocker(server);
   other.get("/plaintext");

@@ -74,8 +74,8 @@ PortQueues port_queues(int port) {
   while (std::getline(table, line)) {
     unsigned local_port = 0, state = 0, unread = 0;
     unsigned long inode = 0;  // 0: no process has the socket
-    if (std::sscanf(line.c_str(), " %*u: %*x:%x %*x:%*x %x %*x:%x %*x:%*x %*x %*u %*u %lu", &local_port, &state,
-                    &unread, &inode) != 4) {
+    if (std::sscanf(line.c_str(), " %*u: %*x:%x %*x:%*x %x %*x:%x %*x:%*x %*x %*u %*u %lu", &local_port,
+                    &state, &unread, &inode) != 4) {
       continue;
     }
     if (local_port != static_cast<unsigned>(port)) continue;

@@ -25,9 +25,9 @@ std::vector<ProcessEntry> session_members(pid_t session);
 
 /// The kernel's view of a server's port (IPv4).
 struct PortQueues {
-  std::size_t unaccepted = 0;       ///< connections in the accept queue
-  std::size_t connections = 0;      ///< sockets that the server has accepted and not closed
-  std::uint64_t unread_bytes = 0;   ///< received, not yet read by the server
+  std::size_t unaccepted = 0;      ///< connections in the accept queue
+  std::size_t connections = 0;     ///< sockets that the server has accepted and not closed
+  std::uint64_t unread_bytes = 0;  ///< received, not yet read by the server
 };
 PortQueues port_queues(int port);
 

@@ -41,8 +41,8 @@ TEST_P(RoutesTest, TheIndexListsEveryRoute) {
   const auto server = start();
   const auto answer = TestClient(server).get("/");
   EXPECT_TRUE(answer.header("Content-Type").starts_with("text/html"));
-  for (const auto* path : {"/plaintext", "/json", "/bytes", "/echo", "/sleep", "/block", "/cpu", "/stream", "/whoami",
-                           "/stats", "/healthz"}) {
+  for (const auto* path : {"/plaintext", "/json", "/bytes", "/echo", "/sleep", "/block", "/cpu", "/stream",
+                           "/whoami", "/stats", "/healthz"}) {
     EXPECT_NE(answer.body.find(path), std::string::npos) << path;
   }
 }

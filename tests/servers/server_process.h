@@ -23,7 +23,8 @@ class ServerProcess : public ChildProcess {
 
   const Endpoint& endpoint() const { return endpoint_; }
   int port() const { return endpoint_.port; }
-  /// Waits until all that clients have sent is in the server's hands. @throws std::runtime_error when it is not
+  /// Waits until all that clients have sent is in the server's hands. @throws std::runtime_error when it is
+  /// not
   void await_taken() const;
 
  private:

@@ -1,5 +1,5 @@
-// The hot path's price in system calls, with a client that sends one request, reads the whole answer and pauses:
-// a busy client would always have the next request waiting, and hide the waits.
+// The hot path's price in system calls, with a client that sends one request, reads the whole answer and
+// pauses: a busy client would always have the next request waiting, and hide the waits.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,9 +39,10 @@ class Tracer {
  public:
   explicit Tracer(const ServerProcess& server) : strace_(command(server)) {
     attached_ = eventually([&] {
-      const auto processes = server.processes();
-      return !strace_.running() || std::all_of(processes.begin(), processes.end(), is_traced);
-    }) && strace_.running();
+                  const auto processes = server.processes();
+                  return !strace_.running() || std::all_of(processes.begin(), processes.end(), is_traced);
+                }) &&
+                strace_.running();
   }
 
   bool attached() const { return attached_; }
@@ -61,7 +62,8 @@ class Tracer {
  private:
   static Command command(const ServerProcess& server) {
     Command strace{.executable = "strace", .arguments = {"-f", "-q", "-s", "0", "-o", "/dev/stdout"}};
-    for (const auto pid : server.processes()) strace.arguments.insert(strace.arguments.end(), {"-p", std::to_string(pid)});
+    for (const auto pid : server.processes())
+      strace.arguments.insert(strace.arguments.end(), {"-p", std::to_string(pid)});
     return strace;
   }
 
@@ -71,11 +73,11 @@ class Tracer {
 
 /// What one thread did.
 struct Tally {
-  long received = 0;      ///< recv with bytes
-  long tried = 0;         ///< recv without
+  long received = 0;  ///< recv with bytes
+  long tried = 0;     ///< recv without
   long sent = 0;
-  long woken = 0;         ///< epoll_wait with events
-  long other = 0;         ///< anything else, and waits that timed out
+  long woken = 0;  ///< epoll_wait with events
+  long other = 0;  ///< anything else, and waits that timed out
   std::map<std::string, long> names;
 
   void count(const Call& call) {
@@ -103,9 +105,9 @@ std::map<pid_t, Tally> tally_by_thread(const std::vector<Call>& calls) {
 }
 
 Tally take_serving_thread(std::map<pid_t, Tally>& tallies) {
-  const auto serving = std::max_element(tallies.begin(), tallies.end(), [](const auto& left, const auto& right) {
-    return left.second.sent < right.second.sent;
-  });
+  const auto serving = std::max_element(
+      tallies.begin(), tallies.end(),
+      [](const auto& left, const auto& right) { return left.second.sent < right.second.sent; });
   return tallies.extract(serving).mapped();
 }
 
@@ -149,9 +151,7 @@ TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
       EXPECT_LE(serving.woken, kRequests + 2 * ticks);  // its ticks are events
       EXPECT_LE(serving.names.count("epoll_ctl"), 0u);
       break;
-    default:
-      EXPECT_LE(serving.tried, ticks);
-      EXPECT_EQ(serving.woken, 0);
+    default: EXPECT_LE(serving.tried, ticks); EXPECT_EQ(serving.woken, 0);
   }
   for (const auto& [thread, tally] : tallies) {
     EXPECT_LE(tally.other + tally.tried + tally.woken, 4 * ticks) << tally;

@@ -17,7 +17,9 @@
 namespace quartet::suite {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 /// @return a connected socket, or -1 with errno set
 int connect_to(const Endpoint& server, int receive_buffer) {
@@ -52,7 +54,8 @@ bool has_no_body(const Answer& answer) {
 
 Answer parse_head(const std::string& head) {
   Answer answer{.head = head};
-  if (!head.starts_with("HTTP/1.1 ") || head.size() < 12) throw std::runtime_error("not a status line: " + head);
+  if (!head.starts_with("HTTP/1.1 ") || head.size() < 12)
+    throw std::runtime_error("not a status line: " + head);
   answer.status = std::stoi(head.substr(9, 3));
   std::istringstream lines(head);
   std::string line;
@@ -70,7 +73,8 @@ Answer parse_head(const std::string& head) {
 
 std::string Answer::header(std::string_view name) const {
   for (const auto& [field, value] : fields) {
-    if (field.size() == name.size() && ::strncasecmp(field.data(), name.data(), name.size()) == 0) return value;
+    if (field.size() == name.size() && ::strncasecmp(field.data(), name.data(), name.size()) == 0)
+      return value;
   }
   return "";
 }
@@ -87,7 +91,8 @@ std::string request(std::string_view method, std::string_view target, std::strin
   return std::string(method) + get(target, fields).substr(3) + std::string(body);
 }
 
-TestClient::TestClient(const Endpoint& server, int receive_buffer) : socket_(connect_to(server, receive_buffer)) {
+TestClient::TestClient(const Endpoint& server, int receive_buffer)
+    : socket_(connect_to(server, receive_buffer)) {
   if (socket_ < 0) fail("connect");
 }
 
@@ -110,8 +115,15 @@ void TestClient::close() {
   if (socket_ >= 0) ::close(std::exchange(socket_, -1));
 }
 
+void TestClient::reset() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close();
+}
+
 End TestClient::receive(std::chrono::milliseconds patience) {
-  if (!wait_readable(socket_, patience)) throw std::runtime_error("nothing received in time; before: " + received_);
+  if (!wait_readable(socket_, patience))
+    throw std::runtime_error("nothing received in time; before: " + received_);
   char buffer[65536];
   const auto count = ::recv(socket_, buffer, sizeof buffer, 0);
   if (count == 0) return End::eof;
@@ -124,7 +136,8 @@ void TestClient::receive_until(std::size_t size) {
   while (received_.size() < size) {
     const auto end = receive(kPatience);
     if (end == End::none) continue;
-    throw std::runtime_error((end == End::eof ? "end of file in an answer: " : "reset in an answer: ") + received_);
+    throw std::runtime_error((end == End::eof ? "end of file in an answer: " : "reset in an answer: ") +
+                             received_);
   }
 }
 

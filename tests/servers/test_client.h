@@ -57,6 +57,8 @@ class TestClient {
   bool offer(std::string_view bytes);
   void half_close();
   void close();
+  /// Closes with a RST instead of a FIN.
+  void reset();
 
   /// @param head it answers a HEAD request, so that no body follows
   Answer read_answer(bool head = false);

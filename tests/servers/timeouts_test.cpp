@@ -105,7 +105,8 @@ TEST_P(TimeoutsTest, ADribbledBodyIs408) {
 TEST_P(TimeoutsTest, ABodyThatMakesProgressMayTakeLonger) {
   const auto server = start({"--body-timeout", "400ms", "--min-body-rate", "1000"});
   TestClient client(server);
-  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 20001\r\n\r\n" + std::string(20'000, 'b'));
+  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 20001\r\n\r\n" +
+              std::string(20'000, 'b'));
   EXPECT_TRUE(client.silent_for(1s));  // 20,000 bytes have bought 20 s
   EXPECT_EQ(client.exchange("b").body.size(), 20'001u);
 }
@@ -127,13 +128,14 @@ TEST_P(TimeoutsTest, ASlowReaderThatMakesProgressIsNotCut) {
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/bytes?n=16000000"));
   EXPECT_TRUE(client.readable());
-  EXPECT_EQ(TestClient(server).get("/sleep?ms=1000").status, 200);  // what the buffers took has bought more than this
+  EXPECT_EQ(TestClient(server).get("/sleep?ms=1000").status,
+            200);  // what the buffers took has bought more than this
   EXPECT_EQ(client.read_answer().body.size(), 16'000'000u);
 }
 
 TEST_P(TimeoutsTest, ASlowHandlerIsNoTimeout) {
-  const auto server = start({"--header-timeout", "200ms", "--body-timeout", "200ms", "--keep-alive-timeout", "200ms",
-                             "--write-timeout", "200ms"});
+  const auto server = start({"--header-timeout", "200ms", "--body-timeout", "200ms", "--keep-alive-timeout",
+                             "200ms", "--write-timeout", "200ms"});
   TestClient client(server);
   EXPECT_EQ(client.get("/sleep?ms=1000").status, 200);
 }

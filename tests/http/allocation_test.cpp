@@ -1,0 +1,137 @@
+// The hot path allocates nothing, and an idle connection holds nothing: see common/http/pooled.h.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <deque>
+#include <new>
+
+#include "tests/http/client.h"
+
+namespace {
+
+std::size_t allocations = 0;  // of this test's only thread
+
+void* allocate(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size); }
+void* operator new[](std::size_t size) { return allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace quartet::test {
+namespace {
+
+using http::Want;
+
+/// A connection without Client, which allocates itself.
+struct Bare {
+  explicit Bare(const http::Service& service) : connection(service, slot, now) {}
+
+  void exchange(std::string_view bytes) {
+    for (connection.on_bytes(bytes, now); connection.want() != Want::read;) {
+      if (connection.want() == Want::run) {
+        connection.run(now);
+      } else {
+        connection.on_written(connection.output().bytes.size(), now);
+      }
+    }
+  }
+
+  http::Slot slot;
+  http::Moment now{http::TimePoint{} + std::chrono::hours{1}, kSunday};
+  http::Connection connection;
+};
+
+const http::Service& service() {
+  static const http::Service shared{.router = test_router(), .limits = {}};
+  return shared;
+}
+
+template <typename Action>
+std::size_t allocations_of(Action action) {
+  const auto before = allocations;
+  action();
+  return allocations - before;
+}
+
+TEST(Allocation, IsCounted) {
+  EXPECT_GE(allocations_of([] { std::string text(1000, 'x'); }), 1U);
+}
+
+TEST(Allocation, IsNoneForAKeepAliveGet) {
+  const auto bytes = get("/plaintext", "User-Agent: wrk\r\nAccept: */*\r\n");
+  Bare client(service());
+  client.exchange(bytes);
+  EXPECT_EQ(allocations_of([&] {
+              for (int i = 0; i < 100; ++i) client.exchange(bytes);
+            }),
+            0U);
+}
+
+TEST(Allocation, IsNoneForAPipeline) {
+  std::string bytes;
+  for (int i = 0; i < 16; ++i) bytes += get();
+  Bare client(service());
+  client.exchange(bytes);
+  EXPECT_EQ(allocations_of([&] {
+              for (int i = 0; i < 100; ++i) client.exchange(bytes);
+            }),
+            0U);
+}
+
+TEST(Allocation, IsNoneForARequestInParts) {
+  const auto bytes = get();
+  Bare client(service());
+  const auto exchange_in_parts = [&] {
+    client.connection.on_bytes(std::string_view(bytes).substr(0, 20), client.now);
+    client.exchange(std::string_view(bytes).substr(20));
+  };
+  exchange_in_parts();
+  EXPECT_EQ(allocations_of(exchange_in_parts), 0U);
+}
+
+TEST(Allocation, IsNoneWhenTheSecondOfTheDateChanges) {
+  const auto bytes = get();
+  Bare client(service());
+  client.exchange(bytes);
+  ++client.now.unix_seconds;
+  EXPECT_EQ(allocations_of([&] { client.exchange(bytes); }), 0U);
+}
+
+TEST(IdleConnection, HoldsNoBufferThatTheNextOneNeeds) {
+  const auto bytes = get();
+  std::deque<Bare> clients;
+  for (int i = 0; i < 100; ++i) clients.emplace_back(service());
+  clients.front().exchange(bytes);
+  EXPECT_EQ(allocations_of([&] {
+              for (auto& client : clients) client.exchange(bytes);
+            }),
+            0U);
+}
+
+TEST(IdleConnection, AllocatesNothingBeforeItsFirstByte) {
+  EXPECT_EQ(allocations_of([] { Bare client(service()); }), 0U);
+}
+
+TEST(IdleConnection, GivesItsBuffersBackAfterABody) {
+  const auto bytes = post("/echo", std::string(1000, 'b'));
+  std::deque<Bare> clients;
+  for (int i = 0; i < 100; ++i) clients.emplace_back(service());
+  clients.front().exchange(bytes);
+  const auto one = allocations_of([&] { clients.front().exchange(bytes); });
+  const auto hundred = allocations_of([&] {
+    for (auto& client : clients) client.exchange(bytes);
+  });
+  EXPECT_EQ(hundred, 100 * one);  // what the handler needs, and no buffer
+}
+
+}  // namespace
+}  // namespace quartet::test

@@ -1,0 +1,144 @@
+// Counters and gauges that a connection keeps.
+#include <gtest/gtest.h>
+
+#include "tests/http/answer.h"
+#include "tests/http/client.h"
+
+namespace quartet::test {
+namespace {
+
+using http::Phase;
+using http::Slot;
+using http::Want;
+using namespace std::chrono_literals;
+
+TEST(Gauge, IsAcceptedBeforeTheFirstByte) {
+  Client client;
+  EXPECT_EQ(client.gauge(Phase::accepted), 1U);
+  EXPECT_EQ(client.gauges(), 1U);
+}
+
+TEST(Gauge, IsReadingWhileARequestComes) {
+  Client client;
+  client.send("GET ");
+  EXPECT_EQ(client.gauge(Phase::reading), 1U);
+  client.exchange("/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send(request("POST", "/echo", "Content-Length: 5\r\n"));
+  EXPECT_EQ(client.gauge(Phase::reading), 1U);
+}
+
+TEST(Gauge, IsRunningForTheHandler) {
+  http::Router router;
+  std::uint64_t running = 0;
+  router.add({{http::Method::get},
+              "/",
+              "",
+              true,
+              [&running](const http::Request&, const Slot& slot) -> http::Outcome {
+                running = slot.gauges[static_cast<std::size_t>(Phase::running)];
+                return http::text_response(200, "");
+              }});
+  Client client({.router = router});
+  client.exchange(get("/"));
+  EXPECT_EQ(running, 1U);
+  EXPECT_EQ(client.gauge(Phase::running), 0U);
+}
+
+TEST(Gauge, IsWritingUntilTheAnswerHasLeft) {
+  Client client;
+  client.send(get());
+  client.run();
+  EXPECT_EQ(client.gauge(Phase::writing), 1U);
+  client.write(1);
+  EXPECT_EQ(client.gauge(Phase::writing), 1U);
+}
+
+TEST(Gauge, IsSleepingForADelay) {
+  Client client;
+  client.send(get("/sleep"));
+  client.run();
+  EXPECT_EQ(client.gauge(Phase::sleeping), 1U);
+  client.pass(250ms);
+  EXPECT_EQ(client.gauge(Phase::writing), 1U);
+}
+
+TEST(Gauge, IsIdleAfterAnAnswer) {
+  Client client;
+  client.exchange(get());
+  EXPECT_EQ(client.gauge(Phase::idle), 1U);
+  EXPECT_EQ(client.gauges(), 1U);
+}
+
+TEST(Gauge, IsGivenBackInEveryPhase) {
+  const auto open_gauges = [](std::string_view bytes) {
+    const http::Service service{.router = test_router(), .limits = {}};
+    Slot slot;
+    const http::Moment now{http::TimePoint{} + 1h, kSunday};
+    {
+      http::Connection connection(service, slot, now);
+      if (!bytes.empty()) connection.on_bytes(bytes, now);
+      if (connection.want() == Want::run) connection.run(now);
+    }
+    return slot.gauges[0] + slot.gauges[1] + slot.gauges[2] + slot.gauges[3] + slot.gauges[4] +
+           slot.gauges[5];
+  };
+  for (const auto& bytes : {std::string{}, std::string("GET "), get(), get("/sleep"), get("/stream"),
+                            std::string("BAD\r\n\r\n")}) {
+    EXPECT_EQ(open_gauges(bytes), 0U) << bytes;
+  }
+}
+
+TEST(Counter, OfConnectionsCountsEveryConnection) {
+  Client client;
+  EXPECT_EQ(client.slot.connections, 1U);
+  const http::Connection second(client.service, client.slot, client.now);
+  EXPECT_EQ(client.slot.connections, 2U);
+}
+
+TEST(Counter, OfRequestsCountsWhatReachedAHandler) {
+  Client client;
+  client.exchange(get() + get("/sleep") + get("/stream") + get("/throw"));
+  EXPECT_EQ(client.slot.requests, 4U);
+}
+
+TEST(Counter, OfErrorsCountsRefusals) {
+  Client client;
+  client.exchange(get() + "BAD\r\n\r\n");
+  EXPECT_EQ(client.slot.errors, 1U);
+  EXPECT_EQ(client.slot.requests, 1U);
+}
+
+TEST(Counter, OfErrorsIsNotForAHandlersAnswer) {
+  Client client;
+  client.exchange(get("/throw"));
+  EXPECT_EQ(client.slot.errors, 0U);
+}
+
+TEST(Counter, OfTimeoutsCountsConnectionsEndedByADeadline) {
+  Client late;
+  late.send("GET ");
+  late.pass(10s);
+  EXPECT_EQ(late.slot.timeouts, 1U);
+  EXPECT_EQ(late.slot.errors, 1U);
+  Client idle;
+  idle.exchange(get());
+  idle.pass(5s);
+  EXPECT_EQ(idle.slot.timeouts, 1U);
+}
+
+TEST(Counter, OfTimeoutsIsNotForASleep) {
+  Client client;
+  client.exchange(get("/sleep"));
+  EXPECT_EQ(client.slot.timeouts, 0U);
+}
+
+TEST(Counter, OfBytesCountsBothWays) {
+  Client client;
+  const auto sent = get() + get("/file/ten") + "BAD\r\n\r\n";
+  const auto answers = client.exchange(sent);
+  EXPECT_EQ(client.slot.bytes_received, sent.size());
+  EXPECT_EQ(client.slot.bytes_sent, answers.size());
+}
+
+}  // namespace
+}  // namespace quartet::test
