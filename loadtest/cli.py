@@ -58,12 +58,12 @@ def main(
     executables = sorted({contestant.executable for contestant in chosen.contestants})
     if sentence := environment.missing(binaries, executables):
         _stop(Exit.environment, sentence)
-    os.sched_setaffinity(0, chosen.load_cpus)
-    processes.prepare_limits()
     try:
         found = results.Results(environment.stamp(binaries, executables), chosen)
-    except processes.ProcessError as error:
+    except results.MeasurementError as error:
         _stop(Exit.environment, f"a program that we need does not work: {error}")
+    os.sched_setaffinity(0, chosen.load_cpus)
+    processes.prepare_limits()
     raise typer.Exit(_measure(found, binaries, _directory(out, smoke), json))
 
 
@@ -131,6 +131,10 @@ def _measure(found: results.Results, binaries: Path, directory: Path, as_json: b
         found.state = "complete"
     except KeyboardInterrupt:
         found.state = "interrupted"
+    except BaseException:
+        found.state = "failed"
+        save()
+        raise
     finally:
         _ignore_signals()  # a second Ctrl-C must not leave servers behind, nor half a report
         processes.end_all()
@@ -162,7 +166,7 @@ def _width() -> int:
     try:
         return max(80, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
     except OSError:
-        return 110
+        return 100
 
 
 @dataclass

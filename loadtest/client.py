@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from loadtest.processes import Address
-from loadtest.results import Outcome
+from loadtest.results import MeasurementError, Outcome
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,12 @@ class ServerCounts:
 
 
 def parse_counts(body: bytes) -> ServerCounts:
-    """Raises ValueError or KeyError when it is not /stats."""
-    total = json.loads(body)["total"]
-    return ServerCounts(total["connections"], total["open"]["sleeping"])
+    """Raises MeasurementError when it is not what /stats should be."""
+    try:
+        totals = json.loads(body)["totals"]
+        return ServerCounts(totals["connections"], totals["gauges"]["sleeping"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise MeasurementError(f"/stats has no totals that this harness can read: {body[:80]!r}") from error
 
 
 async def fetch_counts(address: Address, patience: float) -> ServerCounts | None:

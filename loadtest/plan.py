@@ -29,6 +29,10 @@ class Cell:
     every: int = 1
     ballast: bool = False
 
+    @property
+    def route(self) -> str:
+        return self.path.partition("?")[0]
+
 
 @dataclass(frozen=True)
 class Newcomers:

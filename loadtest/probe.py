@@ -6,6 +6,7 @@ wrk cannot see a client that never gets a worker (it records a latency when a re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from loadtest import plan
 from loadtest.client import Client, fetch_counts
 from loadtest.processes import Address
-from loadtest.results import Newcomers, Outcome
+from loadtest.results import MeasurementError, Newcomers, Outcome
 
 
 class NewcomerProbe:
@@ -75,7 +76,8 @@ class Watcher:
         self._settings = settings
         self._count_after = count_after
         self._probe = NewcomerProbe(address, settings)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="newcomers")
+        self._thread = threading.Thread(target=self._run, name="newcomers")
+        self._error: MeasurementError | None = None
         self._started = threading.Event()
         self._stop: Callable[[], object] = lambda: None
         self.connections_taken: int | None = None  # without our own; None: /stats was not answered
@@ -92,6 +94,14 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self._stop()
         self._thread.join()
+        if self._error:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._watch())
+        except MeasurementError as error:
+            self._error = error  # for the thread that measures
 
     async def _watch(self) -> None:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -100,7 +110,8 @@ class Watcher:
         counting = asyncio.create_task(self._count(ended))
         await self._probe.watch(ended)
         counting.cancel()
-        await asyncio.gather(counting, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await counting
 
     async def _count(self, ended: asyncio.Event) -> None:
         """Repeats until no newcomer was on its way meanwhile, who may or may not have been counted."""

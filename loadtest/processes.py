@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from loadtest.results import MeasurementError
+
 READY_PREFIX = "listening on "
 
 
-class ProcessError(Exception):
+class ProcessError(MeasurementError):
     """One sentence: the command, what became of it, and the last of its stderr."""
 
 

@@ -114,11 +114,13 @@ def _header(results: Results) -> list[str]:
         if plan.shared_cpu
         else f"server on CPU {_list(plan.server_cpus)}, load on CPU {_list(plan.load_cpus)}"
     )
+    routes = ", ".join(cell.path for cell in plan.cells)
     lines = [
         f"{environment.cpu_model}{' (virtual)' if environment.virtual else ''}, {environment.cpus} CPUs: {split}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start.",
-        f"{plan.rounds} interleaved rounds of {plan.duration} s, {plan.connections} connections; every run has a fresh "
-        f"server. Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
+        f"wrk: {plan.connections} connections, {plan.duration} s, in {plan.rounds} interleaved "
+        f"round{'s' if plan.rounds > 1 else ''}; every run has a fresh server. Routes: {routes}.",
+        f"Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
     ]
     if plan.rounds < ROUNDS_FOR_INTERVALS:
         lines.append(
@@ -172,7 +174,16 @@ def _models(results: Results, summaries: dict[str, LoadSummary]) -> list[LoadSum
 
 
 def _invalid_notes(cell: Cell, summaries: Sequence[LoadSummary]) -> list[str]:
-    return [f"{one.contestant} {cell.path}: invalid, {one.invalid}." for one in summaries if one.invalid]
+    return [f"{one.contestant} {cell.route}: invalid, {one.invalid}." for one in summaries if one.invalid]
+
+
+def _interval_note(results: Results, reference: str) -> list[str]:
+    if results.plan.rounds < ROUNDS_FOR_INTERVALS:
+        return []
+    return [
+        f"Medians of the rounds. x {reference}: round by round, with the interval that covers the median at 95 %; "
+        "overlapping intervals are ties (=)."
+    ]
 
 
 SATURATING = ("plaintext", "cpu")
@@ -184,14 +195,13 @@ def throughput(results: Results) -> Section | None:
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
-    columns = ["", *(part for cell in cells for part in (f"{cell.path}\nrequests/s", f"\nx {reference}", "\nrank"))]
+    columns = ["", *(part for cell in cells for part in (f"{cell.route}\nrequests/s", f"\nx {reference}", "\nrank"))]
     table = _table(*columns)
     for contestant in results.plan.contestants:
         row = [_throughput_columns(by_cell[cell.name], contestant.name, reference) for cell in cells]
         table.add_row(contestant.name, *(part for columns in row for part in columns))
     notes = [
-        f"Medians of the rounds; x {reference}: round by round, with an interval that covers the median at 95 %. "
-        "Overlapping intervals are ties (=).",
+        *_interval_note(results, reference),
         *(note for cell in cells for note in _throughput_notes(cell, _models(results, by_cell[cell.name]))),
     ]
     return Section("How many requests a second does one server CPU answer?", table, notes)
@@ -210,8 +220,8 @@ def _throughput_notes(cell: Cell, models: Sequence[LoadSummary]) -> list[str]:
     unranked = [f"{one.contestant} ({one.unranked})" for one in models if one.unranked]
     if unranked:
         notes.append(
-            f"{cell.path}, no rank where the server was not the bottleneck; such a server may be faster than the "
-            f"number says: {', '.join(unranked)}."
+            f"{cell.route}, no rank where the server was not the bottleneck and may be faster than the number says: "
+            f"{', '.join(unranked)}."
         )
     return notes
 
@@ -221,7 +231,7 @@ def latency(results: Results) -> Section | None:
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
-    columns = ["", *(part for cell in cells for part in (f"{cell.path}\nmedian", "\n99 %", "\nmax"))]
+    columns = ["", *(part for cell in cells for part in (f"{cell.route}\nmedian", "\n99 %", "\nmax"))]
     table = _table(*columns)
     for contestant in results.plan.contestants:
         row = [_latency_columns(by_cell[cell.name].get(contestant.name)) for cell in cells]
@@ -249,7 +259,7 @@ def cpu_time(results: Results) -> Section | None:
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
-    columns = ["", *(part for cell in cells for part in (f"{cell.path}\nus", "\nserver", "\nwrk"))]
+    columns = ["", *(part for cell in cells for part in (f"{cell.route}\nus", "\nserver", "\nwrk"))]
     table = _table(*columns)
     for contestant in results.plan.contestants:
         row = [_cpu_columns(by_cell[cell.name].get(contestant.name), results) for cell in cells]
@@ -296,7 +306,7 @@ def ballast(results: Results) -> Section | None:
         table.add_row(one.contestant, *_ballast_columns(one, base))
     notes = [
         *_invalid_notes(cell, variants),
-        f"{cell.path}. A fork copies the parent's page tables, 2 KiB for each MiB of 4 KiB pages, and the child's first "
+        f"{cell.route}. A fork copies the parent's page tables, 2 KiB for each MiB of 4 KiB pages, and the child's first "
         "writes copy pages; the other models do not fork while they serve.",
     ]
     return Section("What does a bigger heap do to fork per request?", table, notes)
@@ -323,7 +333,7 @@ def memory(results: Results) -> Section | None:
     connections = results.plan.connections
     table = _table(
         "", "processes\nat start", "\nbusy", "PSS, MiB\nat start", "\nbusy", "\nidle",
-        "private, MiB\nbusy", "page tables\nbusy", "summed RSS\nbusy",
+        "private\nbusy", "page tables\nbusy", "summed RSS\nbusy",
     )  # fmt: skip
     for run in results.memory:
         table.add_row(run.contestant, *_memory_columns(run))
@@ -333,7 +343,7 @@ def memory(results: Results) -> Section | None:
         "connections, answered and kept alive.",
         f"PSS counts a shared page once; summed RSS counts it once for each process and would charge "
         f"{worst.contestant} {worst.in_hand.rss / worst.in_hand.pss:.1f} times its PSS.",
-        "Not in PSS: page tables (MiB, shown), kernel stacks and socket buffers.",
+        "Not in PSS: page tables (shown), kernel stacks and socket buffers.",
     ]
     return Section("How much memory does the server take?", table, notes)
 
@@ -352,7 +362,7 @@ def served(results: Results) -> Section | None:
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
-    columns = ["", "wrk's\nclients", *(part for cell in cells for part in (f"{cell.path}\nanswered", "\nmedian", "\nmax"))]
+    columns = ["", "wrk's\nclients", *(part for cell in cells for part in (f"{cell.route}\nanswered", "\nmedian", "\nmax"))]
     table = _table(*columns)
     for contestant in results.plan.contestants:
         row = [_newcomer_columns(by_cell[cell.name].get(contestant.name)) for cell in cells]
@@ -421,8 +431,8 @@ def crashes(results: Results) -> Section | None:
         return None
     settings = results.plan.crash
     table = _table(
-        "", "the faulty\nrequest", "other requests\nlost in hand", "\nturned away", "connections\nkept",
-        "seconds without\nservice", "slowest\nanswer, ms", "processes\nkept", "\nnew", "server",
+        "", "faulty\nrequest", "others cut\nin hand", "turned\naway", "clients\nkept", "s without\nservice",
+        "slowest\nms", "processes\nkept", "\nnew", "server",
     )  # fmt: skip
     for run in results.crashes:
         table.add_row(run.contestant, *_crash_columns(run))
@@ -433,8 +443,8 @@ def crashes(results: Results) -> Section | None:
         "One crash each, every request accounted for.",
         "Bare: nobody restarts the server. A dead one stays dead, so its time without service and the requests it "
         "turned away end with the observation (>).",
-        f"Time without service has a resolution of {1000 / settings.rate:g} ms. The slowest answer is of requests due "
-        "after the fault. Processes: those that live for one request are left out.",
+        f"Clients kept: connections that outlived the fault. Without service: resolution {1000 / settings.rate:g} ms. "
+        "Slowest: of the answers to requests due after the fault. Processes: without those that live for one request.",
     ]
     return Section("What does a segmentation fault in one request take down?", table, notes)
 

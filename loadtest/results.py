@@ -18,6 +18,10 @@ from loadtest.plan import Plan
 FORMAT = 1
 
 
+class MeasurementError(Exception):
+    """A step gives no result; one sentence says why."""
+
+
 class Outcome(str, enum.Enum):
     """What became of one request, as its client saw it."""
 
@@ -219,7 +223,7 @@ class Results:
     crowds: list[CrowdRun] = field(default_factory=list)
     crashes: list[CrashRun] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    state: str = "running"  # then: complete, interrupted
+    state: str = "running"  # then: complete, interrupted, failed
     seconds: float = 0
     format: int = FORMAT
 

@@ -12,8 +12,8 @@ from loadtest import cpus, crash, crowd, memory, tree, validity, wrk
 from loadtest.client import Client, fetch_counts
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
 from loadtest.probe import Watcher
-from loadtest.processes import Ended, ProcessError, Server, pinned
-from loadtest.results import CrashRun, CrowdRun, Failure, LoadRun, MemoryRun, Outcome, Results, Survivors
+from loadtest.processes import Ended, Server, pinned
+from loadtest.results import CrashRun, CrowdRun, Failure, LoadRun, MeasurementError, Memory, MemoryRun, Outcome, Results, Survivors
 
 REPEATS = 0.1  # of the load steps, at most, are repeated because of other load
 
@@ -38,7 +38,7 @@ class Runner:
             self.progress(index, step)
             try:
                 self._execute(step)
-            except ProcessError as error:
+            except MeasurementError as error:
                 failed.add(step.contestant.name)
                 self.results.failures.append(Failure(step.contestant.name, describe(step), str(error)))
             self.save()
@@ -107,19 +107,19 @@ class Runner:
             server.stop()
         return MemoryRun(step.contestant.name, server.command, self.plan.connections, at_start, in_hand, idle)
 
-    async def _plateaus(self, server: Server) -> tuple[memory.Memory, memory.Memory]:
+    async def _plateaus(self, server: Server) -> tuple[Memory, Memory]:
         clients = [Client(server.address) for _ in range(self.plan.connections)]
         target, patience = f"/sleep?ms={self.plan.memory.sleep}", self.plan.memory.sleep / 1000 + 2
         asking = [asyncio.create_task(client.ask(target, patience)) for client in clients]
         await self._until_sleeping(server, time.monotonic() + 2)
-        in_hand = memory.read(server.pid)
+        in_hand = await self._settled_memory(server)
         answers = await asyncio.gather(*asking)
-        idle = memory.read(server.pid)
+        idle = await self._settled_memory(server)
         for client in clients:
             client.close()
         lost = sum(answer.outcome != Outcome.ok for answer in answers)
         if lost:
-            raise ProcessError(f"{server.command} left {lost} of {len(answers)} requests for {target} unanswered")
+            raise MeasurementError(f"{server.command} left {lost} of {len(answers)} requests for {target} unanswered")
         return in_hand, idle
 
     async def _until_sleeping(self, server: Server, deadline: float) -> None:
@@ -128,7 +128,16 @@ class Runner:
             if counts and counts.sleeping >= self.plan.connections:
                 return
             await asyncio.sleep(0.01)
-        raise ProcessError(f"{server.command} did not take up {self.plan.connections} connections in time")
+        raise MeasurementError(f"{server.command} did not take up {self.plan.connections} connections in time")
+
+    async def _settled_memory(self, server: Server) -> Memory:
+        """When no process comes or goes: the one that answered /stats, or a request, may still be leaving."""
+        deadline = time.monotonic() + 0.2
+        before, now = None, _processes(server)
+        while now != before and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            before, now = now, _processes(server)
+        return memory.read(server.pid)
 
     def _crowd(self, step: CrowdStep) -> CrowdRun:
         with self._start(step) as server:

@@ -36,8 +36,9 @@ def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
         return "server and load share a CPU"
     server = median(run.server_share(len(plan.server_cpus)) for run in runs)
     wrk = median(run.wrk_share for run in runs)
+    others = median(run.disturbance.server_cpu for run in runs)
     if server < SERVER_SHARE:
-        return f"the server used {server:.0%} of its CPU"
+        return f"it used {server:.0%} of its CPU" + (f", others {others:.0%}" if others > DISTURBED else "")
     if wrk > WRK_SHARE:
         return f"wrk used {wrk:.0%} of its CPU"
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadtest.plan import Cell, Plan
 from loadtest.processes import Address, Finished, pinned, run
-from loadtest.results import Latency, WrkErrors, WrkResult
+from loadtest.results import Latency, MeasurementError, WrkErrors, WrkResult
 from loadtest.stats import percentile
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -25,8 +25,11 @@ def measure(argv: list[str], duration: int) -> Finished:
 
 
 def parse(stdout: str, connections: int) -> WrkResult:
-    """The last line of its output. Raises ValueError when that is not ours."""
-    report = json.loads(stdout.strip().splitlines()[-1])
+    """The last line of its output. Raises MeasurementError when that is not ours."""
+    try:
+        report = json.loads(stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise MeasurementError(f"wrk did not end with our line of JSON, but with {stdout[-80:]!r}") from error
     requests, duration, errors = report["requests"], report["duration_us"], WrkErrors(**report["errors"])
     recorded = {microseconds: count for microseconds, count in report["latency_us"]}
     latencies = without_synthetic(recorded, duration, requests, connections)

@@ -1,24 +1,12 @@
-// One coroutine per client: code that reads like the blocking servers', but co_await gives the thread to the
-// next client. Nothing may block the thread, as in the epoll server; each of the --workers threads runs a
-// loop of its own.
+// One coroutine per client: it reads like a blocking server, but co_await gives the thread to the next
+// client. Nothing may block the thread, as in the epoll server, and a crash takes down everyone. Each of the
+// --workers threads runs its own loop.
 
 #include <unistd.h>
 
 #include <array>
-#include <asio/awaitable.hpp>
-#include <asio/basic_socket_acceptor.hpp>
-#include <asio/basic_stream_socket.hpp>
-#include <asio/basic_waitable_timer.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/posix/basic_stream_descriptor.hpp>
-#include <asio/post.hpp>
-#include <asio/redirect_error.hpp>
-#include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <cerrno>
-#include <exception>
 #include <latch>
 #include <list>
 #include <memory>
@@ -29,26 +17,13 @@
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
+#include "servers/asio_coroutines.h"
 
 namespace quartet {
 namespace {
 
-// The concrete executor spares every operation a virtual call and an allocation.
-using Executor = asio::io_context::executor_type;
-using Task = asio::awaitable<void, Executor>;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
-using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
-constexpr asio::use_awaitable_t<Executor> use_awaitable;
-
 /// Handlers that run for one client before the others get their turn.
 constexpr int kRunsInTurn = 64;
-
-void rethrow(std::exception_ptr error) {  // asio::detached would swallow it
-  if (error) std::rethrow_exception(error);
-}
 
 struct Session;
 
@@ -84,58 +59,10 @@ struct Session {
   std::list<Session*>::iterator self;
 };
 
-/// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate
-/// try bytes would lie in the worker's buffer until our turn comes, so it gets a buffer of one byte. When it
-/// receives later, our turn comes at once. Thus a waiting client owns one byte.
-class Reception {
- public:
-  explicit Reception(Worker& worker) : buffer_(asio::buffer(worker.buffer)) {}
-
-  struct Buffers {
-    using value_type = asio::mutable_buffer;
-    using const_iterator = const asio::mutable_buffer*;
-    const Reception* reception;
-
-    const_iterator begin() const {
-      reception->current_ =
-          reception->trying_ ? asio::mutable_buffer(&reception->byte_, 1) : reception->buffer_;
-      return &reception->current_;
-    }
-    const_iterator end() const { return &reception->current_ + 1; }
-  };
-
-  template <typename Token>
-  auto async_receive(Socket& socket, Token&& token) {
-    const auto initiate = [](auto handler, Socket* from, Reception* self) {
-      self->trying_ = true;
-      from->async_receive(Buffers{self}, std::move(handler));
-      self->trying_ = false;
-    };
-    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(initiate, token, &socket, this);
-  }
-
-  /// What was received. After a first try that found bytes, the rest is fetched.
-  std::string_view bytes(Socket& socket, std::size_t received) {
-    auto* data = static_cast<char*>(buffer_.data());
-    if (received == 1 && current_.data() == &byte_) {
-      data[0] = byte_;
-      const auto rest = net::receive(socket.native_handle(), {data + 1, buffer_.size() - 1});
-      if (rest > 0) received += static_cast<std::size_t>(rest);  // else: the next wait will tell
-    }
-    return {data, received};
-  }
-
- private:
-  const asio::mutable_buffer buffer_;
-  mutable asio::mutable_buffer current_;
-  mutable char byte_ = 0;
-  bool trying_ = false;
-};
-
 Task serve_client(Worker& worker, Socket socket) {
   Session session(worker, std::move(socket));
   http::Connection& connection = session.connection;
-  Reception reception(worker);
+  Reception reception(worker.buffer);
   std::error_code error;
   for (int runs = 0;;) {
     switch (connection.want()) {
@@ -183,8 +110,7 @@ Task serve_client(Worker& worker, Socket socket) {
   }
 }
 
-/// Cancels what waits beyond its deadline; looked at ten times a second, so that requests set no timers. Ends
-/// with the drain.
+/// Cancels what waits beyond its deadline, ten times a second: requests set no timers. Ends with the drain.
 Task sweep(Worker& worker) {
   Timer timer(worker.context);
   while (!worker.draining || !worker.sessions.empty()) {
@@ -209,8 +135,7 @@ class Dealer {
       : server_(server),
         workers_(workers),
         home_(workers.front()->context),
-        acceptor_(home_, asio::ip::tcp::v4(),
-                  dup(server.listener.descriptor())),  // the family plays no part in accept
+        acceptor_(home_, asio::ip::tcp::v4(), dup(server.listener.descriptor())),  // whatever its real family
         shutdown_(home_, dup(server.shutdown.descriptor())),
         room_(home_) {}
 
@@ -219,11 +144,11 @@ class Dealer {
     while (!server_.shutdown.requested()) {
       Worker& worker = *workers_[next_];
       const auto limit = server_.service.limits.max_connections;
-      const bool full = limit != 0 && open_ >= limit;
-      if (full || net::is_exhausted(error.value())) {
-        error = {};
-        co_await wait_for_room();
-        continue;
+      while ((limit != 0 && open_ >= limit) || net::is_exhausted(error.value())) {
+        waiting_ = true;  // until a client leaves, or for a tick
+        room_.expires_after(net::kTick);
+        co_await room_.async_wait(asio::redirect_error(use_awaitable, error));
+        if (server_.shutdown.requested()) co_return begin_drain();
       }
       auto socket = co_await acceptor_.async_accept(worker.context.get_executor(),
                                                     asio::redirect_error(use_awaitable, error));
@@ -245,18 +170,9 @@ class Dealer {
     next_ = (next_ + 1) % workers_.size();
     asio::co_spawn(worker.context, serve_client(worker, std::move(socket)), [this](std::exception_ptr error) {
       --open_;
-      if (waiting_) asio::post(home_, [this] { room_.cancel(); });
+      if (waiting_.exchange(false)) asio::post(home_, [this] { room_.cancel(); });
       rethrow(error);
     });
-  }
-
-  /// Until a client leaves or a tick has passed.
-  Task wait_for_room() {
-    std::error_code error;
-    waiting_ = true;
-    room_.expires_after(net::kTick);
-    co_await room_.async_wait(asio::redirect_error(use_awaitable, error));
-    waiting_ = false;
   }
 
   void begin_drain() {
@@ -271,7 +187,6 @@ class Dealer {
       asio::post(worker->context, [&worker = *worker] {
         worker.draining = true;
         for (Session* session : worker.sessions) session->connection.on_shutdown(net::now());
-        for (Session* session : worker.sessions) session->socket.cancel();  // look at the new deadline
       });
     }
   }
@@ -315,11 +230,11 @@ int serve_with_coroutines(app::Server& server) {
   return app::drained(server, cut);
 }
 
+const app::Model kCoroutines{"quartet-coroutines", "One coroutine per client, on Asio.", {{"", 1, true}}};
+
 }  // namespace
 }  // namespace quartet
 
 int main(int argc, char** argv) {
-  return quartet::app::run_server(
-      argc, argv, {"quartet-coroutines", "One coroutine per client on Asio.", {{"", 1, true}}},
-      quartet::serve_with_coroutines);
+  return quartet::app::run_server(argc, argv, quartet::kCoroutines, quartet::serve_with_coroutines);
 }

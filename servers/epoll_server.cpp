@@ -149,7 +149,7 @@ class Loop {
     if (client.connection.want() == http::Want::sleep)
       sleepers_.erase({client.connection.deadline(), &client});
     clients_.erase(client.self);  // closing the socket takes it out of epoll
-    if (accept_paused_) resume_accepting();
+    pause_accepting(false);
   }
 
   void wake_sleepers(http::Moment now) {
@@ -164,7 +164,7 @@ class Loop {
   /// The timeouts of everyone, looked at ten times a second: requests set no timers.
   void sweep(http::Moment now) {
     next_sweep_ = now.steady + net::kTick;
-    if (accept_paused_) resume_accepting();
+    pause_accepting(false);
     for (auto next = clients_.begin(); next != clients_.end();) {
       Client& client = *next++;
       if (client.yielded || client.connection.want() == http::Want::sleep) continue;
@@ -177,12 +177,12 @@ class Loop {
   void accept_clients() {
     for (int accepted = 0; accepted < kEventsInTurn && !draining_; ++accepted) {
       const auto limit = server_.service.limits.max_connections;
-      if (limit != 0 && clients_.size() >= limit) return pause_accepting();
+      if (limit != 0 && clients_.size() >= limit) return pause_accepting(true);
       net::Fd socket = server_.listener.accept(SOCK_NONBLOCK);
       if (socket) {
         welcome(std::move(socket));
       } else {
-        if (net::is_exhausted(errno)) pause_accepting();
+        if (net::is_exhausted(errno)) pause_accepting(true);
         return;
       }
     }
@@ -195,14 +195,9 @@ class Loop {
   }
 
   // A listener that nobody accepts from stays readable, so it leaves the set until somebody does.
-  void pause_accepting() {
-    if (!std::exchange(accept_paused_, true))
-      control(EPOLL_CTL_MOD, server_.listener.descriptor(), 0, &server_.listener);
-  }
-
-  void resume_accepting() {
-    accept_paused_ = false;
-    control(EPOLL_CTL_MOD, server_.listener.descriptor(), EPOLLIN, &server_.listener);
+  void pause_accepting(bool pause) {
+    if (std::exchange(accept_paused_, pause) == pause) return;
+    control(EPOLL_CTL_MOD, server_.listener.descriptor(), pause ? 0U : EPOLLIN, &server_.listener);
   }
 
   void begin_drain() {
@@ -234,11 +229,11 @@ int serve_with_epoll(app::Server& server) {
   return loop->run();
 }
 
+const app::Model kEpoll{"quartet-epoll", "One thread, one epoll, every client.", {{"", 1, false}}};
+
 }  // namespace
 }  // namespace quartet
 
 int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv,
-                                  {"quartet-epoll", "One thread, one epoll, every client.", {{"", 1, false}}},
-                                  quartet::serve_with_epoll);
+  return quartet::app::run_server(argc, argv, quartet::kEpoll, quartet::serve_with_epoll);
 }

@@ -2,24 +2,20 @@
 // a crash takes down one client, or only its request. Each costs its page tables, and a pool serves no more
 // clients than it has workers.
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <exception>
-#include <functional>
 #include <list>
-#include <set>
 #include <string>
 
 #include "common/app/log.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
+#include "servers/children.h"
 
 namespace quartet {
 namespace {
@@ -28,70 +24,6 @@ namespace {
 // ones.
 constexpr int kKeepAlive = 64;
 constexpr int kClose = 65;
-
-/// Until a signal comes, of a child's end for example, or a tick has passed.
-void wait_a_tick() { poll(nullptr, 0, static_cast<int>(net::kTick.count())); }
-
-/// The processes that this one has forked and not reaped yet.
-class Children {
- public:
-  explicit Children(app::Server& server) : server_(server) {
-    struct sigaction action {};
-    action.sa_handler = [](int) {};  // not SIG_IGN, which would lose their CPU time: it only interrupts
-    net::check(sigaction(SIGCHLD, &action, nullptr), "sigaction");
-    server_.shutdown.become_parent();
-  }
-
-  /// Forks a process that works in a slot of its own. Waits where the system has no process left.
-  void fork_worker(const std::function<void(http::Slot&)>& work) {
-    http::Slot& slot = server_.slots.reserve();
-    const pid_t parent = getpid();
-    pid_t child = fork();
-    for (; child < 0; child = fork()) {
-      app::log_line(std::string("fork: ") + std::strerror(errno));
-      wait_a_tick();
-      reap();
-    }
-    if (child > 0) {
-      slot.process = child;  // it may die before it can say so itself
-      alive_.insert(child);
-      return;
-    }
-    server_.shutdown.become_worker(parent);
-    app::SlotTable::own(slot);
-    work(slot);
-    _exit(app::kDrained);
-  }
-
-  void reap() {
-    int status = 0;
-    for (pid_t child; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
-      alive_.erase(child);
-      server_.slots.release_process(child);
-      if (status == 0) continue;
-      app::log_line("worker " + std::to_string(child) + " " + app::describe_exit(status));
-      const bool hung = WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGKILL);
-      if (hung && server_.shutdown.requested()) ++cut_;
-    }
-  }
-
-  /// Passes the shutdown on and waits for all to end.
-  int drain() {
-    for (reap(); !alive_.empty(); reap()) {
-      // Again and again, because a signal that comes just before a blocking call does not interrupt it.
-      for (const pid_t child : alive_) kill(child, server_.shutdown.repeated() ? SIGKILL : SIGTERM);
-      wait_a_tick();
-    }
-    return app::drained(server_, cut_);
-  }
-
-  std::size_t alive() const { return alive_.size(); }
-
- private:
-  app::Server& server_;
-  std::set<pid_t> alive_;
-  std::size_t cut_ = 0;
-};
 
 using ServeClient = void (*)(app::Server&, http::Slot&, net::Fd);
 
@@ -248,14 +180,13 @@ int serve_with_processes(app::Server& server) {
   return prefork(server);
 }
 
+const app::Model kFork{"quartet-fork",
+                       "Processes: a pool, or one per connection or per request.",
+                       {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+
 }  // namespace
 }  // namespace quartet
 
 int main(int argc, char** argv) {
-  return quartet::app::run_server(
-      argc, argv,
-      {"quartet-fork",
-       "Processes: a pool, or one per connection or per request.",
-       {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}},
-      quartet::serve_with_processes);
+  return quartet::app::run_server(argc, argv, quartet::kFork, quartet::serve_with_processes);
 }

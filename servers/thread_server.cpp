@@ -134,11 +134,11 @@ int serve_with_threads(app::Server& server) {
   return app::drained(server);
 }
 
+const app::Model kThreads{"quartet-threads", "A pool of threads, one client each.", {{"", 16, true}}};
+
 }  // namespace
 }  // namespace quartet
 
 int main(int argc, char** argv) {
-  return quartet::app::run_server(
-      argc, argv, {"quartet-threads", "A pool of threads, one client each.", {{"", 16, true}}},
-      quartet::serve_with_threads);
+  return quartet::app::run_server(argc, argv, quartet::kThreads, quartet::serve_with_threads);
 }

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/basic_socket_acceptor.hpp>
+#include <asio/basic_stream_socket.hpp>
+#include <asio/basic_waitable_timer.hpp>
+#include <asio/buffer.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/posix/basic_stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <exception>
+#include <span>
+#include <string_view>
+#include <system_error>
+
+#include "common/net/transfer.h"
+
+namespace quartet {
+
+// The concrete executor spares every operation a virtual call and an allocation.
+using Executor = asio::io_context::executor_type;
+using Task = asio::awaitable<void, Executor>;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+constexpr asio::use_awaitable_t<Executor> use_awaitable;
+
+/// For co_spawn: asio::detached would swallow what a coroutine throws.
+inline void rethrow(std::exception_ptr error) {
+  if (error) std::rethrow_exception(error);
+}
+
+/// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate
+/// try bytes would lie in the worker's buffer until our turn comes, so it gets a buffer of one byte. When it
+/// receives later, our turn comes at once. Thus a waiting client owns one byte.
+class Reception {
+ public:
+  /// @param buffer of the worker, at least one byte
+  explicit Reception(std::span<char> buffer) : buffer_(buffer.data(), buffer.size()) {}
+
+  struct Buffers {
+    using value_type = asio::mutable_buffer;
+    using const_iterator = const asio::mutable_buffer*;
+    const Reception* reception;
+
+    const_iterator begin() const {
+      reception->current_ =
+          reception->trying_ ? asio::mutable_buffer(&reception->byte_, 1) : reception->buffer_;
+      return &reception->current_;
+    }
+    const_iterator end() const { return &reception->current_ + 1; }
+  };
+
+  /// @param token for a handler of (std::error_code, std::size_t), which then asks for bytes()
+  template <typename Token>
+  auto async_receive(Socket& socket, Token&& token) {
+    const auto initiate = [](auto handler, Socket* from, Reception* self) {
+      self->trying_ = true;
+      from->async_receive(Buffers{self}, std::move(handler));
+      self->trying_ = false;
+    };
+    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(initiate, token, &socket, this);
+  }
+
+  /// What was received. After a first try that found bytes, the rest is fetched.
+  std::string_view bytes(Socket& socket, std::size_t received) {
+    auto* data = static_cast<char*>(buffer_.data());
+    if (received == 1 && current_.data() == &byte_) {
+      data[0] = byte_;
+      const auto rest = net::receive(socket.native_handle(), {data + 1, buffer_.size() - 1});
+      if (rest > 0) received += static_cast<std::size_t>(rest);  // else: the next wait will tell
+    }
+    return {data, received};
+  }
+
+ private:
+  const asio::mutable_buffer buffer_;
+  mutable asio::mutable_buffer current_;
+  mutable char byte_ = 0;
+  bool trying_ = false;
+};
+
+}  // namespace quartet
