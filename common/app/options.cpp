@@ -259,7 +259,7 @@ void CommandLine::add_demo_options() {
 void CommandLine::add_faults() {
   const std::string help = "Serve /fault/... (loopback addresses only)";
   CLI::Option* option = app_.add_flag("--enable-faults", help);
-  option->group(group_)->disable_flag_override();
+  option->group(group_);
   settings_.push_back({option, [this](const std::string& text) { allow_faults(parse_switch(text)); }});
 }
 
@@ -305,7 +305,8 @@ void read_text(const Read& read, const std::string& text, const std::string& sou
 void CommandLine::read(int argc, char** argv) {
   app_.parse(argc, argv);
   for (const auto& [option, read] : settings_) {
-    const std::string name = "--" + option->get_lnames().front();  // get_name() is empty where the help hides it
+    const std::string name =
+        "--" + option->get_lnames().front();  // get_name() is empty where the help hides it
     const std::string variable = environment_name(name);
     if (option->count() > 0) {
       read_text(read, option->as<std::string>(), name);
@@ -329,6 +330,9 @@ Options parse_options(int argc, char** argv, const Model& model) {
     command_line.read(argc, argv);
   } catch (const CLI::Success& request) {
     std::exit(command_line.print(request));
+  } catch (const CLI::ArgumentMismatch& error) {  // "--max-body: 1 required BYTES missing"
+    const std::string_view what = error.what();
+    exit_usage(model, fmt::format("{}: a value is missing", what.substr(0, what.find(':'))));
   } catch (const CLI::ParseError& error) {
     exit_usage(model, error.what());
   } catch (const UsageError& error) {

@@ -42,7 +42,7 @@ Captured parse_captured(const Arguments& arguments, const Model& model = kEpoll)
 /// The sentence of a usage error.
 std::string usage_error(const Arguments& arguments, const Model& model = kEpoll) {
   const Captured run = parse_captured(arguments, model);
-  EXPECT_EQ(run.exit_status(), 2) << fmt::format("{}", run.errors);
+  EXPECT_EQ(run.exit_status(), 2) << run.errors;
   EXPECT_EQ(run.output, "");
   EXPECT_EQ(std::ranges::count(run.errors, '\n'), 1) << run.errors;
   return run.errors;
@@ -249,8 +249,11 @@ TEST(EnableFaults, IsForLoopbackAddressesOnly) {
   }
 }
 
-TEST(EnableFaults, TakesNoValue) {
-  EXPECT_NE(usage_error({"--enable-faults=1"}), "");
+TEST(EnableFaults, IsASwitch) {
+  EXPECT_TRUE(parse({"--enable-faults=1"}).enable_faults);
+  EXPECT_FALSE(parse({"--enable-faults=false"}).enable_faults);
+  EXPECT_EQ(usage_error({"--enable-faults=yes"}),
+            "quartet-epoll: --enable-faults: \"yes\" is neither 1 nor 0\n");
   EXPECT_NE(usage_error({"--enable-faults", "1"}), "");
 }
 
@@ -267,7 +270,9 @@ TEST(CommandLine, TakesNoAbbreviations) {
 }
 
 TEST(CommandLine, AsksForAMissingValue) {
-  EXPECT_NE(usage_error({"--max-body"}).find("--max-body"), std::string::npos);
+  for (const std::string name : {"--listen", "--workers", "--max-body", "--root", "--drain-timeout"}) {
+    EXPECT_EQ(usage_error({name}), fmt::format("quartet-epoll: {}: a value is missing\n", name));
+  }
 }
 
 TEST(CommandLine, LastOptionWins) {

@@ -69,7 +69,9 @@ std::set<std::string> elements(std::string_view list) {
 void expect_fields(const Answer& answer, const ExpectedAnswer& expected) {
   for (const auto& [name, value] : expected.fields) EXPECT_EQ(answer.field(name), value) << name;
   for (const auto& name : expected.absent) EXPECT_EQ(answer.field(name), std::nullopt) << name;
-  if (expected.allow) EXPECT_EQ(elements(answer.field("Allow").value_or("")), elements(*expected.allow));
+  if (expected.allow) {
+    EXPECT_EQ(elements(answer.field("Allow").value_or("")), elements(*expected.allow));
+  }
   if (answer.status == 100) return;
   EXPECT_EQ(answer.field("Server"), "quartet");
   EXPECT_EQ(http::parse_http_date(answer.field("Date").value_or("")).value_or(0) / 60, kSunday / 60);
@@ -77,7 +79,9 @@ void expect_fields(const Answer& answer, const ExpectedAnswer& expected) {
 
 void expect_answer(const Answer& answer, const ExpectedAnswer& expected) {
   EXPECT_TRUE(has_status(answer, expected.status)) << answer.status << " instead of " << expected.status;
-  if (expected.body) EXPECT_EQ(answer.body, *expected.body);
+  if (expected.body) {
+    EXPECT_EQ(answer.body, *expected.body);
+  }
   expect_fields(answer, expected);
 }
 

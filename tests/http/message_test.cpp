@@ -48,14 +48,17 @@ TEST(PercentDecode, IsNothingWithoutTwoHexadecimalDigits) {
 
 TEST(Header, IsFoundWithoutCaseAndTheFirstCounts) {
   const Field fields[] = {{"Host", "a"}, {"X-A", "1"}, {"x-a", "2"}, {"Empty", ""}};
-  const Request request{.fields = fields};
+  Request request;
+  request.fields = fields;
   EXPECT_EQ(request.header("x-A"), "1");
   EXPECT_EQ(request.header("empty"), "");
   EXPECT_EQ(request.header("X"), std::nullopt);
 }
 
 std::optional<std::string> parameter(std::string_view query, std::string_view name) {
-  return Request{.query = query}.parameter(name);
+  Request request;
+  request.query = query;
+  return request.parameter(name);
 }
 
 TEST(Parameter, IsDecodedAndTheFirstCounts) {

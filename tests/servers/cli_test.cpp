@@ -15,7 +15,7 @@ namespace {
 
 class CommandLineTest : public ServerTest {
  protected:
-  Run run_with(std::vector<std::string> arguments, std::vector<std::string> environment = {}) const {
+  Finished run_with(std::vector<std::string> arguments, std::vector<std::string> environment = {}) const {
     auto command = server_command(GetParam().executable, std::move(arguments));
     command.environment.insert(command.environment.end(), environment.begin(), environment.end());
     return run(command);
@@ -34,7 +34,7 @@ std::size_t count_lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-void expect_usage_error(const Run& result, const std::vector<std::string>& words) {
+void expect_usage_error(const Finished& result, const std::vector<std::string>& words) {
   EXPECT_EQ(result.ending, exited(2));
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(count_lines(result.err), 1u) << result.err;

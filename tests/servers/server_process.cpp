@@ -43,7 +43,7 @@ void ServerProcess::await_taken() const {
   if (!taken) throw std::runtime_error("the server does not take what clients have sent");
 }
 
-Run run(const Command& command) {
+Finished run(const Command& command) {
   ChildProcess process(command);
   const auto ending = process.wait_exit();
   return {ending, process.out(), process.err()};

@@ -32,11 +32,11 @@ class ServerProcess : public ChildProcess {
 };
 
 /// Runs a command that is expected to end by itself.
-struct Run {
+struct Finished {
   Ending ending;
   std::string out;
   std::string err;
 };
-Run run(const Command& command);
+Finished run(const Command& command);
 
 }  // namespace quartet::suite

@@ -23,7 +23,9 @@ namespace {
 
 /// @return a connected socket, or -1 with errno set
 int connect_to(const Endpoint& server, int receive_buffer) {
-  const addrinfo hints{.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  hints.ai_socktype = SOCK_STREAM;
   addrinfo* address = nullptr;
   if (::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &address) != 0) {
     throw std::runtime_error("not an address: " + server.host);
@@ -53,7 +55,8 @@ bool has_no_body(const Answer& answer) {
 }
 
 Answer parse_head(const std::string& head) {
-  Answer answer{.head = head};
+  Answer answer;
+  answer.head = head;
   if (!head.starts_with("HTTP/1.1 ") || head.size() < 12)
     throw std::runtime_error("not a status line: " + head);
   answer.status = std::stoi(head.substr(9, 3));

@@ -48,7 +48,11 @@ class TestClient {
   ~TestClient() { close(); }
   TestClient(TestClient&& other) noexcept
       : socket_(std::exchange(other.socket_, -1)), received_(std::move(other.received_)) {}
-  TestClient& operator=(TestClient&&) = delete;
+  TestClient& operator=(TestClient&& other) noexcept {
+    std::swap(socket_, other.socket_);
+    received_ = std::move(other.received_);
+    return *this;
+  }
 
   int descriptor() const { return socket_; }
 

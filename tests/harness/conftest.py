@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from loadtest import plan, processes  # noqa: E402
+
+FAKES = Path(__file__).with_name("fakes")
+SERVER = [str(FAKES / "server.py")]
+
+
+@pytest.fixture
+def binaries(tmp_path: Path) -> Path:
+    """A directory with a stand-in for every server, and for wrk."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for contestant in plan.CONTESTANTS:
+        target = directory / contestant.executable
+        if not target.exists():
+            target.symlink_to(FAKES / "server.py")
+    (directory / "wrk").symlink_to(FAKES / "wrk.py")
+    return directory
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "servers.log"
+
+
+@pytest.fixture
+def server(log: Path) -> Iterator[processes.Server]:
+    with processes.Server([*SERVER, "--enable-faults"], log) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    assert not processes._live
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Polls until it holds or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # nobody may have reaped it here
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import FAKES, ROOT, SERVER, eventually, is_alive
+from loadtest import processes, tree
+from loadtest.processes import ProcessError, Server, run
+
+
+def test_run_returns_what_was_printed():
+    finished = run(["sh", "-c", "echo out; echo err >&2"], timeout=10)
+    assert (finished.status, finished.stdout, finished.stderr) == (0, "out\n", "err\n")
+
+
+def test_run_names_the_command_its_status_and_the_last_of_stderr():
+    with pytest.raises(ProcessError, match="sh -c .* exited with status 3: two / three / four$"):
+        run(["sh", "-c", "printf 'one\\ntwo\\nthree\\nfour\\n' >&2; exit 3"], timeout=10)
+
+
+def test_run_names_the_signal():
+    with pytest.raises(ProcessError, match="was killed by SIGSEGV"):
+        run(["sh", "-c", "kill -SEGV $$"], timeout=10)
+
+
+def test_run_accepts_the_statuses_that_are_called_good():
+    assert run(["sh", "-c", "exit 1"], timeout=10, good=(0, 1)).status == 1
+
+
+def test_run_ends_a_command_that_takes_too_long_with_all_its_children(tmp_path):
+    pid_file = tmp_path / "pid"
+    with pytest.raises(ProcessError, match="took longer than 1 s"):
+        run(["sh", "-c", f"sleep 600 & echo $! > {pid_file}; wait"], timeout=1)
+    child = int(pid_file.read_text())
+    assert eventually(lambda: not is_alive(child))
+
+
+def test_run_counts_the_cpu_time_of_dead_children():
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    finished = run(["sh", "-c", f"{sys.executable} -c '{burn}'; true"], timeout=30)
+    assert finished.cpu_seconds >= 0.3
+
+
+def test_a_missing_command_is_an_error():
+    with pytest.raises(ProcessError, match="no-such-command"):
+        run(["no-such-command"], timeout=10)
+
+
+def test_variables_for_the_servers_options_are_not_passed_on(monkeypatch):
+    monkeypatch.setenv("QUARTET_WORKERS", "99")
+    assert "QUARTET_WORKERS" not in run(["env"], timeout=10).stdout
+
+
+def test_a_server_tells_its_port_and_drains_with_sigterm(server, log):
+    socket.create_connection((server.address.host, server.address.port), timeout=10).close()
+    assert server.stop().status == 0
+    assert "drained" in log.read_text()
+
+
+def test_a_server_is_the_leader_of_its_session(server):
+    assert os.getsid(server.pid) == server.pid
+    assert [stat.pid for stat in tree.members(server.pid)] == [server.pid]
+
+
+def test_a_server_that_cannot_start_is_an_error_with_its_reason(log, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "broken")
+    with pytest.raises(ProcessError, match="exited with status 1 before it listened: bind .* Permission denied"):
+        Server(SERVER, log)
+
+
+def test_a_server_without_its_line_is_an_error_in_time(log, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "mute")
+    with pytest.raises(ProcessError, match="printed no line"):
+        Server(SERVER, log, timeout=1)
+
+
+def test_a_server_that_does_not_drain_is_an_error_and_ends_all_the_same(log, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "stubborn")
+    with Server(SERVER, log) as server:
+        with pytest.raises(ProcessError, match="did not end within 0.5 s of SIGTERM"):
+            server.stop(timeout=0.5)
+        assert not is_alive(server.pid)
+
+
+def test_an_error_in_the_block_ends_the_server(log):
+    with pytest.raises(RuntimeError), Server(SERVER, log) as server:
+        raise RuntimeError
+    assert not is_alive(server.pid)
+
+
+def test_the_error_of_one_server_does_not_quote_another_from_the_same_log(log, monkeypatch):
+    log.write_text("somebody else's misfortune\n")
+    monkeypatch.setenv("FAKE_SERVER", "broken")
+    with pytest.raises(ProcessError) as error:
+        Server(SERVER, log)
+    assert "misfortune" not in str(error.value)
+
+
+def test_ctrl_c_does_not_reach_a_child_by_itself():
+    process = processes.Process(["sleep", "600"], subprocess.DEVNULL, subprocess.DEVNULL)
+    assert os.getpgid(process.pid) != os.getpgid(0)
+    processes.end_all()
+    assert not is_alive(process.pid)
+
+
+def test_a_child_dies_with_the_harness(tmp_path):
+    """Also when it is killed without a chance to tidy up."""
+    script = (
+        "import sys, time; from pathlib import Path; from loadtest.processes import Server\n"
+        f"server = Server({SERVER!r}, Path({str(tmp_path / 'log')!r}))\n"
+        "print(server.pid, flush=True); time.sleep(600)"
+    )
+    harness = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert harness.stdout is not None
+    server = int(harness.stdout.readline())
+    harness.send_signal(signal.SIGKILL)
+    harness.wait()
+    harness.stdout.close()
+    assert eventually(lambda: not is_alive(server))
+
+
+def test_only_one_module_starts_processes():
+    starters = ("subprocess", "os.fork", "os.spawn", "os.system", "popen")
+    sources = {path.name: path.read_text() for path in (ROOT / "loadtest").glob("*.py")}
+    assert [name for name, text in sources.items() if any(word in text for word in starters)] == ["processes.py"]
+
+
+def test_the_stand_ins_are_executable():
+    assert all(os.access(path, os.X_OK) for path in Path(FAKES).glob("*.py"))

@@ -1,0 +1,75 @@
+#include "common/net/listener.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <string>
+
+#include "common/net/system.h"
+#include "tests/net/client_socket.h"
+
+namespace quartet::net {
+namespace {
+
+TEST(Listener, ReportsThePortThatTheKernelChose) {
+  const Listener listener(Address::parse("127.0.0.1:0"));
+  EXPECT_GT(listener.address().port, 0);
+}
+
+TEST(Listener, SaysWhatFailedAndWhereAndWhy) {
+  const Listener first(Address::parse("127.0.0.1:0"));
+  try {
+    const Listener second(first.address());
+    FAIL() << "bound twice";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.what(), "bind " + first.address().to_string() + ": Address already in use");
+  }
+}
+
+TEST(Listener, AcceptsOverIPv6) {
+  Listener listener(Address::parse("[::1]:0"));
+  const Fd client = connect_to(listener.address());
+  EXPECT_TRUE(listener.accept());
+}
+
+TEST(Listener, GivesUpWaitingAfterATick) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  EXPECT_FALSE(listener.accept());
+  EXPECT_TRUE(is_transient(errno));
+}
+
+TEST(Listener, HandsItsOptionsToAcceptedSockets) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  const Fd client = connect_to(listener.address());
+  const Fd accepted = listener.accept();
+  int no_delay = 0;
+  socklen_t size = sizeof no_delay;
+  ASSERT_EQ(getsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+  EXPECT_NE(no_delay, 0);
+  timeval tick{};
+  size = sizeof tick;
+  ASSERT_EQ(getsockopt(accepted.get(), SOL_SOCKET, SO_RCVTIMEO, &tick, &size), 0);
+  EXPECT_GT(tick.tv_usec, 0);
+}
+
+TEST(Listener, TakesItsWholeQueueInOneGo) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  const Fd first = connect_to(listener.address());
+  const Fd second = connect_to(listener.address());
+  EXPECT_EQ(listener.accept_all().size(), 2U);
+  EXPECT_TRUE(listener.accept_all().empty());
+}
+
+TEST(Listener, RefusesEveryoneOnceItIsStopped) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  listener.stop();
+  EXPECT_FALSE(listener.accept());
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_FALSE(try_to_connect(listener.address()));
+}
+
+}  // namespace
+}  // namespace quartet::net

@@ -1,0 +1,141 @@
+#include "common/net/shutdown.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "common/net/system.h"
+
+namespace quartet::net {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Signal handlers are the process's, so each test has a process of its own.
+int status_of(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+bool exits_with_zero(const std::function<bool()>& body) {
+  const int status = status_of([&] { return body() ? 0 : 1; });
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool is_readable(int descriptor) {
+  pollfd entry{descriptor, POLLIN, 0};
+  return poll(&entry, 1, 0) == 1;
+}
+
+TEST(Shutdown, IsNotRequestedAtFirst) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(10'000));
+    return !shutdown.requested() && !is_readable(shutdown.descriptor()) &&
+           shutdown.deadline() == http::TimePoint::max();
+  }));
+}
+
+class ShutdownSignal : public testing::TestWithParam<int> {};
+
+TEST_P(ShutdownSignal, SetsTheFlagAndStaysReadable) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(10'000));
+    raise(GetParam());
+    return shutdown.requested() && is_readable(shutdown.descriptor()) && is_readable(shutdown.descriptor());
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, ShutdownSignal, testing::Values(SIGTERM, SIGINT, SIGQUIT));
+
+TEST(Shutdown, IsOverdueWhenTheDrainTimeoutHasPassed) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(10'000));
+    const auto before = now().steady;
+    raise(SIGTERM);
+    return !shutdown.overdue(before + milliseconds(9'999)) &&
+           shutdown.overdue(now().steady + milliseconds(10'000));
+  }));
+}
+
+TEST(Shutdown, WithoutATimeoutIsNeverOverdueAndSetsNoAlarm) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(0));
+    raise(SIGTERM);
+    return !shutdown.overdue(now().steady + std::chrono::hours(24)) && alarm(0) == 0;
+  }));
+}
+
+TEST(Shutdown, ArmsAnAlarmASecondBehindTheTimeout) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(9'500));
+    raise(SIGTERM);
+    const unsigned left = alarm(0);
+    return left >= 9 && left <= 11;
+  }));
+}
+
+TEST(Shutdown, IsImmediateAtTheSecondSignal) {
+  const int status = status_of([] {
+    const Shutdown shutdown(milliseconds(10'000));
+    raise(SIGTERM);
+    raise(SIGINT);
+    return 0;
+  });
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+}
+
+TEST(Shutdown, IsOnlyCountedByAParent) {
+  EXPECT_TRUE(exits_with_zero([] {
+    Shutdown shutdown(milliseconds(10'000));
+    shutdown.become_parent();
+    raise(SIGTERM);
+    const bool once = !shutdown.repeated();
+    raise(SIGTERM);
+    return once && shutdown.repeated() && alarm(0) == 0;
+  }));
+}
+
+TEST(Shutdown, OfAWorkerLeavesCtrlCToTheParentAndBearsRepeatedSigterm) {
+  EXPECT_TRUE(exits_with_zero([] {
+    Shutdown shutdown(milliseconds(10'000));
+    shutdown.become_parent();
+    shutdown.become_worker(getppid());
+    raise(SIGINT);
+    raise(SIGQUIT);
+    const bool ignored = !shutdown.requested();
+    raise(SIGTERM);
+    raise(SIGTERM);
+    return ignored && shutdown.requested();
+  }));
+}
+
+TEST(Shutdown, OfAWorkerBeginsAtOnceWhenTheParentIsDeadAlready) {
+  EXPECT_TRUE(exits_with_zero([] {
+    Shutdown shutdown(milliseconds(10'000));
+    shutdown.become_parent();
+    shutdown.become_worker(getppid() + 1);
+    return shutdown.requested();
+  }));
+}
+
+TEST(Shutdown, OfAWorkerDoesNotWakeTheParent) {
+  EXPECT_TRUE(exits_with_zero([] {
+    Shutdown shutdown(milliseconds(10'000));
+    shutdown.become_parent();
+    const int descriptor = shutdown.descriptor();
+    shutdown.become_worker(getppid());
+    raise(SIGTERM);
+    return !is_readable(descriptor);
+  }));
+}
+
+}  // namespace
+}  // namespace quartet::net
