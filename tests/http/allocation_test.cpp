@@ -55,6 +55,11 @@ const http::Service& service() {
   return shared;
 }
 
+/// More than once: buffers change their roles in the pool, and each must grow.
+void warm_up(Bare& client, std::string_view bytes) {
+  for (int i = 0; i < 4; ++i) client.exchange(bytes);
+}
+
 template <typename Action>
 std::size_t allocations_of(Action action) {
   const auto before = allocations;
@@ -69,7 +74,7 @@ TEST(Allocation, IsCounted) {
 TEST(Allocation, IsNoneForAKeepAliveGet) {
   const auto bytes = get("/plaintext", "User-Agent: wrk\r\nAccept: */*\r\n");
   Bare client(service());
-  client.exchange(bytes);
+  warm_up(client, bytes);
   EXPECT_EQ(allocations_of([&] {
               for (int i = 0; i < 100; ++i) client.exchange(bytes);
             }),
@@ -80,7 +85,7 @@ TEST(Allocation, IsNoneForAPipeline) {
   std::string bytes;
   for (int i = 0; i < 16; ++i) bytes += get();
   Bare client(service());
-  client.exchange(bytes);
+  warm_up(client, bytes);
   EXPECT_EQ(allocations_of([&] {
               for (int i = 0; i < 100; ++i) client.exchange(bytes);
             }),

@@ -201,7 +201,8 @@ void Client::tick() {
   require(!closed_ || want() == Want::close, "what is closed stays closed");
   require(want() != Want::write || pending, "write means that there is output");
   require(want() != Want::read || !pending, "output is written before anything is read");
-  require(!connection.finishing() || want() == Want::read, "finishing means to discard what is read");
+  require(!connection.finishing() || want() == Want::read || want() == Want::close,
+          "finishing discards or closes");
   require(!waits() || connection.deadline() > now.steady, "a deadline that has passed was looked at");
   require(gauges() <= 1, "a connection is in one phase");
   closed_ = want() == Want::close;

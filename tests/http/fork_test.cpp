@@ -104,6 +104,18 @@ TEST(ProcessPerRequest, AnswersLikeAProcessForAll) {
   EXPECT_TRUE(client.connection.finishing());
 }
 
+TEST(ProcessPerRequest, LeavesWhatFollowsTheRequestInHandToTheParent) {
+  const auto expecting = request("POST", "/echo", "Content-Length: 5\r\nExpect: 100-continue\r\n");
+  for (const auto& next :
+       {expecting, std::string("BAD\r\n\r\n"), request("POST", "/nowhere", "Expect: tea\r\n")}) {
+    Client client(kPerRequest);
+    client.send(get() + next);
+    EXPECT_EQ(statuses(answer_in_child(client)), std::vector{200}) << next;
+    client.settle();
+    EXPECT_EQ(statuses(client.received).size(), 1U) << next;
+  }
+}
+
 TEST(ProcessPerRequest, LetsTheChildSleepAndStream) {
   Client client(kPerRequest);
   const auto served = serve(client, get("/sleep") + get("/stream") + get());

@@ -40,14 +40,6 @@ TEST(Router, TakesTheRootForItselfOnly) {
   EXPECT_EQ(path_of(router.find("/a")), "none");
 }
 
-TEST(Router, PrefersAnExactPathToAPrefix) {
-  Router router;
-  router.add(route("/file/"));
-  router.add(route("/file/exact"));
-  EXPECT_EQ(path_of(router.find("/file/exact")), "/file/exact");
-  EXPECT_EQ(path_of(router.find("/file/exactly")), "/file/");
-}
-
 TEST(Router, KeepsTheOrderOfItsRoutes) {
   Router router;
   for (const auto path : {"/c", "/a", "/b"}) router.add(route(path));

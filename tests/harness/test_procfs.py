@@ -1,0 +1,122 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import eventually
+from loadtest import cpus, memory, processes, tree
+from loadtest.cpus import CpuTimes, Reading
+from loadtest.results import Memory
+
+STAT = "77 (a) (b c) S 1 70 71 0 -1 0 0 0 0 0 11 12 {cutime} {cstime} 20 0 1 0 5555 0 0"
+
+
+def test_a_process_name_may_contain_parentheses_and_blanks():
+    stat = tree.parse_stat(STAT.format(cutime=0, cstime=0))
+    assert (stat.pid, stat.state, stat.session, stat.start) == (77, "S", 71, 5555)
+
+
+def test_dead_children_count_user_and_system_time():
+    assert tree.parse_stat(STAT.format(cutime=30, cstime=20)).dead_children == pytest.approx(50 * tree.TICK)
+
+
+@pytest.fixture
+def shell():
+    """A shell with a child that burns 0.3 s and is waited for, and one that stays."""
+    burn = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
+    process = processes.Process(["sh", "-c", f"{burn}; sleep 600; true"], subprocess.DEVNULL, subprocess.DEVNULL)
+    yield process.pid
+    processes.end_all()
+
+
+def test_cpu_time_includes_children_that_have_ended(shell):
+    assert eventually(lambda: tree.cpu_seconds(shell) >= 0.28)
+    assert eventually(lambda: len(tree.members(shell)) == 2)
+    assert 0.28 <= tree.cpu_seconds(shell) < 5
+
+
+def test_the_clock_of_a_process_is_finer_than_a_tick():
+    before, own = tree._clock(os.getpid()), time.process_time()
+    assert before == pytest.approx(own, abs=0.1)
+    assert tree._clock(os.getpid()) > before
+
+
+def test_zombies_are_no_members(shell):
+    assert eventually(lambda: len(tree.members(shell)) == 2)
+    os.kill(shell, 9)
+    assert eventually(lambda: shell not in [stat.pid for stat in tree.members(shell)])
+
+
+ROLLUP = """55e0-7ffc ---p 00000000 00:00 0    [rollup]
+Rss:                4096 kB
+Pss:                1500 kB
+Pss_Dirty:           700 kB
+Shared_Clean:       3000 kB
+Private_Clean:       100 kB
+Private_Dirty:       900 kB
+"""
+
+
+def test_memory_is_pss_and_private_pages():
+    status = "Name:\tx\nVmPTE:\t      44 kB\nVmSwap:\t       0 kB\n"
+    assert memory.parse(ROLLUP, status) == Memory(1, 1500 * 1024, 1000 * 1024, 4096 * 1024, 44 * 1024)
+
+
+def test_memory_of_a_tree_is_a_sum():
+    assert memory.total([Memory(1, 1, 2, 3, 4)] * 3) == Memory(3, 3, 6, 9, 12)
+
+
+def test_a_forked_child_hardly_adds_to_pss_but_doubles_summed_rss():
+    script = "import os, time; held = bytearray(os.urandom(40 << 20)); os.fork(); time.sleep(600)"
+    process = processes.Process([sys.executable, "-c", script], subprocess.DEVNULL, subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: memory.read(process.pid).rss > 80 << 20)
+        read = memory.read(process.pid)
+    finally:
+        processes.end_all()
+    assert read.processes == 2
+    assert 40 << 20 < read.pss < 70 << 20
+
+
+PROC_STAT = """cpu  9 9 9 9 9 9 9 9 0 0
+cpu0 100 0 50 800 50 0 0 20 0 0
+cpu12 0 0 0 400 0 0 0 0 0 0
+intr 1 2 3
+"""
+
+
+def test_cpu_lines_are_read_by_number_and_waiting_for_io_is_idle():
+    times = cpus.parse(PROC_STAT)
+    assert times.keys() == {0, 12}
+    assert times[0] == CpuTimes(pytest.approx(850 * tree.TICK), pytest.approx(20 * tree.TICK))
+
+
+def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -> Reading:
+    return Reading(time, own, {cpu: CpuTimes(seconds, steal) for cpu, seconds in idle.items()})
+
+
+def test_what_is_neither_idle_nor_ours_was_taken_by_others():
+    before, after = reading(10, 0, {0: 5, 1: 5}), reading(12, 0.25, {0: 5.5, 1: 5.25})
+    found = cpus.disturbance(before, after, server_cpus=[1], load_cpus=[0], server_seconds=1.5, wrk_seconds=0.75)
+    assert found.server_cpu == pytest.approx(0.25 / 2)  # 2 s - 0.25 idle - 1.5 server
+    assert found.load_cpu == pytest.approx(0.5 / 2)  # 2 s - 0.5 idle - 0.75 wrk - 0.25 harness
+    assert found.steal == 0
+
+
+def test_stolen_time_is_reported_apart():
+    before, after = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.9, 1: 0}, steal=0.1)
+    found = cpus.disturbance(before, after, [1], [0], server_seconds=0.9, wrk_seconds=0)
+    assert (found.server_cpu, found.load_cpu) == (pytest.approx(0), pytest.approx(0))
+    assert found.steal == pytest.approx(0.1)
+
+
+def test_a_single_cpu_is_one_budget():
+    before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
+    found = cpus.disturbance(before, after, [0], [0], server_seconds=0.5, wrk_seconds=0.3)
+    assert found.worst == pytest.approx(0)
+
+
+def test_the_real_file_has_our_cpus():
+    assert set(os.sched_getaffinity(0)) <= cpus.read().cpus.keys()
