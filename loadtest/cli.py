@@ -164,7 +164,7 @@ def status(found: results.Results) -> Exit:
 
 def _width() -> int:
     try:
-        return max(80, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
+        return max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
     except OSError:
         return 100
 

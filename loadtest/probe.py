@@ -70,17 +70,18 @@ class Watcher:
     """A context manager: newcomers come from a thread while this one waits for wrk. Towards the end, /stats is asked
     how many connections workers have taken up."""
 
-    def __init__(self, address: Address, settings: plan.Newcomers, count_after: float) -> None:
-        """`count_after` seconds after the start the connections are counted."""
+    def __init__(self, address: Address, settings: plan.Newcomers, clients: int, count_after: float) -> None:
+        """`count_after` seconds after the start it is counted how many of so many clients have a worker."""
         self._address = address
         self._settings = settings
+        self._clients = clients
         self._count_after = count_after
         self._probe = NewcomerProbe(address, settings)
         self._thread = threading.Thread(target=self._run, name="newcomers")
         self._error: MeasurementError | None = None
         self._started = threading.Event()
         self._stop: Callable[[], object] = lambda: None
-        self.connections_taken: int | None = None  # without our own; None: /stats was not answered
+        self.clients_served: int | None = None  # None: /stats was not answered
 
     @property
     def newcomers(self) -> Newcomers:
@@ -114,11 +115,16 @@ class Watcher:
             await counting
 
     async def _count(self, ended: asyncio.Event) -> None:
-        """Repeats until no newcomer was on its way meanwhile, who may or may not have been counted."""
+        """Of the connections that workers have taken up, some are newcomers' and our own. Accept queues are first in,
+        first out: if enough are taken up, the clients' are among them, however often they reconnect."""
         own, wait = 0, self._count_after
-        while self.connections_taken is None and not await happens(ended, wait):
+        while self.clients_served is None and not await happens(ended, wait):
             own, wait = own + 1, self._settings.interval / 10
             answered = self._probe.sent - self._probe.pending
             counts = await fetch_counts(self._address, self._settings.patience)
-            if counts and self._probe.sent == answered:
-                self.connections_taken = counts.connections - answered - own
+            if counts is None:
+                return
+            at_least = counts.connections - self._probe.sent - own
+            exact = self._probe.sent == answered  # no newcomer was on its way, who may or may not be in the count
+            if exact or at_least >= self._clients:
+                self.clients_served = min(at_least, self._clients)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest import crash, validity
-from loadtest.plan import BALLASTED, Cell
+from loadtest.plan import BALLASTED, Cell, Plan
 from loadtest.processes import describe_status
 from loadtest.results import CrashRun, CrowdRun, MemoryRun, Newcomers, Outcome, Results
 from loadtest.stats import Estimate
@@ -60,15 +60,16 @@ def _render_section(section: Section, width: int) -> str:
 
 def _wrap(lines: Sequence[str], width: int, indent: str, first: str | None = None) -> str:
     start = indent if first is None else first
-    return "\n".join(textwrap.fill(line, width, initial_indent=start, subsequent_indent=indent) for line in lines)
+    wrapper = textwrap.TextWrapper(width, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join(map(wrapper.fill, lines))
 
 
 def _table(*columns: str) -> Table:
     """The first column is the name; the others are numbers."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(columns[0], no_wrap=True)
     for column in columns[1:]:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
@@ -101,7 +102,7 @@ def ratio(value: Estimate | None) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole}" if whole else DASH
+    return f"{part}/{whole}" if whole else DASH
 
 
 # --- header and closing
@@ -186,12 +187,14 @@ def _interval_note(results: Results, reference: str) -> list[str]:
     ]
 
 
-SATURATING = ("plaintext", "cpu")
+def _saturating(plan: Plan) -> list[Cell]:
+    """What is limited by the CPU, not by a delay."""
+    return [cell for cell in plan.cells if cell.name in ("plaintext", "cpu")]
 
 
 def throughput(results: Results) -> Section | None:
     reference = reference_of(results.plan)
-    cells = [cell for cell in results.plan.cells if cell.name in SATURATING]
+    cells = _saturating(results.plan)
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
@@ -217,11 +220,15 @@ def _throughput_columns(summaries: dict[str, LoadSummary], name: str, reference:
 
 def _throughput_notes(cell: Cell, models: Sequence[LoadSummary]) -> list[str]:
     notes = _invalid_notes(cell, models)
-    unranked = [f"{one.contestant} ({one.unranked})" for one in models if one.unranked]
+    reasons: dict[str, list[str]] = {}
+    for one in models:
+        if one.unranked:
+            reasons.setdefault(one.unranked, []).append(one.contestant)
+    unranked = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
     if unranked:
         notes.append(
-            f"{cell.route}, no rank where the server was not the bottleneck and may be faster than the number says: "
-            f"{', '.join(unranked)}."
+            f"{cell.route}, no rank where the server was not the bottleneck and may be faster than the number: "
+            f"{'; '.join(unranked)}."
         )
     return notes
 
@@ -288,7 +295,7 @@ def _equal_rate_note(results: Results, by_cell: dict[str, dict[str, LoadSummary]
     if not cell or not rates:
         return []
     return [
-        f"{cell.path} is the fair comparison: the delay gives every server the same rate "
+        f"{cell.path} is the fair comparison: the delay gives every server nearly the same rate "
         f"({number(min(rates))} to {number(max(rates))} requests/s)."
     ]
 
@@ -301,13 +308,13 @@ def ballast(results: Results) -> Section | None:
     if not cell or len(variants) < 2:
         return None
     base = variants[0]
-    table = _table("", "requests/s", "x without ballast", "CPU us/request", "x without ballast", "median ms")
+    table = _table("", "requests/s", "x 0 MiB", "CPU us", "x 0 MiB", "median ms")
     for one in variants:
         table.add_row(one.contestant, *_ballast_columns(one, base))
     notes = [
         *_invalid_notes(cell, variants),
-        f"{cell.route}. A fork copies the parent's page tables, 2 KiB for each MiB of 4 KiB pages, and the child's first "
-        "writes copy pages; the other models do not fork while they serve.",
+        f"{cell.route}; CPU and median time of a request. A fork visits every page of its parent, to copy its entry in "
+        "the page table and to count one more user, and the child's exit visits them again.",
     ]
     return Section("What does a bigger heap do to fork per request?", table, notes)
 
@@ -358,7 +365,7 @@ def _memory_columns(run: MemoryRun) -> list[str]:
 
 
 def served(results: Results) -> Section | None:
-    cells = results.plan.cells
+    cells = _saturating(results.plan)
     by_cell = {cell.name: summarize(results, cell) for cell in cells}
     if not any(by_cell.values()):
         return None
@@ -385,7 +392,7 @@ def _clients_served(results: Results, name: str) -> str:
     known = [count for count in counts if count is not None]
     if not known:
         return DASH
-    return f"{min(known)} of {results.plan.connections}{'' if len(known) == len(counts) else ' ?'}"
+    return _share(min(known), results.plan.connections)
 
 
 def _newcomer_columns(summary: LoadSummary | None) -> list[str]:
@@ -431,7 +438,7 @@ def crashes(results: Results) -> Section | None:
         return None
     settings = results.plan.crash
     table = _table(
-        "", "faulty\nrequest", "others cut\nin hand", "turned\naway", "clients\nkept", "s without\nservice",
+        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice",
         "slowest\nms", "processes\nkept", "\nnew", "server",
     )  # fmt: skip
     for run in results.crashes:
@@ -440,11 +447,13 @@ def crashes(results: Results) -> Section | None:
     notes = [
         f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
         f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched for {watched:.1f} s more. "
-        "One crash each, every request accounted for.",
+        "One crash each.",
+        "Other requests, all accounted for: cut in hand (connection lost before the answer), turned away (refused or "
+        "timed out). Clients kept: connections that outlived the fault.",
         "Bare: nobody restarts the server. A dead one stays dead, so its time without service and the requests it "
         "turned away end with the observation (>).",
-        f"Clients kept: connections that outlived the fault. Without service: resolution {1000 / settings.rate:g} ms. "
-        "Slowest: of the answers to requests due after the fault. Processes: without those that live for one request.",
+        f"Without service: resolution {1000 / settings.rate:g} ms. Slowest: of the answers to requests due after the "
+        "fault. Processes: without those that live for one request.",
     ]
     return Section("What does a segmentation fault in one request take down?", table, notes)
 

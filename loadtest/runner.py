@@ -71,13 +71,12 @@ class Runner:
         with self._start(step) as server:
             argv = wrk.command(self.plan, step.cell, server.address)
             used_before, before = tree.cpu_seconds(server.pid), cpus.read()
-            with Watcher(server.address, self.plan.newcomers, 0.7 * self.plan.duration) as watcher:
+            with Watcher(server.address, self.plan.newcomers, self.plan.connections, 0.7 * self.plan.duration) as watcher:
                 finished = wrk.measure(argv, self.plan.duration)
             after = cpus.read()
             ended = self._stop(server)
         measured = wrk.parse(finished.stdout, self.plan.connections)
         used = ended.cpu_seconds - used_before
-        served = watcher.connections_taken
         return LoadRun(
             contestant=step.contestant.name,
             round=step.round,
@@ -88,13 +87,12 @@ class Runner:
             server_cpu_seconds=used,
             wrk_cpu_seconds=finished.cpu_seconds,
             clients_asked=self.plan.connections,
-            # wrk reconnects when a connection has had its number of requests
-            clients_served=None if served is None else min(served, self.plan.connections),
+            clients_served=watcher.clients_served,
             newcomers=watcher.newcomers,
             disturbance=cpus.disturbance(
                 before, after, self.plan.server_cpus, self.plan.load_cpus, used, finished.cpu_seconds
             ),
-            problems=validity.load_problems(measured, self.plan.connections, served, ended.status),
+            problems=validity.load_problems(measured, self.plan.connections, watcher.clients_served, ended.status),
         )
 
     def _stop(self, server: Server) -> Ended:

@@ -33,12 +33,11 @@ def load_problems(wrk: WrkResult, clients_asked: int, clients_served: int | None
 def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
     """Why throughput says nothing about the server here (rule: only where the server was the bottleneck)."""
     if plan.shared_cpu:
-        return "server and load share a CPU"
-    server = median(run.server_share(len(plan.server_cpus)) for run in runs)
-    wrk = median(run.wrk_share for run in runs)
-    others = median(run.disturbance.server_cpu for run in runs)
-    if server < SERVER_SHARE:
-        return f"it used {server:.0%} of its CPU" + (f", others {others:.0%}" if others > DISTURBED else "")
-    if wrk > WRK_SHARE:
-        return f"wrk used {wrk:.0%} of its CPU"
+        return "shares its CPU with the load"
+    if median(run.disturbance.server_cpu for run in runs) > DISTURBED:
+        return "shared its CPU with others"
+    if median(run.server_share(len(plan.server_cpus)) for run in runs) < SERVER_SHARE:
+        return f"used less than {SERVER_SHARE:.0%} of its CPU"
+    if median(run.wrk_share for run in runs) > WRK_SHARE:
+        return f"wrk used more than {WRK_SHARE:.0%} of a CPU"
     return ""

@@ -14,7 +14,7 @@ from loadtest.client import Client, WrongContent, parse_counts, parse_head
 from loadtest.processes import Address, Server
 from loadtest.results import MeasurementError, Outcome
 
-from conftest import SERVER
+from conftest import SERVER, eventually
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -181,18 +181,34 @@ def test_a_crowd_before_a_dead_server_ends_in_time(server):
 
 def test_the_watcher_counts_the_clients_without_itself_and_the_newcomers(server):
     holders = [socket.create_connection((server.address.host, server.address.port)) for _ in range(7)]
-    with probe.Watcher(server.address, plan.Newcomers(interval=0.05), count_after=0.2) as watcher:
-        deadline = asyncio.new_event_loop().time() + 10
-        while watcher.connections_taken is None and asyncio.new_event_loop().time() < deadline:
-            watcher._thread.join(0.01)
+    with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0.2) as watcher:
+        assert eventually(lambda: watcher.clients_served is not None)
     for holder in holders:
         holder.close()
-    assert watcher.connections_taken == 7
+    assert watcher.clients_served == 7
     assert watcher.newcomers.served > 0
+
+
+def test_the_watcher_counts_fewer_clients_than_there_should_be(server):
+    holder = socket.create_connection((server.address.host, server.address.port))
+    with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0.1) as watcher:
+        assert eventually(lambda: watcher.clients_served is not None)
+    holder.close()
+    assert watcher.clients_served == 1
+
+
+def test_the_watcher_knows_nothing_of_a_server_that_does_not_answer(log):
+    with Server([*SERVER, "--workers", "1"], log) as server:
+        holder = socket.create_connection((server.address.host, server.address.port))
+        settings = plan.Newcomers(interval=0.05, patience=0.1)
+        with probe.Watcher(server.address, settings, clients=1, count_after=0) as watcher:
+            assert eventually(lambda: watcher.newcomers.asked > 3)
+        holder.close()
+    assert watcher.clients_served is None
 
 
 def test_statistics_that_nobody_understands_are_an_error_of_the_measurement(server, monkeypatch):
     monkeypatch.setattr(client, "parse_counts", lambda body: (_ for _ in ()).throw(MeasurementError("what?")))
     with pytest.raises(MeasurementError, match="what?"):
-        with probe.Watcher(server.address, plan.Newcomers(interval=0.05), count_after=0) as watcher:
+        with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0) as watcher:
             watcher._thread.join(0.5)

@@ -358,13 +358,6 @@ TEST(Continue, IsSentOnce) {
   EXPECT_EQ(client.exchange("l"), "");
 }
 
-TEST(Continue, IsNoAnswer) {
-  Client client;
-  client.send(request("POST", "/echo", kExpecting));
-  EXPECT_EQ(client.want(), Want::write);
-  EXPECT_FALSE(client.connection.answering());
-}
-
 TEST(Continue, FollowsTheAnswersBeforeIt) {
   Client client;
   const auto bytes = client.exchange(get() + request("POST", "/echo", kExpecting));

@@ -1,0 +1,183 @@
+"""The whole harness, as a program, with stand-ins for the servers and for wrk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, eventually, is_alive
+from loadtest import cli, results
+from loadtest.results import Failure
+
+import samples
+
+
+class Harness:
+    """`python3 -m loadtest` with stand-ins first on its PATH."""
+
+    def __init__(self, binaries: Path, tmp_path: Path) -> None:
+        self.out = tmp_path / "out"
+        self.pids = tmp_path / "pids"
+        self.pids.mkdir()
+        self._errors = tmp_path / "stderr"
+        self._binaries = binaries
+        self.environment = {
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "FAKE_PIDS": str(self.pids),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-m", "loadtest", "--bin", str(self._binaries), "--out", str(self.out), *arguments]
+        with self._errors.open("w") as errors:
+            return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        process = self.start(*arguments)
+        output = process.communicate(timeout=120)[0]
+        return process.returncode, output, self.errors()
+
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def results(self) -> results.Results:
+        return results.load(self.out / "results.json")
+
+    def servers(self) -> list[int]:
+        return [int(path.name) for path in self.pids.iterdir()]
+
+
+@pytest.fixture
+def harness(binaries, tmp_path) -> Harness:
+    return Harness(binaries, tmp_path)
+
+
+SHORT = ("--smoke", "--only", "prefork,epoll")
+
+
+def test_a_run_measures_every_step_and_leaves_no_process(harness):
+    status, output, errors = harness.run(*SHORT)
+    found = harness.results()
+    assert (status, found.state, found.failures) == (0, "complete", [])
+    assert (len(found.loads), len(found.memory), len(found.crowds), len(found.crashes)) == (6, 2, 3, 2)
+    assert "How many requests a second" in output
+    assert re.search(r"\[1/13\] round 1, /plaintext, \d:\d\d left", errors)
+    assert not any(is_alive(pid) for pid in harness.servers())
+
+
+def test_results_name_every_command_and_where_they_come_from(harness):
+    harness.run(*SHORT)
+    found = harness.results()
+    load = found.loads[0]
+    assert "taskset" in load.server_command and "--workers 18" in load.server_command
+    assert "wrk -t1 -c16 -d1s" in load.wrk_command
+    assert found.environment.versions["quartet-epoll"] == "fake 1.0"
+    assert found.environment.versions["wrk"] == "fake-1.0"
+    assert found.environment.cpus == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_what_was_measured(harness, number):
+    process = harness.start(*SHORT, "--rounds", "50")
+    # two steps are on record, the third is under way
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().loads) >= 2, 60)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    found = harness.results()
+    assert (process.returncode, found.state) == (130, "interrupted")
+    assert len(found.loads) >= 2
+    assert "INTERRUPTED" in output and "How many requests a second" in output
+    assert eventually(lambda: not any(is_alive(pid) for pid in harness.servers()))
+
+
+def test_a_contestant_that_does_not_start_is_left_out_and_the_run_fails(harness):
+    harness.environment["FAKE_SERVER"] = "broken"
+    status, output, _ = harness.run(*SHORT)
+    assert status == 1
+    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll"]
+    assert "Permission denied" in output
+
+
+def test_errors_make_a_measured_run_invalid(harness):
+    harness.environment["FAKE_WRK"] = "errors"
+    status, output, _ = harness.run("--smoke", "--only", "epoll")
+    assert status == 4
+    assert "epoll /plaintext: invalid, wrk counted errors: 3 read." in output
+
+
+def test_json_is_what_the_file_holds(harness):
+    status, output, _ = harness.run("--smoke", "--only", "epoll", "--json")
+    assert status == 0
+    assert output == (harness.out / "results.json").read_text()
+    assert json.loads(output)["state"] == "complete"
+
+
+def test_a_dry_run_starts_nothing(harness):
+    status, output, _ = harness.run("--dry-run", *SHORT)
+    assert status == 0
+    assert "round 1, /plaintext: prefork, epoll" in output
+    assert "quartet-fork --mode prefork --listen 127.0.0.1:0" in output
+    assert not harness.out.exists()
+    assert harness.servers() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--only", "apache"), "there is no contestant 'apache'; there are fork-per-request, prefork"),
+        (("--duration", "1.5s"), "--duration 1.5s: wrk takes whole seconds, such as 2s"),
+        (("--duration", "0"), "wrk takes whole seconds"),
+        (("--rounds", "0"), "--rounds"),
+        (("--nonsense",), "--nonsense"),
+    ],
+)
+def test_usage_errors_say_what_would_be_right(harness, arguments, sentence):
+    status, output, errors = harness.run(*arguments)
+    assert (status, output) == (2, "")
+    assert sentence in errors
+
+
+def test_a_missing_server_is_an_error_of_the_environment_with_its_fix(harness, binaries):
+    (binaries / "quartet-epoll").unlink()
+    status, _, errors = harness.run("--smoke")
+    assert status == 5
+    assert "quartet-epoll is missing; cmake --preset release && cmake --build --preset release" in errors
+
+
+def test_a_missing_wrk_is_an_error_of_the_environment_with_its_fix(harness, binaries, tmp_path):
+    (binaries / "wrk").unlink()
+    harness.environment["PATH"] = str(binaries)
+    status, _, errors = harness.run("--smoke")
+    assert status == 5
+    assert "wrk is not installed; apt-get install wrk" in errors
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_of_the_environment(harness):
+    harness.out.write_text("a file")
+    status, _, errors = harness.run("--smoke")
+    assert status == 5
+    assert "choose another with --out" in errors
+
+
+def test_help_documents_the_exit_statuses(harness):
+    status, output, _ = harness.run("--help")
+    assert status == 0
+    assert all(word in " ".join(output.split()) for word in ("4 measured, but", "130 interrupted", "--dry-run"))
+
+
+def test_interruption_outranks_failure_and_failure_outranks_invalidity():
+    bad = samples.load_run(problems=["bad"])
+    failure = Failure("epoll", "", "")
+    assert cli.status(samples.results()) == cli.Exit.ok
+    assert cli.status(samples.results(loads=[bad])) == cli.Exit.invalid
+    assert cli.status(samples.results(loads=[bad], failures=[failure])) == cli.Exit.failed
+    assert cli.status(samples.results(failures=[failure], state="interrupted")) == cli.Exit.interrupted

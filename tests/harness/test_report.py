@@ -1,0 +1,260 @@
+"""Which numbers are shown, and which are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import samples
+from loadtest import report, summary, validity
+from loadtest.plan import CELLS, CONTESTANTS
+from loadtest.report import number, render
+from loadtest.results import Disturbance, Failure, Latency, Outcome, WrkErrors, WrkResult
+from loadtest.stats import Interval
+from loadtest.summary import has_invalid_cell, summarize
+
+PLAINTEXT = CELLS[0]
+
+
+def wrk_result(requests: int = 100, **errors: int) -> WrkResult:
+    return WrkResult(requests, 1.0, WrkErrors(**errors), Latency(1, 2, 3))
+
+
+def ranks(loads) -> dict[str, str]:
+    summaries = summarize(samples.results(loads=loads), PLAINTEXT)
+    return summary.ranks(summaries, "prefork")
+
+
+def section(text: str, title: str) -> str:
+    """From its title to the next."""
+    return text.partition(title)[2].partition("\n\n")[0]
+
+
+def row(text: str, title: str, name: str) -> list[str]:
+    lines = [line.split() for line in section(text, title).splitlines()]
+    return next(line for line in lines if line[:1] == [name])
+
+
+THROUGHPUT = "How many requests a second does one server CPU answer?"
+CRASH = "What does a segmentation fault in one request take down?"
+NEWCOMERS = "Does a newcomer get an answer while the server is busy?"
+
+# --- validity
+
+
+def test_a_run_without_errors_is_valid():
+    assert validity.load_problems(wrk_result(), 16, 16, 0) == []
+
+
+@pytest.mark.parametrize("kind", ["connect", "read", "write", "status", "timeout"])
+def test_any_error_that_wrk_counted_makes_a_run_invalid(kind):
+    assert validity.load_problems(wrk_result(**{kind: 2}), 16, 16, 0) == [f"wrk counted errors: 2 {kind}"]
+
+
+def test_a_run_without_answers_is_invalid():
+    assert validity.load_problems(wrk_result(0), 16, 16, 0) == ["wrk got no answer"]
+
+
+def test_a_run_that_left_clients_without_a_worker_is_invalid():
+    assert validity.load_problems(wrk_result(), 16, 12, 0) == ["only 12 of 16 clients got a worker"]
+
+
+def test_a_count_that_could_not_be_had_proves_nothing():
+    assert validity.load_problems(wrk_result(), 16, None, 0) == []
+
+
+@pytest.mark.parametrize(("status", "text"), [(3, "exited with status 3"), (-11, "was killed by SIGSEGV")])
+def test_a_server_that_ended_badly_makes_a_run_invalid(status, text):
+    assert validity.load_problems(wrk_result(), 16, 16, status) == [f"the server {text}"]
+
+
+def reason(**changes) -> str:
+    return validity.unranked_reason([samples.load_run(**changes)], samples.PLAN)
+
+
+def test_a_server_is_ranked_where_it_was_the_bottleneck():
+    assert reason(server_cpu_seconds=0.97, wrk_cpu_seconds=0.90) == ""
+
+
+def test_a_server_with_idle_cpu_is_not_ranked():
+    assert reason(server_cpu_seconds=0.96) == "used less than 97% of its CPU"
+
+
+def test_a_server_before_a_saturated_wrk_is_not_ranked():
+    assert reason(wrk_cpu_seconds=0.91) == "wrk used more than 90% of a CPU"
+
+
+def test_a_server_that_others_disturbed_is_not_ranked():
+    assert reason(disturbance=Disturbance(0.06, 0, 0)) == "shared its CPU with others"
+
+
+def test_on_one_cpu_nobody_is_ranked():
+    plan = replace(samples.PLAN, server_cpus=(0,), load_cpus=(0,))
+    assert validity.unranked_reason([samples.load_run()], plan) == "shares its CPU with the load"
+
+
+# --- summaries
+
+
+def test_six_rounds_rank_and_overlapping_intervals_tie():
+    """epoll and coroutines differ by less than the rounds do."""
+    wobbly = [
+        replace(run, wrk=replace(run.wrk, requests=run.wrk.requests + run.round * 300))
+        if run.contestant in ("coroutines", "epoll")
+        else run
+        for run in samples.loads()
+    ]
+    found = ranks(wobbly)
+    assert [found[name] for name in samples.RATES] == ["5", "4", "3", "1=", "1="]
+
+
+def test_fewer_than_six_rounds_give_no_rank():
+    assert ranks(samples.loads(rounds=5)) == {}
+
+
+def test_an_invalid_round_leaves_too_few_for_a_rank():
+    loads = samples.loads()
+    threads = next(run for run in loads if run.contestant == "threads" and run.cell == "plaintext")
+    threads.problems = ["wrk counted errors: 2 read"]
+    found = ranks(loads)
+    assert "threads" not in found
+    assert "epoll" in found
+
+
+def test_a_server_that_was_not_the_bottleneck_takes_no_part_in_the_ranking():
+    idle = [replace(run, server_cpu_seconds=0.5) if run.contestant == "epoll" else run for run in samples.loads()]
+    assert ranks(idle).keys() == {*samples.RATES, *(f"fork-per-request +{n} MiB" for n in (64, 512))} - {"epoll"}
+
+
+def test_ratios_are_taken_round_by_round():
+    """Both halve in the second round: the ratio does not move."""
+    loads = [samples.load_run("prefork", n, rate=1000 // n) for n in (1, 2)]
+    loads += [samples.load_run("epoll", n, rate=3000 // n) for n in (1, 2)]
+    summaries = summarize(samples.results(loads=loads), PLAINTEXT)
+    assert summaries["epoll"].ratio(summaries["prefork"], summary.rate).median == 3
+
+
+def test_invalid_runs_do_not_enter_a_median():
+    loads = [samples.load_run("epoll", 1, rate=100), samples.load_run("epoll", 2, rate=9000, problems=["bad"])]
+    assert summarize(samples.results(loads=loads), PLAINTEXT)["epoll"].median(summary.rate) == 100
+
+
+def test_the_reference_is_prefork_or_else_the_first():
+    assert summary.reference_of(samples.PLAN) == "prefork"
+    assert summary.reference_of(replace(samples.PLAN, contestants=CONTESTANTS[3:])) == "coroutines"
+
+
+def test_a_cell_without_a_valid_round_is_invalid():
+    assert not has_invalid_cell(samples.results())
+    bad = [replace(run, problems=["bad"]) if run.contestant == "epoll" else run for run in samples.loads()]
+    assert has_invalid_cell(samples.results(loads=bad))
+
+
+# --- the text
+
+
+def test_every_question_has_its_table():
+    text = render(samples.results())
+    assert text.count("?\n") >= 8
+    assert all(contestant.name in text for contestant in CONTESTANTS)
+
+
+def test_nothing_is_cut_off_at_the_usual_width():
+    text = render(samples.results(), width=100)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text
+
+
+def test_throughput_is_a_median_with_a_ratio_an_interval_and_a_rank():
+    assert row(render(samples.results()), THROUGHPUT, "threads")[1:5] == ["60,304", "1.20", "[1.20-1.20]", "3"]
+
+
+def test_short_runs_are_called_indicative_and_have_no_rank():
+    short = samples.results(loads=samples.loads(rounds=3), plan=replace(samples.PLAN, rounds=3))
+    text = render(short)
+    assert "INDICATIVE: 3 of the 6 rounds" in text
+    assert row(text, THROUGHPUT, "epoll")[-1] == "-"
+    assert "INDICATIVE" not in render(samples.results())
+
+
+def test_an_invalid_cell_is_a_dash_with_a_reason_and_never_a_number():
+    bad = [
+        replace(run, problems=["wrk counted errors: 7 read"]) if run.contestant == "epoll" else run
+        for run in samples.loads()
+    ]
+    text = render(samples.results(loads=bad))
+    assert row(text, THROUGHPUT, "epoll") == ["epoll"] + ["-"] * 6
+    assert "epoll /plaintext: invalid, wrk counted errors: 7 read." in text
+    assert "INVALID epoll, round 1, plaintext: wrk counted errors: 7 read" in text
+
+
+def test_a_missing_rank_has_its_reason():
+    idle = [replace(run, server_cpu_seconds=0.5) if run.contestant == "epoll" else run for run in samples.loads()]
+    text = " ".join(render(samples.results(loads=idle)).split())
+    assert "/plaintext, no rank where the server was not the bottleneck" in text
+    assert "epoll (used less than 97% of its CPU)." in text
+
+
+def test_what_was_not_measured_is_not_shown():
+    text = render(samples.results(loads=[], memory=[], crowds=[], state="interrupted"))
+    assert THROUGHPUT not in text
+    assert CRASH in text
+    assert "INTERRUPTED" in text
+
+
+def test_nothing_measured_is_still_a_report():
+    assert "INTERRUPTED" in render(samples.results(loads=[], memory=[], crowds=[], crashes=[], state="interrupted"))
+
+
+def test_a_failed_step_is_named_with_its_reason():
+    failed = samples.results(failures=[Failure("epoll", "a crash: epoll", "it did not start")])
+    assert "FAILED epoll (a crash: epoll; left out after it): it did not start" in render(failed)
+
+
+def test_other_load_is_reported():
+    loads = [samples.load_run(disturbance=Disturbance(0, 0.25, 0), repeats=1), samples.load_run(number=2)]
+    text = render(samples.results(loads=loads))
+    assert "1 runs were thrown away and repeated" in text
+    assert "DISTURBED: in 1 of 2 load runs" in text
+    assert "DISTURBED" not in render(samples.results())
+
+
+def test_newcomers_of_all_rounds_are_shown_with_those_who_got_nothing():
+    loads = [samples.load_run("epoll", number) for number in (1, 2)]
+    loads[0].newcomers.outcomes[Outcome.timed_out] = 3
+    assert row(render(samples.results(loads=loads)), NEWCOMERS, "epoll")[1:3] == ["16/16", "20/23"]
+
+
+def test_the_worst_round_tells_how_many_clients_were_served():
+    loads = [samples.load_run("epoll", 1), samples.load_run("epoll", 2, clients_served=9)]
+    assert row(render(samples.results(loads=loads)), NEWCOMERS, "epoll")[1] == "9/16"
+
+
+def test_unknown_service_is_a_dash():
+    loads = [samples.load_run("epoll", 1, clients_served=None)]
+    assert row(render(samples.results(loads=loads)), NEWCOMERS, "epoll")[1] == "-"
+
+
+def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
+    text = render(samples.results())
+    assert row(text, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
+    assert row(text, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives".split()
+
+
+def test_summed_rss_is_shown_for_what_it_is():
+    assert "would charge fork-per-request 16.5 times its PSS" in " ".join(render(samples.results()).split())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0.000"), (0.0912, "0.091"), (4.214, "4.21"), (81.31, "81.3"), (4210.4, "4,210")]
+)
+def test_numbers_have_three_digits_that_count(value, text):
+    assert number(value) == text
+
+
+def test_an_interval_is_shown_with_its_median():
+    assert report.ratio(report.Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
+    assert report.ratio(report.Estimate(0.93, None, 3)) == "0.930"
+    assert report.ratio(None) == "-"
