@@ -22,6 +22,9 @@ EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, dr
 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
 
 
+BINARIES = environment.ROOT / "build/release/bin"
+
+
 class Exit(IntEnum):
     ok = 0
     failed = 1
@@ -42,12 +45,16 @@ def main(
     connections: Optional[int] = typer.Option(
         None, "-c", "--connections", min=1, max=1000, metavar="N", show_default=False, help="Of wrk (16)."
     ),
-    out: Optional[Path] = typer.Option(None, metavar="DIR", show_default=False, help="For results.json (results/TIME)."),
-    only: str = typer.Option("", metavar="NAME,...", show_default=False, help="These contestants; --dry-run lists all."),
+    out: Optional[Path] = typer.Option(
+        None, metavar="DIR", show_default=False, help="For results.json and the servers' log (results/TIME)."
+    ),
+    only: str = typer.Option(
+        "", metavar="NAME,...", show_default=False, help="These contestants; --dry-run lists all."
+    ),
     json: bool = typer.Option(False, "--json", help="Print the results as JSON instead of tables."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be run, and run nothing."),
     binaries: Path = typer.Option(
-        environment.ROOT / "build/release/bin", "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere."
+        BINARIES, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
     ),
 ) -> None:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""

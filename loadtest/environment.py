@@ -48,7 +48,7 @@ def missing(binaries: Path, executables: Sequence[str]) -> str:
         if not os.access(binaries / name, os.X_OK):
             return f"{binaries / name} is missing; cmake --preset release && cmake --build --preset release"
     if not Path("/proc/self/smaps_rollup").exists():
-        return "/proc/self/smaps_rollup is missing; memory needs a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
+        return "/proc/self/smaps_rollup is missing; use a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
     return ""
 
 

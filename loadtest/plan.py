@@ -22,7 +22,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of load for wrk. Steps of `every` rounds; ballast variants join where `ballast` says so."""
+    """One kind of load for wrk, in each `every`-th round, and for the ballast variants too where `ballast` says so."""
 
     name: str
     path: str
@@ -227,7 +227,7 @@ def describe(step: Step) -> str:
 def server_arguments(plan: Plan, step: Step) -> list[str]:
     """The server's command line, from the executable's name on."""
     contestant = step.contestant
-    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0", "--drain-timeout", "2s"]
+    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0", "--drain-timeout", "5s"]
     if contestant.pool:
         arguments += ["--workers", str(plan.workers)]
     if contestant.ballast:

@@ -77,7 +77,7 @@ class Watcher:
         self._clients = clients
         self._count_after = count_after
         self._probe = NewcomerProbe(address, settings)
-        self._thread = threading.Thread(target=self._run, name="newcomers")
+        self._thread = threading.Thread(target=self._run, name="newcomers", daemon=True)
         self._error: MeasurementError | None = None
         self._started = threading.Event()
         self._stop: Callable[[], object] = lambda: None

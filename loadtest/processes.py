@@ -188,7 +188,7 @@ class Server:
     def command(self) -> str:
         return self._process.command
 
-    def stop(self, timeout: float = 5) -> Ended:
+    def stop(self, timeout: float = 8) -> Ended:
         """Drains it with SIGTERM and collects it. Raises ProcessError when it does not end in time."""
         self._process.signal(signal.SIGTERM)
         return self.wait(timeout)

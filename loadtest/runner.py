@@ -13,8 +13,20 @@ from loadtest.client import Client, fetch_counts
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
 from loadtest.probe import Watcher
 from loadtest.processes import Ended, Server, pinned
-from loadtest.results import CrashRun, CrowdRun, Failure, LoadRun, MeasurementError, Memory, MemoryRun, Outcome, Results, Survivors
+from loadtest.results import (
+    CrashRun,
+    CrowdRun,
+    Failure,
+    LoadRun,
+    MeasurementError,
+    Memory,
+    MemoryRun,
+    Outcome,
+    Results,
+    Survivors,
+)
 
+COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
 REPEATS = 0.1  # of the load steps, at most, are repeated because of other load
 
 
@@ -71,7 +83,8 @@ class Runner:
         with self._start(step) as server:
             argv = wrk.command(self.plan, step.cell, server.address)
             used_before, before = tree.cpu_seconds(server.pid), cpus.read()
-            with Watcher(server.address, self.plan.newcomers, self.plan.connections, 0.7 * self.plan.duration) as watcher:
+            late = COUNT_AT * self.plan.duration
+            with Watcher(server.address, self.plan.newcomers, self.plan.connections, late) as watcher:
                 finished = wrk.measure(argv, self.plan.duration)
             after = cpus.read()
             ended = self._stop(server)
@@ -92,7 +105,9 @@ class Runner:
             disturbance=cpus.disturbance(
                 before, after, self.plan.server_cpus, self.plan.load_cpus, used, finished.cpu_seconds
             ),
-            problems=validity.load_problems(measured, self.plan.connections, watcher.clients_served, ended.status),
+            problems=validity.load_problems(
+                measured, self.plan.connections, watcher.clients_served, ended.status, server.last_lines()
+            ),
         )
 
     def _stop(self, server: Server) -> Ended:

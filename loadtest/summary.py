@@ -10,17 +10,18 @@ from loadtest import stats
 from loadtest.plan import Cell, Plan, contestants_of
 from loadtest.results import LoadRun, Newcomers, Outcome, Results
 from loadtest.stats import Estimate, estimate
-from loadtest.validity import unranked_reason
+from loadtest.validity import crash_problem, unranked_reason
 
 REFERENCE = "prefork"
 
 
 @dataclass(frozen=True)
 class LoadSummary:
-    """One contestant under one load, over all valid rounds."""
+    """One contestant under one load, over all rounds."""
 
     contestant: str
-    runs: tuple[LoadRun, ...]
+    all_runs: tuple[LoadRun, ...]
+    runs: tuple[LoadRun, ...]  # the valid ones
     invalid: str  # why there are none; "" when there are some, or when nothing was measured
     unranked: str  # why its throughput has no place among the others'
 
@@ -51,7 +52,7 @@ def _summarize(results: Results, cell: Cell, name: str) -> LoadSummary:
     runs = [run for run in results.loads if run.contestant == name and run.cell == cell.name]
     valid = tuple(run for run in runs if not run.problems)
     invalid = runs[-1].problems[0] if runs and not valid else ""
-    return LoadSummary(name, valid, invalid, unranked_reason(valid, results.plan) if valid else "")
+    return LoadSummary(name, tuple(runs), valid, invalid, unranked_reason(valid, results.plan) if valid else "")
 
 
 def reference_of(plan: Plan) -> str:
@@ -79,13 +80,13 @@ def ranks(summaries: dict[str, LoadSummary], reference: str) -> dict[str, str]:
     return stats.ranks(intervals) if len(intervals) > 1 else {}
 
 
-def newcomers(summary: LoadSummary) -> Newcomers:
-    """Of all rounds together."""
+def all_newcomers(runs: Sequence[LoadRun]) -> Newcomers:
+    """Of all these rounds together."""
     outcomes: dict[Outcome, int] = {}
-    for run in summary.runs:
+    for run in runs:
         for outcome, count in run.newcomers.outcomes.items():
             outcomes[outcome] = outcomes.get(outcome, 0) + count
-    return Newcomers(outcomes, [wait for run in summary.runs for wait in run.newcomers.waits])
+    return Newcomers(outcomes, [wait for run in runs for wait in run.newcomers.waits])
 
 
 def invalid_runs(results: Results) -> list[LoadRun]:
@@ -93,4 +94,6 @@ def invalid_runs(results: Results) -> list[LoadRun]:
 
 
 def has_invalid_cell(results: Results) -> bool:
-    return any(summary.invalid for cell in results.plan.cells for summary in summarize(results, cell).values())
+    """Some cell of the tables is a dash because what was measured is invalid."""
+    loads = (summary.invalid for cell in results.plan.cells for summary in summarize(results, cell).values())
+    return any(loads) or any(map(crash_problem, results.crashes))

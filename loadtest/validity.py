@@ -6,17 +6,21 @@ import dataclasses
 from collections.abc import Sequence
 from statistics import median
 
+from loadtest import crash
+from loadtest.crash import CUT
 from loadtest.plan import Plan
 from loadtest.processes import describe_status
-from loadtest.results import LoadRun, WrkResult
+from loadtest.results import CrashRun, LoadRun, Outcome, WrkResult
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
 DISTURBED = 0.05  # of a CPU, taken by others
 
 
-def load_problems(wrk: WrkResult, clients_asked: int, clients_served: int | None, server_status: int) -> list[str]:
-    """Why a run is invalid; mostly there is nothing."""
+def load_problems(
+    wrk: WrkResult, clients_asked: int, clients_served: int | None, server_status: int, last_words: str = ""
+) -> list[str]:
+    """Why a run is invalid; mostly there is nothing. `last_words`: of the server, as the end of a sentence."""
     found = []
     if wrk.requests == 0:
         found.append("wrk got no answer")
@@ -26,8 +30,19 @@ def load_problems(wrk: WrkResult, clients_asked: int, clients_served: int | None
     if clients_served is not None and clients_served < clients_asked:
         found.append(f"only {clients_served} of {clients_asked} clients got a worker")
     if server_status != 0:
-        found.append(f"the server {describe_status(server_status)}")
+        found.append(f"the server {describe_status(server_status)}{last_words}")
     return found
+
+
+def crash_problem(run: CrashRun) -> str:
+    """Why a crash tells nothing; mostly ""."""
+    if run.faulty not in CUT:
+        return f"the fault crashed nothing ({run.faulty.value})"
+    early = sum(attempt.done < run.fault_at and attempt.outcome != Outcome.ok for attempt in run.attempts)
+    if early:
+        return f"{early} requests failed before the fault"
+    wrong = crash.answered_wrongly(run.attempts)
+    return f"{wrong} requests were answered wrongly" if wrong else ""
 
 
 def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:

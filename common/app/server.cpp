@@ -67,8 +67,8 @@ void add_routes(http::Router& router, const Options& options, const SlotTable& s
 
 http::Service make_service(const http::Router& router, const Options& options) {
   http::Service service{router, options.limits};
-  if (options.mode == "per-request")
-    service.batch_requests = 1;  // each answer is written by a process of its own
+  // There each answer is written by a process of its own, before the next request runs.
+  if (options.mode == "per-request") service.batch_requests = 1;
   return service;
 }
 

@@ -47,8 +47,6 @@ http::Slot& SlotTable::take() {
 
 http::Slot& SlotTable::reserve() { return claim(kReserved); }
 
-void SlotTable::assign(http::Slot& slot, pid_t process) { slot.process = process; }
-
 void SlotTable::own(http::Slot& slot) {
   slot.process = ::getpid();
   slot.thread = ::gettid();

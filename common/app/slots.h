@@ -22,13 +22,10 @@ class SlotTable {
   /// Takes the first free slot for the calling thread. Safe against every other process and thread.
   /// @throws std::runtime_error when all are taken
   http::Slot& take();
-  /// Takes the first free slot for a process that is about to be forked. Then the parent calls assign() and
-  /// the child own(), in any order; the slot is freed by the process that reaps the child (or by release() if
-  /// fork fails).
+  /// Takes the first free slot for a process that is about to be forked. The parent then stores the child's
+  /// pid in Slot::process (the child may die before it calls own()), and frees the slot after reaping it.
   /// @throws std::runtime_error when all are taken
   http::Slot& reserve();
-  /// The parent names the process that it forked: own() comes too late when the child dies at once.
-  static void assign(http::Slot& slot, pid_t process);
   /// The calling thread owns the slot that its parent reserved.
   static void own(http::Slot& slot);
   /// Frees it: gauges go to 0 (a crash leaves them behind), counters stay.

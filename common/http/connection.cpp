@@ -122,7 +122,7 @@ void Connection::on_bytes(std::string_view bytes, Moment now) {
 
 /// Parses up to the end of the next request. @return bytes taken
 std::size_t Connection::receive(std::string_view bytes, Moment now) {
-  if (!parser_.started()) since_ = now.steady;
+  if (!parser_.started() && answered_ > 0) since_ = now.steady;
   std::size_t taken = 0;
   while (taken < bytes.size() && !parser_.complete() && closing_ == Closing::no) {
     const bool had_head = parser_.head_complete();
@@ -241,9 +241,10 @@ void Connection::append_answer_head(const Response& response, Framing framing, s
   const bool last =
       shutdown_ || framing == Framing::until_close || (rotation != 0 && answered_ + 1 >= rotation);
   answer_keeps_alive_ = parser_.keep_alive() && !last;
-  const bool is_default = answer_keeps_alive_ == (parser_.request().minor_version > 0);
-  const std::string_view connection = is_default ? "" : answer_keeps_alive_ ? "keep-alive" : "close";
-  append_head(begin_output(now), {response, framing, length, connection}, now.unix_seconds);
+  const std::string_view persists =
+      parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
+  append_head(begin_output(now), {response, framing, length, answer_keeps_alive_ ? persists : "close"},
+              now.unix_seconds);
 }
 
 void Connection::append_next_part(Moment now) {
@@ -289,11 +290,8 @@ void Connection::end_request(bool keep_alive, Moment now) {
   parser_.reset();
   route_ = nullptr;
   since_ = now.steady;
-  if (keep_alive) {
-    continue_with_input(now);
-  } else {
-    input_.release();
-  }
+  if (!keep_alive) return input_.release();
+  if (!file_) continue_with_input(now);  // what follows a file must not be said before it
 }
 
 void Connection::fail(const Rejection& rejection, Moment now) {
@@ -333,6 +331,7 @@ void Connection::on_written(std::size_t count, Moment now) {
   output_sent_ = 0;
   batched_ = 0;
   since_ = now.steady;  // waiting for the client begins now, whatever it had sent before
+  if (closing_ == Closing::no && !parser_.started()) continue_with_input(now);
   publish();
 }
 

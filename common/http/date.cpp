@@ -14,10 +14,9 @@ constexpr std::array<std::string_view, 7> kLongDays = {"Sunday",   "Monday", "Tu
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-void append_number(std::string& text, unsigned value, std::size_t digits) {
-  const auto number = std::to_string(value);
-  if (number.size() < digits) text.append(digits - number.size(), '0');
-  text.append(number);
+void append_number(std::string& text, unsigned value, unsigned digits) {
+  if (digits > 1) append_number(text, value / 10, digits - 1);
+  text.push_back(static_cast<char>('0' + value % 10));
 }
 
 /// Reads a date from the left; the first mismatch makes everything after it fail as well.
@@ -134,16 +133,13 @@ std::optional<std::time_t> parse_asctime(std::string_view text) {
   return reader.done() ? time.unix_seconds() : std::nullopt;
 }
 
-}  // namespace
-
-std::string format_http_date(std::time_t unix_seconds) {
+void append_date(std::string& text, std::time_t unix_seconds) {
   namespace chrono = std::chrono;
   const chrono::sys_seconds time{chrono::seconds{unix_seconds}};
   const auto midnight = chrono::floor<chrono::days>(time);
   const chrono::year_month_day date{midnight};
   const chrono::hh_mm_ss clock{time - midnight};
-  std::string text{kDays[chrono::weekday{midnight}.c_encoding()]};
-  text.append(", ");
+  text.append(kDays[chrono::weekday{midnight}.c_encoding()]).append(", ");
   append_number(text, static_cast<unsigned>(date.day()), 2);
   text.append(" ").append(kMonths[static_cast<unsigned>(date.month()) - 1]).append(" ");
   append_number(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
@@ -153,7 +149,15 @@ std::string format_http_date(std::time_t unix_seconds) {
   append_number(text, static_cast<unsigned>(clock.minutes().count()), 2);
   text.append(":");
   append_number(text, static_cast<unsigned>(clock.seconds().count()), 2);
-  return text.append(" GMT");
+  text.append(" GMT");
+}
+
+}  // namespace
+
+std::string format_http_date(std::time_t unix_seconds) {
+  std::string text;
+  append_date(text, unix_seconds);
+  return text;
 }
 
 std::optional<std::time_t> parse_http_date(std::string_view text) {
@@ -167,7 +171,9 @@ std::string_view date_line(std::time_t unix_seconds) {
   static thread_local std::time_t formatted = -1;
   static thread_local std::string line;
   if (formatted != unix_seconds) {
-    line = "Date: " + format_http_date(unix_seconds) + "\r\n";
+    line.assign("Date: ");  // keeps its memory
+    append_date(line, unix_seconds);
+    line.append("\r\n");
     formatted = unix_seconds;
   }
   return line;

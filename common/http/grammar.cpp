@@ -30,12 +30,59 @@ constexpr OctetSet kToken = octets("!#$%&'*+-.^_`|~", true);             // RFC 
 constexpr OctetSet kFieldValue = field_value_octets();                   // RFC 9110, 5.5, obs-text included
 constexpr OctetSet kPathOrQuery = octets("-._~!$&'()*+,;=:@/?%", true);  // RFC 3986, 3.3 and 3.4
 constexpr OctetSet kRegName = octets("-._~!$&'()*+,;=%", true);          // RFC 3986, 3.2.2
-constexpr OctetSet kIpLiteral = octets("-._~!$&'()*+,;=:", true);
+constexpr OctetSet kIpFuture = octets("-._~!$&'()*+,;=:", true);
 constexpr OctetSet kHexadecimal = octets("0123456789abcdefABCDEF", false);
 constexpr OctetSet kDigit = octets("0123456789", false);
 
 bool consists_of(const OctetSet& set, std::string_view text) {
   return std::ranges::all_of(text, [&](char c) { return set[static_cast<unsigned char>(c)]; });
+}
+
+bool is_ipv4_octet(std::string_view text) {
+  if (text.empty() || text.size() > 3 || !consists_of(kDigit, text) || (text.size() > 1 && text[0] == '0'))
+    return false;
+  return text.size() < 3 || text <= "255";
+}
+
+bool is_ipv4(std::string_view text) {
+  for (int dots = 0; dots < 3; ++dots) {
+    const auto dot = text.find('.');
+    if (dot == std::string_view::npos || !is_ipv4_octet(text.substr(0, dot))) return false;
+    text.remove_prefix(dot + 1);
+  }
+  return is_ipv4_octet(text);
+}
+
+/// The 16-bit groups in "1:2:3", of which the last may be an IPv4 address, worth two. @return -1 if it is no
+/// such list
+int count_groups(std::string_view text, bool may_end_in_ipv4) {
+  int groups = 0;
+  while (!text.empty()) {
+    const auto colon = text.find(':');
+    const auto group = text.substr(0, colon);
+    if (colon == std::string_view::npos && may_end_in_ipv4 && is_ipv4(group)) return groups + 2;
+    if (group.empty() || group.size() > 4 || !consists_of(kHexadecimal, group) || colon + 1 == text.size())
+      return -1;
+    ++groups;
+    text.remove_prefix(colon == std::string_view::npos ? text.size() : colon + 1);
+  }
+  return groups;
+}
+
+bool is_ipv6(std::string_view text) {
+  const auto gap = text.find("::");
+  if (gap == std::string_view::npos) return count_groups(text, true) == 8;
+  const int before = count_groups(text.substr(0, gap), false);
+  const int behind = count_groups(text.substr(gap + 2), true);
+  return before >= 0 && behind >= 0 && before + behind <= 7;
+}
+
+/// IPv6address or IPvFuture (RFC 3986, 3.2.2)
+bool is_ip_literal(std::string_view text) {
+  if (!text.starts_with('v') && !text.starts_with('V')) return is_ipv6(text);
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos || dot == 1 || dot + 1 == text.size()) return false;
+  return consists_of(kHexadecimal, text.substr(1, dot - 1)) && consists_of(kIpFuture, text.substr(dot + 1));
 }
 
 bool is_token(std::string_view text) { return !text.empty() && consists_of(kToken, text); }
@@ -123,8 +170,7 @@ class ExtensionReader {
 }  // namespace
 
 bool may_be_request_line(std::string_view beginning) {
-  if (beginning.ends_with('\r')) beginning.remove_suffix(1);
-  return consists_of(kToken, beginning.substr(0, beginning.find(' ')));
+  return !beginning.starts_with(' ') && consists_of(kToken, beginning.substr(0, beginning.find(' ')));
 }
 
 std::optional<RequestLine> parse_request_line(std::string_view line) {
@@ -163,8 +209,7 @@ bool is_host(std::string_view value) {
   std::string_view port;
   if (value.starts_with('[')) {
     const auto bracket = value.find(']');
-    if (bracket == std::string_view::npos || bracket < 3) return false;
-    if (!consists_of(kIpLiteral, value.substr(1, bracket - 1))) return false;
+    if (bracket == std::string_view::npos || !is_ip_literal(value.substr(1, bracket - 1))) return false;
     port = value.substr(bracket + 1);
   } else {
     const auto colon = std::min(value.find(':'), value.size());
@@ -180,7 +225,7 @@ std::optional<ChunkSize> parse_chunk_size(std::string_view line) {
   const auto end = std::ranges::find_if_not(line, is_digit);
   const auto digits = line.substr(0, static_cast<std::size_t>(end - line.begin()));
   const auto extension = line.substr(digits.size());
-  ChunkSize size{.digits = digits, .extension_length = extension.size()};
+  ChunkSize size{.digits = digits};
   const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), size.bytes, 16);
   if (error != std::errc{} || !ExtensionReader(extension).read_all()) return std::nullopt;
   return size;

@@ -30,11 +30,10 @@ struct Target {
   std::string_view query;  ///< without the "?"
 };
 
-/// The size of a chunk and how long its ignored extensions are (RFC 9112, 7.1).
+/// The size of a chunk, whose extensions are ignored (RFC 9112, 7.1).
 struct ChunkSize {
   std::uint64_t bytes = 0;
   std::string_view digits;
-  std::size_t extension_length = 0;
 };
 
 // All lines come without their CRLF. Nothing is returned for what the grammar does not allow.

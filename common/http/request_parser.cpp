@@ -11,10 +11,21 @@ namespace {
 constexpr std::string_view kMalformedLine = "malformed request line";
 constexpr std::string_view kMalformedField = "malformed header field";
 constexpr std::string_view kMalformedChunk = "malformed chunk";
+constexpr std::string_view kFieldsTooLong = "fields or chunk extensions are longer than --max-header-bytes";
+
+/// What a chunk size takes of its line without counting as an extension: 64 bits and CRLF.
+constexpr std::size_t kSizeDigits = 16;
+constexpr std::size_t kSizeLine = kSizeDigits + 2;
 
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 
 std::size_t or_unlimited(std::size_t limit) { return limit == 0 ? kUnlimited : limit; }
+
+std::string_view without_line_end(std::string_view line) {
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
 
 /// A CR that is not followed by LF within the first `checked` octets, so that where a line is split changes
 /// nothing.
@@ -111,18 +122,21 @@ std::size_t RequestParser::feed_head(std::string_view bytes) {
   return taken;
 }
 
-// Refuses what can only get worse, so that nobody has to wait for a timeout to be told.
+// Refuses what can only get worse, so that nobody has to wait for a timeout to be told. The same checks
+// precede those of the whole line: where a line is split changes nothing.
 void RequestParser::check_unfinished(std::string_view line) {
   if (message_.method_length == 0) {
     const auto limit = or_unlimited(limits_.max_request_line);
-    if (!may_be_request_line(line.substr(0, limit)) || has_bare_cr(line, limit))
+    const auto text = without_line_end(line);
+    message_.is_head = text.starts_with("HEAD ");
+    if (!may_be_request_line(text.substr(0, limit)) || has_bare_cr(line, limit))
       return reject(400, kMalformedLine);
-    if (line.size() - line.ends_with('\r') > limit) end_request_line(line);
+    if (text.size() > limit) end_request_line(text);
     return;
   }
   const auto left = or_unlimited(limits_.max_header_bytes) - message_.field_bytes;
   if (has_bare_cr(line, left)) return reject(400, kMalformedField);
-  if (line.size() > left) reject(431, "header fields are longer than --max-header-bytes");
+  if (line.size() > left && line != "\r\n" && line != "\r") reject(431, kFieldsTooLong);
 }
 
 void RequestParser::end_head_line() {
@@ -144,7 +158,6 @@ void RequestParser::end_head_line() {
 
 void RequestParser::end_request_line(std::string_view line) {
   const auto limit = or_unlimited(limits_.max_request_line);
-  if (!may_be_request_line(line.substr(0, limit))) return reject(400, kMalformedLine);
   if (line.size() > limit) {
     if (line.substr(0, limit).find(' ') == std::string_view::npos)
       return reject(501, "the method is not implemented");
@@ -157,7 +170,6 @@ void RequestParser::end_request_line(std::string_view line) {
   if (!method) return reject(501, "the method is not implemented");
   request_.method = *method;
   request_.minor_version = std::min(parsed->minor_version, 1);
-  message_.is_head = *method == Method::head;
   message_.method_length = parsed->method.size();
   message_.target_length = parsed->target.size();
   // A higher minor version is answered as the highest one known (RFC 9110, 6.2), but llhttp would refuse it.
@@ -177,7 +189,7 @@ void RequestParser::end_field_line(std::string_view line) {
 bool RequestParser::count_field_bytes(std::size_t bytes) {
   message_.field_bytes += bytes;
   if (message_.field_bytes <= or_unlimited(limits_.max_header_bytes)) return true;
-  reject(431, "header fields are longer than --max-header-bytes");
+  reject(431, kFieldsTooLong);
   return false;
 }
 
@@ -207,7 +219,6 @@ void RequestParser::note_field(const Field& field) {
 }
 
 void RequestParser::note_connection(std::string_view value) {
-  soften_white_space(value);
   for (auto token = next_element(value); !token.empty(); token = next_element(value)) {
     message_.close = message_.close || equals_ignoring_case(token, "close");
     message_.keep_alive = message_.keep_alive || equals_ignoring_case(token, "keep-alive");
@@ -215,7 +226,6 @@ void RequestParser::note_connection(std::string_view value) {
 }
 
 void RequestParser::note_content_length(std::string_view value) {
-  soften_white_space(value);
   const bool repeated =
       message_.content_length.has_value();  // also when equal: RFC 9112, 6.3 lets us refuse it
   std::uint64_t length = 0;
@@ -224,17 +234,20 @@ void RequestParser::note_content_length(std::string_view value) {
     return reject(400, "the Content-Length field is not one number");
   }
   message_.content_length = length;
+  rewrite_value(std::string(value));
 }
 
 void RequestParser::note_transfer_encoding(std::string_view value) {
-  soften_white_space(value);
   message_.has_transfer_encoding = true;
+  std::string canonical;
   for (auto coding = next_element(value); !coding.empty(); coding = next_element(value)) {
     // Chunked comes last and once (RFC 9112, 6.1).
     if (message_.chunked) return reject(400, "the Transfer-Encoding field does not end in one chunked");
     message_.chunked = equals_ignoring_case(coding, "chunked");
     message_.other_coding = message_.other_coding || !message_.chunked;
+    canonical.append(canonical.empty() ? "" : ", ").append(coding);
   }
+  rewrite_value(canonical);
 }
 
 void RequestParser::note_expectation(std::string_view value) {
@@ -245,14 +258,12 @@ void RequestParser::note_expectation(std::string_view value) {
   }
 }
 
-// llhttp refuses some tabs that are legal around the values it interprets (RFC 9110, 5.6.3): it gets spaces
-// within, and nothing behind. `value` is in the head and ends before its line's white space and CRLF.
-void RequestParser::soften_white_space(std::string_view value) {
+// llhttp refuses tabs and empty list elements around the values that it interprets, though both are legal
+// (RFC 9110, 5.6.1 and 5.6.3): it gets the value of the current line without them.
+void RequestParser::rewrite_value(std::string_view canonical) {
   auto& head = storage_->head;
-  std::replace(head.begin() + static_cast<std::ptrdiff_t>(message_.line_begin), head.end(), '\t', ' ');
-  const auto value_end =
-      value.empty() ? head.size() - 2 : static_cast<std::size_t>(value.end() - head.data());
-  head.erase(value_end, head.size() - 2 - value_end);
+  const auto begin = head.find(':', message_.line_begin) + 1;
+  head.replace(begin, head.size() - 2 - begin, canonical);
 }
 
 // --- the end of the head
@@ -334,14 +345,16 @@ std::size_t RequestParser::feed_line(std::string_view bytes) {
   const auto taken = newline == std::string_view::npos ? bytes.size() : newline + 1;
   auto& line = storage_->line;
   line.append(bytes.substr(0, taken));
+  const bool trailer = message_.part == Part::trailers;
   const auto left = or_unlimited(limits_.max_header_bytes) - message_.field_bytes;
-  if (!may_be_line(line, message_.part) || has_bare_cr(line, left)) {
-    reject(400, message_.part == Part::trailers ? kMalformedField : kMalformedChunk);
+  const auto allowed = left > kUnlimited - kSizeLine ? left : left + (trailer ? 2 : kSizeLine);
+  if (!may_be_line(line, message_.part) || has_bare_cr(line, allowed)) {
+    reject(400, trailer ? kMalformedField : kMalformedChunk);
+  } else if (line.size() > allowed) {
+    reject(431, kFieldsTooLong);
   } else if (newline != std::string_view::npos) {
     end_line();
     line.clear();
-  } else if (line.size() > left) {
-    reject(431, "chunk extensions or trailers are longer than --max-header-bytes");
   }
   return taken;
 }
@@ -363,7 +376,7 @@ void RequestParser::end_line() {
 void RequestParser::end_chunk_size(std::string_view line) {
   const auto size = parse_chunk_size(line);
   if (!size) return reject(400, kMalformedChunk);
-  if (!count_field_bytes(size->extension_length)) return;
+  if (!count_field_bytes(line.size() - std::min(size->digits.size(), kSizeDigits))) return;
   if (size->bytes > or_unlimited(limits_.max_body) - message_.body_received) {
     return reject(413, "the body is longer than --max-body");
   }

@@ -93,7 +93,7 @@ class RequestParser {
   void note_content_length(std::string_view value);
   void note_transfer_encoding(std::string_view value);
   void note_expectation(std::string_view value);
-  void soften_white_space(std::string_view value);
+  void rewrite_value(std::string_view canonical);
   void check_framing();
   void check_host();
   bool describe_request();

@@ -186,5 +186,14 @@ TEST(Drained, CountsWhatAllWorkersCut) {
   EXPECT_TRUE(cut(0, 1).errors.ends_with("]: drain timeout: 1 connection cut\n"));
 }
 
+TEST(Drained, CountsWhatIsStillOpen) {
+  const Captured ended = run({}, [](Server& server) {
+    http::add(server.slots.take().cut, 1);
+    return drained(server, 2);
+  });
+  EXPECT_EQ(ended.exit_status(), kCut);
+  EXPECT_TRUE(ended.errors.ends_with("]: drain timeout: 3 connections cut\n")) << ended.errors;
+}
+
 }  // namespace
 }  // namespace quartet::app

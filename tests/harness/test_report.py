@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest import report, summary, validity
+from loadtest import summary, text, validity
 from loadtest.plan import CELLS, CONTESTANTS
-from loadtest.report import number, render
+from loadtest.report import render
 from loadtest.results import Disturbance, Failure, Latency, Outcome, WrkErrors, WrkResult
-from loadtest.stats import Interval
+from loadtest.stats import Estimate, Interval
 from loadtest.summary import has_invalid_cell, summarize
 
 PLAINTEXT = CELLS[0]
@@ -26,19 +26,19 @@ def ranks(loads) -> dict[str, str]:
     return summary.ranks(summaries, "prefork")
 
 
-def section(text: str, title: str) -> str:
+def section(shown: str, title: str) -> str:
     """From its title to the next."""
-    return text.partition(title)[2].partition("\n\n")[0]
+    return shown.partition(title)[2].partition("\n\n")[0]
 
 
-def row(text: str, title: str, name: str) -> list[str]:
-    lines = [line.split() for line in section(text, title).splitlines()]
+def row(shown: str, title: str, name: str) -> list[str]:
+    lines = [line.split() for line in section(shown, title).splitlines()]
     return next(line for line in lines if line[:1] == [name])
 
 
 THROUGHPUT = "How many requests a second does one server CPU answer?"
 CRASH = "What does a segmentation fault in one request take down?"
-NEWCOMERS = "Does a newcomer get an answer while the server is busy?"
+NEWCOMERS = "Is everybody served while the server is busy?"
 
 # --- validity
 
@@ -155,16 +155,16 @@ def test_a_cell_without_a_valid_round_is_invalid():
 
 
 def test_every_question_has_its_table():
-    text = render(samples.results())
-    assert text.count("?\n") >= 8
-    assert all(contestant.name in text for contestant in CONTESTANTS)
+    shown = render(samples.results())
+    assert shown.count("?\n") >= 8
+    assert all(contestant.name in shown for contestant in CONTESTANTS)
 
 
 def test_nothing_is_cut_off_at_the_usual_width():
-    text = render(samples.results(), width=100)
-    assert "…" not in text
-    assert max(map(len, text.splitlines())) <= 100
-    assert "\x1b" not in text
+    shown = render(samples.results(), width=100)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "\x1b" not in shown
 
 
 def test_throughput_is_a_median_with_a_ratio_an_interval_and_a_rank():
@@ -173,9 +173,9 @@ def test_throughput_is_a_median_with_a_ratio_an_interval_and_a_rank():
 
 def test_short_runs_are_called_indicative_and_have_no_rank():
     short = samples.results(loads=samples.loads(rounds=3), plan=replace(samples.PLAN, rounds=3))
-    text = render(short)
-    assert "INDICATIVE: 3 of the 6 rounds" in text
-    assert row(text, THROUGHPUT, "epoll")[-1] == "-"
+    shown = render(short)
+    assert "INDICATIVE: 3 of the 6 rounds" in shown
+    assert row(shown, THROUGHPUT, "epoll")[-1] == "-"
     assert "INDICATIVE" not in render(samples.results())
 
 
@@ -184,24 +184,24 @@ def test_an_invalid_cell_is_a_dash_with_a_reason_and_never_a_number():
         replace(run, problems=["wrk counted errors: 7 read"]) if run.contestant == "epoll" else run
         for run in samples.loads()
     ]
-    text = render(samples.results(loads=bad))
-    assert row(text, THROUGHPUT, "epoll") == ["epoll"] + ["-"] * 6
-    assert "epoll /plaintext: invalid, wrk counted errors: 7 read." in text
-    assert "INVALID epoll, round 1, plaintext: wrk counted errors: 7 read" in text
+    shown = render(samples.results(loads=bad))
+    assert row(shown, THROUGHPUT, "epoll") == ["epoll"] + ["-"] * 6
+    assert "epoll /plaintext: invalid, wrk counted errors: 7 read." in shown
+    assert "INVALID epoll, round 1, plaintext: wrk counted errors: 7 read" in shown
 
 
 def test_a_missing_rank_has_its_reason():
     idle = [replace(run, server_cpu_seconds=0.5) if run.contestant == "epoll" else run for run in samples.loads()]
-    text = " ".join(render(samples.results(loads=idle)).split())
-    assert "/plaintext, no rank where the server was not the bottleneck" in text
-    assert "epoll (used less than 97% of its CPU)." in text
+    shown = " ".join(render(samples.results(loads=idle)).split())
+    assert "/plaintext, no rank where the server was not the bottleneck" in shown
+    assert "epoll (used less than 97% of its CPU)." in shown
 
 
 def test_what_was_not_measured_is_not_shown():
-    text = render(samples.results(loads=[], memory=[], crowds=[], state="interrupted"))
-    assert THROUGHPUT not in text
-    assert CRASH in text
-    assert "INTERRUPTED" in text
+    shown = render(samples.results(loads=[], memory=[], crowds=[], state="interrupted"))
+    assert THROUGHPUT not in shown
+    assert CRASH in shown
+    assert "INTERRUPTED" in shown
 
 
 def test_nothing_measured_is_still_a_report():
@@ -215,9 +215,9 @@ def test_a_failed_step_is_named_with_its_reason():
 
 def test_other_load_is_reported():
     loads = [samples.load_run(disturbance=Disturbance(0, 0.25, 0), repeats=1), samples.load_run(number=2)]
-    text = render(samples.results(loads=loads))
-    assert "1 runs were thrown away and repeated" in text
-    assert "DISTURBED: in 1 of 2 load runs" in text
+    shown = render(samples.results(loads=loads))
+    assert "1 runs were thrown away and repeated" in shown
+    assert "DISTURBED: in 1 of 2 load runs" in shown
     assert "DISTURBED" not in render(samples.results())
 
 
@@ -238,9 +238,30 @@ def test_unknown_service_is_a_dash():
 
 
 def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
-    text = render(samples.results())
-    assert row(text, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
-    assert row(text, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives".split()
+    shown = render(samples.results())
+    assert row(shown, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
+    assert row(shown, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives".split()
+
+
+def test_a_fault_that_crashed_nothing_is_a_dash_with_a_reason():
+    found = samples.results(crashes=[replace(samples.crash("epoll", dies=False), faulty=Outcome.error_status)])
+    shown = render(found)
+    assert row(shown, CRASH, "epoll") == ["epoll"] + ["-"] * 9
+    assert "epoll: invalid, the fault crashed nothing (error status)." in shown
+    assert has_invalid_cell(found)
+
+
+def test_losses_before_the_fault_make_a_crash_invalid():
+    run = samples.crash("epoll", dies=True)
+    assert validity.crash_problem(run) == ""
+    run.attempts[3].outcome = Outcome.reset
+    assert validity.crash_problem(run) == "1 requests failed before the fault"
+
+
+def test_answers_with_an_error_make_a_crash_invalid():
+    run = samples.crash("prefork", dies=False)
+    run.attempts[-1].outcome = Outcome.error_status
+    assert validity.crash_problem(run) == "1 requests were answered wrongly"
 
 
 def test_summed_rss_is_shown_for_what_it_is():
@@ -248,13 +269,13 @@ def test_summed_rss_is_shown_for_what_it_is():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0.000"), (0.0912, "0.091"), (4.214, "4.21"), (81.31, "81.3"), (4210.4, "4,210")]
+    ("value", "expected"), [(0, "0.000"), (0.0912, "0.091"), (4.214, "4.21"), (81.31, "81.3"), (4210.4, "4,210")]
 )
-def test_numbers_have_three_digits_that_count(value, text):
-    assert number(value) == text
+def test_numbers_have_three_digits_that_count(value, expected):
+    assert text.number(value) == expected
 
 
 def test_an_interval_is_shown_with_its_median():
-    assert report.ratio(report.Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
-    assert report.ratio(report.Estimate(0.93, None, 3)) == "0.930"
-    assert report.ratio(None) == "-"
+    assert text.ratio(Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
+    assert text.ratio(Estimate(0.93, None, 3)) == "0.930"
+    assert text.ratio(None) == "-"

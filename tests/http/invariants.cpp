@@ -99,8 +99,8 @@ void play_restlessly(std::string_view bytes, const Setup& setup, Random& random)
     do_something(client, random);
   }
   expect_silence_to_end(client);
-  require(client.received.empty() || client.received.starts_with("HTTP/1.1 "),
-          "an answer starts with HTTP/1.1");
+  constexpr std::string_view kVersion = "HTTP/1.1 ";  // or the part of it that left before a timeout
+  require(kVersion.starts_with(client.received.substr(0, kVersion.size())), "an answer starts with HTTP/1.1");
 }
 
 }  // namespace

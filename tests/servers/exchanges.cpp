@@ -97,7 +97,7 @@ std::vector<Exchange> heads() {
       {"percent-encoded path", get("/%70laintext"), {200}},
       {"percent-encoded query", get("/bytes?n=%35"), {200}},
       {"bad percent-encoding", get("/%zz"), {400}},
-      {"empty lines first", "\r\n\r\n" + get("/plaintext"), {200}},
+      {"empty line first", "\r\n" + get("/plaintext"), {200}},
       {"white space around values", get("/plaintext", {"X-Space: \t a \t "}), {200}},
       {"tab after Content-Length", post("Content-Length:\t5\t", "hello"), {200}},
       {"unknown expectation", request("POST", "/echo", "hello", {"Expect: miracles"}), {417}},
