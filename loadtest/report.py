@@ -20,18 +20,11 @@ def render(results: Results, width: int = 100) -> str:
 
 
 def _header(results: Results) -> list[str]:
-    environment, plan = results.environment, results.plan
-    split = (
-        "server and load share it"
-        if plan.shared_cpu
-        else f"server on CPU {_list(plan.server_cpus)}, load on CPU {_list(plan.load_cpus)}"
-    )
-    routes = ", ".join(cell.path for cell in plan.cells)
+    plan = results.plan
     lines = [
-        f"{environment.cpu_model}{' (virtual)' if environment.virtual else ''}, {environment.cpus} CPU{'' if environment.cpus == 1 else 's'}: {split}; "
-        f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start.",
-        f"wrk: {plan.connections} connections, {plan.duration} s, in {plan.rounds} interleaved "
-        f"round{'s' if plan.rounds > 1 else ''}; every run has a fresh server. Routes: {routes}.",
+        _machine(results),
+        f"wrk: {plan.connections} connections, {plan.duration} s, in {_count(plan.rounds, 'interleaved round')}; every "
+        f"run has a fresh server. Routes: {', '.join(cell.path for cell in plan.cells)}.",
         f"Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
     ]
     if plan.rounds < ROUNDS_FOR_INTERVALS:
@@ -40,6 +33,20 @@ def _header(results: Results) -> list[str]:
             "Medians only; no ranks."
         )
     return lines
+
+
+def _machine(results: Results) -> str:
+    environment, plan = results.environment, results.plan
+    split = f"server on CPU {_list(plan.server_cpus)}, load on CPU {_list(plan.load_cpus)}"
+    model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
+    return (
+        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if plan.shared_cpu else split}; "
+        f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _list(cpus: Sequence[int]) -> str:
@@ -63,7 +70,7 @@ def _disturbances(results: Results) -> list[str]:
     repeated = sum(run.repeats for run in results.loads)
     lines = []
     if repeated:
-        lines.append(f"Other load on our CPUs: {repeated} runs were thrown away and repeated.")
+        lines.append(f"Other load on our CPUs: {_count(repeated, 'run')} thrown away and repeated.")
     if disturbed:
         worst = max(run.disturbance.worst for run in disturbed)
         lines.append(

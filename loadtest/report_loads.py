@@ -8,7 +8,7 @@ from statistics import median
 from rich.table import Table
 
 from loadtest.plan import BALLASTED, Cell, Plan
-from loadtest.results import Results
+from loadtest.results import LoadRun, Results
 from loadtest.summary import (
     LoadSummary,
     all_newcomers,
@@ -76,8 +76,14 @@ def _throughput_columns(summaries: Summaries, name: str, reference: str) -> list
     summary = _measured(summaries, name)
     if not summary:
         return [DASH] * 3
-    relative = summary.ratio(summaries[reference], rate) if reference in summaries else None
-    return [number(summary.median(rate)), ratio(relative), ranks(summaries, reference).get(name, DASH)]
+    rank = ranks(summaries, reference).get(name, DASH)
+    return [number(summary.median(rate)), _relative(summary, summaries.get(reference), rate), rank]
+
+
+def _relative(summary: LoadSummary, reference: LoadSummary | None, value: Callable[[LoadRun], float]) -> str:
+    if reference is None:
+        return DASH
+    return "1" if summary is reference else ratio(summary.ratio(reference, value))
 
 
 def _throughput_notes(results: Results, cell: Cell) -> list[str]:
@@ -87,10 +93,11 @@ def _throughput_notes(results: Results, cell: Cell) -> list[str]:
         if one.unranked:
             reasons.setdefault(one.unranked, []).append(one.contestant)
     unranked = [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
+    notes = [*_invalid_notes(cell, models), *_short_notes(results, cell, models)]
     if not unranked:
-        return _invalid_notes(cell, models)
+        return notes
     return [
-        *_invalid_notes(cell, models),
+        *notes,
         f"{cell.route}, no rank where the server was not the bottleneck and may be faster than the number: "
         f"{'; '.join(unranked)}.",
     ]
@@ -100,11 +107,22 @@ def _invalid_notes(cell: Cell, summaries: Sequence[LoadSummary]) -> list[str]:
     return [f"{one.contestant} {cell.route}: invalid, {one.invalid}." for one in summaries if one.invalid]
 
 
+def _short_notes(results: Results, cell: Cell, summaries: Sequence[LoadSummary]) -> list[str]:
+    """Who lost rounds, and with them the interval that the others have."""
+    if results.plan.rounds < ROUNDS_FOR_INTERVALS:
+        return []
+    return [
+        f"{one.contestant} {cell.route}: {len(one.runs)} of {ROUNDS_FOR_INTERVALS} valid rounds that an interval takes."
+        for one in summaries
+        if 0 < len(one.runs) < ROUNDS_FOR_INTERVALS
+    ]
+
+
 def _interval_note(results: Results, reference: str) -> list[str]:
     if results.plan.rounds < ROUNDS_FOR_INTERVALS:
         return []
     return [
-        f"Medians of the rounds. x {reference}: round by round, with the interval that covers the median at 95 %; "
+        f"Medians of the rounds. x {reference}: round by round, with the interval that covers the median at 95%; "
         "overlapping intervals are ties (=)."
     ]
 
@@ -135,9 +153,9 @@ def _ballast_columns(one: LoadSummary, base: LoadSummary) -> list[str]:
         return [DASH] * 5
     return [
         number(one.median(rate)),
-        ratio(one.ratio(base, rate)),
+        _relative(one, base, rate),
         number(one.median(cpu_per_request) * 1e6),
-        ratio(one.ratio(base, cpu_per_request)),
+        _relative(one, base, cpu_per_request),
         _latencies(one)[0],
     ]
 

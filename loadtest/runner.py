@@ -27,7 +27,10 @@ from loadtest.results import (
 )
 
 COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
-REPEATS = 0.1  # of the load steps, at most, are repeated because of other load
+# Runs that other load disturbed are repeated: a tenth of the load steps in all, so that a busy machine costs
+# patience and not the afternoon, and each twice at most.
+REPEATS = 0.1
+REPEATS_OF_A_RUN = 2
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Runner:
     results: Results
     save: Callable[[], None]
     progress: Callable[[int, Step], None]  # before every step, with its index
+    _repeats_left: int = 0
 
     def run(self) -> None:
         """All steps. A contestant that fails is left out from there on."""
@@ -71,25 +75,23 @@ class Runner:
         return Server(pinned(self.plan.server_cpus, [str(self.binaries / executable), *arguments]), self.log)
 
     def _undisturbed_load(self, step: LoadStep) -> LoadRun:
-        run = self._load(step)
-        while run.disturbance.worst > validity.DISTURBED and self._repeats_left > 0:
+        run, repeats = self._load(step), 0
+        while run.disturbance.worst > validity.DISTURBED and self._repeats_left > 0 and repeats < REPEATS_OF_A_RUN:
+            run, repeats = self._load(step), repeats + 1
             self._repeats_left -= 1
-            repeats = run.repeats + 1
-            run = self._load(step)
-            run.repeats = repeats
+        run.repeats = repeats
         return run
 
     def _load(self, step: LoadStep) -> LoadRun:
+        plan = self.plan
         with self._start(step) as server:
-            argv = wrk.command(self.plan, step.cell, server.address)
             used_before, before = tree.cpu_seconds(server.pid), cpus.read()
-            late = COUNT_AT * self.plan.duration
-            with Watcher(server.address, self.plan.newcomers, self.plan.connections, late) as watcher:
-                finished = wrk.measure(argv, self.plan.duration)
+            with Watcher(server.address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
+                finished = wrk.measure(wrk.command(plan, step.cell, server.address), plan.duration)
             after = cpus.read()
             ended = self._stop(server)
-        measured = wrk.parse(finished.stdout, self.plan.connections)
-        used = ended.cpu_seconds - used_before
+        measured, used = wrk.parse(finished.stdout, plan.connections), ended.cpu_seconds - used_before
+        served, last_words = watcher.clients_served, server.last_lines()
         return LoadRun(
             contestant=step.contestant.name,
             round=step.round,
@@ -99,15 +101,13 @@ class Runner:
             wrk=measured,
             server_cpu_seconds=used,
             wrk_cpu_seconds=finished.cpu_seconds,
-            clients_asked=self.plan.connections,
-            clients_served=watcher.clients_served,
+            clients_asked=plan.connections,
+            clients_served=served,
             newcomers=watcher.newcomers,
             disturbance=cpus.disturbance(
-                before, after, self.plan.server_cpus, self.plan.load_cpus, used, finished.cpu_seconds
+                before, after, plan.server_cpus, plan.load_cpus, used, finished.cpu_seconds
             ),
-            problems=validity.load_problems(
-                measured, self.plan.connections, watcher.clients_served, ended.status, server.last_lines()
-            ),
+            problems=validity.load_problems(measured, plan.connections, served, ended.status, last_words),
         )
 
     def _stop(self, server: Server) -> Ended:

@@ -17,17 +17,12 @@ quartet_load_packages=(
   nlohmann-json3-dev  # /stats
   wrk                 # the load generator
   python3-typer       # the harness's command line
-  python3-rich        # progress and tables
-  python3-jinja2      # reports
-  python3-jsonschema  # results are checked against their schema
-  python3-numpy       # medians and intervals
+  python3-rich        # tables
 )
 
 # To build the tests.
 quartet_test_libraries=(
-  libgtest-dev
-  libgmock-dev
-  libbenchmark-dev
+  libgtest-dev  # GoogleTest
 )
 
 # To run them.

@@ -106,6 +106,7 @@ class Loop {
     for (int runs = 0;;) {
       switch (connection.want()) {
         case http::Want::read:
+          if (connection.finishing()) net::half_close(client.socket.get());
           if (!client.readable) return park(client, EPOLLIN);
           read(client);
           break;
@@ -126,7 +127,6 @@ class Loop {
   }
 
   void read(Client& client) {
-    if (client.connection.finishing()) net::half_close(client.socket.get());
     const auto received = net::receive(client.socket.get(), buffer_);
     client.readable = received == static_cast<ssize_t>(buffer_.size());
     if (received > 0)

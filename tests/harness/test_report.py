@@ -190,6 +190,18 @@ def test_an_invalid_cell_is_a_dash_with_a_reason_and_never_a_number():
     assert "INVALID epoll, round 1, plaintext: wrk counted errors: 7 read" in shown
 
 
+def test_who_lost_rounds_has_no_interval_and_it_is_said():
+    loads = samples.loads()
+    next(run for run in loads if run.contestant == "threads" and run.cell == "plaintext").problems = ["bad"]
+    shown = render(samples.results(loads=loads))
+    assert row(shown, THROUGHPUT, "threads")[2:4] == ["1.20", "-"]
+    assert "threads /plaintext: 5 of 6 valid rounds that an interval takes." in shown
+
+
+def test_the_reference_is_one():
+    assert row(render(samples.results()), THROUGHPUT, "prefork")[2] == "1"
+
+
 def test_a_missing_rank_has_its_reason():
     idle = [replace(run, server_cpu_seconds=0.5) if run.contestant == "epoll" else run for run in samples.loads()]
     shown = " ".join(render(samples.results(loads=idle)).split())
@@ -216,7 +228,7 @@ def test_a_failed_step_is_named_with_its_reason():
 def test_other_load_is_reported():
     loads = [samples.load_run(disturbance=Disturbance(0, 0.25, 0), repeats=1), samples.load_run(number=2)]
     shown = render(samples.results(loads=loads))
-    assert "1 runs were thrown away and repeated" in shown
+    assert "1 run thrown away and repeated" in shown
     assert "DISTURBED: in 1 of 2 load runs" in shown
     assert "DISTURBED" not in render(samples.results())
 

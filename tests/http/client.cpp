@@ -136,6 +136,12 @@ const Router& test_router() {
   return router;
 }
 
+Router router_with(http::Handler handler, std::vector<Method> methods, bool quick) {
+  Router router;
+  router.add(Route{std::move(methods), "/", "for one test", quick, std::move(handler)});
+  return router;
+}
+
 std::string request(std::string_view method, std::string_view target, std::string_view fields,
                     std::string_view body) {
   std::string text;

@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <iosfwd>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/http/connection.h"
 
@@ -25,6 +27,10 @@ inline constexpr std::time_t kSunday = 784111777;
 
 /// A route for every kind of outcome; the corpus is written for them.
 const http::Router& test_router();
+
+/// A router whose only route is "/", quick or not.
+http::Router router_with(http::Handler handler, std::vector<http::Method> methods = {http::Method::get},
+                         bool quick = false);
 
 /// A complete request with a Host field. Each of `fields` ends in CRLF.
 std::string request(std::string_view method, std::string_view target, std::string_view fields = "",

@@ -143,17 +143,12 @@ TEST(Batch, GoesOnWithQuickRequestsWhileAWriteIsHalfDone) {
 }
 
 TEST(Batch, IsWrittenBeforeASleep) {
-  http::Router router;
-  router.add(
-      {{http::Method::get}, "/nap", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
-         return http::Delay{milliseconds{50}, http::text_response(200, "slept")};
-       }});
-  router.add(
-      {{http::Method::get}, "/", "", true, [](const http::Request&, const http::Slot&) -> http::Outcome {
-         return http::text_response(200, "index");
-       }});
+  const auto nap = [](const http::Request& request, const http::Slot&) -> http::Outcome {
+    return http::Delay{milliseconds{request.query.empty() ? 0 : 50}, http::text_response(200, "awake")};
+  };
+  const auto router = router_with(nap, {http::Method::get}, true);
   Client client({.router = router});
-  client.send(get("/") + get("/nap"));
+  client.send(get("/") + get("/?sleep"));
   client.run();
   client.run();
   EXPECT_EQ(client.want(), Want::write);

@@ -336,6 +336,7 @@ TEST(Sleep, BetweenPartsOfAStreamIsItsInterval) {
 TEST(Deadline, IsNoneWhileAHandlerIsDue) {
   Client client;
   client.send(get());
+  EXPECT_EQ(client.connection.deadline(), TimePoint::max());
   client.pass(1h);
   EXPECT_EQ(client.want(), Want::run);
 }

@@ -1,8 +1,8 @@
-// libFuzzer: a rule that is broken leaves as an exception, which is a crash. Start it with the corpus:
-//   cmake --preset fuzz && cmake --build --preset fuzz
-//   build/fuzz/bin/fuzz_connection -max_total_time=30 -max_len=4096 -timeout=5 build/fuzz/findings
-//   tests/http/corpus
-// (new inputs go to the first directory, which must exist).
+// libFuzzer: a rule that is broken leaves as an exception, which is a crash. `tests/run fuzz` runs it for 30
+// s; longer:
+//   build/fuzz/bin/fuzz_connection -max_total_time=600 -timeout=10 -artifact_prefix=build/fuzz/
+//     build/fuzz/corpus tests/http/corpus
+// New inputs go to the first directory, which must exist.
 #include <cstddef>
 #include <cstdint>
 

@@ -18,12 +18,6 @@ using http::Slot;
 using http::Stream;
 using http::Want;
 
-http::Router router_with(http::Handler handler, std::vector<Method> methods = {Method::get}) {
-  http::Router router;
-  router.add({std::move(methods), "/", "for one test", false, std::move(handler)});
-  return router;
-}
-
 /// The answer to GET / of a router with only that handler.
 std::string answer_of(http::Handler handler, std::string_view target = "/") {
   const auto router = router_with(std::move(handler));

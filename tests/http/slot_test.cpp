@@ -1,6 +1,8 @@
 // Counters and gauges that a connection keeps.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "tests/http/answer.h"
 #include "tests/http/client.h"
 
@@ -28,16 +30,11 @@ TEST(Gauge, IsReadingWhileARequestComes) {
 }
 
 TEST(Gauge, IsRunningForTheHandler) {
-  http::Router router;
   std::uint64_t running = 0;
-  router.add({{http::Method::get},
-              "/",
-              "",
-              true,
-              [&running](const http::Request&, const Slot& slot) -> http::Outcome {
-                running = slot.gauges[static_cast<std::size_t>(Phase::running)];
-                return http::text_response(200, "");
-              }});
+  const auto router = router_with([&running](const http::Request&, const Slot& slot) -> http::Outcome {
+    running = slot.gauges[static_cast<std::size_t>(Phase::running)];
+    return http::text_response(200, "");
+  });
   Client client({.router = router});
   client.exchange(get("/"));
   EXPECT_EQ(running, 1U);
@@ -69,22 +66,23 @@ TEST(Gauge, IsIdleAfterAnAnswer) {
   EXPECT_EQ(client.gauges(), 1U);
 }
 
+/// What the gauges show after a connection that got no further than its first run().
+std::uint64_t gauges_after(std::string_view bytes) {
+  const http::Service service{.router = test_router(), .limits = {}};
+  const http::Moment now{http::TimePoint{} + 1h, kSunday};
+  Slot slot;
+  {
+    http::Connection connection(service, slot, now);
+    connection.on_bytes(bytes, now);
+    if (connection.want() == Want::run) connection.run(now);
+  }
+  return std::accumulate(slot.gauges.begin(), slot.gauges.end(), std::uint64_t{0});
+}
+
 TEST(Gauge, IsGivenBackInEveryPhase) {
-  const auto open_gauges = [](std::string_view bytes) {
-    const http::Service service{.router = test_router(), .limits = {}};
-    Slot slot;
-    const http::Moment now{http::TimePoint{} + 1h, kSunday};
-    {
-      http::Connection connection(service, slot, now);
-      if (!bytes.empty()) connection.on_bytes(bytes, now);
-      if (connection.want() == Want::run) connection.run(now);
-    }
-    return slot.gauges[0] + slot.gauges[1] + slot.gauges[2] + slot.gauges[3] + slot.gauges[4] +
-           slot.gauges[5];
-  };
-  for (const auto& bytes : {std::string{}, std::string("GET "), get(), get("/sleep"), get("/stream"),
-                            std::string("BAD\r\n\r\n")}) {
-    EXPECT_EQ(open_gauges(bytes), 0U) << bytes;
+  for (const auto& bytes :
+       {std::string("GET "), get(), get("/sleep"), get("/stream"), std::string("BAD\r\n\r\n")}) {
+    EXPECT_EQ(gauges_after(bytes), 0U) << bytes;
   }
 }
 

@@ -112,13 +112,14 @@ TEST_P(TimeoutsTest, ABodyThatMakesProgressMayTakeLonger) {
 }
 
 TEST_P(TimeoutsTest, AClientThatDoesNotReadIsCut) {
-  const auto server = start({"--write-timeout", "400ms", "--min-body-rate", "1000000000"});
+  const auto server = start(
+      {"--write-timeout", "400ms", "--min-body-rate", "1000000000", "--max-requests-per-connection", "0"});
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/bytes?n=16000000"));
   TestClient observer(server);
   EXPECT_TRUE(eventually([&] {
-    const auto total = nlohmann::json::parse(observer.get("/stats").body)["total"];
-    return total["timeouts"] == 1 && total["open"]["writing"] == 0;
+    const auto totals = nlohmann::json::parse(observer.get("/stats").body).at("totals");
+    return totals.at("timeouts") == 1 && totals.at("gauges").at("writing") == 0;
   }));
   EXPECT_LT(client.read_to_end().bytes.size(), 16'000'000u);
 }
@@ -140,11 +141,23 @@ TEST_P(TimeoutsTest, ASlowHandlerIsNoTimeout) {
   EXPECT_EQ(client.get("/sleep?ms=1000").status, 200);
 }
 
+/// @return whether the client saw the end while the server still had the connection
+bool half_closes(const ServerProcess& server) {
+  TestClient client(server);
+  client.send("GARBAGE\r\n\r\n");
+  EXPECT_EQ(client.read_to_end().end, End::eof);
+  return port_queues(server.port()).connections == 1;
+}
+
+TEST_P(TimeoutsTest, ALingeringCloseTellsTheClientAtOnce) {
+  const auto server = start();
+  EXPECT_TRUE(eventually([&] { return half_closes(server); }));
+}
+
 TEST_P(TimeoutsTest, ALingeringCloseEndsWithoutTheClientsHelp) {
   const auto server = start();
   TestClient client(server);
   EXPECT_EQ(client.exchange("GARBAGE\r\n\r\n").status, 400);
-  EXPECT_EQ(port_queues(server.port()).connections, 1u);
   EXPECT_TRUE(eventually([&] { return port_queues(server.port()).connections == 0; }));
 }
 
