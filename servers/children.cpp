@@ -37,7 +37,7 @@ void Children::fork_worker(const std::function<void(http::Slot&)>& work) {
     alive_.insert(child);
     return;
   }
-  server_.shutdown.become_worker(parent);
+  server_.shutdown.become_worker(parent, SIGTERM);
   app::SlotTable::own(slot);
   work(slot);
   _exit(app::kDrained);
@@ -55,10 +55,13 @@ void Children::reap() {
   }
 }
 
+void Children::tell_all() const {
+  for (const pid_t child : alive_) kill(child, server_.shutdown.repeated() ? SIGKILL : SIGTERM);
+}
+
 int Children::drain() {
   for (reap(); !alive_.empty(); reap()) {
-    // Again and again, because a signal that comes just before a blocking call does not interrupt it.
-    for (const pid_t child : alive_) kill(child, server_.shutdown.repeated() ? SIGKILL : SIGTERM);
+    tell_all();  // again and again: a signal that comes just before a blocking call does not interrupt it
     wait_a_tick();
   }
   return app::drained(server_, hung_);

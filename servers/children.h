@@ -23,7 +23,9 @@ class Children {
   void fork_worker(const std::function<void(http::Slot&)>& work);
   /// Looks who has ended, without waiting; logs those that did not end well.
   void reap();
-  /// Passes the shutdown on and waits for all to end. @return kDrained, or kCut
+  /// Passes the shutdown on, without waiting.
+  void tell_all() const;
+  /// Waits for all to end. @return kDrained, or kCut
   int drain();
 
   std::size_t alive() const { return alive_.size(); }

@@ -47,7 +47,6 @@ struct Session {
         socket(std::move(accepted)),
         connection(worker.server.service, *worker.slot, net::now()) {
     self = worker.sessions.insert(worker.sessions.end(), this);
-    if (worker.draining) connection.on_shutdown(net::now());
   }
   ~Session() { worker.sessions.erase(self); }
   Session(const Session&) = delete;
@@ -65,6 +64,7 @@ Task serve_client(Worker& worker, Socket socket) {
   Reception reception(worker.buffer);
   std::error_code error;
   for (int runs = 0;;) {
+    if (worker.server.shutdown.requested()) connection.on_shutdown(net::now());
     switch (connection.want()) {
       case http::Want::read: {
         if (connection.finishing()) net::half_close(session.socket.native_handle());

@@ -72,6 +72,8 @@ class Loop {
   void wait_for_events() {
     std::array<epoll_event, kEventsInTurn> events;
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsInTurn, patience());
+    if (!draining_ && server_.shutdown.requested())
+      begin_drain();  // first: the answers to these events are the last
     for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)]);
     for (Client* client : std::exchange(yielded_, {})) {
       client->yielded = false;
@@ -91,7 +93,7 @@ class Loop {
 
   void on_event(const epoll_event& event) {
     if (event.data.ptr == &server_.listener) return accept_clients();
-    if (event.data.ptr == &server_.shutdown) return begin_drain();
+    if (event.data.ptr == &server_.shutdown) return;  // has done its work by waking us
     Client& client = *static_cast<Client*>(event.data.ptr);
     if (client.yielded) return;
     if ((event.events & ~EPOLLOUT) != 0) client.readable = true;

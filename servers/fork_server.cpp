@@ -67,7 +67,7 @@ bool run_in_child(app::Server& server, const net::Fd& client, http::Connection& 
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child == 0) {
-    server.shutdown.become_worker(parent);
+    server.shutdown.become_worker(parent, SIGKILL);  // nobody is left to go on with the connection
     app::SlotTable::own(slot);
     answer_request(server, slot, client, connection);
   }
@@ -130,6 +130,7 @@ int fork_per_client(app::Server& server, ServeClient serve) {
   }
   app::log_line("draining");
   auto queue = server.listener.accept_all();
+  children.tell_all();  // before the first refusal tells the world
   server.listener.close();
   fork_for_all(server, children, std::move(queue), serve);
   return children.drain();
@@ -169,6 +170,7 @@ int prefork(app::Server& server) {
   }
   app::log_line("draining");
   auto queue = server.listener.accept_all();
+  children.tell_all();  // before the first refusal tells the world
   server.listener.stop();
   fork_for_all(server, children, std::move(queue), serve_connection);
   return children.drain();

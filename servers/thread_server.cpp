@@ -62,6 +62,11 @@ class Clients {
     moved_.wait_for(lock, net::kTick);
   }
 
+  std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return queue_.size();
+  }
+
   /// Blocks. @return how many are still there at that time
   std::size_t wait_until_gone(http::TimePoint deadline) {
     std::unique_lock lock(mutex_);
@@ -125,6 +130,10 @@ int serve_with_threads(app::Server& server) {
   app::log_line("draining");
   for (net::Fd& client : server.listener.accept_all()) clients.push(std::move(client));
   server.listener.close();
+  // Everyone who waits is wanted at once, however long the pool would take.
+  for (std::size_t i = clients.waiting(); i > 0; --i) {
+    threads.emplace_back([&] { work(server, server.slots.take(), clients); });
+  }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.
   const auto deadline = server.shutdown.deadline();

@@ -50,9 +50,9 @@ void raise_descriptor_limit() {
 }
 
 /// Two processes for each connection (fork per request), the workers, and a replacement while a dead one is
-/// being reaped. Generous, because slots that nobody takes cost no memory.
+/// being reaped; and who is served out of turn in a drain. Generous: slots that nobody takes cost no memory.
 std::size_t slot_count(const Options& options) {
-  constexpr std::size_t kSpare = 64;
+  constexpr std::size_t kSpare = 3 * 4096;
   constexpr std::size_t kMostProcesses = 100'000;
   const std::size_t limit = options.limits.max_connections;
   const std::size_t connections = limit == 0 ? kMostProcesses : std::min(limit, kMostProcesses);

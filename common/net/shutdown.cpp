@@ -61,7 +61,7 @@ void Shutdown::become_parent() {
   alarm_seconds = 0;  // its workers have the alarm; it outlives them to say how they ended
 }
 
-void Shutdown::become_worker(pid_t parent) {
+void Shutdown::become_worker(pid_t parent, int on_its_death) {
   role = Role::worker;
   event_descriptor = -1;  // the parent's: a worker told to leave must not wake it
   alarm_seconds = seconds_to_alarm(drain_timeout_);
@@ -69,8 +69,8 @@ void Shutdown::become_worker(pid_t parent) {
     alarm(static_cast<unsigned>(alarm_seconds));  // forked amid a drain; alarms are not inherited
   handle(SIGINT, SIG_IGN);
   handle(SIGQUIT, SIG_IGN);
-  check(prctl(PR_SET_PDEATHSIG, SIGTERM), "prctl");
-  if (getppid() != parent) raise(SIGTERM);  // it died before prctl
+  check(prctl(PR_SET_PDEATHSIG, on_its_death), "prctl");
+  if (getppid() != parent) raise(on_its_death);  // it died before prctl
 }
 
 bool Shutdown::requested() const { return signals.load(std::memory_order_relaxed) > 0; }

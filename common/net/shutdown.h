@@ -18,9 +18,11 @@ class Shutdown {
   /// first.
   void become_parent();
   /// For a worker under such a parent, in the child: SIGTERM drains, however often it comes; Ctrl-C, which
-  /// reaches the whole group, is the parent's business; and the parent's death is a SIGTERM.
+  /// reaches the whole group, is the parent's business.
   /// @param parent its pid: it may be dead already
-  void become_worker(pid_t parent);
+  /// @param on_its_death what its death means to the worker: SIGTERM, or SIGKILL (PR_SET_PDEATHSIG in
+  /// prctl(2))
+  void become_worker(pid_t parent, int on_its_death);
 
   bool requested() const;
   /// A second signal came (parents only).

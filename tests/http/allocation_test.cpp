@@ -9,10 +9,12 @@
 
 namespace {
 
-std::size_t allocations = 0;  // of this test's only thread
+std::size_t allocations = 0;      // of this test's only thread
+std::size_t allocated_bytes = 0;  // whether freed since or not
 
 void* allocate(std::size_t size) {
   ++allocations;
+  allocated_bytes += size;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
@@ -109,6 +111,22 @@ TEST(Allocation, IsNoneWhenTheSecondOfTheDateChanges) {
   client.exchange(bytes);
   ++client.now.unix_seconds;
   EXPECT_EQ(allocations_of([&] { client.exchange(bytes); }), 0U);
+}
+
+/// Sends a body in pieces of a kilobyte. @return the bytes allocated for it
+std::size_t bytes_allocated_for_body(std::string_view path, std::size_t kilobytes) {
+  const std::string piece(1024, 'b');
+  const auto head = request("POST", path, "Content-Length: " + std::to_string(kilobytes * 1024) + "\r\n");
+  Bare client(service());
+  client.connection.on_bytes(head, client.now);
+  const auto before = allocated_bytes;
+  for (std::size_t i = 0; i < kilobytes; ++i) client.connection.on_bytes(piece, client.now);
+  return allocated_bytes - before;
+}
+
+TEST(DiscardedBody, IsNotKept) {
+  EXPECT_GE(bytes_allocated_for_body("/echo", 512), std::size_t{512 * 1024});
+  EXPECT_LT(bytes_allocated_for_body("/nowhere", 512), std::size_t{64 * 1024});
 }
 
 TEST(IdleConnection, HoldsNoBufferThatTheNextOneNeeds) {

@@ -107,7 +107,7 @@ TEST(Shutdown, OfAWorkerLeavesCtrlCToTheParentAndBearsRepeatedSigterm) {
   EXPECT_TRUE(exits_with_zero([] {
     Shutdown shutdown(milliseconds(10'000));
     shutdown.become_parent();
-    shutdown.become_worker(getppid());
+    shutdown.become_worker(getppid(), SIGTERM);
     raise(SIGINT);
     raise(SIGQUIT);
     const bool ignored = !shutdown.requested();
@@ -121,7 +121,7 @@ TEST(Shutdown, OfAWorkerBeginsAtOnceWhenTheParentIsDeadAlready) {
   EXPECT_TRUE(exits_with_zero([] {
     Shutdown shutdown(milliseconds(10'000));
     shutdown.become_parent();
-    shutdown.become_worker(getppid() + 1);
+    shutdown.become_worker(getppid() + 1, SIGTERM);
     return shutdown.requested();
   }));
 }
@@ -131,7 +131,7 @@ TEST(Shutdown, OfAWorkerDoesNotWakeTheParent) {
     Shutdown shutdown(milliseconds(10'000));
     shutdown.become_parent();
     const int descriptor = shutdown.descriptor();
-    shutdown.become_worker(getppid());
+    shutdown.become_worker(getppid(), SIGTERM);
     raise(SIGTERM);
     return !is_readable(descriptor);
   }));

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -16,9 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string contents(const fs::path& path) {
+/// The first line, or "" when the process has gone: also between open and read.
+std::string first_line(const fs::path& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string line;
+  std::getline(file, line);
+  return line;
 }
 
 std::optional<pid_t> pid_of(const fs::path& directory) {
@@ -30,7 +32,7 @@ std::optional<pid_t> pid_of(const fs::path& directory) {
 }
 
 std::optional<ProcessEntry> read_entry(pid_t pid) {
-  const auto text = contents("/proc/" + std::to_string(pid) + "/stat");
+  const auto text = first_line("/proc/" + std::to_string(pid) + "/stat");
   const auto name_end = text.rfind(')');  // the name may contain anything
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(name_end + 1));
