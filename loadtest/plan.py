@@ -227,7 +227,7 @@ def describe(step: Step) -> str:
 def server_arguments(plan: Plan, step: Step) -> list[str]:
     """The server's command line, from the executable's name on."""
     contestant = step.contestant
-    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0", "--drain-timeout", "5s"]
+    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if contestant.pool:
         arguments += ["--workers", str(plan.workers)]
     if contestant.ballast:

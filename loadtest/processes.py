@@ -188,8 +188,8 @@ class Server:
     def command(self) -> str:
         return self._process.command
 
-    def stop(self, timeout: float = 8) -> Ended:
-        """Drains it with SIGTERM and collects it. Raises ProcessError when it does not end in time."""
+    def stop(self, timeout: float = 12) -> Ended:
+        """Drains it with SIGTERM (the servers' own limit is 10 s) and collects it. Raises ProcessError when it does not end in time."""
         self._process.signal(signal.SIGTERM)
         return self.wait(timeout)
 

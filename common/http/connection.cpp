@@ -114,10 +114,12 @@ void Connection::publish() {
 
 void Connection::on_bytes(std::string_view bytes, Moment now) {
   add(slot_->bytes_received, bytes.size());
-  if (finishing()) return;
-  bytes.remove_prefix(receive(bytes, now));
-  if (!bytes.empty() && closing_ == Closing::no) input_.take().assign(bytes);
-  publish();
+  if (!finishing()) {
+    bytes.remove_prefix(receive(bytes, now));
+    if (!bytes.empty() && closing_ == Closing::no) input_.take().assign(bytes);
+    publish();
+  }
+  on_tick(now);  // who dribbles faster than the model ticks must not get away with it
 }
 
 /// Parses up to the end of the next request. @return bytes taken
@@ -326,7 +328,7 @@ void Connection::on_written(std::size_t count, Moment now) {
   output_sent_ += bytes;
   if (file_) file_->advance(count - bytes);
   if (file_ && file_->length() == 0) file_.reset();
-  if (output_pending()) return;
+  if (output_pending()) return on_tick(now);
   output_.release();
   output_sent_ = 0;
   batched_ = 0;
