@@ -132,8 +132,9 @@ def _measure(found: results.Results, binaries: Path, directory: Path, as_json: b
 
     progress = Progress(found.plan)
     signal.signal(signal.SIGTERM, _interrupt)
-    save()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background jobs
     try:
+        save()
         Runner(found.plan, binaries, directory / "servers.log", found, save, progress.show).run()
         found.state = "complete"
     except KeyboardInterrupt:

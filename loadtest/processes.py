@@ -189,7 +189,8 @@ class Server:
         return self._process.command
 
     def stop(self, timeout: float = 12) -> Ended:
-        """Drains it with SIGTERM (the servers' own limit is 10 s) and collects it. Raises ProcessError when it does not end in time."""
+        """Drains it with SIGTERM, for which the servers give themselves 10 s, and collects it. Raises ProcessError
+        when it does not end in time."""
         self._process.signal(signal.SIGTERM)
         return self.wait(timeout)
 

@@ -99,6 +99,19 @@ def test_an_interruption_keeps_what_was_measured(harness, number):
     assert eventually(lambda: not any(is_alive(pid) for pid in harness.servers()))
 
 
+def test_a_background_job_can_be_interrupted_too(harness):
+    """A shell starts it with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = harness.start(*SHORT, "--rounds", "50")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert eventually(lambda: (harness.out / "results.json").exists(), 60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert (process.returncode, harness.results().state) == (130, "interrupted")
+
+
 def test_a_contestant_that_does_not_start_is_left_out_and_the_run_fails(harness):
     harness.environment["FAKE_SERVER"] = "broken"
     status, output, _ = harness.run(*SHORT)
