@@ -119,6 +119,7 @@ TEST_P(CommandLineTest, EveryOptionIsAVariable) {
   TestClient client(server);
   EXPECT_EQ(client.exchange(request("POST", "/fault/throw")).status, 500);
   EXPECT_TRUE(client.get("/plaintext").closes());
+  client.close();  // the only worker lingers
   EXPECT_EQ(TestClient(server).exchange(request("POST", "/echo", "eleven byte")).status, 413);
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <regex>
 
-#include "tests/http/corpus.h"
 #include "tests/servers/configuration.h"
 #include "tests/servers/exchanges.h"
 
@@ -83,9 +82,7 @@ TEST_P(ConformanceTest, TheSameBytesOutWhenTheyComeOneByOne) {
 }
 
 TEST_P(ConformanceTest, TheSameBytesOutForTheCorpusOfTheParser) {
-  std::vector<Exchange> list;
-  for (const auto& conversation : test::corpus()) list.push_back({conversation.name, conversation.bytes, {}});
-  expect_equal_transcripts(start(), list, in_one_go);
+  expect_equal_transcripts(start(), parser_corpus(), in_one_go);
 }
 
 TEST_P(ConformanceTest, AnsweringByteByByteGivesTheBytesOfOneGo) {

@@ -121,6 +121,7 @@ TEST_P(ContainmentTest, ADrainWorksAfterACrash) {
   server.await_taken();
   server.signal(SIGTERM);
   EXPECT_EQ(bystander.read_answer().status, 200);
+  bystander.close();
   EXPECT_EQ(server.wait_exit(), exited(0));
   EXPECT_EQ(server.processes(), std::vector<pid_t>());
 }
@@ -134,6 +135,7 @@ TEST_P(ContainmentTest, TheWorkersOfAKilledParentGoAway) {
   server.await_taken();
   server.signal(SIGKILL);
   EXPECT_EQ(busy.read_answer().status, 200);  // to them it is a drain
+  busy.close();
   EXPECT_EQ(server.wait_exit(), killed_by(SIGKILL));
   EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
   EXPECT_TRUE(refuses(server.endpoint()));

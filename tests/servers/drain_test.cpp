@@ -81,10 +81,10 @@ TEST_P(DrainTest, ASignalToTheWholeGroupLosesNothing) {
 TEST_P(DrainTest, ABlockingHandlerIsWaitedFor) {
   auto server = start();
   TestClient client(server);
-  client.send(get("/block?ms=1000"));
+  client.send(get("/block?ms=400"));
   server.await_taken();
   server.signal(SIGTERM);
-  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_EQ(problem_of(client), "");
   EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
@@ -170,24 +170,26 @@ TEST_P(DrainTest, ALargeAnswerIsSentToItsEnd) {
   server.signal(SIGTERM);
   ASSERT_TRUE(eventually([&] { return refuses(server.endpoint()); }));
   EXPECT_EQ(client.read_answer().body.size(), 16'000'000u);
+  client.close();
   EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
 TEST_P(DrainTest, AStreamIsSentToItsEnd) {
   auto server = start();
   TestClient client(server);
-  client.send(get("/stream?chunks=10&interval_ms=100"));
+  client.send(get("/stream?chunks=5&interval_ms=100"));
   EXPECT_TRUE(client.readable());
   server.signal(SIGTERM);
   const auto answer = client.read_answer();
-  EXPECT_NE(answer.body.find("10 of 10"), std::string::npos) << answer.body;
+  client.close();
+  EXPECT_NE(answer.body.find("5 of 5"), std::string::npos) << answer.body;
   EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
 TEST_P(DrainTest, OneMoreRequestIsTheLastOfAPipeline) {
   auto server = start();
   TestClient client(server);
-  client.send(get("/sleep?ms=700") + get("/plaintext") + get("/plaintext"));
+  client.send(get("/sleep?ms=300") + get("/plaintext") + get("/plaintext"));
   server.await_taken();
   server.signal(SIGTERM);
   const auto answer = client.read_answer();
@@ -199,14 +201,13 @@ TEST_P(DrainTest, OneMoreRequestIsTheLastOfAPipeline) {
 }
 
 TEST_P(DrainTest, NewConnectionsAreRefused) {
-  auto server = start();
+  auto server = start({"--drain-timeout", "60s"});
   TestClient client(server);
-  client.send(get("/sleep?ms=1500"));
+  client.send(get("/sleep?ms=60000"));
   server.await_taken();
   server.signal(SIGTERM);
   EXPECT_TRUE(eventually([&] { return refuses(server.endpoint()); }));
   EXPECT_TRUE(server.running());
-  EXPECT_EQ(client.read_answer().status, 200);
 }
 
 TEST_P(DrainTest, ASecondSignalIsImmediate) {
@@ -236,7 +237,7 @@ TEST_P(DrainTest, WhatIsLeftAtTheDrainTimeoutIsCutAndCounted) {
 }
 
 TEST_P(DrainTest, AHungHandlerDoesNotOutliveTheDrainTimeout) {
-  auto server = start({"--drain-timeout", "500ms"});
+  auto server = start({"--drain-timeout", "100ms"});
   TestClient client(server);
   client.send(get("/block?ms=20000"));
   server.await_taken();
@@ -250,7 +251,7 @@ TEST_P(DrainTest, AHungHandlerDoesNotOutliveTheDrainTimeout) {
 TEST_P(DrainTest, ADrainWithoutALimitWaits) {
   auto server = start({"--drain-timeout", "0"});
   TestClient client(server);
-  client.send(get("/sleep?ms=1000"));
+  client.send(get("/sleep?ms=400"));
   server.await_taken();
   server.signal(SIGTERM);
   EXPECT_EQ(problem_of(client), "");

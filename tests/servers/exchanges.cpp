@@ -1,5 +1,6 @@
 #include "tests/servers/exchanges.h"
 
+#include "tests/http/corpus.h"
 #include "tests/servers/test_client.h"
 
 namespace quartet::suite {
@@ -141,6 +142,16 @@ std::vector<Exchange> exchanges() {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
+}
+
+std::vector<Exchange> parser_corpus() {
+  std::vector<Exchange> list;
+  for (const auto& conversation : test::corpus()) {
+    const auto& bytes = conversation.bytes;
+    const bool slow = bytes.find("/sleep") != std::string::npos || bytes.find("/stream") != std::string::npos;
+    if (!slow) list.push_back({conversation.name, bytes, {}});
+  }
+  return list;
 }
 
 }  // namespace quartet::suite

@@ -16,5 +16,7 @@ struct Exchange {
 
 /// Exchanges whose answers are the same in every configuration and at any time, except for Date.
 std::vector<Exchange> exchanges();
+/// The corpus of the parser, but for the routes that take their time.
+std::vector<Exchange> parser_corpus();
 
 }  // namespace quartet::suite

@@ -31,7 +31,6 @@ class FilesTest : public ServerTest {
     directory_ = ::mkdtemp(name.data());
     fs::create_directories(root() / "below");
     write_file(root() / "hello.txt", "hello");
-    write_file(root() / "big.bin", pattern(0, kBigSize));
     write_file(root() / "below" / "deep.html", "<p>deep");
     write_file(directory_ / "secret.txt", "secret");
     fs::create_symlink("../secret.txt", root() / "escape.txt");
@@ -40,6 +39,7 @@ class FilesTest : public ServerTest {
   ~FilesTest() override { fs::remove_all(directory_); }
 
   fs::path root() const { return directory_ / "root"; }
+  void add_big_file() const { write_file(root() / "big.bin", pattern(0, kBigSize)); }
   ServerProcess start_with_root(std::vector<std::string> options = {}) const {
     options.insert(options.end(), {"--root", root().string()});
     return start(options);
@@ -66,6 +66,7 @@ TEST_P(FilesTest, FilesInDirectoriesBelowTheRootAreServed) {
 }
 
 TEST_P(FilesTest, AFileLargerThanEveryBufferArrivesWhole) {
+  add_big_file();
   const auto server = start_with_root();
   TestClient client(server);
   const auto answer = client.get("/file/big.bin");
@@ -74,6 +75,7 @@ TEST_P(FilesTest, AFileLargerThanEveryBufferArrivesWhole) {
 }
 
 TEST_P(FilesTest, ASlowReaderGetsAllOfIt) {
+  add_big_file();
   const auto server = start_with_root();
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/file/big.bin", {"Range: bytes=0-3999999"}));
@@ -83,6 +85,7 @@ TEST_P(FilesTest, ASlowReaderGetsAllOfIt) {
 }
 
 TEST_P(FilesTest, ReadersThatStopReadingDelayNobody) {
+  add_big_file();
   const auto server = start_with_root();
   std::vector<TestClient> stalled;
   for (int i = 0; i < 5; ++i) stalled.emplace_back(server.endpoint(), 4096).send(get("/file/big.bin"));
@@ -91,6 +94,7 @@ TEST_P(FilesTest, ReadersThatStopReadingDelayNobody) {
 }
 
 TEST_P(FilesTest, PipelinedFilesComeInOrder) {
+  add_big_file();
   const auto server = start_with_root();
   TestClient client(server);
   client.send(get("/file/hello.txt") + get("/plaintext") + get("/file/big.bin") + get("/file/hello.txt"));
@@ -101,6 +105,7 @@ TEST_P(FilesTest, PipelinedFilesComeInOrder) {
 }
 
 TEST_P(FilesTest, HeadOfAFileSaysItsLength) {
+  add_big_file();
   const auto server = start_with_root();
   TestClient client(server);
   const auto answer = client.exchange(request("HEAD", "/file/big.bin"), /*head=*/true);
@@ -109,6 +114,7 @@ TEST_P(FilesTest, HeadOfAFileSaysItsLength) {
 }
 
 TEST_P(FilesTest, ARangeIsAPartialAnswer) {
+  add_big_file();
   const auto server = start_with_root();
   TestClient client(server);
   const auto middle = client.exchange(get("/file/big.bin", {"Range: bytes=1000000-1999999"}));

@@ -6,6 +6,7 @@
 
 #include "tests/http/mutator.h"
 #include "tests/servers/configuration.h"
+#include "tests/servers/exchanges.h"
 #include "tests/servers/process_table.h"
 
 namespace quartet::suite {
@@ -15,15 +16,10 @@ constexpr std::size_t kRequests = 10'000;
 constexpr std::size_t kAtOnce = 250;
 constexpr std::uint64_t kSeed = 20260729;
 
-/// The routes that take their time are left out: they would only make it slow.
 std::vector<std::string> originals() {
-  std::vector<std::string> quick;
-  for (const auto& conversation : test::corpus()) {
-    const auto& bytes = conversation.bytes;
-    if (bytes.find("/sleep") == std::string::npos && bytes.find("/stream") == std::string::npos)
-      quick.push_back(bytes);
-  }
-  return quick;
+  std::vector<std::string> list;
+  for (const auto& exchange : parser_corpus()) list.push_back(exchange.bytes);
+  return list;
 }
 
 using MalformedTest = ServerTest;

@@ -16,6 +16,7 @@ TEST_P(ModelsTest, ASleepingRequestDelaysNobody) {
   sleeper.send(get("/sleep?ms=60000"));
   server.await_taken();
   EXPECT_EQ(other.get("/plaintext").status, 200);
+  EXPECT_EQ(other.get("/sleep?ms=10").status, 200);
 }
 
 TEST_P(ModelsTest, SleepsOfManyClientsOverlap) {
@@ -25,16 +26,6 @@ TEST_P(ModelsTest, SleepsOfManyClientsOverlap) {
   for (int i = 0; i < 40; ++i) sleepers.emplace_back(server).send(get("/sleep?ms=500"));
   for (auto& sleeper : sleepers) EXPECT_EQ(sleeper.read_answer().status, 200);
   EXPECT_LT(Clock::now() - start_time, 15s);  // one after the other they take 20 s
-}
-
-TEST_P(ModelsTest, SleepsEndInTheOrderOfTheirLength) {
-  const auto server = start();
-  TestClient slow(server), fast(server);
-  slow.send(get("/sleep?ms=3000"));
-  server.await_taken();
-  EXPECT_EQ(fast.get("/sleep?ms=10").status, 200);
-  EXPECT_TRUE(slow.silent_for(0ms));
-  EXPECT_EQ(slow.read_answer().status, 200);
 }
 
 TEST_P(ModelsTest, ABlockingHandlerHoldsUpALoopAndNobodyElse) {
@@ -48,7 +39,6 @@ TEST_P(ModelsTest, ABlockingHandlerHoldsUpALoopAndNobodyElse) {
   server.await_taken();
   other.get("/plaintext");
   EXPECT_EQ(Clock::now() - start_time >= 2s, GetParam().loop());
-  EXPECT_EQ(blocker.read_answer().status, 200);
 }
 
 TEST_P(ModelsTest, AClientBeyondThePoolWaitsForAWorker) {
@@ -90,16 +80,15 @@ TEST_P(ModelsTest, AnswersBeforeABlockingOneAreNotDelayed) {
   EXPECT_LT(Clock::now() - start_time, 5s);
 }
 
-TEST_P(ModelsTest, AnEndlessPipelineDoesNotStarveTheOthers) {
+TEST_P(ModelsTest, ALongPipelineDoesNotStarveTheOthers) {
   const auto server = start();
   TestClient greedy(server), other(server);
   std::string pipeline;
-  for (int i = 0; i < 900; ++i) pipeline += get("/cpu?units=1000");  // about 15 ms each
-  greedy.send(pipeline);
+  for (int i = 0; i < 900; ++i) pipeline += get("/cpu?units=300");  // milliseconds each
+  greedy.send(pipeline + get("/plaintext", {"Connection: close"}));
   EXPECT_TRUE(greedy.readable());
-  const auto start_time = Clock::now();
   EXPECT_EQ(other.get("/plaintext").status, 200);
-  EXPECT_LT(Clock::now() - start_time, 10s);  // the whole pipeline takes longer
+  EXPECT_EQ(port_queues(server.port()).connections, 2u) << "the pipeline was served to its end before";
 }
 
 TEST_P(ModelsTest, IdleConnectionsCostNoProcessorTime) {
@@ -107,8 +96,8 @@ TEST_P(ModelsTest, IdleConnectionsCostNoProcessorTime) {
   std::vector<TestClient> idle;
   for (int i = 0; i < 10; ++i) idle.emplace_back(server).get("/plaintext");
   const auto before = server.cpu_time();
-  EXPECT_TRUE(idle.front().silent_for(1s));
-  EXPECT_LT(server.cpu_time() - before, 300ms);
+  EXPECT_TRUE(idle.front().silent_for(500ms));
+  EXPECT_LT(server.cpu_time() - before, 200ms);
 }
 
 }  // namespace

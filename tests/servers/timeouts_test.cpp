@@ -107,7 +107,7 @@ TEST_P(TimeoutsTest, ABodyThatMakesProgressMayTakeLonger) {
   TestClient client(server);
   client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 20001\r\n\r\n" +
               std::string(20'000, 'b'));
-  EXPECT_TRUE(client.silent_for(1s));  // 20,000 bytes have bought 20 s
+  EXPECT_TRUE(client.silent_for(700ms));  // 20,000 bytes have bought 20 s
   EXPECT_EQ(client.exchange("b").body.size(), 20'001u);
 }
 
@@ -129,7 +129,7 @@ TEST_P(TimeoutsTest, ASlowReaderThatMakesProgressIsNotCut) {
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/bytes?n=16000000"));
   EXPECT_TRUE(client.readable());
-  EXPECT_EQ(TestClient(server).get("/sleep?ms=1000").status,
+  EXPECT_EQ(TestClient(server).get("/sleep?ms=700").status,
             200);  // what the buffers took has bought more than this
   EXPECT_EQ(client.read_answer().body.size(), 16'000'000u);
 }
@@ -138,7 +138,7 @@ TEST_P(TimeoutsTest, ASlowHandlerIsNoTimeout) {
   const auto server = start({"--header-timeout", "200ms", "--body-timeout", "200ms", "--keep-alive-timeout",
                              "200ms", "--write-timeout", "200ms"});
   TestClient client(server);
-  EXPECT_EQ(client.get("/sleep?ms=1000").status, 200);
+  EXPECT_EQ(client.get("/sleep?ms=600").status, 200);
 }
 
 /// @return whether the client saw the end while the server still had the connection
@@ -164,7 +164,7 @@ TEST_P(TimeoutsTest, ALingeringCloseEndsWithoutTheClientsHelp) {
 TEST_P(TimeoutsTest, NoTimeoutDisturbsAnotherConnection) {
   const auto server = start({"--header-timeout", "400ms"});
   TestClient slow(server), victim(server);
-  slow.send(get("/sleep?ms=1500"));
+  slow.send(get("/sleep?ms=800"));
   victim.send("GET /");
   expect_408(victim);
   EXPECT_EQ(slow.read_answer().status, 200);
