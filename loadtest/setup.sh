@@ -128,7 +128,7 @@ quartet_build() (
   if { quartet_configure "$1" && quartet_compile "$@"; } 2>&1 | tee "$log" | quartet_show_progress; then
     echo "built build/$1 in $((SECONDS - started)) s" >&2
   else
-    grep -vE '^\[[0-9/]+\] |^-- ' "$log" | head -n 200 >&2
+    grep -vE '^\[[0-9/]+\] |^-- |^Preset|^  CMAKE_|^$' "$log" | head -n 200 >&2
     echo "$0: cannot build the preset $1 (all of the output: $log)" >&2
     exit 1
   fi

@@ -211,14 +211,14 @@ Outcome Connection::handle_request() {
   }
 }
 
-void Connection::begin_answer(Response response, Moment now) {
+void Connection::begin_answer(const Response& response, Moment now) {
   append_answer_head(response, Framing::length, response.body.size(), now);
   if (!parser_.is_head() && has_body(response.status)) output_->append(response.body);
   end_request(answer_keeps_alive_, now);
 }
 
 void Connection::begin_answer(Delay delay, Moment now) {
-  if (delay.duration <= milliseconds::zero()) return begin_answer(std::move(delay.response), now);
+  if (delay.duration <= milliseconds::zero()) return begin_answer(delay.response, now);
   wake_ = now.steady + delay.duration;
   delayed_ = std::move(delay.response);
 }
@@ -355,9 +355,9 @@ void Connection::on_tick(Moment now) {
 void Connection::wake_up(Moment now) {
   wake_.reset();
   if (!delayed_) return;  // a stream's next part is run by the model
-  Response response = std::move(*delayed_);
+  const Response response = std::move(*delayed_);
   delayed_.reset();
-  begin_answer(std::move(response), now);
+  begin_answer(response, now);
 }
 
 void Connection::give_up_reading(Moment now) {

@@ -107,7 +107,7 @@ class Connection {
 
   std::optional<Response> answer_without_handler() const;
   Outcome handle_request();
-  void begin_answer(Response response, Moment now);
+  void begin_answer(const Response& response, Moment now);
   void begin_answer(Delay delay, Moment now);
   void begin_answer(FileResponse response, Moment now);
   void begin_answer(Stream stream, Moment now);

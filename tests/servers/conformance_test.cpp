@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
+#include <string_view>
 
 #include "tests/servers/configuration.h"
 #include "tests/servers/exchanges.h"
@@ -13,11 +13,16 @@ namespace {
 using ConformanceTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(ConformanceTest);
 
-/// All that the server says on one connection, except the time.
+/// The same without the values of Date fields, which have one length (RFC 9110, 5.6.7).
 std::string masked(std::string bytes) {
-  static const std::regex date(
-      R"(\r\nDate: [A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT\r\n)");
-  return std::regex_replace(bytes, date, "\r\nDate: *\r\n");
+  constexpr std::string_view kDate = "\r\nDate: ", kValue = "Sun, 06 Nov 1994 08:49:37 GMT",
+                             kEnd = " GMT\r\n";
+  for (auto at = bytes.find(kDate); at != std::string::npos; at = bytes.find(kDate, at + 1)) {
+    const auto value = at + kDate.size();
+    EXPECT_EQ(bytes.find(kEnd, value) + kEnd.size(), value + kValue.size() + 2) << bytes.substr(at, 60);
+    bytes.replace(value, kValue.size(), "*");
+  }
+  return bytes;
 }
 
 /// How the bytes of an exchange reach the server.

@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <map>
-#include <regex>
 #include <stdexcept>
 
 #include "tests/servers/configuration.h"
@@ -231,7 +230,7 @@ TEST_P(DrainTest, WhatIsLeftAtTheDrainTimeoutIsCutAndCounted) {
   server.signal(SIGTERM);
   EXPECT_EQ(server.wait_exit(10s), exited(3));
   EXPECT_GE(Clock::now() - start_time, 500ms);
-  EXPECT_TRUE(std::regex_search(server.err(), std::regex(R"(\b3 connections? .*cut)"))) << server.err();
+  EXPECT_NE(server.err().find(" 3 connections cut\n"), std::string::npos) << server.err();
   EXPECT_EQ(server.processes(), std::vector<pid_t>());
   for (auto& client : clients) EXPECT_EQ(client.read_to_end().bytes, "");
 }

@@ -1,8 +1,8 @@
 #include "tests/servers/server_process.h"
 
 #include <cstdlib>
-#include <regex>
 #include <stdexcept>
+#include <string_view>
 
 #include "tests/servers/process_table.h"
 
@@ -12,6 +12,19 @@ namespace {
 std::string bin_directory() {
   const char* chosen = std::getenv("QUARTET_BIN");
   return chosen != nullptr ? chosen : QUARTET_BIN_DIRECTORY;
+}
+
+/// "listening on 127.0.0.1:8080\n", "listening on [::1]:8080\n"; that and nothing else.
+Endpoint parse_announcement(const std::string& out) {
+  constexpr std::string_view kStart = "listening on ";
+  const auto colon = out.rfind(':');
+  const auto port = colon == std::string::npos ? 0 : std::atoi(out.c_str() + colon + 1);
+  if (!out.starts_with(kStart) || !out.ends_with(std::to_string(port) + "\n")) {
+    throw std::runtime_error("no server: stdout \"" + out + '"');
+  }
+  auto host = out.substr(kStart.size(), colon - kStart.size());
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return {host, port};
 }
 
 }  // namespace
@@ -28,11 +41,7 @@ Command server_command(const std::string& executable, std::vector<std::string> a
 
 ServerProcess::ServerProcess(const Command& command) : ChildProcess(command) {
   eventually([this] { return out().ends_with('\n') || !running(); });
-  static const std::regex line(R"(listening on \[?([0-9a-fA-F:.]+?)\]?:(\d+)\n)");
-  std::smatch match;
-  const auto text = out();
-  if (!std::regex_match(text, match, line)) throw std::runtime_error("no server: stdout \"" + text + '"');
-  endpoint_ = {match[1], std::stoi(match[2])};
+  endpoint_ = parse_announcement(out());
 }
 
 void ServerProcess::await_taken() const {
