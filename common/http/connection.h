@@ -85,7 +85,8 @@ class Connection {
   Output output() const;
   /// When on_tick() has something to do; TimePoint::max() for never.
   TimePoint deadline() const;
-  /// The answer begun by the last run() is not completely written.
+  /// The answer begun by the last run(), or a refusal or 100 (Continue) of the parser's, is not completely
+  /// written.
   bool answering() const;
   /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline,
   /// because a plain close would let a reset overtake the answer (RFC 9112, 9.6).

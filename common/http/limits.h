@@ -13,7 +13,7 @@ struct Limits {
   /// Bytes of all field lines (and of trailers and chunk extensions, which an attacker can repeat as well):
   /// four times what browsers send with large cookies. Above: 431.
   std::size_t max_header_bytes = 32768;
-  /// Field lines in a head or in trailers; bounds the work of looking one up. As in Apache
+  /// Field lines of a request, head and trailers together; bounds the work of looking one up. As in Apache
   /// (LimitRequestFields).
   std::size_t max_headers = 100;
   /// Bytes of a request body, which is buffered whole: what one connection may make a worker hold. Above:

@@ -30,7 +30,7 @@ class Router {
  public:
   /// The path must not be there yet.
   void add(Route route);
-  /// The route for a decoded path, whatever its methods; null for a 404.
+  /// The first route that fits a decoded path, whatever its methods; null for a 404.
   const Route* find(std::string_view path) const;
   /// In the order of their addition.
   std::span<const Route> routes() const { return routes_; }
