@@ -8,8 +8,8 @@
 #include <atomic>
 #include <cerrno>
 #include <latch>
-#include <list>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -22,9 +22,6 @@
 namespace quartet {
 namespace {
 
-/// Handlers that run for one client before the others get their turn.
-constexpr int kRunsInTurn = 64;
-
 struct Session;
 
 /// One thread and its loop.
@@ -34,7 +31,7 @@ struct Worker {
   app::Server& server;
   http::Slot* slot = nullptr;
   std::array<char, net::kReadBuffer> buffer;  // of whoever reads: idle clients have none
-  std::list<Session*> sessions;
+  std::set<Session*> sessions;
   bool draining = false;
   std::size_t cut = 0;
   asio::io_context context{1};  // last: the coroutines that it destroys refer to the rest
@@ -46,16 +43,15 @@ struct Session {
       : worker(its_worker),
         socket(std::move(accepted)),
         connection(worker.server.service, *worker.slot, net::now()) {
-    self = worker.sessions.insert(worker.sessions.end(), this);
+    worker.sessions.insert(this);
   }
-  ~Session() { worker.sessions.erase(self); }
+  ~Session() { worker.sessions.erase(this); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   Worker& worker;
   Socket socket;
   http::Connection connection;
-  std::list<Session*>::iterator self;
 };
 
 Task serve_client(Worker& worker, Socket socket) {
@@ -81,7 +77,7 @@ Task serve_client(Worker& worker, Socket socket) {
         break;
       }
       case http::Want::run:
-        if (runs++ == kRunsInTurn) {
+        if (runs++ == net::kRunsInTurn) {
           runs = 0;
           co_await asio::post(use_awaitable);
         }

@@ -11,7 +11,6 @@
 #include <memory>
 #include <set>
 #include <utility>
-#include <vector>
 
 #include "common/app/log.h"
 #include "common/app/server.h"
@@ -21,8 +20,6 @@
 namespace quartet {
 namespace {
 
-/// Handlers that run for one client before the others get their turn.
-constexpr int kRunsInTurn = 64;
 constexpr int kEventsInTurn = 256;
 
 struct Client {
@@ -34,7 +31,6 @@ struct Client {
   std::list<Client>::iterator self;
   std::uint32_t interest = EPOLLIN;  // as epoll knows it
   bool readable = false;             // as far as we know: a short read emptied the socket
-  bool yielded = false;              // waits for another turn, whatever the socket does
 };
 
 /// Reactor: level-triggered, interest changed only where it must be.
@@ -75,15 +71,10 @@ class Loop {
     if (!draining_ && server_.shutdown.requested())
       begin_drain();  // first: the answers to these events are the last
     for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)]);
-    for (Client* client : std::exchange(yielded_, {})) {
-      client->yielded = false;
-      step(*client);
-    }
   }
 
   /// How long epoll may wait, in milliseconds, rounded up: nobody wakes too early.
   int patience() const {
-    if (!yielded_.empty()) return 0;
     if (clients_.empty() && !accept_paused_) return -1;
     auto until = next_sweep_;
     if (!sleepers_.empty()) until = std::min(until, sleepers_.begin()->first);
@@ -95,7 +86,6 @@ class Loop {
     if (event.data.ptr == &server_.listener) return accept_clients();
     if (event.data.ptr == &server_.shutdown) return;  // has done its work by waking us
     Client& client = *static_cast<Client*>(event.data.ptr);
-    if (client.yielded) return;
     if ((event.events & ~EPOLLOUT) != 0) client.readable = true;
     if (client.connection.want() != http::Want::sleep) return step(client);
     if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) return drop(client);  // nobody is left to answer
@@ -113,7 +103,7 @@ class Loop {
           read(client);
           break;
         case http::Want::run:
-          if (runs++ == kRunsInTurn) return yield(client);
+          if (runs++ == net::kRunsInTurn) return park(client, EPOLLOUT);  // at once, unless it does not read
           connection.run(net::now());
           break;
         case http::Want::write: {
@@ -142,11 +132,6 @@ class Loop {
     control(EPOLL_CTL_MOD, client.socket.get(), interest, &client);
   }
 
-  void yield(Client& client) {
-    client.yielded = true;
-    yielded_.push_back(&client);
-  }
-
   void drop(Client& client) {
     if (client.connection.want() == http::Want::sleep)
       sleepers_.erase({client.connection.deadline(), &client});
@@ -169,8 +154,9 @@ class Loop {
     pause_accepting(false);
     for (auto next = clients_.begin(); next != clients_.end();) {
       Client& client = *next++;
-      if (client.yielded || client.connection.want() == http::Want::sleep) continue;
-      if (now.steady < client.connection.deadline()) continue;
+      const http::Want want = client.connection.want();
+      if (want == http::Want::sleep || (want != http::Want::run && now.steady < client.connection.deadline()))
+        continue;
       client.connection.on_tick(now);
       step(client);
     }
@@ -218,7 +204,6 @@ class Loop {
   net::Fd epoll_;
   std::list<Client> clients_;
   std::set<Sleeper> sleepers_;
-  std::vector<Client*> yielded_;
   http::TimePoint next_sweep_{};
   bool accept_paused_ = false;
   bool draining_ = false;

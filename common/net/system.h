@@ -9,6 +9,8 @@ namespace quartet::net {
 
 /// How often a waiting worker looks at deadlines and at the shutdown flag, in every model.
 inline constexpr std::chrono::milliseconds kTick{100};
+/// Handlers that a loop runs for one client before the others get their turn.
+inline constexpr int kRunsInTurn = 64;
 
 /// Not now: try again when the descriptor is ready (EAGAIN, EWOULDBLOCK) or the signal is handled (EINTR).
 bool is_transient(int error);
