@@ -1,13 +1,13 @@
 #pragma once
 
 #include "common/app/options.h"
-#include "common/app/slots.h"
+#include "common/app/scoreboard.h"
 #include "common/http/router.h"
 
 namespace quartet::app {
 
 /// The demo routes, the same in every model; see the index at "/".
-void add_demo_routes(http::Router& router, const SlotTable& slots);
+void add_demo_routes(http::Router& router, const Scoreboard& scoreboard);
 /// GET /file/NAME below `root`: sendfile, Range, ETag, conditional requests (RFC 9110, 13 and 14).
 void add_file_route(http::Router& router, const std::filesystem::path& root);
 /// POST /fault/...: what a bug does to the server. Only with --enable-faults.

@@ -119,14 +119,14 @@ TEST(RunServer, SurvivesAClientThatLeft) {
 TEST(RunServer, HasSlotsForTwoProcessesPerConnection) {
   const auto enough = [](Server& server) {
     const auto& options = server.options;
-    return server.slots.all().size() >= options.workers + 2 * options.limits.max_connections ? 0 : 1;
+    return server.scoreboard.all().size() >= options.workers + 2 * options.limits.max_connections ? 0 : 1;
   };
   EXPECT_EQ(run({"--workers", "500"}, enough, kFork).exit_status(), 0);
   EXPECT_EQ(run({"--max-connections", "1"}, enough).exit_status(), 0);
 }
 
 TEST(RunServer, StartsWithoutAConnectionLimit) {
-  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.slots.all().size() < 1000; })
+  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
                 .exit_status(),
             0);
 }
@@ -164,7 +164,7 @@ TEST(Ballast, IsAStartUpErrorWhenThereIsNotThatMuch) {
 
 TEST(Drained, ExitsCleanlyWhenNothingWasCut) {
   const Captured ended = run({}, [](Server& server) {
-    server.slots.take();
+    server.scoreboard.take();
     return drained(server);
   });
   EXPECT_EQ(ended.exit_status(), kDrained);
@@ -174,10 +174,10 @@ TEST(Drained, ExitsCleanlyWhenNothingWasCut) {
 TEST(Drained, CountsWhatAllWorkersCut) {
   const auto cut = [](std::uint64_t first, std::uint64_t second) {
     return run({}, [=](Server& server) {
-      http::add(server.slots.take().cut, first);
-      http::Slot& left = server.slots.take();
+      http::add(server.scoreboard.take().cut, first);
+      http::Slot& left = server.scoreboard.take();
       http::add(left.cut, second);
-      SlotTable::release(left);
+      Scoreboard::release(left);
       return drained(server);
     });
   };
@@ -188,7 +188,7 @@ TEST(Drained, CountsWhatAllWorkersCut) {
 
 TEST(Drained, CountsWhatIsStillOpen) {
   const Captured ended = run({}, [](Server& server) {
-    http::add(server.slots.take().cut, 1);
+    http::add(server.scoreboard.take().cut, 1);
     return drained(server, 2);
   });
   EXPECT_EQ(ended.exit_status(), kCut);

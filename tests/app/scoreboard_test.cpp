@@ -1,4 +1,4 @@
-#include "common/app/slots.h"
+#include "common/app/scoreboard.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -28,8 +28,8 @@ pid_t fork_child(const Body& body) {
 
 void reap(pid_t child) { net::check(::waitpid(child, nullptr, 0), "waitpid"); }
 
-TEST(SlotTable, GivesEveryTakerItsOwnSlot) {
-  SlotTable slots(3);
+TEST(Scoreboard, GivesEveryTakerItsOwnSlot) {
+  Scoreboard slots(3);
   const Slot& first = slots.take();
   const Slot& second = slots.take();
   EXPECT_NE(&first, &second);
@@ -40,30 +40,30 @@ TEST(SlotTable, GivesEveryTakerItsOwnSlot) {
   EXPECT_EQ(second.generation, 1u);
 }
 
-TEST(SlotTable, NamesTheThreadThatTakes) {
-  SlotTable slots(1);
+TEST(Scoreboard, NamesTheThreadThatTakes) {
+  Scoreboard slots(1);
   std::thread([&] { EXPECT_EQ(slots.take().thread, ::gettid()); }).join();
   EXPECT_NE(slots.all()[0].thread, ::gettid());
 }
 
-TEST(SlotTable, ThrowsWhenAllAreTaken) {
-  SlotTable slots(2);
+TEST(Scoreboard, ThrowsWhenAllAreTaken) {
+  Scoreboard slots(2);
   slots.take();
   slots.reserve();
   EXPECT_THROW(slots.take(), std::runtime_error);
   EXPECT_THROW(slots.reserve(), std::runtime_error);
 }
 
-TEST(SlotTable, ThrowsWhenItCannotBeMapped) {
-  EXPECT_THROW(SlotTable(SIZE_MAX / sizeof(Slot)), std::system_error);
+TEST(Scoreboard, ThrowsWhenItCannotBeMapped) {
+  EXPECT_THROW(Scoreboard(SIZE_MAX / sizeof(Slot)), std::system_error);
 }
 
-TEST(SlotTable, KeepsCountersAndClearsGaugesOnRelease) {
-  SlotTable slots(1);
+TEST(Scoreboard, KeepsCountersAndClearsGaugesOnRelease) {
+  Scoreboard slots(1);
   Slot& slot = slots.take();
   http::add(slot.requests, 7);
   http::add(slot.gauge(Phase::running), 2);
-  SlotTable::release(slot);
+  Scoreboard::release(slot);
   EXPECT_EQ(slot.process, 0);
   EXPECT_EQ(slot.thread, 0);
   EXPECT_EQ(slot.gauge(Phase::running), 0u);
@@ -73,29 +73,29 @@ TEST(SlotTable, KeepsCountersAndClearsGaugesOnRelease) {
   EXPECT_EQ(again.generation, 2u);
 }
 
-TEST(SlotTable, CountsOpenConnectionsOverAllSlots) {
-  SlotTable slots(3);
+TEST(Scoreboard, CountsOpenConnectionsOverAllSlots) {
+  Scoreboard slots(3);
   http::add(slots.take().gauge(Phase::idle), 3);
   http::add(slots.take().gauge(Phase::writing), 2);
   EXPECT_EQ(slots.open_connections(), 5u);
-  SlotTable::release(slots.all()[0]);
+  Scoreboard::release(slots.all()[0]);
   EXPECT_EQ(slots.open_connections(), 2u);
 }
 
-TEST(SlotTable, RemembersWhichSlotsWereUsed) {
-  SlotTable slots(5);
+TEST(Scoreboard, RemembersWhichSlotsWereUsed) {
+  Scoreboard slots(5);
   EXPECT_TRUE(slots.used().empty());
   slots.take();
   Slot& second = slots.take();
-  SlotTable::release(second);
+  Scoreboard::release(second);
   EXPECT_EQ(slots.used().size(), 2u);
 }
 
-TEST(SlotTable, IsSharedWithForkedProcesses) {
-  SlotTable slots(2);
+TEST(Scoreboard, IsSharedWithForkedProcesses) {
+  Scoreboard slots(2);
   Slot& slot = slots.reserve();
   const pid_t child = fork_child([&] {
-    SlotTable::own(slot);
+    Scoreboard::own(slot);
     http::add(slot.requests);
   });
   slot.process = child;
@@ -107,8 +107,8 @@ TEST(SlotTable, IsSharedWithForkedProcesses) {
   EXPECT_EQ(slot.process, 0);
 }
 
-TEST(SlotTable, FreesTheSlotOfAChildThatDiedBeforeItOwnedIt) {
-  SlotTable slots(2);
+TEST(Scoreboard, FreesTheSlotOfAChildThatDiedBeforeItOwnedIt) {
+  Scoreboard slots(2);
   Slot& slot = slots.reserve();
   const pid_t child = fork_child([] {});
   slot.process = child;
@@ -116,8 +116,8 @@ TEST(SlotTable, FreesTheSlotOfAChildThatDiedBeforeItOwnedIt) {
   EXPECT_EQ(slots.release_process(child), &slot);
 }
 
-TEST(SlotTable, FreesTheSlotThatAChildTookItself) {
-  SlotTable slots(2);
+TEST(Scoreboard, FreesTheSlotThatAChildTookItself) {
+  Scoreboard slots(2);
   const pid_t child = fork_child([&] { http::add(slots.take().gauge(Phase::reading)); });
   reap(child);
   EXPECT_EQ(slots.open_connections(), 1u);
@@ -125,26 +125,26 @@ TEST(SlotTable, FreesTheSlotThatAChildTookItself) {
   EXPECT_EQ(slots.open_connections(), 0u);
 }
 
-TEST(SlotTable, HasNothingToFreeForAProcessWithoutASlot) {
-  SlotTable slots(2);
+TEST(Scoreboard, HasNothingToFreeForAProcessWithoutASlot) {
+  Scoreboard slots(2);
   slots.take();
   EXPECT_EQ(slots.release_process(::getppid()), nullptr);
   EXPECT_EQ(slots.all()[0].process, ::getpid());
 }
 
 /// Takes and releases a contended slot many times. @return whether it was always alone
-bool always_alone(SlotTable& slots) {
+bool always_alone(Scoreboard& slots) {
   for (int round = 0; round < 20'000; ++round) {
     Slot& slot = slots.take();
     const bool alone = slot.process == ::getpid() && slot.requests.exchange(1) == 0;
     if (!alone || slot.requests.exchange(0) != 1) return false;
-    SlotTable::release(slot);
+    Scoreboard::release(slot);
   }
   return true;
 }
 
-TEST(SlotTable, NeverGivesOneSlotToTwoProcesses) {
-  SlotTable slots(64);
+TEST(Scoreboard, NeverGivesOneSlotToTwoProcesses) {
+  Scoreboard slots(64);
   std::array<pid_t, 4> children{};
   for (pid_t& child : children) {
     child = fork_child([&] {
@@ -166,8 +166,8 @@ std::size_t shared_memory_kib() {
   return 0;
 }
 
-TEST(SlotTable, CostsNoMemoryForSlotsThatNobodyTook) {
-  SlotTable slots(1'000'000);
+TEST(Scoreboard, CostsNoMemoryForSlotsThatNobodyTook) {
+  Scoreboard slots(1'000'000);
   const std::size_t before = shared_memory_kib();
   slots.take();
   EXPECT_EQ(slots.open_connections(), 0u);
