@@ -213,8 +213,11 @@ TEST_P(SupervisionTest, TheScoreboardSaysWhichRequestKilledAWorker) {
 TEST_P(SupervisionTest, StatsRememberTheDead) {
   const auto server = start(supervised());
   crash(server);
-  const auto stats = json::parse(TestClient(server).get("/stats").body);
-  EXPECT_GE(stats["server"]["deaths"], 1);
+  json stats;
+  EXPECT_TRUE(eventually([&] {
+    stats = json::parse(TestClient(server).get("/stats").body);
+    return stats["server"]["deaths"] > 0;
+  }));
   const auto& workers = stats["workers"];
   const auto died = std::find_if(workers.begin(), workers.end(), [](const json& worker) {
     return !worker["last_death"].is_null() && worker["last_death"]["request"] == "POST /fault/segv";
