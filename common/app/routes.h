@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/app/options.h"
+#include "common/app/sessions.h"
 #include "common/app/slots.h"
 #include "common/http/router.h"
 
@@ -8,6 +9,10 @@ namespace quartet::app {
 
 /// The demo routes, the same in every model; see the index at "/".
 void add_demo_routes(http::Router& router, const SlotTable& slots);
+/// /counter and /session/ID: who shares memory with whom. `shared` must have been mapped before any fork.
+void add_state_routes(http::Router& router, SharedSessions& shared);
+/// GET /layout: where code, data, heap and stack of the process lie that answers.
+void add_layout_route(http::Router& router);
 /// GET /file/NAME below `root`: sendfile, Range, ETag, conditional requests (RFC 9110, 13 and 14).
 void add_file_route(http::Router& router, const std::filesystem::path& root);
 /// POST /fault/...: what a bug does to the server. Only with --enable-faults.

@@ -59,8 +59,11 @@ std::size_t slot_count(const Options& options) {
   return 2 * connections + 2 * options.workers + kSpare;
 }
 
-void add_routes(http::Router& router, const Options& options, const SlotTable& slots) {
+void add_routes(http::Router& router, const Options& options, const SlotTable& slots,
+                SharedSessions& sessions) {
   add_demo_routes(router, slots);
+  add_state_routes(router, sessions);
+  add_layout_route(router);
   if (!options.root.empty()) add_file_route(router, options.root);
   if (options.enable_faults) add_fault_routes(router);
 }
@@ -76,8 +79,9 @@ int run(const Options& options, const Serve& serve) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is EPIPE
   SlotTable slots(slot_count(options));
+  SharedSessions sessions;
   http::Router router;
-  add_routes(router, options, slots);
+  add_routes(router, options, slots, sessions);
   const http::Service service = make_service(router, options);
   const Ballast ballast(options.ballast);
   net::Shutdown shutdown(options.limits.drain_timeout);
