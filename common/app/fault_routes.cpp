@@ -38,7 +38,7 @@ Outcome abort_process(const Request&, const Slot&) { std::abort(); }
 // words to its parent.
 Outcome exit_process(const Request&, const Slot&) { ::_exit(1); }
 
-Outcome throw_error(const Request&, const Slot&) { throw std::runtime_error("as asked for by /fault/throw"); }
+Outcome throw_error(const Request&, const Slot&) { throw std::runtime_error("as asked for"); }
 
 // Behind a noexcept nobody can catch it, not even run().
 Outcome throw_uncaught(const Request& request,

@@ -30,16 +30,18 @@ code, .address, .line { font-family: ui-monospace, "DejaVu Sans Mono", monospace
 .bar { position: relative; display: flex; flex-direction: column; border: 1px solid #8891a5;
   margin-top: -1px; }
 .bar > div { min-height: 2px; }
-.x { background: #c9d8f5; } .w { background: #fbe7bd; } .r { background: #e6e9ef; }
+.x { background: #c9d8f5; } .w { background: #fbe7bd; } .s { background: #bfe6d3; } .r { background: #e6e9ef; }
 .n { background: repeating-linear-gradient(45deg, #fff 0 4px, #d5dae4 4px 6px); }
 .bar > i { position: absolute; left: 0; right: -.7rem; height: 3px; margin-top: -1px; background: var(--c); }
+code { font-size: .8rem; white-space: nowrap; margin-left: .2rem; }
 .labels { padding: .05rem 0 .15rem; min-width: 0; overflow-wrap: anywhere; }
 .quiet { color: #5b6478; font-size: .87rem; }
 .pin { width: fit-content; margin: .15rem 0; padding: .05rem .6rem; border-left: .4rem solid var(--c);
   background: #f2f4f8; background: color-mix(in srgb, var(--c) 13%, #fff); border-radius: 0 .3rem .3rem 0; font-size: .92rem; }
 .pin .address { color: #1d2330; margin: 0 .4rem; }
 .gap .bar { border: 0; border-left: 2px dotted #b4bccb; border-right: 2px dotted #b4bccb; margin: 0;
-  min-height: 2.1rem; }
+  min-height: 2.4rem; justify-content: center; }
+.gap .bar::after { content: "\2248"; font-size: 1.7rem; line-height: 1; color: #8891a5; text-align: center; }
 .gap .labels { align-self: center; }
 dl { margin: 0; }
 dt { margin-top: .6rem; font-weight: 600; }
@@ -117,18 +119,17 @@ std::vector<Block> blocks_of(const Layout& layout) {
 
 /// The class that colours it.
 char kind_of(const Mapping& mapping) {
-  const std::string& permissions = mapping.permissions;
-  for (const std::size_t i : {2, 1, 0}) {
-    if (permissions[i] != '-') return permissions[i];
-  }
-  return 'n';
+  const std::string_view permissions = mapping.permissions;  // "rwxp": p for private, s for shared
+  if (permissions[2] == 'x') return 'x';
+  if (permissions[1] == 'w') return permissions[3] == 's' ? 's' : 'w';
+  return permissions[0] == 'r' ? 'r' : 'n';
 }
 
 std::string permissions_of(const Block& block) {
   std::set<std::string_view> seen;
   std::string list;
   for (const Mapping& mapping : block.mappings) {
-    if (seen.insert(mapping.permissions).second) list += (list.empty() ? "" : " ") + mapping.permissions;
+    if (seen.insert(mapping.permissions).second) list += fmt::format(" <code>{}</code>", mapping.permissions);
   }
   return list;
 }
@@ -136,20 +137,33 @@ std::string permissions_of(const Block& block) {
 /// "/usr/lib/libc.so.6" -> "libc.so.6"
 std::string_view short_name(std::string_view name) {
   if (name.empty()) return "anonymous";
+  if (name == "/dev/zero (deleted)") return "anonymous, shared with forked processes";  // as mmap(2) makes it
   return name.substr(name.rfind('/') + 1);
 }
 
+/// Where the landmarks of a block are drawn, in percent of the bar from its top: apart, and inside.
+std::vector<double> places_of(const Block& block) {
+  constexpr double kApart = 7;
+  std::vector<double> places;
+  for (std::size_t i = 0; i < block.landmarks.size(); ++i) {
+    const auto from_top = static_cast<double>(block.end() - block.landmarks[i]->address);
+    const double place = 100 * from_top / static_cast<double>(block.end() - block.begin());
+    const double lowest = 95 - kApart * static_cast<double>(block.landmarks.size() - 1 - i);
+    places.push_back(std::max(std::min(place, lowest), (i == 0 ? 0 : places.back()) + kApart));
+  }
+  return places;
+}
+
 std::string bar(const Block& block) {
-  std::string html =
-      fmt::format("<div class=\"bar\" style=\"height:{:.0f}px\">", height_of(block.end() - block.begin()));
+  std::string html = fmt::format("<div class=\"bar\" style=\"min-height:{:.0f}px\">",
+                                 height_of(block.end() - block.begin()));
   for (auto mapping = block.mappings.rbegin(); mapping != block.mappings.rend(); ++mapping)
     html += fmt::format("<div class=\"{}\" style=\"flex:{:.0f}\"></div>", kind_of(*mapping),
                         height_of(mapping->size()));
-  for (const Landmark* landmark : block.landmarks) {
-    const double from_top = 100.0 * static_cast<double>(block.end() - landmark->address) /
-                            static_cast<double>(block.end() - block.begin());
-    html += fmt::format("<i style=\"top:{:.1f}%;--c:{}\"></i>", std::clamp(from_top, 3.0, 97.0),
-                        colour_of(landmark->name));
+  const auto places = places_of(block);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    html +=
+        fmt::format("<i style=\"top:{:.0f}%;--c:{}\"></i>", places[i], colour_of(block.landmarks[i]->name));
   }
   return html + "</div>";
 }
@@ -162,10 +176,10 @@ std::string pin(std::string_view name, std::string_view address, std::string_vie
 std::string labels(const Block& block) {
   const std::size_t count = block.mappings.size();
   std::string html =
-      fmt::format("<div class=\"labels\"><span title=\"{}\">{}</span> <span class=\"quiet\">{}, {}{}</span>",
+      fmt::format("<div class=\"labels\"><span title=\"{}\">{}</span> <span class=\"quiet\">{}{}{}</span>",
                   escape_html(block.name()), escape_html(short_name(block.name())),
                   format_size(block.end() - block.begin()),
-                  count == 1 ? "" : fmt::format("{} mappings: ", count), permissions_of(block));
+                  count == 1 ? "" : fmt::format(", {} mappings", count), permissions_of(block));
   for (const Landmark* landmark : block.landmarks)
     html += pin(landmark->name, fmt::format("{:012x}", landmark->address), landmark->meaning);
   return html + "</div>";
@@ -230,8 +244,10 @@ constexpr std::string_view kIntroduction =
 
 constexpr std::string_view kKey =
     "<div class=\"key\"><span><i class=\"x\"></i>executable</span><span><i class=\"w\"></i>writable</span>"
+    "<span><i class=\"s\"></i>writable, shared</span>"
     "<span><i class=\"r\"></i>read-only</span><span><i class=\"n\"></i>no access</span>"
-    "<span>Heights are logarithmic: double the size, 5 pixels more.</span></div>\n";
+    "<span>On the left is the lowest address of each. Heights are logarithmic: double the size, 5 pixels "
+    "more.</span></div>\n";
 
 }  // namespace
 
