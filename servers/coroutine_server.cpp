@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "common/app/log.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
@@ -172,7 +171,7 @@ class Dealer {
   }
 
   void begin_drain() {
-    app::log_line("draining");
+    server_.announce_drain();
     acceptor_.close();
     for (net::Fd& client : server_.listener.accept_all()) {
       Worker& worker = *workers_[next_];
@@ -209,7 +208,7 @@ int serve_with_coroutines(app::Server& server) {
   for (const auto& worker : workers) {
     asio::co_spawn(worker->context, sweep(*worker), rethrow);
     threads.emplace_back([&worker = *worker, &started] {
-      worker.slot = &worker.server.slots.take();
+      worker.slot = &worker.server.scoreboard.take();
       started.count_down();
       worker.context.run();
     });

@@ -12,7 +12,6 @@
 #include <set>
 #include <utility>
 
-#include "common/app/log.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
@@ -38,7 +37,7 @@ class Loop {
  public:
   explicit Loop(app::Server& server)
       : server_(server),
-        slot_(server.slots.take()),
+        slot_(server.scoreboard.take()),
         epoll_(net::check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {
     server_.listener.set_blocking(false);
     control(EPOLL_CTL_ADD, server_.shutdown.descriptor(), EPOLLIN, &server_.shutdown);
@@ -189,7 +188,7 @@ class Loop {
   }
 
   void begin_drain() {
-    app::log_line("draining");
+    server_.announce_drain();
     draining_ = true;
     control(EPOLL_CTL_DEL, server_.shutdown.descriptor(), 0, nullptr);  // it stays readable
     for (net::Fd& socket : server_.listener.accept_all(SOCK_NONBLOCK)) welcome(std::move(socket));

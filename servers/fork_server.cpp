@@ -11,11 +11,10 @@
 #include <list>
 #include <string>
 
-#include "common/app/log.h"
+#include "common/app/children.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
-#include "servers/children.h"
 
 namespace quartet {
 namespace {
@@ -63,21 +62,22 @@ int wait_for(pid_t child, const net::Shutdown& shutdown) {
 
 /// @return whether the connection goes on
 bool run_in_child(app::Server& server, const net::Fd& client, http::Connection& connection) {
-  http::Slot& slot = server.slots.reserve();
+  http::Slot& slot = server.scoreboard.reserve();
   const pid_t parent = getpid();
   const pid_t child = fork();
+  slot.process = child;  // it may die before it can say so itself
   if (child == 0) {
     server.shutdown.become_worker(parent, SIGKILL);  // nobody is left to go on with the connection
-    app::SlotTable::own(slot);
+    app::Scoreboard::own(slot);
     answer_request(server, slot, client, connection);
   }
-  const int status = child < 0 ? app::kStartFailed : wait_for(child, server.shutdown);
-  app::SlotTable::release(slot);
+  const int status = child < 0 ? W_EXITCODE(app::kStartFailed, 0) : wait_for(child, server.shutdown);
   if (WIFEXITED(status) && (WEXITSTATUS(status) == kKeepAlive || WEXITSTATUS(status) == kClose)) {
+    app::Scoreboard::release(slot);
     connection.on_answered(WEXITSTATUS(status) == kKeepAlive, net::now());
     return true;
   }
-  app::log_line("worker " + std::to_string(child) + " " + app::describe_exit(status));
+  app::report_death(server.scoreboard, child, status);
   return false;
 }
 
@@ -101,7 +101,7 @@ void serve_requests(app::Server& server, http::Slot& slot, net::Fd client) {
 // --- who accepts
 
 /// Forks a process for each client of the queue, as all of them are wanted at once.
-void fork_for_all(app::Server& server, Children& children, std::list<net::Fd> queue, ServeClient serve) {
+void fork_for_all(app::Server& server, app::Children& children, std::list<net::Fd> queue, ServeClient serve) {
   while (!queue.empty()) {
     net::Fd client = std::move(queue.front());
     queue.pop_front();
@@ -113,22 +113,22 @@ void fork_for_all(app::Server& server, Children& children, std::list<net::Fd> qu
 }
 
 int fork_per_client(app::Server& server, ServeClient serve) {
-  Children children(server);
+  app::Children children(server);
   server.announce();
   const auto limit = server.service.limits.max_connections;
   for (; !server.shutdown.requested(); children.reap()) {
     if (limit != 0 && children.alive() >= limit) {
-      wait_a_tick();
+      app::wait_a_tick();
     } else if (net::Fd client = server.listener.accept()) {
       children.fork_worker([&](http::Slot& slot) {
         server.listener.close();
         serve(server, slot, std::move(client));
       });
     } else if (net::is_exhausted(errno)) {
-      wait_a_tick();
+      app::wait_a_tick();
     }
   }
-  app::log_line("draining");
+  server.announce_drain();
   auto queue = server.listener.accept_all();
   children.tell_all();  // before the first refusal tells the world
   server.listener.close();
@@ -136,15 +136,31 @@ int fork_per_client(app::Server& server, ServeClient serve) {
   return children.drain();
 }
 
+/// Lets the next connection end with the worker's budget, which bounds what a leak can cost.
+/// @return whether something is left of it
+bool ration(http::Service& service, const app::Options& options, std::uint64_t served) {
+  const std::size_t budget = options.max_requests_per_worker;
+  if (budget == 0) return true;
+  if (served >= budget) return false;
+  const std::size_t rotation = options.limits.max_requests_per_connection;
+  const std::size_t left = budget - served;
+  service.limits.max_requests_per_connection = rotation == 0 ? left : std::min(rotation, left);
+  return true;
+}
+
 /// A pool worker: whoever is free takes the next client from the one listener that all have inherited.
 void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
+  const std::uint64_t served_before = slot.requests;  // by the slot's earlier workers
+  http::Service service = server.service;
   while (!server.shutdown.requested()) {
+    // An orphan goes on: nobody would replace it.
+    if (!ration(service, server.options, slot.requests - served_before) && getppid() == parent) return;
     if (net::Fd client = server.listener.accept()) {
-      serve_connection(server, slot, std::move(client));
+      serve_client(std::move(client), service, slot, server.shutdown);
     } else if (errno == EINVAL) {
       return;  // the parent has stopped the listener
     } else if (net::is_exhausted(errno)) {
-      wait_a_tick();
+      app::wait_a_tick();
     }
   }
   if (getppid() == parent) return;  // it sees to the queue
@@ -152,26 +168,28 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
 }
 
 int prefork(app::Server& server) {
-  Children children(server);
+  app::Children children(server);
   const auto limit = server.service.limits.max_connections;
   const auto workers = limit == 0 ? server.options.workers : std::min(server.options.workers, limit);
   const pid_t parent = getpid();
-  const auto refill = [&] {
-    while (children.alive() < workers) {
-      children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
-    }
+  const auto start = [&] {
+    children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
   };
-  refill();
+  for (std::size_t i = 0; i < workers; ++i) start();
   server.announce();
   while (!server.shutdown.requested()) {
-    wait_a_tick();
+    app::wait_a_tick();
     children.reap();
-    if (!server.shutdown.requested()) refill();
+    while (!server.shutdown.requested() && children.alive() < workers && children.may_replace()) {
+      start();
+      http::add(server.scoreboard.board().replaced);
+    }
   }
-  app::log_line("draining");
+  server.announce_drain();
   auto queue = server.listener.accept_all();
   children.tell_all();  // before the first refusal tells the world
   server.listener.stop();
+  server.listener.close();
   fork_for_all(server, children, std::move(queue), serve_connection);
   return children.drain();
 }
@@ -182,9 +200,10 @@ int serve_with_processes(app::Server& server) {
   return prefork(server);
 }
 
-const app::Model kFork{"quartet-fork",
-                       "Processes: a pool, or one per connection or per request.",
-                       {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+const app::Model kFork{
+    "quartet-fork",
+    "Processes: a pool, or one per connection or per request.",
+    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
 
 }  // namespace
 }  // namespace quartet

@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "common/app/log.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
@@ -118,7 +117,7 @@ int serve_with_threads(app::Server& server) {
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < workers; ++i) {
     threads.emplace_back([&] {
-      http::Slot& slot = server.slots.take();
+      http::Slot& slot = server.scoreboard.take();
       started.count_down();
       work(server, slot, clients);
     });
@@ -127,12 +126,12 @@ int serve_with_threads(app::Server& server) {
   server.announce();
 
   accept_clients(server, clients);
-  app::log_line("draining");
+  server.announce_drain();
   for (net::Fd& client : server.listener.accept_all()) clients.push(std::move(client));
   server.listener.close();
   // Everyone who waits is wanted at once, however long the pool would take.
   for (std::size_t i = clients.waiting(); i > 0; --i) {
-    threads.emplace_back([&] { work(server, server.slots.take(), clients); });
+    threads.emplace_back([&] { work(server, server.scoreboard.take(), clients); });
   }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.

@@ -2,14 +2,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "common/app/answers.h"
 #include "common/app/parameters.h"
 #include "common/app/routes.h"
+#include "common/app/snapshot.h"
 #include "common/app/work.h"
+#include "common/net/system.h"
 
 namespace quartet::app {
 namespace {
@@ -41,61 +42,6 @@ Outcome whoami(const Request&, const Slot& slot) {
                         {"worker", slot.worker.load(std::memory_order_relaxed)},
                         {"generation", slot.generation.load(std::memory_order_relaxed)},
                         {"requests", slot.requests.load(std::memory_order_relaxed)}});
-}
-
-struct Counter {
-  const char* name;
-  Slot::Count Slot::*count;
-};
-constexpr Counter kCounters[] = {{"connections", &Slot::connections},
-                                 {"requests", &Slot::requests},
-                                 {"errors", &Slot::errors},
-                                 {"timeouts", &Slot::timeouts},
-                                 {"cut", &Slot::cut},
-                                 {"bytes_received", &Slot::bytes_received},
-                                 {"bytes_sent", &Slot::bytes_sent}};
-constexpr const char* kGauges[http::kPhases] = {"accepted", "reading", "running",
-                                                "sleeping", "writing", "idle"};
-
-/// The sums over all slots, or one slot's share of them.
-struct Counts {
-  std::array<std::uint64_t, std::size(kCounters)> counters{};
-  std::array<std::uint64_t, http::kPhases> gauges{};
-};
-
-void add(Counts& counts, const Slot& slot) {
-  for (std::size_t i = 0; i < std::size(kCounters); ++i) {
-    counts.counters[i] += (slot.*kCounters[i].count).load(std::memory_order_relaxed);
-  }
-  for (std::size_t i = 0; i < http::kPhases; ++i)
-    counts.gauges[i] += slot.gauges[i].load(std::memory_order_relaxed);
-}
-
-void append(Json& json, const Counts& counts) {
-  for (std::size_t i = 0; i < std::size(kCounters); ++i) json[kCounters[i].name] = counts.counters[i];
-  for (std::size_t i = 0; i < http::kPhases; ++i) json["gauges"][kGauges[i]] = counts.gauges[i];
-}
-
-Json describe(const Slot& slot) {
-  Json json{{"worker", slot.worker.load(std::memory_order_relaxed)},
-            {"pid", slot.process.load(std::memory_order_relaxed)},
-            {"tid", slot.thread.load(std::memory_order_relaxed)},
-            {"generation", slot.generation.load(std::memory_order_relaxed)}};
-  Counts counts;
-  add(counts, slot);
-  append(json, counts);
-  return json;
-}
-
-Response stats(const SlotTable& slots) {
-  Json json{{"totals", Json::object()}, {"workers", Json::array()}};
-  Counts total;
-  for (const Slot& slot : slots.used()) {
-    add(total, slot);
-    json["workers"].push_back(describe(slot));
-  }
-  append(json["totals"], total);
-  return json_response(json);
 }
 
 Outcome bytes(const Values& values) {
@@ -175,7 +121,7 @@ void add_constant(http::Router& router, const char* path, const char* summary, h
 
 }  // namespace
 
-void add_demo_routes(http::Router& router, const SlotTable& slots) {
+void add_demo_routes(http::Router& router, const Scoreboard& scoreboard) {
   // The page is made on demand: routes are still being added.
   add_constant(router, "/", "This page",
                [&router](const Request&, const Slot&) -> Outcome { return index(router); });
@@ -194,9 +140,12 @@ void add_demo_routes(http::Router& router, const SlotTable& slots) {
   add_constant(router, "/whoami", "Process, thread and worker that answer", whoami);
   router.add({{Method::get},
               "/stats",
-              "Counters and open connections of every worker",
+              "The scoreboard: every worker, its counters, connections and request in hand",
               false,
-              [&slots](const Request&, const Slot&) -> Outcome { return stats(slots); }});
+              [&scoreboard](const Request&, const Slot&) -> Outcome {
+                return json_response(
+                    to_json(take_snapshot(scoreboard.board(), scoreboard.used(), net::now().steady)));
+              }});
   add_constant(router, "/healthz", "ok", healthz);
 }
 

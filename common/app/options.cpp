@@ -164,6 +164,7 @@ class CommandLine {
   };
 
   void add_server_options();
+  void add_process_options();
   void add_size_limits();
   void add_time_limits();
   void add_demo_options();
@@ -173,9 +174,12 @@ class CommandLine {
                   std::size_t most, const std::string& help);
   void add_duration(const std::string& name, milliseconds& target, const std::string& help);
   void add_mode();
-  void add_faults();
+  void add_flag(const std::string& name, const std::string& help, std::function<void(bool)> set);
 
   void choose(const Mode& mode);
+  void supervise(bool enable);
+  void bound_workers(std::size_t requests);
+  void decide_for_orphans(std::string_view text);
   void allow_faults(bool enable);
 
   const Model& model_;
@@ -198,6 +202,7 @@ CommandLine::CommandLine(const Model& model, Options& options)
       "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command line "
       "wins.");
   add_server_options();
+  add_process_options();
   add_size_limits();
   add_time_limits();
   add_demo_options();
@@ -211,6 +216,18 @@ void CommandLine::add_server_options() {
   add_mode();
   add("--workers", "N", fmt::format("Processes, threads or loops (default {})", default_workers(model_)),
       [this](const std::string& text) { options_.workers = parse_workers(text, model_, *mode_); });
+}
+
+void CommandLine::add_process_options() {
+  group_ = "Processes";
+  add("--scoreboard", "FILE", "For quartet-top, kept after a crash (default /dev/shm/quartet-PORT)",
+      [this](const std::string& text) { options_.scoreboard = text; });
+  add_flag("--supervise", "A parent keeps the socket and restarts the server when it dies",
+           [this](bool enable) { supervise(enable); });
+  add("--max-requests-per-worker", "N", "Then a prefork worker is replaced (default 0: never)",
+      [this](const std::string& text) { bound_workers(parse_number(text, 0, kMostRequests)); });
+  add("--orphans", "drain|serve", "What workers do when their parent has died (default drain)",
+      [this](const std::string& text) { decide_for_orphans(text); });
 }
 
 void CommandLine::add_mode() {
@@ -253,14 +270,14 @@ void CommandLine::add_demo_options() {
       [this](const std::string& text) { options_.root = parse_directory(text); });
   add_number("--ballast", "MiB", options_.ballast, kMostMebibytes,
              "Touched memory that every fork has to map");
-  add_faults();
+  add_flag("--enable-faults", "Serve /fault/... (loopback addresses only)",
+           [this](bool enable) { allow_faults(enable); });
 }
 
-void CommandLine::add_faults() {
-  const std::string help = "Serve /fault/... (loopback addresses only)";
-  CLI::Option* option = app_.add_flag("--enable-faults", help);
+void CommandLine::add_flag(const std::string& name, const std::string& help, std::function<void(bool)> set) {
+  CLI::Option* option = app_.add_flag(name, help);
   option->group(group_);
-  settings_.push_back({option, [this](const std::string& text) { allow_faults(parse_switch(text)); }});
+  settings_.push_back({option, [set = std::move(set)](const std::string& text) { set(parse_switch(text)); }});
 }
 
 CLI::Option* CommandLine::add(const std::string& name, const std::string& metavariable,
@@ -286,6 +303,32 @@ void CommandLine::choose(const Mode& mode) {
   mode_ = &mode;
   options_.mode = mode.name;
   options_.workers = mode.default_workers;
+}
+
+void CommandLine::supervise(bool enable) {
+  if (enable && mode_->forks) {
+    reject("{} has a parent of its own; quartet-threads, quartet-coroutines and quartet-epoll can have one",
+           model_.name);
+  }
+  options_.supervise = enable;
+}
+
+void CommandLine::bound_workers(std::size_t requests) {
+  const bool pool = mode_->forks && mode_->many_workers;
+  if (requests > 0 && !pool) {
+    reject(
+        "{} has no worker processes that could be replaced one by one; only quartet-fork --mode prefork has",
+        with_mode(model_, *mode_));
+  }
+  options_.max_requests_per_worker = requests;
+}
+
+void CommandLine::decide_for_orphans(std::string_view text) {
+  if (text != "drain" && text != "serve") reject("\"{}\" is neither drain nor serve", text);
+  if (!mode_->forks && !options_.supervise) {
+    reject("{} has no parent without --supervise; quartet-fork has one", model_.name);
+  }
+  options_.orphans = text == "serve" ? Orphans::serve : Orphans::drain;
 }
 
 void CommandLine::allow_faults(bool enable) {

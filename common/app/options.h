@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -12,6 +13,9 @@
 
 namespace quartet::app {
 
+/// What workers do when their parent has died.
+enum class Orphans : std::uint8_t { drain, serve };
+
 /// What the command line (or QUARTET_*) says. The same in every server.
 struct Options {
   net::Address listen{"127.0.0.1", 8080};
@@ -21,13 +25,18 @@ struct Options {
   std::filesystem::path root;  ///< of /file/; empty: none
   std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds
   bool enable_faults = false;
+  std::filesystem::path scoreboard;         ///< its file; empty: /dev/shm/quartet-PORT
+  bool supervise = false;                   ///< a parent restarts the server when it dies
+  std::size_t max_requests_per_worker = 0;  ///< then a prefork worker is replaced; 0: never
+  Orphans orphans = Orphans::drain;
 };
 
 /// A way to run a model: "prefork" of quartet-fork, or "" for a model without modes.
 struct Mode {
   std::string_view name;
   std::size_t default_workers;
-  bool many_workers;  ///< otherwise --workers 1 is the only choice
+  bool many_workers;   ///< otherwise --workers 1 is the only choice
+  bool forks = false;  ///< it has a parent process that outlives its workers
 };
 
 /// What main knows of its model. The first mode is the default.

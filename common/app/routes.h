@@ -1,14 +1,14 @@
 #pragma once
 
 #include "common/app/options.h"
+#include "common/app/scoreboard.h"
 #include "common/app/sessions.h"
-#include "common/app/slots.h"
 #include "common/http/router.h"
 
 namespace quartet::app {
 
 /// The demo routes, the same in every model; see the index at "/".
-void add_demo_routes(http::Router& router, const SlotTable& slots);
+void add_demo_routes(http::Router& router, const Scoreboard& scoreboard);
 /// /counter and /session/ID: who shares memory with whom. `shared` must have been mapped before any fork.
 void add_state_routes(http::Router& router, SharedSessions& shared);
 /// GET /layout: where code, data, heap and stack of the process lie that answers.

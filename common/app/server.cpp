@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -12,8 +13,10 @@
 
 #include "common/app/log.h"
 #include "common/app/routes.h"
+#include "common/app/supervisor.h"
 #include "common/http/router.h"
 #include "common/net/system.h"
+#include "common/net/systemd.h"
 
 namespace quartet::app {
 namespace {
@@ -59,9 +62,9 @@ std::size_t slot_count(const Options& options) {
   return 2 * connections + 2 * options.workers + kSpare;
 }
 
-void add_routes(http::Router& router, const Options& options, const SlotTable& slots,
+void add_routes(http::Router& router, const Options& options, const Scoreboard& scoreboard,
                 SharedSessions& sessions) {
-  add_demo_routes(router, slots);
+  add_demo_routes(router, scoreboard);
   add_state_routes(router, sessions);
   add_layout_route(router);
   if (!options.root.empty()) add_file_route(router, options.root);
@@ -75,40 +78,98 @@ http::Service make_service(const http::Router& router, const Options& options) {
   return service;
 }
 
-int run(const Options& options, const Serve& serve) {
+/// On the socket that a service manager has passed, or on our own.
+net::Listener listen(const Options& options) {
+  auto passed = net::passed_socket();
+  net::Listener listener = passed ? net::Listener(std::move(*passed)) : net::Listener(options.listen);
+  if (options.enable_faults && !listener.address().is_loopback()) {
+    throw std::runtime_error(
+        fmt::format("--enable-faults: anybody could crash a server on {}", listener.address().to_string()));
+  }
+  return listener;
+}
+
+Scoreboard make_scoreboard(const Options& options, int port) {
+  const std::size_t slots = slot_count(options);
+  if (!options.scoreboard.empty()) return Scoreboard(options.scoreboard, slots);
+  try {
+    return Scoreboard(fmt::format("/dev/shm/quartet-{}", port), slots);
+  } catch (const std::runtime_error& error) {  // nobody has asked for it by name
+    log_line(fmt::format("{}; only /stats will show the counters", error.what()));
+    return Scoreboard(slots);
+  }
+}
+
+void write(Board::Text& text, std::string_view content) {
+  const auto end = std::copy_n(content.begin(), std::min(content.size(), text.size() - 1), text.begin());
+  std::fill(end, text.end(), '\0');
+}
+
+void describe(Board& board, const Model& model, const Options& options, const net::Listener& listener) {
+  const auto now = net::now();
+  write(board.model, model.name);
+  write(board.mode, options.mode);
+  write(board.address, listener.address().to_string());
+  board.process = ::getpid();
+  board.supervised = options.supervise ? 1 : 0;
+  board.pid_namespace = pid_namespace();
+  board.unix_seconds = now.unix_seconds;
+  board.started = now.steady.time_since_epoch().count();
+}
+
+int run(const Model& model, const Options& options, const Serve& serve) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is EPIPE
-  SlotTable slots(slot_count(options));
-  SharedSessions sessions;
+  net::Listener listener = listen(options);
+  Scoreboard scoreboard = make_scoreboard(options, listener.address().port);
+  describe(scoreboard.board(), model, options, listener);
+  SharedSessions sessions;  // before any fork, the supervisor's too
   http::Router router;
-  add_routes(router, options, slots, sessions);
+  add_routes(router, options, scoreboard, sessions);
   const http::Service service = make_service(router, options);
   const Ballast ballast(options.ballast);
   net::Shutdown shutdown(options.limits.drain_timeout);
-  net::Listener listener(options.listen);
-  Server server{options, service, listener, shutdown, slots};
-  return serve(server);
+  Server server{options, service, listener, shutdown, scoreboard};
+  const int status = options.supervise ? supervise(server, serve) : serve(server);
+  if (status == kDrained) scoreboard.remove_file();  // after anything else somebody may want to look at it
+  return status;
 }
 
 }  // namespace
 
 void Server::announce() const {
+  if (supervised) {
+    scoreboard.board().ready = true;
+    ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
+    return;
+  }
   fmt::print("listening on {}\n", listener.address().to_string());
   std::fflush(stdout);  // whoever closed stdout does not want to know
+  net::notify_service_manager("READY=1");
+}
+
+void Server::announce_drain() const {
+  if (supervised) return;
+  scoreboard.board().draining = net::now().steady.time_since_epoch().count();
+  log_line("draining");
+  net::notify_service_manager("STOPPING=1");
 }
 
 int run_server(int argc, char** argv, const Model& model, const Serve& serve) try {
   set_log_name(model.name);
   const Options options = parse_options(argc, argv, model);
-  return run(options, serve);
+  return run(model, options, serve);
 } catch (const std::exception& error) {
   fmt::print(stderr, "{}: {}\n", model.name, error.what());
   return kStartFailed;
 }
 
 int drained(const Server& server, std::size_t still_open) {
-  std::uint64_t cut = still_open;
-  for (const http::Slot& slot : server.slots.used()) cut += slot.cut.load(std::memory_order_relaxed);
+  Board& board = server.scoreboard.board();
+  http::add(board.cut, still_open);
+  if (server.supervised) return kDrained;
+  std::uint64_t cut = board.cut;
+  for (const http::Slot& slot : server.scoreboard.used()) cut += slot.cut.load(std::memory_order_relaxed);
   if (cut == 0) {
     log_line("drained");
     return kDrained;

@@ -178,6 +178,7 @@ void Connection::on_shutdown(Moment now) {
 // --- answers
 
 void Connection::run(Moment now) {
+  slot_->running.begin(to_string(parser_.request().method), parser_.request().target, now.steady);
   if (stream_) {
     append_next_part(now);
   } else {
@@ -185,6 +186,7 @@ void Connection::run(Moment now) {
     std::visit([&](auto&& outcome) { begin_answer(std::forward<decltype(outcome)>(outcome), now); },
                handle_request());
   }
+  slot_->running.end();
   publish();
 }
 

@@ -2,7 +2,11 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace quartet::http {
 
@@ -10,15 +14,49 @@ namespace quartet::http {
 enum class Phase : std::uint8_t { accepted, reading, running, sleeping, writing, idle };
 inline constexpr std::size_t kPhases = 6;
 
+/// The request whose handler is running, for whoever looks from another thread or process, or after a crash.
+/// One writer. No lock, no waiting: a seqlock whose sequence number is the time, and whose stores cost x86
+/// nothing more than relaxed ones.
+class FlightRecord {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  static constexpr std::size_t kBytes = 128;  ///< of method and target; the rest is cut off
+
+  struct Entry {
+    std::string request;  ///< "GET /plaintext"
+    TimePoint since;
+  };
+
+  /// A handler starts. @param since not the clock's epoch, which stands for "none"
+  void begin(std::string_view method, std::string_view target, TimePoint since);
+  /// The handler has returned.
+  void end() { since_.store(0, std::memory_order_relaxed); }
+  /// What is running, if anything. Nothing, too, in the rare case that the entry keeps changing meanwhile.
+  std::optional<Entry> read() const;
+  /// Takes over what another one says, or that it says nothing.
+  void copy(const FlightRecord& other);
+
+ private:
+  using Words = std::array<std::uint64_t, kBytes / sizeof(std::uint64_t)>;
+
+  Words load() const;
+  void store(const Words& words, std::size_t count);
+
+  std::atomic<TimePoint::rep> since_{0};
+  std::array<std::atomic<std::uint64_t>, kBytes / sizeof(std::uint64_t)> text_{};
+};
+
 /// One worker's counters and gauges. A slot has one writer at a time (its worker) and any number of readers
 /// in any process, so that a plain relaxed load and store is enough: no locked instruction on the hot path.
 struct alignas(64) Slot {
   using Count = std::atomic<std::uint64_t>;
 
-  std::atomic<std::int32_t> process{0};      ///< pid; 0: the slot is free
+  std::atomic<std::int32_t> process{0};      ///< pid; 0: the slot is free, -1: its process is being forked
   std::atomic<std::int32_t> thread{0};       ///< tid
   std::atomic<std::uint32_t> worker{0};      ///< index of the slot in its table
   std::atomic<std::uint32_t> generation{0};  ///< how many workers have used this slot
+
+  std::atomic<std::uint64_t> requests_before{0};  ///< of earlier workers of this slot, in `requests`
 
   // counters: never reset, also not when another worker takes the slot
   Count connections{0};     ///< connections taken up
@@ -30,6 +68,17 @@ struct alignas(64) Slot {
   Count bytes_sent{0};
 
   std::array<Count, kPhases> gauges{};  ///< open connections by phase
+  FlightRecord running;                 ///< survives the worker, until another one takes the slot
+
+  /// The last worker of this slot that died instead of leaving; written by the process that reaped it.
+  struct Death {
+    Count count{0};                            ///< of all workers that died here
+    std::atomic<std::int32_t> process{0};      ///< pid
+    std::atomic<std::int32_t> status{0};       ///< as from waitpid(2)
+    std::atomic<std::uint32_t> generation{0};  ///< which worker of this slot it was
+    std::atomic<std::int64_t> unix_seconds{0};
+    FlightRecord request;  ///< what it was running
+  } death;
 
   Count& gauge(Phase phase) { return gauges[static_cast<std::size_t>(phase)]; }
 };

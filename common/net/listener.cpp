@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -42,18 +43,41 @@ SocketAddress to_socket_address(const Address& address) {
   return result;
 }
 
-int port_of(int socket) {
+/// @throws std::runtime_error for a socket of another family
+Address local_address(int socket) {
   SocketAddress address;
   address.length = sizeof address.storage;
   check(getsockname(socket, address.get(), &address.length), "getsockname");
-  sockaddr_in6 v6;  // the port is at the same place in both families
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+  std::memcpy(&v4, &address.storage, sizeof v4);
   std::memcpy(&v6, &address.storage, sizeof v6);
-  return ntohs(v6.sin6_port);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int family = address.storage.ss_family;
+  if (family != AF_INET && family != AF_INET6) throw std::runtime_error("it is no TCP socket");
+  const void* host = family == AF_INET ? static_cast<void*>(&v4.sin_addr) : &v6.sin6_addr;
+  inet_ntop(family, host, text.data(), text.size());  // fails only for other families and short buffers
+  return {text.data(), ntohs(v6.sin6_port)};          // the port is at the same place in both families
 }
 
 template <typename T>
 void set_option(int socket, int level, int name, const T& value) {
   check(setsockopt(socket, level, name, &value, sizeof value), "setsockopt");
+}
+
+/// These three are inherited by every accepted socket (Linux).
+void set_client_options(int socket) {
+  const int on = 1;
+  const timeval tick{.tv_sec = 0, .tv_usec = std::chrono::microseconds(kTick).count()};
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY, on);
+  set_option(socket, SOL_SOCKET, SO_RCVTIMEO, tick);
+  set_option(socket, SOL_SOCKET, SO_SNDTIMEO, tick);
+}
+
+bool is_listening(int socket) {
+  int listening = 0;
+  socklen_t length = sizeof listening;
+  return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
 }
 
 }  // namespace
@@ -89,15 +113,23 @@ Listener::Listener(const Address& address) : address_(address) {
   socket_ = Fd(
       check(socket(socket_address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket for" + where));
   const int on = 1;
-  const timeval tick{.tv_sec = 0, .tv_usec = std::chrono::microseconds(kTick).count()};
   set_option(descriptor(), SOL_SOCKET, SO_REUSEADDR, on);
-  // These three are inherited by every accepted socket (Linux).
-  set_option(descriptor(), IPPROTO_TCP, TCP_NODELAY, on);
-  set_option(descriptor(), SOL_SOCKET, SO_RCVTIMEO, tick);
-  set_option(descriptor(), SOL_SOCKET, SO_SNDTIMEO, tick);
+  set_client_options(descriptor());
   check(bind(descriptor(), socket_address.get(), socket_address.length), "bind" + where);
   check(listen(descriptor(), kBacklog), "listen" + where);
-  address_.port = port_of(descriptor());
+  address_.port = local_address(descriptor()).port;
+}
+
+Listener::Listener(Fd passed) : socket_(std::move(passed)), passed_(true) {
+  try {
+    if (!is_listening(descriptor())) throw std::runtime_error("it is no listening socket");
+    address_ = local_address(descriptor());
+    set_client_options(descriptor());
+    set_blocking(true);
+  } catch (const std::exception& error) {
+    throw std::runtime_error("the socket passed as descriptor " + std::to_string(descriptor()) + ": " +
+                             error.what());
+  }
 }
 
 Fd Listener::accept(int flags) { return Fd(accept4(descriptor(), nullptr, nullptr, flags | SOCK_CLOEXEC)); }
@@ -121,6 +153,7 @@ std::list<Fd> Listener::accept_all(int flags) {
 }
 
 void Listener::stop() {
+  if (passed_) return;
   shutdown(descriptor(), SHUT_RDWR);  // fails only where it is stopped already
 }
 

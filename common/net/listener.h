@@ -25,6 +25,9 @@ class Listener {
  public:
   /// Binds and listens. @throws std::system_error "bind 127.0.0.1:8080: Address already in use"
   explicit Listener(const Address& address);
+  /// Takes over a listening TCP socket that somebody else has made and keeps (systemd's socket activation).
+  /// @throws std::runtime_error for any other descriptor
+  explicit Listener(Fd passed);
 
   int descriptor() const { return socket_.get(); }
   /// With the real port.
@@ -37,13 +40,15 @@ class Listener {
   void set_blocking(bool blocking);
   /// Drain: the whole accept queue in one go (closing a listener resets what is left in it).
   std::list<Fd> accept_all(int flags = 0);
-  /// Nobody can connect any more, nor accept, in any process that shares the socket (then: EINVAL).
+  /// Nobody can connect any more, nor accept, in any process that shares the socket (then: EINVAL). A passed
+  /// socket is left alone: its owner goes on with it.
   void stop();
   void close() { socket_.reset(); }
 
  private:
   Address address_;
   Fd socket_;
+  bool passed_ = false;
 };
 
 }  // namespace quartet::net

@@ -25,13 +25,17 @@ std::atomic<int> event_descriptor{-1};
 
 constexpr int kImmediateExit = 3;  // as after a cut
 
+void wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = write(event_descriptor, &one, sizeof one);  // a worker may have none
+}
+
 void on_signal(int) {
   const int saved = errno;
   if (signals > 0 && role == Role::alone) _exit(kImmediateExit);
   if (signals == 0) requested_at = std::chrono::steady_clock::now().time_since_epoch().count();
   if (++signals == 1) {  // from here on requested(): whoever the eventfd wakes must see it
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = write(event_descriptor, &one, sizeof one);  // a worker has none
+    wake();
     alarm(static_cast<unsigned>(alarm_seconds));
   }
   errno = saved;
@@ -71,6 +75,11 @@ void Shutdown::become_worker(pid_t parent, int on_its_death) {
   handle(SIGQUIT, SIG_IGN);
   check(prctl(PR_SET_PDEATHSIG, on_its_death), "prctl");
   if (getppid() != parent) raise(on_its_death);  // it died before prctl
+}
+
+void Shutdown::renew_event() {
+  event_descriptor = check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+  if (requested()) wake();
 }
 
 bool Shutdown::requested() const { return signals.load(std::memory_order_relaxed) > 0; }

@@ -20,9 +20,12 @@ class Shutdown {
   /// For a worker under such a parent, in the child: SIGTERM drains, however often it comes; Ctrl-C, which
   /// reaches the whole group, is the parent's business.
   /// @param parent its pid: it may be dead already
-  /// @param on_its_death what its death means to the worker: SIGTERM, or SIGKILL (PR_SET_PDEATHSIG in
-  /// prctl(2))
+  /// @param on_its_death what its death means to the worker: SIGTERM, SIGKILL, or 0 for nothing
+  /// (PR_SET_PDEATHSIG in prctl(2))
   void become_worker(pid_t parent, int on_its_death);
+
+  /// For a worker that waits for descriptor(): an event of its own, as the parent's wakes the parent.
+  void renew_event();
 
   bool requested() const;
   /// A second signal came (parents only).

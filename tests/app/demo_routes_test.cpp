@@ -47,7 +47,7 @@ class DemoRoutes : public testing::Test {
     return response.body;
   }
 
-  SlotTable slots_{4};
+  Scoreboard slots_{4};
   http::Router router_;
   http::Slot& slot_ = slots_.take();
 };
@@ -231,7 +231,7 @@ TEST_F(DemoRoutes, StatsCountEveryWorkerAndTheirSum) {
 TEST_F(DemoRoutes, StatsRememberWorkersThatLeft) {
   http::Slot& other = slots_.take();
   other.requests = 4;
-  SlotTable::release(other);
+  Scoreboard::release(other);
   const json answer = json::parse(respond("/stats").body);
   EXPECT_EQ(answer["workers"][1]["pid"], 0);
   EXPECT_EQ(answer["totals"]["requests"], 4);

@@ -17,18 +17,25 @@ namespace quartet::app {
 namespace {
 
 const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
-const Model kFork{"quartet-fork",
-                  "Processes.",
-                  {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+const Model kFork{
+    "quartet-fork",
+    "Processes.",
+    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
+
+std::string scoreboard_path() { return testing::TempDir() + "scoreboard." + std::to_string(::getpid()); }
 
 /// Runs a server on any port in a process of its own; what `serve` returns is its exit status.
 Captured run(std::vector<std::string> arguments, const Serve& serve, const Model& model = kEpoll) {
-  arguments.insert(arguments.begin(), {std::string(model.name), "--listen", "127.0.0.1:0"});
-  return run_captured([&] {
+  const std::string scoreboard = scoreboard_path();
+  arguments.insert(arguments.begin(),
+                   {std::string(model.name), "--listen", "127.0.0.1:0", "--scoreboard", scoreboard});
+  const Captured ended = run_captured([&] {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     return run_server(static_cast<int>(argv.size()), argv.data(), model, serve);
   });
+  ::unlink(scoreboard.c_str());  // where it is still there
+  return ended;
 }
 
 bool serves(const Server& server, std::string_view path) {
@@ -119,16 +126,17 @@ TEST(RunServer, SurvivesAClientThatLeft) {
 TEST(RunServer, HasSlotsForTwoProcessesPerConnection) {
   const auto enough = [](Server& server) {
     const auto& options = server.options;
-    return server.slots.all().size() >= options.workers + 2 * options.limits.max_connections ? 0 : 1;
+    return server.scoreboard.all().size() >= options.workers + 2 * options.limits.max_connections ? 0 : 1;
   };
   EXPECT_EQ(run({"--workers", "500"}, enough, kFork).exit_status(), 0);
   EXPECT_EQ(run({"--max-connections", "1"}, enough).exit_status(), 0);
 }
 
 TEST(RunServer, StartsWithoutAConnectionLimit) {
-  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.slots.all().size() < 1000; })
-                .exit_status(),
-            0);
+  EXPECT_EQ(
+      run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
+          .exit_status(),
+      0);
 }
 
 std::size_t anonymous_memory_mib() {
@@ -164,7 +172,7 @@ TEST(Ballast, IsAStartUpErrorWhenThereIsNotThatMuch) {
 
 TEST(Drained, ExitsCleanlyWhenNothingWasCut) {
   const Captured ended = run({}, [](Server& server) {
-    server.slots.take();
+    server.scoreboard.take();
     return drained(server);
   });
   EXPECT_EQ(ended.exit_status(), kDrained);
@@ -174,10 +182,10 @@ TEST(Drained, ExitsCleanlyWhenNothingWasCut) {
 TEST(Drained, CountsWhatAllWorkersCut) {
   const auto cut = [](std::uint64_t first, std::uint64_t second) {
     return run({}, [=](Server& server) {
-      http::add(server.slots.take().cut, first);
-      http::Slot& left = server.slots.take();
+      http::add(server.scoreboard.take().cut, first);
+      http::Slot& left = server.scoreboard.take();
       http::add(left.cut, second);
-      SlotTable::release(left);
+      Scoreboard::release(left);
       return drained(server);
     });
   };
@@ -188,7 +196,7 @@ TEST(Drained, CountsWhatAllWorkersCut) {
 
 TEST(Drained, CountsWhatIsStillOpen) {
   const Captured ended = run({}, [](Server& server) {
-    http::add(server.slots.take().cut, 1);
+    http::add(server.scoreboard.take().cut, 1);
     return drained(server, 2);
   });
   EXPECT_EQ(ended.exit_status(), kCut);
