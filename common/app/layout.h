@@ -24,8 +24,8 @@ struct Layout {
   pid_t thread = 0;
   std::uint32_t worker = 0;
   std::uint32_t generation = 0;
-  std::vector<Mapping> mappings;    ///< by address
-  std::vector<Landmark> landmarks;  ///< from the highest address to the lowest, each in a mapping
+  std::vector<Region> regions;      ///< by address
+  std::vector<Landmark> landmarks;  ///< from the highest address to the lowest, each in a region
   std::string no_guard;             ///< why none of them is the guard page; "" when one is
 
   bool main_thread() const { return thread == process; }

@@ -80,23 +80,23 @@ double height_of(std::uintptr_t bytes) {
   return 16 + 5 * std::log2(std::max(1.0, static_cast<double>(bytes) / 4096));
 }
 
-/// What is drawn as one: a mapping with landmarks, or neighbours of the same name without.
+/// What is drawn as one: a region with landmarks, or neighbours of the same name without.
 struct Block {
-  std::span<const Mapping> mappings;
+  std::span<const Region> regions;
   std::vector<const Landmark*> landmarks;
 
-  std::uintptr_t begin() const { return mappings.front().begin; }
-  std::uintptr_t end() const { return mappings.back().end; }
-  std::string_view name() const { return mappings.front().name; }
-  bool takes(const Mapping& next) const {
+  std::uintptr_t begin() const { return regions.front().begin; }
+  std::uintptr_t end() const { return regions.back().end; }
+  std::string_view name() const { return regions.front().name; }
+  bool takes(const Region& next) const {
     return landmarks.empty() && end() == next.begin && name() == next.name;
   }
 };
 
-std::vector<const Landmark*> landmarks_in(const Mapping& mapping, const Layout& layout) {
+std::vector<const Landmark*> landmarks_in(const Region& region, const Layout& layout) {
   std::vector<const Landmark*> inside;
   for (const Landmark& landmark : layout.landmarks) {
-    if (mapping.contains(landmark.address)) inside.push_back(&landmark);
+    if (region.contains(landmark.address)) inside.push_back(&landmark);
   }
   return inside;
 }
@@ -104,22 +104,22 @@ std::vector<const Landmark*> landmarks_in(const Mapping& mapping, const Layout& 
 /// From the lowest to the highest, without the page that the kernel shows of its own half.
 std::vector<Block> blocks_of(const Layout& layout) {
   std::vector<Block> blocks;
-  for (const Mapping& mapping : layout.mappings) {
-    if (mapping.name == "[vsyscall]") continue;
-    auto landmarks = landmarks_in(mapping, layout);
-    if (landmarks.empty() && !blocks.empty() && blocks.back().takes(mapping)) {
+  for (const Region& region : layout.regions) {
+    if (region.name == "[vsyscall]") continue;
+    auto landmarks = landmarks_in(region, layout);
+    if (landmarks.empty() && !blocks.empty() && blocks.back().takes(region)) {
       Block& block = blocks.back();
-      block.mappings = {block.mappings.data(), block.mappings.size() + 1};
+      block.regions = {block.regions.data(), block.regions.size() + 1};
     } else {
-      blocks.push_back({{&mapping, 1}, std::move(landmarks)});
+      blocks.push_back({{&region, 1}, std::move(landmarks)});
     }
   }
   return blocks;
 }
 
 /// The class that colours it.
-char kind_of(const Mapping& mapping) {
-  const std::string_view permissions = mapping.permissions;  // "rwxp": p for private, s for shared
+char kind_of(const Region& region) {
+  const std::string_view permissions = region.permissions;  // "rwxp": p for private, s for shared
   if (permissions[2] == 'x') return 'x';
   if (permissions[1] == 'w') return permissions[3] == 's' ? 's' : 'w';
   return permissions[0] == 'r' ? 'r' : 'n';
@@ -128,8 +128,8 @@ char kind_of(const Mapping& mapping) {
 std::string permissions_of(const Block& block) {
   std::set<std::string_view> seen;
   std::string list;
-  for (const Mapping& mapping : block.mappings) {
-    if (seen.insert(mapping.permissions).second) list += fmt::format(" <code>{}</code>", mapping.permissions);
+  for (const Region& region : block.regions) {
+    if (seen.insert(region.permissions).second) list += fmt::format(" <code>{}</code>", region.permissions);
   }
   return list;
 }
@@ -157,9 +157,9 @@ std::vector<double> places_of(const Block& block) {
 std::string bar(const Block& block) {
   std::string html = fmt::format("<div class=\"bar\" style=\"min-height:{:.0f}px\">",
                                  height_of(block.end() - block.begin()));
-  for (auto mapping = block.mappings.rbegin(); mapping != block.mappings.rend(); ++mapping)
-    html += fmt::format("<div class=\"{}\" style=\"flex:{:.0f}\"></div>", kind_of(*mapping),
-                        height_of(mapping->size()));
+  for (auto region = block.regions.rbegin(); region != block.regions.rend(); ++region)
+    html += fmt::format("<div class=\"{}\" style=\"flex:{:.0f}\"></div>", kind_of(*region),
+                        height_of(region->size()));
   const auto places = places_of(block);
   for (std::size_t i = 0; i < places.size(); ++i) {
     html +=
@@ -174,12 +174,12 @@ std::string pin(std::string_view name, std::string_view address, std::string_vie
 }
 
 std::string labels(const Block& block) {
-  const std::size_t count = block.mappings.size();
+  const std::size_t count = block.regions.size();
   std::string html =
       fmt::format("<div class=\"labels\"><span title=\"{}\">{}</span> <span class=\"quiet\">{}{}{}</span>",
                   escape_html(block.name()), escape_html(short_name(block.name())),
                   format_size(block.end() - block.begin()),
-                  count == 1 ? "" : fmt::format(", {} mappings", count), permissions_of(block));
+                  count == 1 ? "" : fmt::format(", {} regions", count), permissions_of(block));
   for (const Landmark* landmark : block.landmarks)
     html += pin(landmark->name, fmt::format("{:012x}", landmark->address), landmark->meaning);
   return html + "</div>";
@@ -228,9 +228,9 @@ std::string facts(const Layout& layout) {
 std::string lines(const Layout& layout) {
   std::string html = "<dl>\n";
   for (const auto& [name, meaning, address] : layout.landmarks) {
-    const Mapping* mapping = find_mapping(layout.mappings, address);
+    const Region* region = find_region(layout.regions, address);
     html += fmt::format("<dt>{} <span class=\"address\">{:012x}</span><dd class=\"line\">{}\n", name, address,
-                        mapping ? escape_html(mapping->line) : "not mapped");
+                        region ? escape_html(region->line) : "not mapped");
   }
   if (!layout.no_guard.empty()) html += fmt::format("<dt>guard page<dd>{}\n", escape_html(layout.no_guard));
   return html + "</dl>\n";

@@ -29,8 +29,8 @@ constexpr char kConstant[] = "read-only data";
 
 std::uintptr_t address_of(const volatile void* object) { return reinterpret_cast<std::uintptr_t>(object); }
 
-void add_guard(Layout& layout, const Mapping& stack) {
-  if (const Mapping* guard = guard_below(layout.mappings, stack)) {
+void add_guard(Layout& layout, const Region& stack) {
+  if (const Region* guard = guard_below(layout.regions, stack)) {
     layout.landmarks.push_back(
         {"guard page", "nobody may touch it: a stack overflow ends here", guard->begin});
   } else if (stack.name == "[stack]") {
@@ -42,12 +42,12 @@ void add_guard(Layout& layout, const Mapping& stack) {
 
 Outcome layout(const Values& values, const Request&, const Slot& slot) {
   const volatile int local = 0;
-  const auto allocated = std::make_unique<int>();  // until its mapping is known
+  const auto allocated = std::make_unique<int>();  // until its region is known
   Layout layout{.process = ::getpid(),
                 .thread = ::gettid(),
                 .worker = slot.worker.load(std::memory_order_relaxed),
                 .generation = slot.generation.load(std::memory_order_relaxed),
-                .mappings = read_maps(),
+                .regions = read_maps(),
                 .landmarks = {{"stack", "a local variable of this handler", address_of(&local)},
                               {"thread-local", "a thread_local variable", address_of(&thread_local_zero)},
                               {"heap", "memory just allocated", address_of(allocated.get())},
@@ -56,7 +56,7 @@ Outcome layout(const Values& values, const Request&, const Slot& slot) {
                               {"read-only data", "a constant", address_of(kConstant)},
                               {"code", "this handler", reinterpret_cast<std::uintptr_t>(&app::layout)}},
                 .no_guard = {}};
-  add_guard(layout, *find_mapping(layout.mappings, address_of(&local)));
+  add_guard(layout, *find_region(layout.regions, address_of(&local)));
   std::ranges::sort(layout.landmarks, std::ranges::greater{}, &Landmark::address);
   if (values[0] == 0) return Response{.body = layout_text(layout)};
   return Response{.content_type = kHtml, .body = layout_page(layout)};
@@ -73,8 +73,8 @@ std::string layout_text(const Layout& layout) {
       "pid {}, tid {} ({}), worker {}, generation {}\n\n", layout.process, layout.thread,
       layout.main_thread() ? "the main thread" : "not the main thread", layout.worker, layout.generation);
   for (const auto& [name, meaning, address] : layout.landmarks) {
-    const Mapping* mapping = find_mapping(layout.mappings, address);
-    text += text_row(name, fmt::format("{:012x}  {}", address, mapping ? mapping->line : "not mapped"));
+    const Region* region = find_region(layout.regions, address);
+    text += text_row(name, fmt::format("{:012x}  {}", address, region ? region->line : "not mapped"));
   }
   if (!layout.no_guard.empty()) text += text_row("guard page", layout.no_guard);
   return text;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
@@ -30,7 +31,7 @@ std::optional<std::uintptr_t> parse_address(std::string_view text) {
 }
 
 /// "7f0e9c000000-7f0e9c021000 rw-p 00000000 00:00 0    NAME"; the name may be missing, or contain spaces.
-std::optional<Mapping> parse_mapping(const std::string_view line) {
+std::optional<Region> parse_region(const std::string_view line) {
   std::string_view rest = line;
   const auto begin = parse_address(take_until(rest, '-'));
   const auto end = parse_address(take_until(rest, ' '));
@@ -38,20 +39,20 @@ std::optional<Mapping> parse_mapping(const std::string_view line) {
   if (!begin || !end || *end <= *begin || permissions.size() != 4) return std::nullopt;
   for (int skipped = 0; skipped < 3; ++skipped) take_until(rest, ' ');  // offset, device, inode
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-  return Mapping{*begin, *end, std::string(permissions), std::string(rest), std::string(line)};
+  return Region{*begin, *end, std::string(permissions), std::string(rest), std::string(line)};
 }
 
 }  // namespace
 
-std::vector<Mapping> parse_maps(std::string_view text) {
-  std::vector<Mapping> mappings;
+std::vector<Region> parse_maps(std::string_view text) {
+  std::vector<Region> regions;
   while (!text.empty()) {
-    if (auto mapping = parse_mapping(take_until(text, '\n'))) mappings.push_back(std::move(*mapping));
+    if (auto region = parse_region(take_until(text, '\n'))) regions.push_back(std::move(*region));
   }
-  return mappings;
+  return regions;
 }
 
-std::vector<Mapping> read_maps() {
+std::vector<Region> read_maps() {
   const net::Fd file(net::check(::open("/proc/self/maps", O_RDONLY | O_CLOEXEC), "open /proc/self/maps"));
   std::string text;
   std::array<char, 4096> buffer;  // the kernel gives whole lines, a page of them at most
@@ -63,15 +64,15 @@ std::vector<Mapping> read_maps() {
   }
 }
 
-const Mapping* find_mapping(std::span<const Mapping> mappings, std::uintptr_t address) {
+const Region* find_region(std::span<const Region> regions, std::uintptr_t address) {
   const auto found =
-      std::ranges::find_if(mappings, [&](const Mapping& each) { return each.contains(address); });
-  return found == mappings.end() ? nullptr : &*found;
+      std::ranges::find_if(regions, [&](const Region& each) { return each.contains(address); });
+  return found == regions.end() ? nullptr : &*found;
 }
 
-const Mapping* guard_below(std::span<const Mapping> mappings, const Mapping& stack) {
-  const auto found = std::ranges::find(mappings, stack.begin, &Mapping::end);
-  return found != mappings.end() && found->permissions == "---p" ? &*found : nullptr;
+const Region* guard_below(std::span<const Region> regions, const Region& stack) {
+  const auto found = std::ranges::find(regions, stack.begin, &Region::end);
+  return found != regions.end() && found->permissions == "---p" ? &*found : nullptr;
 }
 
 }  // namespace quartet::app

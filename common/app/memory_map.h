@@ -9,7 +9,7 @@
 namespace quartet::app {
 
 /// A line of /proc/PID/maps (proc(5)): the addresses from `begin` to before `end`.
-struct Mapping {
+struct Region {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
   std::string permissions;  ///< "rw-p"
@@ -21,14 +21,14 @@ struct Mapping {
 };
 
 /// In the kernel's order, by address. Leaves out lines that are none of the kernel's.
-std::vector<Mapping> parse_maps(std::string_view text);
+std::vector<Region> parse_maps(std::string_view text);
 /// The calling process's. @throws std::system_error when they cannot be read
-std::vector<Mapping> read_maps();
+std::vector<Region> read_maps();
 
 /// Null where nothing is mapped.
-const Mapping* find_mapping(std::span<const Mapping> mappings, std::uintptr_t address);
-/// The mapping that nobody may touch directly below this one, as pthread_create(3) puts it below a stack; or
+const Region* find_region(std::span<const Region> regions, std::uintptr_t address);
+/// The region that nobody may touch directly below this one, as pthread_create(3) puts it below a stack; or
 /// null.
-const Mapping* guard_below(std::span<const Mapping> mappings, const Mapping& stack);
+const Region* guard_below(std::span<const Region> regions, const Region& stack);
 
 }  // namespace quartet::app

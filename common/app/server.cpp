@@ -123,7 +123,7 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   net::Listener listener = listen(options);
   Scoreboard scoreboard = make_scoreboard(options, listener.address().port);
   describe(scoreboard.board(), model, options, listener);
-  SharedSessions sessions;
+  SharedSessions sessions;  // before any fork, the supervisor's too
   http::Router router;
   add_routes(router, options, scoreboard, sessions);
   const http::Service service = make_service(router, options);

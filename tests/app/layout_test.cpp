@@ -26,12 +26,12 @@ Layout fixture(std::string_view maps) {
           .thread = 11,
           .worker = 2,
           .generation = 3,
-          .mappings = parse_maps(maps),
+          .regions = parse_maps(maps),
           .landmarks = {},
           .no_guard = ""};
 }
 
-TEST(LayoutText, HasALineForEachLandmarkWithItsMapping) {
+TEST(LayoutText, HasALineForEachLandmarkWithItsRegion) {
   Layout layout = fixture("1000-3000 r-xp 0 0 0   /bin/x\n");
   layout.landmarks = {{"code", "a handler", 0x1234}};
   layout.no_guard = "none";
@@ -72,12 +72,12 @@ TEST(LayoutPage, DrawsNeighboursOfOneNameAsOneUnlessALandmarkIsThere) {
       fixture("1000-2000 r--p 0 0 0 /lib\n2000-3000 r-xp 0 0 0 /lib\n3000-4000 rw-p 0 0 0 /lib\n");
   const std::string one = layout_page(layout);
   EXPECT_EQ(occurrences(one, "class=\"row\""), 1u);
-  EXPECT_NE(one.find("12 KiB, 3 mappings"), std::string::npos);
+  EXPECT_NE(one.find("12 KiB, 3 regions"), std::string::npos);
   layout.landmarks = {{"code", "", 0x2000}};
   EXPECT_EQ(occurrences(layout_page(layout), "class=\"row\""), 3u);
 }
 
-TEST(LayoutPage, DrawsLargerMappingsHigher) {
+TEST(LayoutPage, DrawsLargerRegionsHigher) {
   const std::string page = layout_page(fixture("1000-2000 r--p 0 0 0 /a\n100000-200000 r--p 0 0 0 /b\n"));
   EXPECT_NE(page.find("min-height:16px"), std::string::npos);
   EXPECT_NE(page.find("min-height:56px"), std::string::npos);  // 8 doublings

@@ -29,6 +29,7 @@ std::vector<Exchange> routes() {
   }
   for (const auto* target : {"/bytes?n=", "/bytes?n=x", "/bytes?n=-1", "/bytes?n=99999999999999999999",
                              "/bytes?n=5x", "/sleep?ms=x", "/block?ms=-5", "/cpu?units=1.5",
+                             "/counter?sync=x", "/session/a%20b", "/session/a?store=x", "/layout?format=x",
                              "/stream?chunks=x&interval_ms=1", "/stream?chunks=1&interval_ms=x"}) {
     list.push_back({std::string("bad parameter ") + target, get(target), {400}});
   }

@@ -1,8 +1,6 @@
 // Whom a request shares memory with: what one leaves behind, the next one finds, or not.
 #include <gtest/gtest.h>
 
-#include <charconv>
-#include <csignal>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -14,7 +12,6 @@ namespace {
 
 class StateTest : public ServerTest {
  protected:
-  /// Ordinary memory of a request is found by later ones of the same connection; and of others.
   static bool one_process_per_request() { return GetParam().model == Model::per_request; }
   static bool one_process_for_all() { return !GetParam().forks(); }
 };
