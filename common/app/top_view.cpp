@@ -1,12 +1,15 @@
 #include "common/app/top_view.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
+
+#include "common/app/duration.h"
 
 namespace quartet::app {
 namespace {
@@ -170,9 +173,13 @@ Column number(std::string_view heading, std::size_t width, std::function<std::ui
   return {heading, width, [=](const Row& row) { return compact(value(row), width); }};
 }
 
+/// A point for 0: most are, and the others shall be seen.
 Column gauge(std::string_view heading, http::Phase phase) {
-  return number(heading, 3,
-                [=](const Row& row) { return row.worker->counts.gauges[static_cast<std::size_t>(phase)]; });
+  constexpr std::size_t kWidth = 3;
+  return {heading, kWidth, [=](const Row& row) -> std::string {
+            const std::uint64_t open = row.worker->counts.gauges[static_cast<std::size_t>(phase)];
+            return open == 0 ? "." : compact(open, kWidth);
+          }};
 }
 
 /// @param index of Counts::kCounters
@@ -337,23 +344,29 @@ std::string title(const Look& look) {
                      up ? fmt::format("up {}", uptime) : fmt::format("started {} ago", uptime));
 }
 
-std::string totals(const Look& look, const Baseline& baseline) {
-  const Counts& sums = look.snapshot.totals;
-  const auto workers = std::ranges::count_if(
-      look.snapshot.workers, [](const WorkerSnapshot& worker) { return worker.state != State::free; });
-  const Rate rate = baseline.total(look.snapshot);
-  const std::string per_second = rate && *rate >= 10 ? grouped(whole(*rate)) : format_rate(rate, 5);
-  return fmt::format("{}  {}  {}/s{}  {}  {}  {} cut", plural(static_cast<std::uint64_t>(workers), "worker"),
-                     plural(sums.requests(), "request"), per_second, baseline.average() ? " on average" : "",
-                     plural(sums.counters[2], "error"), plural(sums.counters[3], "timeout"),
-                     grouped(sums.counters[4]));
+/// "  92,609/s"
+std::string throughput(Rate rate, bool average) {
+  if (!rate) return "";
+  return fmt::format("  {}/s{}", *rate < 10 ? format_rate(rate, 5) : grouped(whole(*rate)),
+                     average ? " on average" : "");
 }
 
+std::string totals(const Look& look, const Baseline& baseline) {
+  const Counts& sums = look.snapshot.totals;
+  const auto free = std::ranges::count(look.snapshot.workers, State::free, &WorkerSnapshot::state);
+  const std::size_t workers = look.snapshot.workers.size() - static_cast<std::size_t>(free);
+  return fmt::format(
+      "{}  {}{}  {}  {}  {} cut", plural(workers, "worker"), plural(sums.requests(), "request"),
+      throughput(baseline.total(look.snapshot), baseline.average()), plural(sums.counters[2], "error"),
+      plural(sums.counters[3], "timeout"), grouped(sums.counters[4]));
+}
+
+/// The table's gauges, in their order and in full words.
 std::string connections(const Counts& sums) {
-  std::string text = fmt::format("{} connection{}:", compact(sums.open(), 5), sums.open() == 1 ? "" : "s");
+  std::vector<std::string> phases;
   for (std::size_t i = 0; i < sums.gauges.size(); ++i)
-    text += fmt::format("{} {} {}", i == 0 ? "" : ",", compact(sums.gauges[i], 5), Counts::kGauges[i]);
-  return text;
+    phases.push_back(fmt::format("{} {}", compact(sums.gauges[i], 4), Counts::kGauges[i]));
+  return fmt::format("{} open: {}", compact(sums.open(), 5), fmt::join(phases, ", "));
 }
 
 std::string deaths(const Snapshot& server) {
@@ -387,9 +400,9 @@ constexpr std::string_view kLegend =
     "X run W write R read Z sleep A accept K idle _ ready S fork T stop D dead . free";
 
 std::string keys(const Layout& layout, std::size_t hidden) {
-  const auto interval = layout.interval;
-  const std::string left = fmt::format("q quit  s sort: {}  + - every {}",
-                                       kSorts[static_cast<std::size_t>(layout.sort)], format_age(interval));
+  const std::string left =
+      fmt::format("q quit  s sort: {}  + - every {}", kSorts[static_cast<std::size_t>(layout.sort)],
+                  format_duration(layout.interval));
   if (hidden == 0) return left;
   return fmt::format("{}  {:>{}}", left, plural(hidden, "worker") + " not shown",
                      std::max(layout.width, left.size() + 2) - left.size() - 2);
