@@ -169,7 +169,8 @@ struct Column {
   std::function<std::string(const Row&)> cell;
 };
 
-Column number(std::string_view heading, std::size_t width, std::function<std::uint64_t(const Row&)> value) {
+template <typename Value>
+Column number(std::string_view heading, std::size_t width, Value value) {
   return {heading, width, [=](const Row& row) { return compact(value(row), width); }};
 }
 

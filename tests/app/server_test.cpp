@@ -126,10 +126,9 @@ TEST(RunServer, HasSlotsForTwoProcessesPerConnection) {
 }
 
 TEST(RunServer, StartsWithoutAConnectionLimit) {
-  EXPECT_EQ(
-      run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
-          .exit_status(),
-      0);
+  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
+                .exit_status(),
+            0);
 }
 
 std::size_t anonymous_memory_mib() {
