@@ -19,6 +19,14 @@ class Contestant:
     def with_ballast(self, ballast: int) -> Contestant:
         return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
 
+    @property
+    def has_parent(self) -> bool:
+        """Of its own: a process that outlives its workers. The others can be given one."""
+        return self.executable == "quartet-fork"
+
+    def supervised(self) -> Contestant:
+        return replace(self, name=f"{self.name} --supervise", arguments=(*self.arguments, "--supervise"))
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -196,6 +204,7 @@ def _once(plan: Plan) -> Iterator[Step]:
     yield from (CrowdStep(contestant, None) for contestant in plan.contestants)
     yield from (CrowdStep(contestant, plan.crowd.rotation) for contestant in plan.contestants if contestant.pool)
     yield from (CrashStep(contestant) for contestant in plan.contestants)
+    yield from (CrashStep(contestant.supervised()) for contestant in plan.contestants if not contestant.has_parent)
 
 
 def seconds(plan: Plan, step: Step) -> float:

@@ -28,7 +28,7 @@ static_assert(kBoardBytes % alignof(http::Slot) == 0);
 
 std::size_t size_for(std::size_t slots) { return kBoardBytes + slots * sizeof(http::Slot); }
 
-http::Slot* slots_of(const Mapping& memory) {
+http::Slot* slots_of(const SharedMemory& memory) {
   return reinterpret_cast<http::Slot*>(static_cast<char*>(memory.data()) + kBoardBytes);
 }
 
@@ -103,13 +103,13 @@ struct stat status_of(const net::Fd& file) {
 
 }  // namespace
 
-Mapping::Mapping(int descriptor, std::size_t size, int protection) : size_(size) {
+SharedMemory::SharedMemory(int descriptor, std::size_t size, int protection) : size_(size) {
   const int flags = descriptor < 0 ? MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
   data_ = ::mmap(nullptr, size, protection, flags, descriptor, 0);
   if (data_ == MAP_FAILED) net::throw_errno("mmap of the scoreboard");
 }
 
-Mapping::~Mapping() {
+SharedMemory::~SharedMemory() {
   if (data_ != nullptr) ::munmap(data_, size_);  // of a whole mapping: cannot fail
 }
 
@@ -219,7 +219,7 @@ ScoreboardReader::ScoreboardReader(const std::filesystem::path& path)
         inode_ = status.st_ino;
         const auto size = static_cast<std::size_t>(status.st_size);
         if (!S_ISREG(status.st_mode) || size < kBoardBytes) fail(path, "is no scoreboard");
-        return Mapping(file.get(), size, PROT_READ);
+        return SharedMemory(file.get(), size, PROT_READ);
       }()) {
   if (board().magic != kMagic) fail(path, "is no scoreboard");
   if (board().version != kVersion || board().slot_bytes != sizeof(http::Slot))

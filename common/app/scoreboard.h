@@ -41,13 +41,14 @@ struct Board {
 };
 
 /// A shared mapping of a file, or of anonymous memory.
-class Mapping {
+class SharedMemory {
  public:
   /// @param descriptor -1: anonymous. @throws std::system_error
-  Mapping(int descriptor, std::size_t size, int protection);
-  ~Mapping();
-  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
-  Mapping& operator=(Mapping&&) = delete;
+  SharedMemory(int descriptor, std::size_t size, int protection);
+  ~SharedMemory();
+  SharedMemory(SharedMemory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+  SharedMemory& operator=(SharedMemory&&) = delete;
 
   void* data() const { return data_; }
   std::size_t size() const { return size_; }
@@ -101,10 +102,10 @@ class Scoreboard {
   std::span<http::Slot> used() const;
 
  private:
-  Scoreboard(Mapping memory, std::size_t count);
+  Scoreboard(SharedMemory memory, std::size_t count);
   http::Slot& claim(std::int32_t process);
 
-  Mapping memory_;
+  SharedMemory memory_;
   std::filesystem::path path_;  // empty: none
   ino_t inode_ = 0;
 };
@@ -123,7 +124,7 @@ class ScoreboardReader {
  private:
   std::filesystem::path path_;
   ino_t inode_ = 0;
-  Mapping memory_;
+  SharedMemory memory_;
 };
 
 /// The inode of this process's pid namespace (pid_namespaces(7)); 0 when procfs does not tell.

@@ -62,8 +62,11 @@ std::size_t slot_count(const Options& options) {
   return 2 * connections + 2 * options.workers + kSpare;
 }
 
-void add_routes(http::Router& router, const Options& options, const Scoreboard& scoreboard) {
+void add_routes(http::Router& router, const Options& options, const Scoreboard& scoreboard,
+                SharedSessions& sessions) {
   add_demo_routes(router, scoreboard);
+  add_state_routes(router, sessions);
+  add_layout_route(router);
   if (!options.root.empty()) add_file_route(router, options.root);
   if (options.enable_faults) add_fault_routes(router);
 }
@@ -120,8 +123,9 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   net::Listener listener = listen(options);
   Scoreboard scoreboard = make_scoreboard(options, listener.address().port);
   describe(scoreboard.board(), model, options, listener);
+  SharedSessions sessions;
   http::Router router;
-  add_routes(router, options, scoreboard);
+  add_routes(router, options, scoreboard, sessions);
   const http::Service service = make_service(router, options);
   const Ballast ballast(options.ballast);
   net::Shutdown shutdown(options.limits.drain_timeout);

@@ -73,11 +73,12 @@ WorkerSnapshot read(const Slot& slot, TimePoint now) {
   const std::int32_t process = slot.process;
   const Counts counts = read_counts(slot);
   auto running = in_hand(slot, now);
+  const State state = state_of(process, counts, running.has_value());
   return {.worker = slot.worker,
           .generation = slot.generation,
           .process = process,
           .thread = slot.thread,
-          .state = state_of(process, counts, running.has_value()),
+          .state = state,
           .counts = counts,
           .in_hand = std::move(running),
           .last_death = last_death(slot)};

@@ -53,7 +53,7 @@ struct UsageError : std::runtime_error {
 
 struct Options {
   std::string file;
-  Layout layout;
+  Display display;
   bool once = false;
   bool json = false;
 };
@@ -102,8 +102,8 @@ Options parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }
-  options.layout.interval = parse_interval(interval);
-  options.layout.sort = parse_sort(sort);
+  options.display.interval = parse_interval(interval);
+  options.display.sort = parse_sort(sort);
   return options;
 }
 
@@ -142,17 +142,17 @@ std::size_t width_of_output() {
     return std::clamp(*width, kLeast, kMost);
   winsize size{};
   const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;  // or no terminal
-  return known ? size.ws_col : Layout{}.width;
+  return known ? size.ws_col : Display{}.width;
 }
 
 void print(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF) net::throw_errno("stdout");
 }
 
-void print_picture(const Look& look, Layout layout) {
-  layout.width = width_of_output();
+void print_picture(const Look& look, Display display) {
+  display.width = width_of_output();
   std::string text;
-  for (const Line& line : render(look, nullptr, layout)) {
+  for (const Line& line : render(look, nullptr, display)) {
     text += line.text;
     text.erase(text.find_last_not_of(' ') + 1);  // behind the heading
     text += '\n';
@@ -228,9 +228,9 @@ class Screen {
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
-  void fit(Layout& layout) const {
-    layout.width = static_cast<std::size_t>(std::max(::getmaxx(stdscr), 1));
-    layout.rows = static_cast<std::size_t>(std::max(::getmaxy(stdscr), 1));
+  void fit(Display& display) const {
+    display.width = static_cast<std::size_t>(std::max(::getmaxx(stdscr), 1));
+    display.rows = static_cast<std::size_t>(std::max(::getmaxy(stdscr), 1));
   }
 
   /// Only what has changed is sent: nothing flickers.
@@ -281,27 +281,27 @@ milliseconds shorter(milliseconds interval) {
 Sort next(Sort sort) { return static_cast<Sort>((static_cast<std::size_t>(sort) + 1) % kSorts.size()); }
 
 /// @return false to quit
-bool on_key(int key, Layout& layout, const Screen& screen) {
+bool on_key(int key, Display& display, const Screen& screen) {
   constexpr int kControlL = 'L' - '@';
   switch (key) {
     case 'q':
     case 'Q': return false;
-    case 's': layout.sort = next(layout.sort); break;
-    case '+': layout.interval = longer(layout.interval); break;
-    case '-': layout.interval = shorter(layout.interval); break;
+    case 's': display.sort = next(display.sort); break;
+    case '+': display.interval = longer(display.interval); break;
+    case '-': display.interval = shorter(display.interval); break;
     case kControlL: screen.draw_all(); break;
     default: break;  // KEY_RESIZE, too: the next picture is drawn in the new size
   }
   return true;
 }
 
-bool on_keys(Layout& layout, const Screen& screen) {
+bool on_keys(Display& display, const Screen& screen) {
   for (int key = ::getch(); key != ERR; key = ::getch())
-    if (!on_key(key, layout, screen)) return false;
+    if (!on_key(key, display, screen)) return false;
   return true;
 }
 
-void show(Watch& watch, Layout layout) {
+void show(Watch& watch, Display display) {
   check_terminal();
   const SignalGate signals;
   const Screen screen;
@@ -309,10 +309,10 @@ void show(Watch& watch, Layout layout) {
   Look look = watch.look();
   auto looked = steady_clock::now();
   while (ended == 0) {
-    screen.fit(layout);
-    screen.draw(render(look, before ? &*before : nullptr, layout));
-    if (!signals.wait_until(looked + layout.interval) || !on_keys(layout, screen)) return;
-    if (steady_clock::now() < looked + layout.interval) continue;
+    screen.fit(display);
+    screen.draw(render(look, before ? &*before : nullptr, display));
+    if (!signals.wait_until(looked + display.interval) || !on_keys(display, screen)) return;
+    if (steady_clock::now() < looked + display.interval) continue;
     before = std::exchange(look, watch.look());
     looked = steady_clock::now();
   }
@@ -321,8 +321,8 @@ void show(Watch& watch, Layout layout) {
 void run(const Options& options) {
   Watch watch(options.file.empty() ? the_only_scoreboard() : options.file);
   if (options.json) return print(to_json(watch.look()).dump(2) + "\n");
-  if (options.once || ::isatty(STDOUT_FILENO) == 0) return print_picture(watch.look(), options.layout);
-  show(watch, options.layout);
+  if (options.once || ::isatty(STDOUT_FILENO) == 0) return print_picture(watch.look(), options.display);
+  show(watch, options.display);
 }
 
 int fail(int status, const std::exception& error) {

@@ -400,13 +400,13 @@ std::vector<Line> head(const Look& look, const std::vector<Row>& rows, const Bas
 constexpr std::string_view kLegend =
     "X run W write R read Z sleep A accept K idle _ ready S fork T stop D dead . free";
 
-std::string keys(const Layout& layout, std::size_t hidden) {
+std::string keys(const Display& display, std::size_t hidden) {
   const std::string left =
-      fmt::format("q quit  s sort: {}  + - every {}", kSorts[static_cast<std::size_t>(layout.sort)],
-                  format_duration(layout.interval));
+      fmt::format("q quit  s sort: {}  + - every {}", kSorts[static_cast<std::size_t>(display.sort)],
+                  format_duration(display.interval));
   if (hidden == 0) return left;
   return fmt::format("{}  {:>{}}", left, plural(hidden, "worker") + " not shown",
-                     std::max(layout.width, left.size() + 2) - left.size() - 2);
+                     std::max(display.width, left.size() + 2) - left.size() - 2);
 }
 
 /// Whatever came in: nothing wraps, and nothing speaks to the terminal.
@@ -448,25 +448,25 @@ std::string format_age(nanoseconds age) {
   return fmt::format("{}d", std::min<std::int64_t>(positive / days(1), 9'999));
 }
 
-std::vector<Line> render(const Look& look, const Look* before, const Layout& layout) {
+std::vector<Line> render(const Look& look, const Look* before, const Display& display) {
   const Baseline baseline(look, before);
   std::vector<Row> rows = rows_of(look, baseline);
   std::vector<Line> lines = head(look, rows, baseline);
   constexpr std::size_t kHeadingLegendKeys = 3;
   const std::size_t taken = lines.size() + kHeadingLegendKeys;
-  const std::size_t room = layout.rows ? *layout.rows - std::min(*layout.rows, taken) : rows.size();
+  const std::size_t room = display.rows ? *display.rows - std::min(*display.rows, taken) : rows.size();
   const std::size_t hidden = rows.size() - std::min(rows.size(), room);
 
-  sort_rows(rows, layout.sort);
+  sort_rows(rows, display.sort);
   rows.resize(rows.size() - hidden);
-  const auto columns = columns_for(layout.width, baseline.average());
-  lines.push_back({heading_of(columns, layout.width), Style::heading});
+  const auto columns = columns_for(display.width, baseline.average());
+  lines.push_back({heading_of(columns, display.width), Style::heading});
   for (const Row& row : rows) lines.push_back(line_of(row, columns));
   lines.push_back({std::string(kLegend), Style::faint});
-  if (layout.rows) lines.push_back({keys(layout, hidden), Style::faint});
+  if (display.rows) lines.push_back({keys(display, hidden), Style::faint});
 
-  if (layout.rows) lines.resize(std::min(lines.size(), *layout.rows));
-  for (Line& line : lines) line.text = fit(std::move(line.text), layout.width);
+  if (display.rows) lines.resize(std::min(lines.size(), *display.rows));
+  for (Line& line : lines) line.text = fit(std::move(line.text), display.width);
   return lines;
 }
 

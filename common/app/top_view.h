@@ -19,13 +19,13 @@ inline constexpr std::array<std::string_view, 5> kSorts{"slot", "rate", "request
 
 enum class Style : std::uint8_t { plain, title, alert, heading, faint };
 
-/// One line on the screen: printable ASCII, never longer than the layout's width.
+/// One line on the screen: printable ASCII, never longer than the display's width.
 struct Line {
   std::string text;
   Style style = Style::plain;
 };
 
-struct Layout {
+struct Display {
   std::size_t width = 80;
   std::optional<std::size_t> rows = std::nullopt;  ///< of a terminal with keys; none: as many as it takes
   Sort sort = Sort::slot;
@@ -35,7 +35,7 @@ struct Layout {
 /// What quartet-top shows. A pure function.
 /// @param before an earlier look, for the rates; null, or of another server: they are averages since the
 /// start
-std::vector<Line> render(const Look& look, const Look* before, const Layout& layout);
+std::vector<Line> render(const Look& look, const Look* before, const Display& display);
 
 /// In at most so many characters (three or more), rounded down: "999", "1k", "99k", ".1M".
 std::string compact(std::uint64_t number, std::size_t width);

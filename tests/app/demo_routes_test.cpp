@@ -204,6 +204,7 @@ TEST_F(DemoRoutes, WhoamiNamesProcessThreadAndWorker) {
   EXPECT_EQ(answer["pid"], ::getpid());
   EXPECT_EQ(answer["tid"], ::gettid());
   EXPECT_EQ(answer["worker"], 0);
+  EXPECT_EQ(answer["generation"], 1);
   EXPECT_EQ(answer["requests"], 41);
 }
 

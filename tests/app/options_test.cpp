@@ -20,9 +20,10 @@ using Arguments = std::vector<std::string>;
 
 const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
 const Model kThreads{"quartet-threads", "A pool of threads.", {{"", 16, true}}};
-const Model kFork{"quartet-fork",
-                  "Processes.",
-                  {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+const Model kFork{
+    "quartet-fork",
+    "Processes.",
+    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
 
 Options parse(Arguments arguments, const Model& model = kEpoll) {
   arguments.insert(arguments.begin(), std::string(model.name));
@@ -235,6 +236,41 @@ TEST(Root, IsAnExistingDirectory) {
   EXPECT_EQ(usage_error({"--root", "/etc/passwd"}),
             "quartet-epoll: --root: \"/etc/passwd\" is not a directory\n");
   EXPECT_EQ(usage_error({"--root", ""}), "quartet-epoll: --root: \"\" is not a directory\n");
+}
+
+TEST(Scoreboard, IsAFileOfAnyName) {
+  EXPECT_EQ(parse({}).scoreboard, "");
+  EXPECT_EQ(parse({"--scoreboard", "/tmp/board"}).scoreboard, "/tmp/board");
+}
+
+TEST(Supervise, IsForModelsWithoutAParent) {
+  EXPECT_TRUE(parse({"--supervise"}, kThreads).supervise);
+  EXPECT_FALSE(parse({}, kThreads).supervise);
+  EXPECT_EQ(usage_error({"--supervise"}, kFork),
+            "quartet-fork: --supervise: quartet-fork has a parent of its own; quartet-threads, "
+            "quartet-coroutines and quartet-epoll can have one\n");
+}
+
+TEST(MaxRequestsPerWorker, IsForThePoolOfProcesses) {
+  EXPECT_EQ(parse({"--max-requests-per-worker", "100"}, kFork).max_requests_per_worker, 100u);
+  EXPECT_EQ(parse({"--max-requests-per-worker", "0"}).max_requests_per_worker, 0u);
+  EXPECT_EQ(
+      usage_error({"--mode", "per-request", "--max-requests-per-worker", "1"}, kFork),
+      "quartet-fork: --max-requests-per-worker: quartet-fork --mode per-request has no worker processes "
+      "that could be replaced one by one; only quartet-fork --mode prefork has\n");
+  usage_error({"--max-requests-per-worker", "1"}, kThreads);
+  usage_error({"--max-requests-per-worker", "-1"}, kFork);
+}
+
+TEST(Orphans, NeedAParentThatCanDie) {
+  EXPECT_EQ(parse({}, kFork).orphans, Orphans::drain);
+  EXPECT_EQ(parse({"--orphans", "serve"}, kFork).orphans, Orphans::serve);
+  EXPECT_EQ(parse({"--orphans", "serve", "--supervise"}).orphans, Orphans::serve);
+  EXPECT_EQ(
+      usage_error({"--orphans", "serve"}),
+      "quartet-epoll: --orphans: quartet-epoll has no parent without --supervise; quartet-fork has one\n");
+  EXPECT_EQ(usage_error({"--orphans", "adopt"}, kFork),
+            "quartet-fork: --orphans: \"adopt\" is neither drain nor serve\n");
 }
 
 TEST(EnableFaults, IsForLoopbackAddressesOnly) {

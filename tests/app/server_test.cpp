@@ -17,18 +17,25 @@ namespace quartet::app {
 namespace {
 
 const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
-const Model kFork{"quartet-fork",
-                  "Processes.",
-                  {{"prefork", 16, true}, {"per-connection", 1, false}, {"per-request", 1, false}}};
+const Model kFork{
+    "quartet-fork",
+    "Processes.",
+    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
+
+std::string scoreboard_path() { return testing::TempDir() + "scoreboard." + std::to_string(::getpid()); }
 
 /// Runs a server on any port in a process of its own; what `serve` returns is its exit status.
 Captured run(std::vector<std::string> arguments, const Serve& serve, const Model& model = kEpoll) {
-  arguments.insert(arguments.begin(), {std::string(model.name), "--listen", "127.0.0.1:0"});
-  return run_captured([&] {
+  const std::string scoreboard = scoreboard_path();
+  arguments.insert(arguments.begin(),
+                   {std::string(model.name), "--listen", "127.0.0.1:0", "--scoreboard", scoreboard});
+  const Captured ended = run_captured([&] {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     return run_server(static_cast<int>(argv.size()), argv.data(), model, serve);
   });
+  ::unlink(scoreboard.c_str());  // where it is still there
+  return ended;
 }
 
 bool serves(const Server& server, std::string_view path) {
@@ -126,9 +133,10 @@ TEST(RunServer, HasSlotsForTwoProcessesPerConnection) {
 }
 
 TEST(RunServer, StartsWithoutAConnectionLimit) {
-  EXPECT_EQ(run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
-                .exit_status(),
-            0);
+  EXPECT_EQ(
+      run({"--max-connections", "0"}, [](Server& server) { return server.scoreboard.all().size() < 1000; })
+          .exit_status(),
+      0);
 }
 
 std::size_t anonymous_memory_mib() {

@@ -73,8 +73,8 @@ std::string text_of(const std::vector<Line>& lines) {
   return text;
 }
 
-std::string show(const Look& look, const Layout& layout = {}) {
-  return text_of(render(look, nullptr, layout));
+std::string show(const Look& look, const Display& display = {}) {
+  return text_of(render(look, nullptr, display));
 }
 
 testing::AssertionResult contains(const std::string& text, const std::string& part) {
@@ -83,8 +83,8 @@ testing::AssertionResult contains(const std::string& text, const std::string& pa
 }
 
 /// The slots of the table, from the top.
-std::vector<std::uint32_t> slots_shown(const Look& look, const Look* before, const Layout& layout) {
-  const auto lines = render(look, before, layout);
+std::vector<std::uint32_t> slots_shown(const Look& look, const Look* before, const Display& display) {
+  const auto lines = render(look, before, display);
   auto line = std::ranges::find(lines, Style::heading, &Line::style);
   std::vector<std::uint32_t> slots;
   for (++line; line->text.front() == ' '; ++line)

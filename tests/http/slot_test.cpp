@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <string>
+#include <thread>
 
 #include "tests/http/answer.h"
 #include "tests/http/client.h"
@@ -139,4 +141,76 @@ TEST(Counter, OfBytesCountsBothWays) {
 }
 
 }  // namespace
+using http::FlightRecord;
+
+constexpr FlightRecord::TimePoint kNow{1h};
+
+TEST(FlightRecord, SaysWhatRunsSinceWhen) {
+  FlightRecord record;
+  EXPECT_FALSE(record.read());
+  record.begin("GET", "/block?ms=100", kNow);
+  EXPECT_EQ(record.read()->request, "GET /block?ms=100");
+  EXPECT_EQ(record.read()->since, kNow);
+  record.end();
+  EXPECT_FALSE(record.read());
+}
+
+TEST(FlightRecord, ForgetsTheEndOfALongerRequest) {
+  for (std::size_t length = 0; length < 40; ++length) {
+    FlightRecord record;
+    record.begin("GET", std::string(200, 'x'), kNow);
+    record.begin("GET", std::string(length, 'y'), kNow);
+    EXPECT_EQ(record.read()->request, "GET " + std::string(length, 'y'));
+  }
+}
+
+TEST(FlightRecord, CutsOffWhatDoesNotFit) {
+  for (std::size_t length = 120; length < 140; ++length) {
+    FlightRecord record;
+    record.begin("GET", std::string(length, 'x'), kNow);
+    EXPECT_EQ(record.read()->request, ("GET " + std::string(length, 'x')).substr(0, FlightRecord::kBytes));
+  }
+}
+
+TEST(FlightRecord, IsCopied) {
+  FlightRecord record, copy;
+  record.begin("GET", "/a/rather/long/target/of/several/words", kNow);
+  copy.begin("POST", std::string(100, 'x'), kNow);
+  copy.copy(record);
+  EXPECT_EQ(copy.read()->request, "GET /a/rather/long/target/of/several/words");
+  record.end();
+  copy.copy(record);
+  EXPECT_FALSE(copy.read());
+}
+
+char letter(std::int64_t round) { return static_cast<char>('a' + round % 26); }
+
+TEST(FlightRecord, NeverShowsAMixtureOfTwoRequests) {
+  FlightRecord record;
+  std::jthread writer([&](const std::stop_token& done) {
+    for (int round = 1; !done.stop_requested(); ++round) {
+      record.begin("GET", std::string(60, letter(round)), kNow + std::chrono::nanoseconds(round));
+      record.end();
+    }
+  });
+  for (int seen = 0; seen < 10'000;) {
+    const auto entry = record.read();
+    if (!entry) continue;
+    ++seen;
+    ASSERT_EQ(entry->request, "GET " + std::string(60, letter((entry->since - kNow).count())));
+  }
+}
+
+TEST(FlightRecord, NamesTheRequestWhileItsHandlerRuns) {
+  std::string running;
+  const auto router = router_with([&running](const http::Request&, const Slot& slot) -> http::Outcome {
+    running = slot.running.read()->request;
+    return http::text_response(200, "");
+  });
+  Client client({.router = router});
+  client.exchange(get("/?a=%20b"));
+  EXPECT_EQ(running, "GET /?a=%20b");
+  EXPECT_FALSE(client.slot.running.read());
+}
+
 }  // namespace quartet::test

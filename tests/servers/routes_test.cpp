@@ -42,7 +42,7 @@ TEST_P(RoutesTest, TheIndexListsEveryRoute) {
   const auto answer = TestClient(server).get("/");
   EXPECT_TRUE(answer.header("Content-Type").starts_with("text/html"));
   for (const auto* path : {"/plaintext", "/json", "/bytes", "/echo", "/sleep", "/block", "/cpu", "/stream",
-                           "/whoami", "/stats", "/healthz"}) {
+                           "/whoami", "/stats", "/healthz", "/counter", "/session/", "/layout"}) {
     EXPECT_NE(answer.body.find(path), std::string::npos) << path;
   }
 }

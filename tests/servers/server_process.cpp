@@ -1,5 +1,7 @@
 #include "tests/servers/server_process.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <stdexcept>
 #include <string_view>
@@ -43,6 +45,8 @@ ServerProcess::ServerProcess(const Command& command) : ChildProcess(command) {
   eventually([this] { return out().ends_with('\n') || !running(); });
   endpoint_ = parse_announcement(out());
 }
+
+ServerProcess::~ServerProcess() { unlink(("/dev/shm/quartet-" + std::to_string(port())).c_str()); }
 
 void ServerProcess::await_taken() const {
   const auto taken = eventually([this] {

@@ -20,6 +20,8 @@ class ServerProcess : public ChildProcess {
  public:
   /// @throws std::runtime_error when it exits, or does not say "listening on ADDR:PORT"
   explicit ServerProcess(const Command& command);
+  /// Removes the scoreboard that a crash has left behind.
+  ~ServerProcess();
 
   const Endpoint& endpoint() const { return endpoint_; }
   int port() const { return endpoint_.port; }

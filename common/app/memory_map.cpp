@@ -1,0 +1,77 @@
+#include "common/app/memory_map.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "common/net/fd.h"
+#include "common/net/system.h"
+
+namespace quartet::app {
+namespace {
+
+/// Takes what comes before the separator off the text, and the separator too.
+std::string_view take_until(std::string_view& text, char separator) {
+  const std::string_view taken = text.substr(0, text.find(separator));
+  text.remove_prefix(std::min(taken.size() + 1, text.size()));
+  return taken;
+}
+
+std::optional<std::uintptr_t> parse_address(std::string_view text) {
+  std::uintptr_t address = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, address, 16);
+  if (rest != end || error != std::errc()) return std::nullopt;
+  return address;
+}
+
+/// "7f0e9c000000-7f0e9c021000 rw-p 00000000 00:00 0    NAME"; the name may be missing, or contain spaces.
+std::optional<Mapping> parse_mapping(const std::string_view line) {
+  std::string_view rest = line;
+  const auto begin = parse_address(take_until(rest, '-'));
+  const auto end = parse_address(take_until(rest, ' '));
+  const std::string_view permissions = take_until(rest, ' ');
+  if (!begin || !end || *end <= *begin || permissions.size() != 4) return std::nullopt;
+  for (int skipped = 0; skipped < 3; ++skipped) take_until(rest, ' ');  // offset, device, inode
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  return Mapping{*begin, *end, std::string(permissions), std::string(rest), std::string(line)};
+}
+
+}  // namespace
+
+std::vector<Mapping> parse_maps(std::string_view text) {
+  std::vector<Mapping> mappings;
+  while (!text.empty()) {
+    if (auto mapping = parse_mapping(take_until(text, '\n'))) mappings.push_back(std::move(*mapping));
+  }
+  return mappings;
+}
+
+std::vector<Mapping> read_maps() {
+  const net::Fd file(net::check(::open("/proc/self/maps", O_RDONLY | O_CLOEXEC), "open /proc/self/maps"));
+  std::string text;
+  std::array<char, 4096> buffer;  // the kernel gives whole lines, a page of them at most
+  for (;;) {
+    const auto count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && net::is_transient(errno)) continue;
+    if (net::check(static_cast<int>(count), "read /proc/self/maps") == 0) return parse_maps(text);
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+const Mapping* find_mapping(std::span<const Mapping> mappings, std::uintptr_t address) {
+  const auto found =
+      std::ranges::find_if(mappings, [&](const Mapping& each) { return each.contains(address); });
+  return found == mappings.end() ? nullptr : &*found;
+}
+
+const Mapping* guard_below(std::span<const Mapping> mappings, const Mapping& stack) {
+  const auto found = std::ranges::find(mappings, stack.begin, &Mapping::end);
+  return found != mappings.end() && found->permissions == "---p" ? &*found : nullptr;
+}
+
+}  // namespace quartet::app

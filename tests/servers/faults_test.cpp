@@ -1,0 +1,164 @@
+// Each fault ends, or holds up, whom the model says; and a drain ends what is left.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "tests/servers/configuration.h"
+#include "tests/servers/process_table.h"
+
+namespace quartet::suite {
+namespace {
+
+class FaultsTest : public ServerTest {
+ protected:
+  ServerProcess start_with_faults(std::vector<std::string> options = {}) const {
+    options.emplace_back("--enable-faults");
+    return start(options);
+  }
+};
+QUARTET_EVERY_CONFIGURATION(FaultsTest);
+
+/// A fault that ends its process.
+struct Deadly {
+  const char* path;
+  Ending ending;     ///< of a server that is one process
+  const char* word;  ///< of the parent, of its worker
+};
+constexpr Deadly kDeadly[] = {
+    {"/fault/segv", killed_by(SIGSEGV), " was killed by signal 11 (Segmentation fault)\n"},
+    {"/fault/abort", killed_by(SIGABRT), " was killed by signal 6 (Aborted)\n"},
+    {"/fault/exit", exited(1), " exited with status 1\n"},
+    {"/fault/throw-uncaught", killed_by(SIGABRT), " was killed by signal 6 (Aborted)\n"},
+};
+
+TEST_P(FaultsTest, ADeadlyFaultTakesDownWhatTheModelSays) {
+  for (const auto& [path, ending, word] : kDeadly) {
+    SCOPED_TRACE(path);
+    auto server = start_with_faults();
+    TestClient bystander(server), faulty(server);
+    bystander.get("/plaintext");
+    faulty.send(request("POST", path));
+    EXPECT_EQ(faulty.read_to_end().bytes, "");
+    if (GetParam().forks()) {
+      EXPECT_EQ(bystander.get("/plaintext").status, 200);
+      EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
+      EXPECT_TRUE(eventually([&] { return server.err().find(word) != std::string::npos; })) << server.err();
+    } else {
+      EXPECT_EQ(bystander.read_to_end().bytes, "");
+      EXPECT_EQ(server.wait_exit(), ending);
+    }
+  }
+}
+
+TEST_P(FaultsTest, SpinAndBlockEndAfterTheTimeAskedFor) {
+  const auto server = start_with_faults();
+  TestClient client(server);
+  for (const auto* path : {"/fault/spin?ms=100", "/fault/block?ms=100"}) {
+    const auto start_time = Clock::now();
+    EXPECT_EQ(client.exchange(request("POST", path)).status, 200);
+    EXPECT_GE(Clock::now() - start_time, 100ms) << path;
+  }
+}
+
+TEST_P(FaultsTest, AHandlerThatNeverEndsHoldsUpALoopAndNobodyElse) {
+  if (GetParam().name == "coroutines_2")
+    GTEST_SKIP() << "which loop has the other client is the kernel's choice";
+  for (const auto* path : {"/fault/spin", "/fault/block"}) {
+    SCOPED_TRACE(path);
+    const auto server = start_with_faults();
+    TestClient other(server), hung(server);
+    other.get("/plaintext");
+    hung.send(request("POST", path));
+    server.await_taken();
+    other.send(get("/plaintext"));
+    if (GetParam().loop()) {
+      EXPECT_TRUE(other.silent_for(500ms));
+    } else {
+      EXPECT_EQ(other.read_answer().status, 200);
+    }
+  }
+}
+
+TEST_P(FaultsTest, AHandlerThatNeverEndsDoesNotOutliveTheDrainTimeout) {
+  for (const auto* path : {"/fault/spin", "/fault/block"}) {
+    SCOPED_TRACE(path);
+    auto server = start_with_faults({"--drain-timeout", "100ms"});
+    TestClient hung(server);
+    hung.send(request("POST", path));
+    server.await_taken();
+    server.signal(SIGTERM);
+    const auto ending = server.wait_exit(10s);
+    // A hung loop cannot cut anything: the alarm ends it. Elsewhere somebody is left to say what was cut.
+    EXPECT_TRUE(ending == killed_by(SIGALRM) || (ending == exited(3) && !GetParam().loop()))
+        << testing::PrintToString(ending);
+    EXPECT_TRUE(eventually([&] { return server.processes().empty(); }, 5s));
+    EXPECT_EQ(hung.read_to_end().bytes, "");
+  }
+}
+
+TEST_P(FaultsTest, ABlockedHandlerUsesNoProcessorAndASpinningOneDoes) {
+  const auto server = start_with_faults();
+  TestClient blocked(server), spinning(server);
+  blocked.send(request("POST", "/fault/block"));
+  server.await_taken();
+  const auto before = server.cpu_time();
+  EXPECT_TRUE(blocked.silent_for(300ms));
+  EXPECT_LT(server.cpu_time() - before, 200ms);
+  if (GetParam().loop()) return;  // nobody is left to spin
+  spinning.send(request("POST", "/fault/spin"));
+  EXPECT_TRUE(eventually([&] { return server.cpu_time() - before > 300ms; }));
+}
+
+TEST_P(FaultsTest, ALeakGrowsAndLivesAsLongAsItsProcess) {
+  const auto server = start_with_faults();
+  TestClient client(server);
+  const auto leak = [&](const std::string& query) {
+    return client.exchange(request("POST", "/fault/leak" + query)).body;
+  };
+  const bool forgotten = GetParam().model == Model::per_request;
+  EXPECT_EQ(leak(""), "leaked 1 MiB, 1 MiB in this process by now\n");
+  EXPECT_EQ(leak("?mib=64"), forgotten ? "leaked 64 MiB, 64 MiB in this process by now\n"
+                                       : "leaked 64 MiB, 65 MiB in this process by now\n");
+  if (forgotten) return;
+  const auto pid = nlohmann::json::parse(client.get("/whoami").body).at("pid").get<pid_t>();
+  EXPECT_GE(resident_memory(pid), std::uint64_t{65} << 20);
+}
+
+TEST_P(FaultsTest, ABadParameterIsNamedAndHarmsNobody) {
+  const auto server = start_with_faults();
+  TestClient client(server);
+  for (const auto& [target, reason] :
+       {std::pair{"/fault/spin?ms=x", "ms: \"x\" is not a whole number from 0 to 60000\n"},
+        {"/fault/block?ms=-1", "ms: \"-1\" is not a whole number from 0 to 60000\n"},
+        {"/fault/block?ms=", "ms: \"\" is not a whole number from 0 to 60000\n"},
+        {"/fault/leak?mib=1025", "mib: \"1025\" is not a whole number from 0 to 1024\n"}}) {
+    const auto answer = client.exchange(request("POST", target));
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.body, reason);
+    EXPECT_FALSE(answer.closes());
+  }
+}
+
+TEST_P(FaultsTest, EveryFaultIsPostOnlyAndListed) {
+  const auto server = start_with_faults();
+  TestClient client(server);
+  const auto index = client.get("/").body;
+  for (const auto* path : {"/fault/segv", "/fault/abort", "/fault/exit", "/fault/throw",
+                           "/fault/throw-uncaught", "/fault/spin", "/fault/block", "/fault/leak"}) {
+    EXPECT_EQ(client.get(path).status, 405) << path;
+    EXPECT_NE(index.find(path), std::string::npos) << path;
+  }
+}
+
+TEST_P(FaultsTest, WithoutTheOptionThereAreNone) {
+  const auto server = start();
+  TestClient client(server);
+  for (const auto* path : {"/fault/abort", "/fault/exit", "/fault/throw-uncaught", "/fault/spin",
+                           "/fault/block", "/fault/leak"}) {
+    EXPECT_EQ(client.exchange(request("POST", path)).status, 404) << path;
+  }
+}
+
+}  // namespace
+}  // namespace quartet::suite
