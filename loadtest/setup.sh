@@ -14,6 +14,7 @@ quartet_load_packages=(
   node-llhttp         # the HTTP parser, as C source; Debian has it only with nodejs behind it
   libfmt-dev          # g++ 12 has no <format>
   libcli11-dev        # the servers' command line
+  libncurses-dev      # quartet-top
   nlohmann-json3-dev  # /stats
   wrk                 # the load generator
   python3-typer       # the harness's command line

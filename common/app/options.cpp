@@ -10,9 +10,9 @@
 #include <cctype>
 #include <cstdlib>
 #include <functional>
-#include <optional>
 #include <stdexcept>
 
+#include "common/app/duration.h"
 #include "common/app/number.h"
 #include "common/app/server.h"
 
@@ -20,7 +20,6 @@ namespace quartet::app {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 // The most that an option takes: far above any use, and far below where sums overflow.
 constexpr std::size_t kMostBytes = std::size_t{1} << 40;
@@ -28,7 +27,6 @@ constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::size_t kMostRequests = 1'000'000'000;
 constexpr std::size_t kMostWorkers = 10'000;
 constexpr std::size_t kMostMebibytes = std::size_t{1} << 20;
-constexpr milliseconds kLongest = seconds(1'000'000);
 
 /// Turns an option's text into its value. @throws std::invalid_argument with the reason
 using Read = std::function<void(const std::string& text)>;
@@ -48,29 +46,6 @@ std::size_t parse_number(std::string_view text, std::size_t least, std::size_t m
     reject("\"{}\" is not a whole number from {} to {}", text, least, most);
   }
   return *number;
-}
-
-/// A bare 0 needs no unit.
-std::optional<milliseconds> parse_unit(std::string_view unit, std::uint64_t number) {
-  if (unit == "s") return seconds(1);
-  if (unit == "ms" || (unit.empty() && number == 0)) return milliseconds(1);
-  return std::nullopt;
-}
-
-milliseconds parse_duration(std::string_view text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto number = parse_digits(text.substr(0, digits));
-  const auto unit = number ? parse_unit(text.substr(digits), *number) : std::nullopt;
-  if (!unit || *number > static_cast<std::uint64_t>(kLongest / *unit)) {
-    reject("\"{}\" is not a duration such as 10s or 250ms (at most {}s; 0 is unlimited)", text,
-           kLongest / seconds(1));
-  }
-  return *unit * static_cast<std::int64_t>(*number);
-}
-
-std::string format_duration(milliseconds duration) {
-  if (duration % seconds(1) == milliseconds(0)) return fmt::format("{}s", duration / seconds(1));
-  return fmt::format("{}ms", duration.count());
 }
 
 bool parse_switch(std::string_view text) {

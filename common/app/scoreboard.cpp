@@ -90,7 +90,7 @@ net::Fd create(const std::filesystem::path& path, std::size_t size) {
 }
 
 net::Fd open_file(const std::filesystem::path& path) {
-  net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO would wait for its writer
   if (!file) fail(path);
   return file;
 }
@@ -222,9 +222,11 @@ ScoreboardReader::ScoreboardReader(const std::filesystem::path& path)
         return SharedMemory(file.get(), size, PROT_READ);
       }()) {
   if (board().magic != kMagic) fail(path, "is no scoreboard");
-  if (board().version != kVersion || board().slot_bytes != sizeof(http::Slot) ||
-      memory_.size() != size_for(board().slot_count))
+  if (board().version != kVersion || board().slot_bytes != sizeof(http::Slot))
     fail(path, "was written by another version of Quartet");
+  // Divided, not multiplied: a number that somebody made up must not overflow into the right size.
+  if ((memory_.size() - kBoardBytes) / sizeof(http::Slot) != board().slot_count)
+    fail(path, "is truncated: it does not hold as many slots as it says");
 }
 
 std::span<const http::Slot> ScoreboardReader::used() const {

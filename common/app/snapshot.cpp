@@ -46,6 +46,11 @@ std::string printable(std::string text) {
   return text;
 }
 
+/// Anybody may have written the file.
+std::string read(const Board::Text& text) {
+  return printable(std::string(text.begin(), std::ranges::find(text, '\0')));
+}
+
 std::optional<WorkerSnapshot::InHand> in_hand(const Slot& slot, TimePoint now) {
   const auto entry = slot.running.read();
   if (!entry) return std::nullopt;
@@ -58,6 +63,7 @@ std::optional<WorkerSnapshot::Death> last_death(const Slot& slot) {
   return WorkerSnapshot::Death{.count = slot.death.count,
                                .process = slot.death.process,
                                .generation = slot.death.generation,
+                               .status = slot.death.status,
                                .manner = describe_exit(slot.death.status),
                                .unix_seconds = slot.death.unix_seconds,
                                .request = request ? printable(request->request) : ""};
@@ -67,11 +73,12 @@ WorkerSnapshot read(const Slot& slot, TimePoint now) {
   const std::int32_t process = slot.process;
   const Counts counts = read_counts(slot);
   auto running = in_hand(slot, now);
+  const State state = state_of(process, counts, running.has_value());
   return {.worker = slot.worker,
           .generation = slot.generation,
           .process = process,
           .thread = slot.thread,
-          .state = state_of(process, counts, running.has_value()),
+          .state = state,
           .counts = counts,
           .in_hand = std::move(running),
           .last_death = last_death(slot)};
@@ -150,9 +157,9 @@ std::string_view to_string(State state) {
 Snapshot take_snapshot(const Board& board, std::span<const Slot> slots, TimePoint now) {
   const auto since = [&](TimePoint::rep then) { return now - TimePoint(TimePoint::duration(then)); };
   const auto draining = board.draining.load();
-  Snapshot snapshot{.model = board.model.data(),
-                    .mode = board.mode.data(),
-                    .address = board.address.data(),
+  Snapshot snapshot{.model = read(board.model),
+                    .mode = read(board.mode),
+                    .address = read(board.address),
                     .process = board.process,
                     .supervised = board.supervised != 0,
                     .pid_namespace = board.pid_namespace,

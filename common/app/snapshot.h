@@ -54,7 +54,8 @@ struct WorkerSnapshot {
     std::uint64_t count;
     std::int32_t process;
     std::uint32_t generation;
-    std::string manner;  ///< "was killed by signal 11 (Segmentation fault)"
+    std::int32_t status;  ///< as from waitpid(2)
+    std::string manner;   ///< "was killed by signal 11 (Segmentation fault)"
     std::int64_t unix_seconds;
     std::string request;  ///< whose handler was running; empty: none
   };

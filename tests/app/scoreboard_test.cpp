@@ -352,12 +352,13 @@ TEST(ScoreboardReader, RefusesWhatIsNoScoreboard) {
 
 TEST(ScoreboardReader, RefusesAnotherVersionAndATruncatedFile) {
   const TemporaryPath file("board");
-  const std::string no = "scoreboard " + file.path + ": was written by another version of Quartet";
   { Scoreboard(file.path, 10).board().version = 77; }
-  EXPECT_EQ(complaint([&] { ScoreboardReader reader(file.path); }), no);
+  EXPECT_EQ(complaint([&] { ScoreboardReader reader(file.path); }),
+            "scoreboard " + file.path + ": was written by another version of Quartet");
   { Scoreboard(file.path, 10); }
   net::check(::truncate(file.path.c_str(), 5000), "truncate");
-  EXPECT_EQ(complaint([&] { ScoreboardReader reader(file.path); }), no);
+  EXPECT_EQ(complaint([&] { ScoreboardReader reader(file.path); }),
+            "scoreboard " + file.path + ": is truncated: it does not hold as many slots as it says");
 }
 
 }  // namespace
