@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
-#   quartet_install load | tests        installs the Debian packages that are missing; exits 5 when it cannot
+#   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
+#                                       sets: build, wrk, harness, tests
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
-# To build the servers and to measure them.
-quartet_load_packages=(
+# To build the servers.
+quartet_build_packages=(
   g++                 # the compiler of everything that is measured
   cmake ninja-build
   libasio-dev         # quartet-coroutines: standalone Asio
@@ -15,9 +16,17 @@ quartet_load_packages=(
   libfmt-dev          # g++ 12 has no <format>
   libcli11-dev        # the servers' command line
   nlohmann-json3-dev  # /stats
-  wrk                 # the load generator
-  python3-typer       # the harness's command line
-  python3-rich        # tables
+)
+
+# To load them.
+quartet_wrk_packages=(
+  wrk  # the load generator
+)
+
+# To measure them.
+quartet_harness_packages=(
+  python3-typer  # the harness's command line
+  python3-rich   # tables
 )
 
 # To build the tests.
@@ -35,6 +44,8 @@ quartet_test_tools=(
   strace              # counts system calls per request
   python3-pytest
 )
+
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
 
 quartet_missing() {
   local installed
@@ -67,8 +78,11 @@ quartet_cannot_install() {
 }
 
 quartet_install() {
-  local packages=("${quartet_load_packages[@]}") missing output started=$SECONDS
-  [[ $1 == tests ]] && packages+=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+  local packages=() missing output started=$SECONDS name
+  for name in "$@"; do
+    local -n set=quartet_${name}_packages
+    packages+=("${set[@]}")
+  done
   missing=$(quartet_missing "${packages[@]}" | xargs)
   [[ $missing ]] || return 0
 
