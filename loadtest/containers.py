@@ -67,11 +67,11 @@ class Containers:
         )
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        ask = " && ".join(f"{name} --version | paste --serial --delimiters=, && echo" for name in executables)
-        shown = self._output("server", "sh", "-c", ask).split("\n\n")
+        ask = 'for name; do "$name" --version | tr "\\n" "\\t"; echo; done'
+        shown = self._output("server", "sh", "-c", ask, "sh", *executables).splitlines()
         return {
             "wrk": parse_wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(text.strip()) for name, text in zip(executables, shown)},
+            **{name: one_line(text.replace("\t", "\n")) for name, text in zip(executables, shown, strict=True)},
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self._images.items()},
         }
 

@@ -65,7 +65,7 @@ def _rss_notes(runs: Sequence[MemoryRun]) -> list[str]:
     known = [(run.in_hand.rss / run.in_hand.pss, run.contestant) for run in runs if run.in_hand.rss and run.in_hand.pss]
     if not known:
         return []
-    factor, name = max(known)
+    factor, name = max(known, key=lambda one: one[0])
     return [
         "PSS counts a shared page once; summed RSS counts it once for each process and would charge "
         f"{name} {factor:.1f} times its PSS."
