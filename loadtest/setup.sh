@@ -2,7 +2,7 @@
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, harness, tests
+#                                       sets: build, wrk, harness, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -43,6 +43,13 @@ quartet_test_tools=(
   clang-tidy
   strace              # counts system calls per request
   python3-pytest
+)
+
+# To have a Docker engine with a base image where there is neither engine nor registry.
+quartet_engine_packages=(
+  docker.io
+  docker-compose  # docker/compose.yaml
+  mmdebstrap      # docker/base-image
 )
 
 quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
