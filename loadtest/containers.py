@@ -28,6 +28,7 @@ from loadtest.processes import Ended, ProcessError, describe_status
 from loadtest.results import MeasurementError, Memory
 
 MEMORY_LIMIT = 2048  # MiB of each container
+ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
 JOB_PATIENCE = 30.0  # seconds beside the plan's own for a job of the agent
 
 
@@ -133,7 +134,7 @@ class ContainerServer:
         options = [*place.options(place.plan.server_cpus, place.memory_limit), "--network", "none", "--ipc", "shareable"]
         self._argv = engine.create(self._name, options, place.image("server"), argv)
         try:
-            # attached: its lines come to us, our SIGTERM goes to it, and it ends with us
+            # attached: its lines come to us, and it ends when the container does
             self._attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
             self._find()
         except MeasurementError as error:
@@ -204,12 +205,12 @@ class ContainerServer:
     def stop(self) -> Ended:
         used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
         self._note_oom_kills()
-        return replace(self._collect(self._attached.stop(timeout=20)), cpu_seconds=used)
+        # not through the attached client: some versions leave on SIGTERM, with the last lines unread
+        engine.signal(self._name, "TERM")
+        return replace(self.wait(timeout=12), cpu_seconds=used)
 
     def wait(self, timeout: float) -> Ended:
-        return self._collect(self._attached.wait(max(timeout, 10)))
-
-    def _collect(self, attached: Ended) -> Ended:
+        self._attached.wait(timeout + ENGINE_LAG)
         state = engine.inspect(self._name)
         self._note(state)
         return Ended(state.status, None)

@@ -156,6 +156,10 @@ def inspect(name: str) -> State:
     return parse_state(docker("inspect", "--type", "container", name).stdout)
 
 
+def signal(name: str, signal_name: str) -> None:
+    docker("kill", "--signal", signal_name, name)
+
+
 def remove(*names: str) -> None:
     """Ends and removes them; those that are gone already do not matter."""
     run(["docker", "rm", "--force", "--volumes", *names], PATIENCE, good=(0, 1))

@@ -24,6 +24,7 @@ def nobody(moment: str) -> None:
 def test_a_server_drains_with_sigterm_and_exits_with_0(place):
     with place.start(EPOLL) as server:
         ended = server.stop()
+        assert not engine.inspect(server._name).running
     assert ended.status == 0
     assert "drained" in place.log.read_text()
     assert server.incidents() == []
@@ -120,7 +121,7 @@ def test_a_server_may_do_nothing_but_serve(place):
     assert host["CpusetCpus"] == ",".join(map(str, place.plan.server_cpus))
     assert host["Memory"] == place.memory_limit << 20
     assert config["User"] not in ("", "0", "root")
-    assert config["Healthcheck"] == {"Test": ["NONE"]}  # nothing else may use the server's CPU
+    assert config["Healthcheck"]["Test"] == ["NONE"]  # nothing else may use the server's CPU
 
 
 def test_server_and_load_share_a_tmpfs_at_dev_shm(place):
