@@ -17,10 +17,11 @@ def memory(results: Results) -> Section | None:
     charged = any(run.in_hand.group for run in results.memory)
     filled = table(
         "", "processes\nat start", "\nbusy", "PSS, MiB\nat start", "\nbusy", "\nidle",
-        "private\nbusy", "page tables\nbusy", *(GROUP_COLUMNS if charged else ["summed RSS\nbusy"]),
+        "private\nbusy", *(GROUP_COLUMNS if charged else PROCESS_COLUMNS),
     )  # fmt: skip
     for run in results.memory:
-        filled.add_row(run.contestant, *_memory_columns(run), *_last_memory_columns(run, charged))
+        beyond = _group_columns(run) if charged else _process_columns(run)
+        filled.add_row(run.contestant, *_memory_columns(run), *beyond)
     notes = [
         f"Of the whole process tree. Busy: {results.plan.connections} connections with a request in hand each; idle: "
         "the same connections, answered and kept alive.",
@@ -31,22 +32,26 @@ def memory(results: Results) -> Section | None:
     return Section("How much memory does the server take?", filled, notes)
 
 
-GROUP_COLUMNS = ("cgroup\nanonymous", "\nkernel", "\nsockets")
+PROCESS_COLUMNS = ("page tables\nbusy", "summed RSS\nbusy")
+GROUP_COLUMNS = ("cgroup\nanon", "\nkernel", "\nsockets")
 GROUP_NOTE = (
-    "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included. Kernel: "
+    "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included. Anon: "
+    "heaps, stacks and what else is private and written to. Kernel: "
     "stacks, page tables, slabs; cgroup v1 knows only the sum. Page cache is left out: its first user is charged for it."
 )
 
 
 def _memory_columns(run: MemoryRun) -> list[str]:
     busy = run.in_hand
-    sizes = (run.at_start.pss, busy.pss, run.idle.pss, busy.private, busy.page_tables)
+    sizes = (run.at_start.pss, busy.pss, run.idle.pss, busy.private)
     return [str(run.at_start.processes), str(busy.processes), *map(_size, sizes)]
 
 
-def _last_memory_columns(run: MemoryRun, charged: bool) -> list[str]:
-    if not charged:
-        return [_size(run.in_hand.rss)]
+def _process_columns(run: MemoryRun) -> list[str]:
+    return [_size(run.in_hand.page_tables), _size(run.in_hand.rss)]
+
+
+def _group_columns(run: MemoryRun) -> list[str]:
     group = run.in_hand.group
     return [_size(size) for size in (group.anonymous, group.kernel, group.sockets)] if group else [DASH] * 3
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -147,16 +148,22 @@ Question parse(int argc, char** argv) {
   }
 }
 
+int run(const Question& question) {
+  try {
+    ask(question);
+    return kHealthy;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}: {}\n", kName, question.address.to_string(), error.what());
+    return kUnhealthy;
+  }
+}
+
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  const quartet::Question question = quartet::parse(argc, argv);
-  try {
-    quartet::ask(question);
-    return quartet::kHealthy;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}: {}\n", quartet::kName, question.address.to_string(), error.what());
-    return quartet::kUnhealthy;
-  }
+int main(int argc, char** argv) try {
+  return quartet::run(quartet::parse(argc, argv));
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "quartet-probe: %s\n", error.what());
+  return quartet::kUnhealthy;
 }

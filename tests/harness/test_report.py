@@ -319,11 +319,17 @@ def test_memory_of_a_container_shows_what_the_kernel_charges_for_it():
     assert "cgroup v1 knows only the sum" in " ".join(output.split())
 
 
+def test_the_table_of_containers_memory_fits_into_a_hundred_columns():
+    busy = replace(samples.memory(34, 200), group=GroupMemory(1 << 30, 1 << 28, 1 << 28, 1 << 28, 1 << 27))
+    output = memory_table(*(MemoryRun(name, "", 16, busy, busy, busy) for name in samples.RATES))
+    assert "…" not in output
+
+
 def test_memory_that_we_may_not_look_into_is_a_dash_with_its_reason():
     hidden = Memory(19, None, None, None, 1 << 20, unknown="it is somebody else's")
     output = memory_table(MemoryRun("prefork", "", 16, hidden, hidden, hidden))
     row = next(line for line in output.splitlines() if line.startswith("prefork") and "-  " in line)
-    assert row.split()[1:] == ["19", "19", "-", "-", "-", "-", "1.0", "-"]
+    assert row.split()[1:] == ["19", "19", "-", "-", "-", "-", "1.0", "-"]  # page tables are everybody's to read
     assert "No PSS, private memory and RSS: it is somebody else's." in output
 
 
