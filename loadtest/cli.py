@@ -9,13 +9,16 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import NoReturn, Optional
 
 import typer
 
 from loadtest import environment, plan, processes, report, results, summary
+from loadtest.containers import Containers
+from loadtest.local import Local
+from loadtest.place import Place
 from loadtest.runner import Runner
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage;
@@ -32,6 +35,11 @@ class Exit(IntEnum):
     invalid = 4
     environment = 5
     interrupted = 130
+
+
+class RunnerName(str, Enum):
+    local = "local"
+    docker = "docker"
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -53,8 +61,11 @@ def main(
     ),
     json: bool = typer.Option(False, "--json", help="Print the results as JSON instead of tables."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be run, and run nothing."),
-    binaries: Path = typer.Option(
-        BINARIES, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
+    runner: RunnerName = typer.Option(
+        RunnerName.local, show_default=False, help="Servers and wrk as they are (local), or in containers."
+    ),
+    binaries: Optional[Path] = typer.Option(
+        None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
     ),
 ) -> None:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
@@ -62,16 +73,17 @@ def main(
     if dry_run:
         print("\n".join(_describe(chosen)))
         raise typer.Exit(Exit.ok)
-    executables = sorted({contestant.executable for contestant in chosen.contestants})
-    if sentence := environment.missing(binaries, executables):
+    if binaries and runner == RunnerName.docker:
+        _stop(Exit.usage, "--bin is for --runner local; Docker's image has servers of its own")
+    if sentence := environment.missing():
         _stop(Exit.environment, sentence)
-    try:
-        found = results.Results(environment.stamp(binaries, executables), chosen)
-    except results.MeasurementError as error:
-        _stop(Exit.environment, f"a program that we need does not work: {error}")
-    os.sched_setaffinity(0, chosen.load_cpus)
-    processes.prepare_limits()
-    raise typer.Exit(_measure(found, binaries, _directory(out, smoke), json))
+    directory = out or environment.ROOT / "results" / _name(smoke)
+    place = _place(runner, chosen, binaries or BINARIES, directory / "servers.log")
+    raise typer.Exit(_run(chosen, place, directory, json))
+
+
+def _place(runner: RunnerName, chosen: plan.Plan, binaries: Path, log: Path) -> Place:
+    return Containers(chosen, log) if runner == RunnerName.docker else Local(chosen, binaries, log)
 
 
 def _stop(status: Exit, sentence: str) -> NoReturn:
@@ -113,17 +125,50 @@ def _describe(chosen: plan.Plan) -> list[str]:
     return [*lines, "", *commands, "", f"{len(todo)} runs, about {total:.0f} s"]
 
 
-def _directory(out: Path | None, smoke: bool) -> Path:
-    name = f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}{'-smoke' if smoke else ''}"
-    directory = out or environment.ROOT / "results" / name
+def _name(smoke: bool) -> str:
+    return f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}{'-smoke' if smoke else ''}"
+
+
+def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         _stop(Exit.environment, f"{directory}: {error.strerror}; choose another with --out")
-    return directory
 
 
-def _measure(found: results.Results, binaries: Path, directory: Path, as_json: bool) -> Exit:
+def _run(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) -> Exit:
+    """All that needs tidying up afterwards, however it ends."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background jobs
+    try:
+        found = _prepare(chosen, place, directory)
+        return _measure(found, place, directory, as_json)
+    except KeyboardInterrupt:
+        return Exit.interrupted
+    finally:
+        _ignore_signals()  # a second Ctrl-C must not leave servers behind
+        place.close()
+
+
+def _prepare(chosen: plan.Plan, place: Place, directory: Path) -> results.Results:
+    executables = sorted({contestant.executable for contestant in chosen.contestants})
+    if sentence := place.missing(executables):
+        _stop(Exit.environment, sentence)
+    _make(directory)
+    try:
+        place.prepare()
+    except results.MeasurementError as error:
+        _stop(Exit.failed, str(error))
+    try:
+        found = results.Results(environment.stamp(place, executables), chosen)
+    except results.MeasurementError as error:
+        _stop(Exit.environment, f"a program that we need does not work: {error}")
+    os.sched_setaffinity(0, chosen.load_cpus)
+    processes.prepare_limits()
+    return found
+
+
+def _measure(found: results.Results, place: Place, directory: Path, as_json: bool) -> Exit:
     started, target = time.monotonic(), directory / "results.json"
 
     def save() -> None:
@@ -131,11 +176,9 @@ def _measure(found: results.Results, binaries: Path, directory: Path, as_json: b
         results.save(found, target)
 
     progress = Progress(found.plan)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background jobs
     try:
         save()
-        Runner(found.plan, binaries, directory / "servers.log", found, save, progress.show).run()
+        Runner(found.plan, place, found, save, progress.show).run()
         found.state = "complete"
     except KeyboardInterrupt:
         found.state = "interrupted"
@@ -144,8 +187,8 @@ def _measure(found: results.Results, binaries: Path, directory: Path, as_json: b
         save()
         raise
     finally:
-        _ignore_signals()  # a second Ctrl-C must not leave servers behind, nor half a report
-        processes.end_all()
+        _ignore_signals()  # a second Ctrl-C must not leave half a report
+        place.close()
     save()
     progress.finish()
     sys.stdout.write(results.to_json(found) if as_json else report.render(found, _width()))

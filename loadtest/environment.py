@@ -7,18 +7,18 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtest.place import Place
 from loadtest.processes import ProcessError, run
 from loadtest.results import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def stamp(binaries: Path, executables: Sequence[str]) -> Environment:
+def stamp(place: Place, executables: Sequence[str]) -> Environment:
     cpu_info = Path("/proc/cpuinfo").read_text()
     return Environment(
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -30,23 +30,15 @@ def stamp(binaries: Path, executables: Sequence[str]) -> Environment:
         system=_system(),
         load_average=os.getloadavg()[0],
         commit=_commit(),
-        versions={
-            "python": platform.python_version(),
-            "wrk": _wrk_version(),
-            **{name: _version(binaries / name) for name in executables},
-        },
+        versions={"python": platform.python_version(), **place.versions(executables)},
         command=shlex.join(["loadtest/run", *sys.argv[1:]]),
+        runner=place.name,
+        place=place.description,
     )
 
 
-def missing(binaries: Path, executables: Sequence[str]) -> str:
-    """One sentence with the fix when something that we start is not there, else nothing."""
-    for tool, package in (("wrk", "wrk"), ("taskset", "util-linux"), ("setpriv", "util-linux")):
-        if not shutil.which(tool):
-            return f"{tool} is not installed; apt-get install {package}"
-    for name in executables:
-        if not os.access(binaries / name, os.X_OK):
-            return f"{binaries / name} is missing; cmake --preset release && cmake --build --preset release"
+def missing() -> str:
+    """One sentence with the fix when the kernel lacks something, else nothing."""
     if not Path("/proc/self/smaps_rollup").exists():
         return "/proc/self/smaps_rollup is missing; use a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
     return ""
@@ -62,15 +54,6 @@ def _system() -> str:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
         return platform.system()
-
-
-def _version(executable: Path) -> str:
-    return ", ".join(run([str(executable), "--version"], timeout=5).stdout.split("\n")).strip(", ")
-
-
-def _wrk_version() -> str:
-    found = re.match(r"wrk (\S+)", run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout)
-    return found[1] if found else "unknown"
 
 
 def _commit() -> str:

@@ -5,44 +5,66 @@ from __future__ import annotations
 import os
 import re
 
-from loadtest import tree
+from collections.abc import Iterable
+
 from loadtest.results import Memory
 
 PAGE_TABLES = re.compile(r"^VmPTE:\s+(\d+) kB$", re.MULTILINE)
 ROLLUP = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
-def read(session: int) -> Memory:
-    """PSS charges a shared page in equal parts to those who share it, so that a sum over the tree counts it once."""
-    return total([one for stat in tree.members(session) if (one := _read_process(stat.pid))])
+def read(processes: Iterable[tuple[int, int]]) -> Memory:
+    """Of those processes, identified by pid and start. PSS charges a shared page in equal parts to those who share it,
+    so that a sum over a process tree counts it once."""
+    return total([one for pid, _ in processes if (one := _read_process(pid))])
 
 
 def total(processes: list[Memory]) -> Memory:
     return Memory(
         processes=len(processes),
-        pss=sum(one.pss for one in processes),
-        private=sum(one.private for one in processes),
-        rss=sum(one.rss for one in processes),
+        pss=_sum([one.pss for one in processes]),
+        private=_sum([one.private for one in processes]),
+        rss=_sum([one.rss for one in processes]),
         page_tables=sum(one.page_tables for one in processes),
+        unknown=next((one.unknown for one in processes if one.unknown), ""),
     )
+
+
+def _sum(sizes: list[int | None]) -> int | None:
+    """None when one of them is."""
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
 
 
 def parse(rollup: str, status: str) -> Memory:
     """Of one process, from the contents of smaps_rollup and status."""
     bytes_of = {name: int(kibibytes) * 1024 for name, kibibytes in ROLLUP.findall(rollup)}
-    page_tables = PAGE_TABLES.search(status)
     return Memory(
         processes=1,
         pss=bytes_of["Pss"],
         private=bytes_of["Private_Clean"] + bytes_of["Private_Dirty"],
         rss=bytes_of["Rss"],
-        page_tables=int(page_tables[1]) * 1024 if page_tables else 0,
+        page_tables=_page_tables(status),
     )
+
+
+def _page_tables(status: str) -> int:
+    found = PAGE_TABLES.search(status)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _hidden(status: str) -> Memory:
+    """Of a process whose memory we may not look into (ptrace(2), access mode checking)."""
+    reason = "smaps_rollup of a process of another user is root's to read"
+    return Memory(1, None, None, None, _page_tables(status), unknown=reason)
 
 
 def _read_process(pid: int) -> Memory | None:
     try:
-        return parse(_content(f"/proc/{pid}/smaps_rollup"), _content(f"/proc/{pid}/status"))
+        status = _content(f"/proc/{pid}/status")
+        return parse(_content(f"/proc/{pid}/smaps_rollup"), status)
+    except PermissionError:
+        return _hidden(status)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None  # gone in the meantime; an exiting process has no memory left to list
 

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -33,11 +34,12 @@ class Ended:
     """How a process ended, and the CPU time of it and of all descendants that were waited for (wait4)."""
 
     status: int  # exit status, or minus the signal's number
-    cpu_seconds: float
+    cpu_seconds: float | None  # None: it was in a container that took the number with it
 
 
 @dataclass(frozen=True)
 class Finished(Ended):
+    cpu_seconds: float
     command: str
     stdout: str
     stderr: str
@@ -78,12 +80,18 @@ _live: set[Process] = set()
 class Process:
     """A child, until it is reaped."""
 
-    def __init__(self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
         self.command = shlex.join(argv)
         try:
             self._popen = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "--", *argv],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
@@ -91,7 +99,7 @@ class Process:
             )
         except OSError as error:
             raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
-        self.stdout = self._popen.stdout
+        self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
         _live.add(self)
 
     @property
@@ -115,8 +123,9 @@ class Process:
         os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
         _, status, usage = os.wait4(self.pid, 0)
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        if self.stdout:
-            self.stdout.close()
+        for pipe in (self.stdin, self.stdout):
+            if pipe:
+                pipe.close()
         _live.discard(self)
         return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime)
 
@@ -143,6 +152,97 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
         what = describe_status(finished.status)
         raise ProcessError(f"{process.command} {what}{_last_lines(finished.stderr)}")
     return finished
+
+
+def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
+    """The same for a command that takes long: shows each line of its output, stderr's too. The error quotes the last."""
+    process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
+    lines, said, deadline = _Lines(process), [], time.monotonic() + timeout
+    try:
+        while line := lines.next(deadline):
+            said = [*said[-20:], line]
+            show(line.rstrip())
+        in_time = process.wait(deadline - time.monotonic())
+    finally:
+        status = process.reap().status
+    if not in_time or status != 0:
+        what = describe_status(status) if in_time else f"took longer than {timeout:g} s"
+        raise ProcessError(f"{process.command} {what}{_last_lines(''.join(said))}")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end of the block, which has to be short."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Lines:
+    """The lines that a process writes to its stdout, a pipe, each with its newline."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        self._descriptor = process.stdout.fileno()
+        self._buffer = b""
+
+    def next(self, deadline: float) -> str:
+        """The next one; what there is of it when the end or the deadline comes first."""
+        while b"\n" not in self._buffer:
+            chunk = self._read(deadline)
+            if not chunk:
+                line, self._buffer = self._buffer, b""
+                return line.decode(errors="replace")
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode(errors="replace") + "\n"
+
+    def _read(self, deadline: float) -> bytes:
+        ready = select.select([self._descriptor], [], [], max(deadline - time.monotonic(), 0))[0]
+        return os.read(self._descriptor, 65536) if ready else b""
+
+
+class Dialogue:
+    """A child that we talk with, line by line; a context manager that ends it whatever happens."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._stderr = tempfile.TemporaryFile()
+        try:
+            self._process = Process(argv, subprocess.PIPE, self._stderr, subprocess.PIPE)
+        except ProcessError:
+            self._stderr.close()
+            raise
+        self._lines = _Lines(self._process)
+
+    def __enter__(self) -> Dialogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process in _live:
+            self._process.reap()
+        self._stderr.close()
+
+    def say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            os.write(self._process.stdin.fileno(), line.encode() + b"\n")  # less than a pipe holds
+        except BrokenPipeError:
+            pass  # it has ended; hear() tells how
+
+    def hear(self, timeout: float) -> str:
+        """The next line. Raises ProcessError when there is none in time, or no more."""
+        line = self._lines.next(time.monotonic() + timeout)
+        if line.endswith("\n"):
+            return line
+        if not self._process.wait(1):
+            raise ProcessError(f"{self._process.command} said nothing for {timeout:g} s{self._last_lines()}")
+        status = self._process.reap().status
+        raise ProcessError(f"{self._process.command} {describe_status(status)}{self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        return _last_lines(_content(self._stderr))
 
 
 def _content(file: IO[bytes]) -> str:
@@ -212,7 +312,7 @@ class Server:
             return _last_lines(log.read().decode(errors="replace"))
 
     def _wait_until_ready(self, deadline: float) -> Address:
-        line = self._read_line(deadline)
+        line = _Lines(self._process).next(deadline)
         if line.startswith(READY_PREFIX):
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))
@@ -220,17 +320,3 @@ class Server:
             status = self._process.reap().status
             raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
         raise ProcessError(f"{self.command} printed no line {READY_PREFIX!r} in time{self.last_lines()}")
-
-    def _read_line(self, deadline: float) -> str:
-        """The first line of stdout, as far as it comes by then."""
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        line = b""
-        while not line.endswith(b"\n"):
-            if not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
-                break
-            chunk = os.read(descriptor, 4096)
-            if not chunk:
-                break
-            line += chunk
-        return line.decode(errors="replace")

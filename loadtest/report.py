@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from loadtest import report_loads, report_once, validity
 from loadtest.report_loads import ROUNDS_FOR_INTERVALS
@@ -14,15 +15,23 @@ from loadtest.text import Section, render_section, wrap
 def render(results: Results, width: int = 100) -> str:
     """The whole report, without colour."""
     parts = [wrap(_header(results), width, "")]
-    parts += [render_section(section, width) for make in SECTIONS if (section := make(results))]
+    sections = [section for make in SECTIONS if (section := make(results))]
+    parts += [render_section(_labelled(section, results), width) for section in sections]
     parts.append("\n".join(wrap([line], width, "") for line in _closing(results)))
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _labelled(section: Section, results: Results) -> Section:
+    """A figure from a container says so: none stands beside a native one."""
+    where = results.environment.runner
+    return section if where == "local" else replace(section, title=f"{section.title} [{where}]")
 
 
 def _header(results: Results) -> list[str]:
     plan = results.plan
     lines = [
         _machine(results),
+        *_place(results),
         f"wrk: {plan.connections} connections, {plan.duration} s, in {_count(plan.rounds, 'interleaved round')}; every "
         f"run has a fresh server. Routes: {', '.join(cell.path for cell in plan.cells)}.",
         f"Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
@@ -43,6 +52,15 @@ def _machine(results: Results) -> str:
         f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if plan.shared_cpu else split}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
+
+
+def _place(results: Results) -> list[str]:
+    environment = results.environment
+    if environment.runner == "local":
+        return []
+    return [
+        f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones.",
+    ]
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from loadtest import crash
 from loadtest.processes import describe_status
 from loadtest.results import CrashRun, CrowdRun, MemoryRun, Outcome, Results
@@ -12,28 +14,67 @@ from loadtest.validity import crash_problem
 def memory(results: Results) -> Section | None:
     if not results.memory:
         return None
-    connections = results.plan.connections
+    charged = any(run.in_hand.group for run in results.memory)
     filled = table(
         "", "processes\nat start", "\nbusy", "PSS, MiB\nat start", "\nbusy", "\nidle",
-        "private\nbusy", "page tables\nbusy", "summed RSS\nbusy",
+        "private\nbusy", *(GROUP_COLUMNS if charged else PROCESS_COLUMNS),
     )  # fmt: skip
     for run in results.memory:
-        filled.add_row(run.contestant, *_memory_columns(run))
-    worst = max(results.memory, key=lambda run: run.in_hand.rss / run.in_hand.pss)
+        beyond = _group_columns(run) if charged else _process_columns(run)
+        filled.add_row(run.contestant, *_memory_columns(run), *beyond)
     notes = [
-        f"Of the whole process tree. Busy: {connections} connections with a request in hand each; idle: the same "
-        "connections, answered and kept alive.",
-        f"PSS counts a shared page once; summed RSS counts it once for each process and would charge "
-        f"{worst.contestant} {worst.in_hand.rss / worst.in_hand.pss:.1f} times its PSS.",
-        "Not in PSS: page tables (shown), kernel stacks and socket buffers.",
+        f"Of the whole process tree. Busy: {results.plan.connections} connections with a request in hand each; idle: "
+        "the same connections, answered and kept alive.",
+        *_unknown_notes(results.memory),
+        *_rss_notes(results.memory),
+        GROUP_NOTE if charged else "Not in PSS: page tables (shown), kernel stacks and socket buffers.",
     ]
     return Section("How much memory does the server take?", filled, notes)
 
 
+PROCESS_COLUMNS = ("page tables\nbusy", "summed RSS\nbusy")
+GROUP_COLUMNS = ("cgroup\nanon", "\nkernel", "\nsockets")
+GROUP_NOTE = (
+    "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included. Anon: "
+    "heaps, stacks and what else is private and written to. Kernel: "
+    "stacks, page tables, slabs; cgroup v1 knows only the sum. Page cache is left out: its first user is charged for it."
+)
+
+
 def _memory_columns(run: MemoryRun) -> list[str]:
     busy = run.in_hand
-    sizes = (run.at_start.pss, busy.pss, run.idle.pss, busy.private, busy.page_tables, busy.rss)
-    return [str(run.at_start.processes), str(busy.processes), *map(mebibytes, sizes)]
+    sizes = (run.at_start.pss, busy.pss, run.idle.pss, busy.private)
+    return [str(run.at_start.processes), str(busy.processes), *map(_size, sizes)]
+
+
+def _process_columns(run: MemoryRun) -> list[str]:
+    return [_size(run.in_hand.page_tables), _size(run.in_hand.rss)]
+
+
+def _group_columns(run: MemoryRun) -> list[str]:
+    group = run.in_hand.group
+    return [_size(size) for size in (group.anonymous, group.kernel, group.sockets)] if group else [DASH] * 3
+
+
+def _size(count: int | None) -> str:
+    return DASH if count is None else mebibytes(count)
+
+
+def _unknown_notes(runs: Sequence[MemoryRun]) -> list[str]:
+    reasons = {run.in_hand.unknown for run in runs} - {""}
+    return [f"No PSS, private memory and RSS: {reason}." for reason in sorted(reasons)]
+
+
+def _rss_notes(runs: Sequence[MemoryRun]) -> list[str]:
+    """What summed RSS would have said, of the server that it slanders most."""
+    known = [(run.in_hand.rss / run.in_hand.pss, run.contestant) for run in runs if run.in_hand.rss and run.in_hand.pss]
+    if not known:
+        return []
+    factor, name = max(known, key=lambda one: one[0])
+    return [
+        "PSS counts a shared page once; summed RSS counts it once for each process and would charge "
+        f"{name} {factor:.1f} times its PSS."
+    ]
 
 
 def crowd(results: Results) -> Section | None:

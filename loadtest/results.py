@@ -127,14 +127,27 @@ class LoadRun:
 
 
 @dataclass
+class GroupMemory:
+    """What the kernel charges to a container's control group, in bytes; None where it does not tell."""
+
+    current: int  # all of it, page cache included
+    anonymous: int
+    file: int  # page cache, tmpfs and shared memory
+    kernel: int | None  # stacks, page tables, slabs
+    sockets: int | None  # buffers
+
+
+@dataclass
 class Memory:
-    """Of a whole process tree, in bytes."""
+    """Of a whole process tree, in bytes; None where we may not look."""
 
     processes: int
-    pss: int
-    private: int
-    rss: int  # summed; only to show how misleading that is
+    pss: int | None
+    private: int | None
+    rss: int | None  # summed; only to show how misleading that is
     page_tables: int
+    group: GroupMemory | None = None  # of the server's container
+    unknown: str = ""  # why something is None
 
 
 @dataclass
@@ -212,6 +225,8 @@ class Environment:
     commit: str
     versions: dict[str, str]
     command: str
+    runner: str = "local"
+    place: str = ""  # half a sentence on where it ran, other than as it is on this machine
 
 
 @dataclass
@@ -247,8 +262,13 @@ def load(path: Path) -> Results:
     return _build(Results, document)
 
 
+def from_json(kind: Any, value: Any) -> Any:
+    """The value of that type, from what dataclasses.asdict made of it and JSON then. Raises ValueError, KeyError or
+    TypeError when it is none."""
+    return None if kind is types.NoneType else _build(kind, value)
+
+
 def _build(kind: Any, value: Any) -> Any:
-    """The value of that type from its JSON form."""
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{name: _build(hints[name], part) for name, part in value.items()})

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from loadtest import cpus, crash, crowd, memory, tree, validity, wrk
-from loadtest.client import Client, fetch_counts
+from loadtest import clients, cpus, crash, validity, wrk
+from loadtest.place import Place, Server
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
-from loadtest.probe import Watcher
-from loadtest.processes import Ended, Server, pinned
+from loadtest.processes import Ended, describe_status
 from loadtest.results import (
     CrashRun,
     CrowdRun,
@@ -21,12 +18,10 @@ from loadtest.results import (
     MeasurementError,
     Memory,
     MemoryRun,
-    Outcome,
     Results,
     Survivors,
 )
 
-COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
 # Runs that other load disturbed are repeated: a tenth of the load steps in all, so that a busy machine costs
 # patience and not the afternoon, and each twice at most.
 REPEATS = 0.1
@@ -36,8 +31,7 @@ REPEATS_OF_A_RUN = 2
 @dataclass
 class Runner:
     plan: Plan
-    binaries: Path
-    log: Path  # the servers' stderr
+    place: Place
     results: Results
     save: Callable[[], None]
     progress: Callable[[int, Step], None]  # before every step, with its index
@@ -71,8 +65,7 @@ class Runner:
                 self.results.crashes.append(self._crash(step))
 
     def _start(self, step: Step) -> Server:
-        executable, *arguments = server_arguments(self.plan, step)
-        return Server(pinned(self.plan.server_cpus, [str(self.binaries / executable), *arguments]), self.log)
+        return self.place.start(server_arguments(self.plan, step))
 
     def _undisturbed_load(self, step: LoadStep) -> LoadRun:
         run, repeats = self._load(step), 0
@@ -85,77 +78,58 @@ class Runner:
     def _load(self, step: LoadStep) -> LoadRun:
         plan = self.plan
         with self._start(step) as server:
-            used_before, before = tree.cpu_seconds(server.pid), cpus.read()
-            with Watcher(server.address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
-                finished = wrk.measure(wrk.command(plan, step.cell, server.address), plan.duration)
-            after = cpus.read()
-            ended = self._stop(server)
-        measured, used = wrk.parse(finished.stdout, plan.connections), ended.cpu_seconds - used_before
-        served, last_words = watcher.clients_served, server.last_lines()
+            used_before = server.cpu_seconds()
+            seen = server.ask(clients.load, step, _nobody_looks)
+            ended = _stop(server)
+            if ended.cpu_seconds is None:
+                raise MeasurementError(f"under load the server {describe_status(ended.status)}{server.last_lines()}")
+        measured, used = wrk.parse(seen.wrk_output, plan.connections), ended.cpu_seconds - used_before
+        problems = validity.load_problems(
+            measured, plan.connections, seen.clients_served, ended.status, server.last_lines()
+        )
         return LoadRun(
             contestant=step.contestant.name,
             round=step.round,
             cell=step.cell.name,
             server_command=server.command,
-            wrk_command=finished.command,
+            wrk_command=seen.wrk_command,
             wrk=measured,
             server_cpu_seconds=used,
-            wrk_cpu_seconds=finished.cpu_seconds,
+            wrk_cpu_seconds=seen.wrk_cpu_seconds,
             clients_asked=plan.connections,
-            clients_served=served,
-            newcomers=watcher.newcomers,
+            clients_served=seen.clients_served,
+            newcomers=seen.newcomers,
             disturbance=cpus.disturbance(
-                before, after, plan.server_cpus, plan.load_cpus, used, finished.cpu_seconds
+                seen.before, seen.after, plan.server_cpus, plan.load_cpus, used, seen.wrk_cpu_seconds
             ),
-            problems=validity.load_problems(measured, plan.connections, served, ended.status, last_words),
+            problems=[*problems, *server.incidents()],
         )
 
-    def _stop(self, server: Server) -> Ended:
-        return server.wait(0) if server.has_ended() else server.stop()
-
     def _memory(self, step: MemoryStep) -> MemoryRun:
+        plateaus: dict[str, Memory] = {}
+
+        def look(moment: str) -> None:
+            plateaus[moment] = _settled_memory(server)
+
         with self._start(step) as server:
-            at_start = memory.read(server.pid)
-            in_hand, idle = asyncio.run(self._plateaus(server))
+            at_start = server.memory()
+            server.ask(clients.plateaus, step, look)
             server.stop()
-        return MemoryRun(step.contestant.name, server.command, self.plan.connections, at_start, in_hand, idle)
-
-    async def _plateaus(self, server: Server) -> tuple[Memory, Memory]:
-        clients = [Client(server.address) for _ in range(self.plan.connections)]
-        target, patience = f"/sleep?ms={self.plan.memory.sleep}", self.plan.memory.sleep / 1000 + 2
-        asking = [asyncio.create_task(client.ask(target, patience)) for client in clients]
-        await self._until_sleeping(server, time.monotonic() + 2)
-        in_hand = await self._settled_memory(server)
-        answers = await asyncio.gather(*asking)
-        idle = await self._settled_memory(server)
-        for client in clients:
-            client.close()
-        lost = sum(answer.outcome != Outcome.ok for answer in answers)
-        if lost:
-            raise MeasurementError(f"{server.command} left {lost} of {len(answers)} requests for {target} unanswered")
-        return in_hand, idle
-
-    async def _until_sleeping(self, server: Server, deadline: float) -> None:
-        while time.monotonic() < deadline:
-            counts = await fetch_counts(server.address, self.plan.newcomers.patience)
-            if counts and counts.sleeping >= self.plan.connections:
-                return
-            await asyncio.sleep(0.01)
-        raise MeasurementError(f"{server.command} did not take up {self.plan.connections} connections in time")
-
-    async def _settled_memory(self, server: Server) -> Memory:
-        """When no process comes or goes: the one that answered /stats, or a request, may still be leaving."""
-        deadline = time.monotonic() + 0.2
-        before, now = None, _processes(server)
-        while now != before and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-            before, now = now, _processes(server)
-        return memory.read(server.pid)
+            _refuse_incidents(server)
+        return MemoryRun(
+            contestant=step.contestant.name,
+            server_command=server.command,
+            connections=self.plan.connections,
+            at_start=at_start,
+            in_hand=plateaus["busy"],
+            idle=plateaus["idle"],
+        )
 
     def _crowd(self, step: CrowdStep) -> CrowdRun:
         with self._start(step) as server:
-            served = asyncio.run(crowd.gather(server.address, self.plan.crowd, self.plan.newcomers))
+            served = server.ask(clients.crowd, step, _nobody_looks)
             server.stop()
+            _refuse_incidents(server)
         return CrowdRun(
             contestant=step.contestant.name,
             server_command=server.command,
@@ -170,10 +144,11 @@ class Runner:
         settings = self.plan.crash
         looks: list[set[tuple[int, int]]] = []
         with self._start(step) as server:
-            seen = asyncio.run(self._observe(server, lambda: looks.append(_processes(server))))
+            seen = server.ask(clients.crash, step, lambda _: looks.append(server.processes()))
             status = server.wait(0).status if server.has_ended() else None
             if status is None:
                 server.stop()
+            _refuse_incidents(server)
         return CrashRun(
             contestant=step.contestant.name,
             server_command=server.command,
@@ -185,12 +160,29 @@ class Runner:
             survivors=survivors(looks, seen, status),
         )
 
-    async def _observe(self, server: Server, look: Callable[[], None]) -> crash.Observation:
-        return await crash.LightLoad(server.address, self.plan.crash).observe(look)
+
+def _nobody_looks(moment: str) -> None:
+    """For steps that need no look at the server's processes."""
 
 
-def _processes(server: Server) -> set[tuple[int, int]]:
-    return {stat.identity for stat in tree.members(server.pid)}
+def _stop(server: Server) -> Ended:
+    return server.wait(0) if server.has_ended() else server.stop()
+
+
+def _refuse_incidents(server: Server) -> None:
+    """What befell the server makes the step worthless; its sentence is added on the way out."""
+    if server.incidents():
+        raise MeasurementError("the server lost a process that the step did not mean to kill")
+
+
+def _settled_memory(server: Server) -> Memory:
+    """When no process comes or goes: the one that answered /stats, or a request, may still be leaving."""
+    deadline = time.monotonic() + 0.2
+    before, now = None, server.processes()
+    while now != before and time.monotonic() < deadline:
+        time.sleep(0.02)
+        before, now = now, server.processes()
+    return server.memory()
 
 
 def survivors(looks: Sequence[set[tuple[int, int]]], seen: crash.Observation, status: int | None) -> Survivors:

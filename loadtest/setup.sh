@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
-#   quartet_install load | tests        installs the Debian packages that are missing; exits 5 when it cannot
+#   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
+#                                       sets: build, wrk, harness, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
-# To build the servers and to measure them.
-quartet_load_packages=(
+# To build the servers.
+quartet_build_packages=(
   g++                 # the compiler of everything that is measured
   cmake ninja-build
   libasio-dev         # quartet-coroutines: standalone Asio
@@ -16,9 +17,17 @@ quartet_load_packages=(
   libcli11-dev        # the servers' command line
   libncurses-dev      # quartet-top
   nlohmann-json3-dev  # /stats
-  wrk                 # the load generator
-  python3-typer       # the harness's command line
-  python3-rich        # tables
+)
+
+# To load them.
+quartet_wrk_packages=(
+  wrk  # the load generator
+)
+
+# To measure them.
+quartet_harness_packages=(
+  python3-typer  # the harness's command line
+  python3-rich   # tables
 )
 
 # To build the tests.
@@ -36,6 +45,15 @@ quartet_test_tools=(
   strace              # counts system calls per request
   python3-pytest
 )
+
+# To have a Docker engine with a base image where there is neither engine nor registry.
+quartet_engine_packages=(
+  docker.io
+  docker-compose  # docker/compose.yaml
+  mmdebstrap      # docker/base-image
+)
+
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
 
 quartet_missing() {
   local installed
@@ -68,8 +86,11 @@ quartet_cannot_install() {
 }
 
 quartet_install() {
-  local packages=("${quartet_load_packages[@]}") missing output started=$SECONDS
-  [[ $1 == tests ]] && packages+=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+  local packages=() missing output started=$SECONDS name
+  for name in "$@"; do
+    local -n set=quartet_${name}_packages
+    packages+=("${set[@]}")
+  done
   missing=$(quartet_missing "${packages[@]}" | xargs)
   [[ $missing ]] || return 0
 

@@ -38,6 +38,12 @@ def members(session: int) -> list[ProcessStat]:
     return [stat for stat in found if stat and stat.session == session and stat.state not in "ZX"]
 
 
+def identity(pid: int) -> tuple[int, int] | None:
+    """None when there is no such process."""
+    stat = _read_stat(pid)
+    return stat.identity if stat else None
+
+
 def _read_stat(pid: int) -> ProcessStat | None:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:

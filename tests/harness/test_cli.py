@@ -8,11 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, eventually, is_alive
+from conftest import FAKES, ROOT, eventually, is_alive
 from loadtest import cli, results
 from loadtest.results import Failure
 
@@ -36,13 +37,17 @@ class Harness:
             "COLUMNS": "200",
         }
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "loadtest", "--bin", str(self._binaries), "--out", str(self.out), *arguments]
+    def start(self, *arguments: str, where: Sequence[str] | None = None) -> subprocess.Popen[str]:
+        where = ["--bin", str(self._binaries)] if where is None else where
+        argv = [sys.executable, "-m", "loadtest", *where, "--out", str(self.out), *arguments]
         with self._errors.open("w") as errors:
             return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.start(*arguments)
+    def run_in_docker(self, *arguments: str) -> tuple[int, str, str]:
+        return self.run(*arguments, where=["--runner", "docker"])
+
+    def run(self, *arguments: str, where: Sequence[str] | None = None) -> tuple[int, str, str]:
+        process = self.start(*arguments, where=where)
         output = process.communicate(timeout=120)[0]
         return process.returncode, output, self.errors()
 
@@ -186,6 +191,44 @@ def test_a_directory_that_cannot_be_made_is_an_error_of_the_environment(harness)
     status, _, errors = harness.run("--smoke")
     assert status == 5
     assert "choose another with --out" in errors
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        ("down", "loadtest/run: the Docker engine is not running; sudo systemctl start docker"),
+        ("forbidden", "loadtest/run: you may not use the Docker engine; sudo usermod"),
+        ("bare", "nor can it be pulled (Get https://registry-1.docker.io/v2/: no route to host); make it with docker/"),
+    ],
+)
+def test_an_engine_that_cannot_be_used_is_an_error_of_the_environment(harness, binaries, behaviour, sentence):
+    (binaries / "docker").symlink_to(FAKES / "docker.py")
+    harness.environment["FAKE_DOCKER"] = behaviour
+    status, output, errors = harness.run_in_docker("--smoke")
+    assert (status, output) == (5, "")
+    assert sentence in errors and "Traceback" not in errors
+    assert not harness.out.exists()
+
+
+def test_a_missing_docker_is_an_error_of_the_environment_with_its_fix(harness, binaries):
+    harness.environment["PATH"] = str(binaries)
+    status, _, errors = harness.run_in_docker("--smoke")
+    assert status == 5
+    assert "docker is not installed; apt-get install docker.io" in errors
+
+
+def test_images_that_do_not_build_are_a_failure(harness, binaries):
+    (binaries / "docker").symlink_to(FAKES / "docker.py")
+    harness.environment["FAKE_DOCKER_CONTAINERS"] = os.devnull
+    status, _, errors = harness.run_in_docker("--smoke")
+    assert status == 1
+    assert "Unable to locate package nonsense" in errors
+
+
+def test_servers_built_elsewhere_cannot_run_in_docker(harness):
+    status, _, errors = harness.run("--runner", "docker")
+    assert status == 2
+    assert "--bin is for --runner local" in errors
 
 
 def test_help_documents_the_exit_statuses(harness):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import eventually
+from conftest import ROOT, eventually
 from loadtest import cpus, memory, processes, tree
 from loadtest.cpus import CpuTimes, Reading
 from loadtest.results import Memory
@@ -68,12 +68,30 @@ def test_memory_of_a_tree_is_a_sum():
     assert memory.total([Memory(1, 1, 2, 3, 4)] * 3) == Memory(3, 3, 6, 9, 12)
 
 
+def test_memory_that_we_may_not_look_into_is_unknown_and_so_is_its_sum():
+    hidden = memory._hidden("Name:\tx\nVmPTE:\t      44 kB\n")
+    found = memory.total([Memory(1, 1, 2, 3, 4), hidden])
+    assert (found.processes, found.pss, found.private, found.rss) == (2, None, None, None)
+    assert found.page_tables == 4 + 44 * 1024
+    assert "another user" in found.unknown
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
+def test_the_memory_of_another_users_process_is_unknown_to_us():
+    script = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.setresuid(65534, 65534, 65534)\n"
+        "from loadtest import memory, tree; print(memory.read([tree.identity(1)]).unknown)"
+    )
+    finished = processes.run([sys.executable, "-c", script], timeout=30)
+    assert "another user" in finished.stdout
+
+
 def test_a_forked_child_hardly_adds_to_pss_but_doubles_summed_rss():
     script = "import os, time; held = os.urandom(40 << 20); os.fork(); time.sleep(600)"
     process = processes.Process([sys.executable, "-c", script], subprocess.DEVNULL, subprocess.DEVNULL)
     try:
         assert eventually(lambda: len(tree.members(process.pid)) == 2)
-        read = memory.read(process.pid)
+        read = memory.read({stat.identity for stat in tree.members(process.pid)})
     finally:
         processes.end_all()
     assert read.rss > 80 << 20

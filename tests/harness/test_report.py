@@ -10,7 +10,17 @@ import samples
 from loadtest import summary, text, validity
 from loadtest.plan import CELLS, CONTESTANTS
 from loadtest.report import render
-from loadtest.results import Disturbance, Failure, Latency, Outcome, WrkErrors, WrkResult
+from loadtest.results import (
+    Disturbance,
+    Failure,
+    GroupMemory,
+    Latency,
+    Memory,
+    MemoryRun,
+    Outcome,
+    WrkErrors,
+    WrkResult,
+)
 from loadtest.stats import Estimate, Interval
 from loadtest.summary import has_invalid_cell, summarize
 
@@ -278,6 +288,49 @@ def test_answers_with_an_error_make_a_crash_invalid():
 
 def test_summed_rss_is_shown_for_what_it_is():
     assert "would charge fork-per-request 16.5 times its PSS" in " ".join(render(samples.results()).split())
+
+
+def in_docker(**changes):
+    environment = replace(samples.ENVIRONMENT, runner="docker", place="server and load each in a container")
+    return samples.results(environment=environment, **changes)
+
+
+def test_every_table_from_containers_says_so_and_no_native_one_does():
+    titles = [line for line in render(in_docker()).splitlines() if line.partition(" [")[0].endswith("?")]
+    assert len(titles) > 6 and all(title.endswith("? [docker]") for title in titles)
+    assert "[docker]" not in render(samples.results())
+
+
+def test_the_head_says_where_the_figures_come_from_and_what_not_to_do_with_them():
+    words = " ".join(render(in_docker()).split())
+    assert "IN DOCKER: server and load each in a container. Compare these figures with each other, never" in words
+    assert "IN DOCKER" not in render(samples.results())
+
+
+def memory_table(*runs: MemoryRun) -> str:
+    return render(in_docker(memory=list(runs)))
+
+
+def test_memory_of_a_container_shows_what_the_kernel_charges_for_it():
+    busy = replace(samples.memory(19, 4), group=GroupMemory(9 << 20, 2 << 20, 1 << 20, 3 << 20, None))
+    output = memory_table(MemoryRun("prefork", "", 16, samples.memory(19, 4), busy, busy))
+    row = next(line for line in output.splitlines() if line.startswith("prefork") and line.endswith("-"))
+    assert row.split()[-3:] == ["2.0", "3.0", "-"]
+    assert "cgroup v1 knows only the sum" in " ".join(output.split())
+
+
+def test_the_table_of_containers_memory_fits_into_a_hundred_columns():
+    busy = replace(samples.memory(34, 200), group=GroupMemory(1 << 30, 1 << 28, 1 << 28, 1 << 28, 1 << 27))
+    output = memory_table(*(MemoryRun(name, "", 16, busy, busy, busy) for name in samples.RATES))
+    assert "…" not in output
+
+
+def test_memory_that_we_may_not_look_into_is_a_dash_with_its_reason():
+    hidden = Memory(19, None, None, None, 1 << 20, unknown="it is somebody else's")
+    output = memory_table(MemoryRun("prefork", "", 16, hidden, hidden, hidden))
+    row = next(line for line in output.splitlines() if line.startswith("prefork") and "-  " in line)
+    assert row.split()[1:] == ["19", "19", "-", "-", "-", "-", "1.0", "-"]  # page tables are everybody's to read
+    assert "No PSS, private memory and RSS: it is somebody else's." in output
 
 
 @pytest.mark.parametrize(

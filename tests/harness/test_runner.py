@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from loadtest.plan import LoadStep, Step
 from loadtest.results import Disturbance, MeasurementError, Results
 from loadtest.runner import REPEATS_OF_A_RUN, Runner
 
+NO_PLACE: Any = None
 QUIET, BUSY = Disturbance(0.01, 0.01, 0), Disturbance(0.5, 0, 0)
 
 
@@ -24,7 +25,7 @@ class Played(Runner):
         self.saves: list[int] = []
         self.shown: list[str] = []
         found = Results(samples.ENVIRONMENT, samples.PLAN)
-        super().__init__(samples.PLAN, Path(), Path(), found, self._save, self._show)
+        super().__init__(samples.PLAN, NO_PLACE, found, self._save, self._show)
 
     def _save(self) -> None:
         self.saves.append(len(self.results.loads))

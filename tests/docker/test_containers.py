@@ -1,0 +1,142 @@
+"""Servers in containers, as the harness runs them: their end, their memory, and what is left of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from conftest import eventually, ours
+from loadtest import clients, engine, plan
+from loadtest.results import MeasurementError, Outcome
+
+EPOLL = ["quartet-epoll", "--listen", "127.0.0.1:0"]
+PREFORK = ["quartet-fork", "--mode", "prefork", "--workers", "4", "--listen", "127.0.0.1:0"]
+CONTESTANT = plan.CONTESTANTS[-1]
+
+
+def nobody(moment: str) -> None:
+    pass
+
+
+def test_a_server_drains_with_sigterm_and_exits_with_0(place):
+    with place.start(EPOLL) as server:
+        ended = server.stop()
+        assert not engine.inspect(server._name).running
+    assert ended.status == 0
+    assert "drained" in place.log.read_text()
+    assert server.incidents() == []
+
+
+def test_a_container_is_removed_with_its_server(place):
+    with place.start(EPOLL):
+        assert len(ours(place.run)) == 1
+    assert ours(place.run) == []
+
+
+def test_a_server_that_crashes_reads_as_its_signal(place):
+    with place.start([*EPOLL, "--enable-faults"]) as server:
+        seen = server.ask(clients.crash, plan.CrashStep(CONTESTANT), nobody)
+        assert server.has_ended()
+        assert server.wait(0).status == -signal.SIGSEGV
+    assert seen.faulty == Outcome.eof
+
+
+def test_the_clients_outlive_the_server_and_count_who_is_turned_away(place):
+    """Their container shares the server's network, not its processes."""
+    with place.start([*EPOLL, "--enable-faults"]) as server:
+        seen = server.ask(clients.crash, plan.CrashStep(CONTESTANT), nobody)
+    assert sum(attempt.outcome == Outcome.refused for attempt in seen.attempts) > 50
+
+
+def test_a_server_that_does_not_start_is_an_error_with_its_reason(place):
+    with pytest.raises(MeasurementError, match="exited with status 2 before it listened: .*--workers"):
+        place.start([*EPOLL, "--workers", "7"])
+    assert ours(place.run) == []
+
+
+def test_an_oom_kill_at_the_start_is_reported(small):
+    with pytest.raises(MeasurementError, match=r"\(out of memory: its container's limit is 32 MiB\)"):
+        small.start([*EPOLL, "--ballast", "64"])
+    assert ours(small.run) == []
+
+
+def test_an_oom_kill_of_a_worker_that_its_server_outlives_is_reported(small):
+    with small.start([*PREFORK, "--max-body", "100000000"]) as server:
+        before = server.processes()
+        post_zeros(small, server, 64 << 20)
+        assert eventually(lambda: not before <= server.processes())
+        assert not server.has_ended()
+        server.stop()
+    assert server.incidents() == ["out of memory: its container's limit is 32 MiB"]
+
+
+def post_zeros(place, server, count: int) -> None:
+    """/echo holds a body in its worker's memory; the worker does not live to answer."""
+    script = (
+        "import http.client, contextlib\n"
+        f"with contextlib.suppress(OSError, http.client.HTTPException):\n"
+        f"    connection = http.client.HTTPConnection('127.0.0.1', {server._attached.address.port}, timeout=20)\n"
+        f"    connection.request('POST', '/echo', bytes({count}))\n"
+        f"    connection.getresponse()"
+    )
+    beside = ["--network", f"container:{server._name}"]
+    engine.docker("run", "--rm", *beside, place.image("load"), "/usr/bin/python3", "-c", script)
+
+
+def test_memory_of_a_container_is_read_from_outside(place):
+    with place.start([*EPOLL, "--ballast", "20"]) as server:
+        found = server.memory()
+    assert found.processes == 1  # without tini
+    assert found.group.anonymous > 19 << 20
+    assert found.group.current >= found.group.anonymous
+    assert found.pss > 20 << 20 or (os.getuid() != 0 and found.unknown)
+
+
+def test_processes_are_the_servers_own(place):
+    with place.start(PREFORK) as server:
+        assert eventually(lambda: len(server.processes()) == 5)
+
+
+def test_cpu_time_grows_with_the_work_and_includes_all_processes(place):
+    step = plan.LoadStep(plan.CONTESTANTS[0], 1, plan.Cell("plaintext", "/plaintext"))
+    with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"]) as server:
+        before = server.cpu_seconds()
+        seen = server.ask(clients.load, step, nobody)
+        used = server.stop().cpu_seconds - before
+    requests = json.loads(seen.wrk_output.splitlines()[-1])["requests"]
+    # its parent does next to nothing itself
+    assert requests > 0 and used > 0.1 * seen.wrk_cpu_seconds
+    assert used < 60
+
+
+def test_a_server_may_do_nothing_but_serve(place):
+    with place.start(EPOLL) as server:
+        settings = json.loads(engine.docker("inspect", server._name).stdout)[0]
+    host, config = settings["HostConfig"], settings["Config"]
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["NetworkMode"] == "none"
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["CpusetCpus"] == ",".join(map(str, place.plan.server_cpus))
+    assert host["Memory"] == place.memory_limit << 20
+    assert config["User"] not in ("", "0", "root")
+    assert config["Healthcheck"]["Test"] == ["NONE"]  # nothing else may use the server's CPU
+
+
+def test_server_and_load_share_a_tmpfs_at_dev_shm(place):
+    """For the scoreboard: written by the one, read by the other, which outlives it."""
+    with place.start(EPOLL) as server:
+        load = server._create_load()
+        engine.docker("start", load)
+        engine.docker("exec", server._name, "sh", "-c", "echo crash >/dev/shm/scoreboard")
+        engine.docker("kill", "--signal", "KILL", server._name)
+        assert eventually(server.has_ended)
+        assert engine.docker("exec", load, "cat", "/dev/shm/scoreboard").stdout == "crash\n"
+
+
+def test_containers_that_a_killed_run_left_are_removed_by_the_next(place):
+    argv = ["--label", f"{engine.LABEL}=1-1", "--network", "none"]
+    engine.create("quartet-test-abandoned", argv, place.image("server"), EPOLL)
+    place.remove_abandoned()
+    assert "1-1" not in engine.labelled().values()

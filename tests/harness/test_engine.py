@@ -1,0 +1,148 @@
+"""What the engine says, and what we say when it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from conftest import FAKES
+from loadtest import containers, engine, tree
+from loadtest.engine import State
+from loadtest.processes import ProcessError
+
+RUNNING = {
+    "Status": "running",
+    "Running": True,
+    "Paused": False,
+    "Restarting": False,
+    "OOMKilled": False,
+    "Dead": False,
+    "Pid": 1048,
+    "ExitCode": 0,
+    "Error": "",
+}
+ENDED = {**RUNNING, "Status": "exited", "Running": False, "Pid": 0}
+
+
+def inspected(state: dict[str, object]) -> State:
+    """From the form that `docker inspect` prints it in: a list."""
+    return engine.parse_state(json.dumps([{"Id": "f543", "Args": [], "State": state, "Name": "/t1"}]))
+
+
+def test_a_running_container_has_a_process():
+    assert inspected(RUNNING) == State("f543", True, 1048, 0, False)
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, 0), (3, 3), (128, 128), (139, -11), (137, -9), (134, -6), (255, 255)])
+def test_exit_codes_above_128_are_signals(code, status):
+    assert inspected({**ENDED, "ExitCode": code}).status == status
+
+
+def test_an_oom_kill_is_told_from_another_kill():
+    assert inspected({**ENDED, "ExitCode": 137, "OOMKilled": True}).out_of_memory
+    assert not inspected({**ENDED, "ExitCode": 137}).out_of_memory
+
+
+def test_an_engine_without_the_cgroup_version_is_an_old_one():
+    text = '{"ServerVersion": "19.03", "KernelVersion": "5", "CPUSet": true, "MemoryLimit": true}'
+    assert engine.parse_info(text).cgroup_version == "1"
+
+
+def test_an_unknown_error_of_the_engine_is_quoted():
+    with pytest.raises(ProcessError) as error:
+        engine.parse_info('{"ServerErrors": ["the disk is full"]}')
+    assert engine.explain(str(error.value)) == "the Docker engine does not work: the disk is full"
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """The stand-in, first on PATH; returns the calls that it got."""
+    directory = tmp_path / "docker-bin"
+    directory.mkdir()
+    (directory / "docker").symlink_to(FAKES / "docker.py")
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_DOCKER_CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("FAKE_DOCKER_CONTAINERS", str(tmp_path / "containers"))
+    (tmp_path / "containers").touch()
+    (tmp_path / "calls").touch()
+    return lambda: (tmp_path / "calls").read_text().splitlines()
+
+
+def test_an_engine_that_can_measure_lacks_nothing(docker):
+    assert engine.missing() == ""
+    assert engine.missing_base_image() == ""
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        ("down", "the Docker engine is not running; sudo systemctl start docker"),
+        ("forbidden", "sudo usermod --append --groups docker"),
+        ("elsewhere", "runs on another machine, or in a virtual one (Linux 5.0-elsewhere"),
+    ],
+)
+def test_an_engine_that_cannot_measure_is_one_sentence_with_what_to_do(docker, monkeypatch, behaviour, sentence):
+    monkeypatch.setenv("FAKE_DOCKER", behaviour)
+    assert sentence in engine.missing()
+    assert "\n" not in engine.missing()
+
+
+def test_a_missing_base_image_is_pulled_and_then_made_by_hand(docker, monkeypatch):
+    monkeypatch.setenv("FAKE_DOCKER", "bare")
+    sentence = engine.missing_base_image()
+    assert "pull --quiet debian:bookworm-slim" in docker()
+    assert sentence == (
+        "the image debian:bookworm-slim is not here, nor can it be pulled "
+        "(Get https://registry-1.docker.io/v2/: no route to host); make it with docker/base-image"
+    )
+
+
+def test_an_image_that_does_not_build_is_an_error_with_the_last_of_the_output(docker):
+    with pytest.raises(ProcessError, match="docker build .* exited with status 1: .*Unable to locate package nonsense"):
+        engine.build("server")
+
+
+def test_containers_of_a_dead_run_are_removed_and_those_of_a_living_one_are_not(docker, tmp_path):
+    alive = containers.run_id()
+    (tmp_path / "containers").write_text(f"aaa {alive}\nbbb {os.getpid()}-1\nccc 0-0\nddd nonsense\n")
+    containers.Containers(plan=None, log=tmp_path / "log").remove_abandoned()
+    assert docker()[-1] == "rm --force --volumes bbb ccc ddd"
+
+
+def test_a_run_removes_its_own_containers_and_no_others(docker, tmp_path):
+    place = containers.Containers(plan=None, log=tmp_path / "log", run="1-1")
+    place._images = {"server": "sha256:1"}
+    (tmp_path / "containers").write_text("aaa 1-1\nbbb 1-12\nccc 2-1\n")
+    place.close()
+    assert docker()[-1] == "rm --force --volumes aaa"
+
+
+def test_a_run_that_never_had_a_container_asks_no_engine(docker, tmp_path):
+    containers.Containers(plan=None, log=tmp_path / "log").close()
+    assert docker() == []
+
+
+def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_path, monkeypatch, capsys):
+    place = containers.Containers(plan=None, log=tmp_path / "log")
+    place._images = {"server": "sha256:1"}
+    (tmp_path / "containers").unlink()  # the stand-in fails
+    place.close()
+    assert "containers may be left behind" in capsys.readouterr().err
+
+
+def test_a_run_is_its_harness_not_its_pid_alone():
+    assert not containers.is_abandoned(containers.run_id())
+    pid, start = tree.identity(os.getpid())
+    assert containers.is_abandoned(f"{pid}-{start + 1}")
+
+
+def test_a_server_is_never_root_and_otherwise_has_our_id(monkeypatch, tmp_path):
+    place = containers.Containers(plan=None, log=tmp_path / "log")
+    monkeypatch.setattr(os, "getuid", lambda: 1234)
+    monkeypatch.setattr(os, "getgid", lambda: 55)
+    assert " --user 1234:55" in " ".join(place.options([1], 64))
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "--user" not in place.options([1], 64)  # the image's USER
+
