@@ -26,10 +26,10 @@ struct Deadly {
   const char* word;  ///< of the parent, of its worker
 };
 constexpr Deadly kDeadly[] = {
-    {"/fault/segv", killed_by(SIGSEGV), " was killed by signal 11 (Segmentation fault)\n"},
-    {"/fault/abort", killed_by(SIGABRT), " was killed by signal 6 (Aborted)\n"},
-    {"/fault/exit", exited(1), " exited with status 1\n"},
-    {"/fault/throw-uncaught", killed_by(SIGABRT), " was killed by signal 6 (Aborted)\n"},
+    {"/fault/segv", killed_by(SIGSEGV), " was killed by signal 11 (Segmentation fault)"},
+    {"/fault/abort", killed_by(SIGABRT), " was killed by signal 6 (Aborted)"},
+    {"/fault/exit", exited(1), " exited with status 1"},
+    {"/fault/throw-uncaught", killed_by(SIGABRT), " was killed by signal 6 (Aborted)"},
 };
 
 TEST_P(FaultsTest, ADeadlyFaultTakesDownWhatTheModelSays) {
