@@ -15,6 +15,7 @@ import resource
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -130,19 +131,19 @@ class ContainerServer:
     def __init__(self, place: Containers, argv: Sequence[str], number: int) -> None:
         self._place = place
         self._name = f"quartet-{place.run}-{number}"
-        self._incidents: list[str] = []
+        self._out_of_memory = False
         options = [*place.options(place.plan.server_cpus, place.memory_limit), "--network", "none", "--ipc", "shareable"]
         self._argv = engine.create(self._name, options, place.image("server"), argv)
         try:
-            # attached: its lines come to us, and it ends when the container does
-            self._attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
-            self._find()
+            with ExitStack() as undo:
+                undo.callback(self._remove)
+                # attached: its lines come to us, and it ends when the container does
+                attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
+                self._attached = undo.enter_context(attached)
+                self._find()
+                self._undo = undo.pop_all()
         except MeasurementError as error:
-            self._remove()
-            raise MeasurementError(f"{error}{self._explanation()}") from error
-        except BaseException:
-            self._remove()
-            raise
+            raise self._explained(error) from error
 
     def _find(self) -> None:
         state = engine.inspect(self._name)
@@ -155,9 +156,9 @@ class ContainerServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._remove()
-        if isinstance(error, MeasurementError) and self._incidents:
-            raise MeasurementError(f"{error}{self._explanation()}") from error
+        self._undo.close()
+        if isinstance(error, MeasurementError) and self._out_of_memory:
+            raise self._explained(error) from error
 
     @property
     def command(self) -> str:
@@ -204,7 +205,8 @@ class ContainerServer:
 
     def stop(self) -> Ended:
         used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
-        self._note_oom_kills()
+        # of workers, whom their server outlives; the engine tells of the server only
+        self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
         engine.signal(self._name, "TERM")
         return replace(self.wait(timeout=12), cpu_seconds=used)
@@ -212,38 +214,22 @@ class ContainerServer:
     def wait(self, timeout: float) -> Ended:
         self._attached.wait(timeout + ENGINE_LAG)
         state = engine.inspect(self._name)
-        self._note(state)
+        self._out_of_memory |= state.out_of_memory
         return Ended(state.status, None)
-
-    def _note_oom_kills(self) -> None:
-        """Of workers, whom their server outlives: the engine tells only at the end."""
-        if self._group.oom_kills():
-            self._note_out_of_memory()
-
-    def _note(self, state: engine.State) -> None:
-        if state.out_of_memory:
-            self._note_out_of_memory()
-
-    def _note_out_of_memory(self) -> None:
-        sentence = f"out of memory: its container's limit is {self._place.memory_limit} MiB"
-        if sentence not in self._incidents:
-            self._incidents.append(sentence)
 
     def last_lines(self) -> str:
         return self._attached.last_lines()
 
     def incidents(self) -> list[str]:
-        return list(self._incidents)
+        limit = self._place.memory_limit
+        return [f"out of memory: its container's limit is {limit} MiB"] if self._out_of_memory else []
 
-    def _explanation(self) -> str:
-        return "".join(f" ({incident})" for incident in self._incidents)
+    def _explained(self, error: MeasurementError) -> MeasurementError:
+        return MeasurementError(str(error) + "".join(f" ({incident})" for incident in self.incidents()))
 
     def _remove(self) -> None:
         """After a last look at what became of it."""
         try:
-            self._note(engine.inspect(self._name))
+            self._out_of_memory |= engine.inspect(self._name).out_of_memory
         finally:
             engine.remove(self._name, f"{self._name}-load")
-            attached = getattr(self, "_attached", None)
-            if attached:
-                attached.__exit__()

@@ -22,7 +22,7 @@ PLAN = plan.Plan(plan.CONTESTANTS, *plan.split_cpus(os.sched_getaffinity(0)))
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> dict[str, str]:
-    assert engine.missing() or engine.missing_base_image() == ""
+    assert (engine.missing() or engine.missing_base_image()) == ""
     return {target: engine.build(target) for target in ("server", "load")}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import pytest
@@ -92,7 +91,7 @@ def test_memory_of_a_container_is_read_from_outside(place):
     assert found.processes == 1  # without tini
     assert found.group.anonymous > 19 << 20
     assert found.group.current >= found.group.anonymous
-    assert found.pss > 20 << 20 or (os.getuid() != 0 and found.unknown)
+    assert found.pss > 20 << 20  # root may look, and a server has our own id otherwise
 
 
 def test_processes_are_the_servers_own(place):
