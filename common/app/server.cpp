@@ -13,6 +13,7 @@
 
 #include "common/app/log.h"
 #include "common/app/routes.h"
+#include "common/app/scoreboard_files.h"
 #include "common/app/supervisor.h"
 #include "common/http/router.h"
 #include "common/net/system.h"
@@ -92,8 +93,10 @@ net::Listener listen(const Options& options) {
 Scoreboard make_scoreboard(const Options& options, int port) {
   const std::size_t slots = slot_count(options);
   if (!options.scoreboard.empty()) return Scoreboard(options.scoreboard, slots);
+  constexpr std::size_t kKeptForInspection = 8;
+  remove_old_scoreboards(kKeptForInspection);
   try {
-    return Scoreboard(fmt::format("/dev/shm/quartet-{}", port), slots);
+    return Scoreboard(default_scoreboard(port), slots);
   } catch (const std::runtime_error& error) {  // nobody has asked for it by name
     log_line(fmt::format("{}; only /stats will show the counters", error.what()));
     return Scoreboard(slots);
