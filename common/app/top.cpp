@@ -122,6 +122,14 @@ std::vector<std::string> scoreboards() {
   return files;
 }
 
+/// Servers that were killed leave theirs behind: there may be many.
+std::string list(const std::vector<std::string>& files) {
+  constexpr std::size_t kMost = 5;
+  if (files.size() <= kMost) return fmt::format("{}", fmt::join(files, ", "));
+  return fmt::format("{} and {} more", fmt::join(files.begin(), files.begin() + kMost, ", "),
+                     files.size() - kMost);
+}
+
 std::string the_only_scoreboard() {
   const auto files = scoreboards();
   if (files.empty()) {
@@ -129,7 +137,7 @@ std::string the_only_scoreboard() {
         "there is no /dev/shm/quartet-PORT; start a server, for example quartet-epoll --listen "
         "127.0.0.1:8080, or name its --scoreboard FILE");
   }
-  if (files.size() > 1) throw UsageError(fmt::format("which one? {}", fmt::join(files, ", ")));
+  if (files.size() > 1) throw UsageError(fmt::format("which FILE? There are {}", list(files)));
   return files.front();
 }
 
