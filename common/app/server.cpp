@@ -138,21 +138,22 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   return status;
 }
 
+void tell_supervisor(std::atomic<bool>& news) {
+  news = true;
+  ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
+}
+
 }  // namespace
 
 void Server::announce() const {
-  if (supervised) {
-    scoreboard.board().ready = true;
-    ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
-    return;
-  }
+  if (supervised) return tell_supervisor(scoreboard.board().ready);
   fmt::print("listening on {}\n", listener.address().to_string());
   std::fflush(stdout);  // whoever closed stdout does not want to know
   net::notify_service_manager("READY=1");
 }
 
 void Server::announce_drain() const {
-  if (supervised) return;
+  if (supervised) return tell_supervisor(scoreboard.board().handed_over);
   scoreboard.board().draining = net::now().steady.time_since_epoch().count();
   log_line("draining");
   net::notify_service_manager("STOPPING=1");
