@@ -19,9 +19,9 @@ def in_server(images: dict[str, str], *argv: str) -> str:
     return engine.docker("run", "--rm", "--network", "none", "--read-only", images["server"], *argv).stdout
 
 
-def test_the_server_image_holds_every_server_and_the_probe(images):
+def test_the_server_image_holds_every_server_the_viewer_and_the_probe(images):
     listed = in_server(images, "ls", "/usr/local/bin").split()
-    assert {*SERVERS, "quartet-probe"} <= set(listed)
+    assert {*SERVERS, "quartet-probe", "quartet-top"} <= set(listed)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -69,6 +69,11 @@ def test_the_probe_tells_a_serving_container_from_one_that_does_not_serve(by_han
     assert eventually(healthy)
     with pytest.raises(ProcessError, match="connect: Connection refused"):
         engine.docker("exec", by_hand, "quartet-probe", "127.0.0.1:1")
+
+
+def test_a_server_in_a_container_can_be_watched_there(by_hand):
+    assert eventually(lambda: "listening on" in engine.docker("logs", by_hand).stdout)
+    assert "quartet-epoll" in engine.docker("exec", by_hand, "quartet-top", "--once").stdout
 
 
 def test_stopping_a_container_drains_its_server(by_hand):
