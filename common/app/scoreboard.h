@@ -36,8 +36,9 @@ struct Board {
 
   std::atomic<http::FlightRecord::TimePoint::rep> draining;  ///< steady clock; 0: not draining
   http::Slot::Count replaced;                                ///< workers started in the place of others
-  http::Slot::Count cut;    ///< connections cut at the drain timeout, beside Slot::cut
-  std::atomic<bool> ready;  ///< a supervised server can serve
+  http::Slot::Count cut;          ///< connections cut at the drain timeout, beside Slot::cut
+  std::atomic<bool> ready;        ///< a supervised server can serve
+  std::atomic<bool> handed_over;  ///< a supervised server drains: the supervisor may close its listener
 };
 
 /// A shared mapping of a file, or of anonymous memory.

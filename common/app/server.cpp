@@ -13,6 +13,7 @@
 
 #include "common/app/log.h"
 #include "common/app/routes.h"
+#include "common/app/scoreboard_files.h"
 #include "common/app/supervisor.h"
 #include "common/http/router.h"
 #include "common/net/system.h"
@@ -92,8 +93,10 @@ net::Listener listen(const Options& options) {
 Scoreboard make_scoreboard(const Options& options, int port) {
   const std::size_t slots = slot_count(options);
   if (!options.scoreboard.empty()) return Scoreboard(options.scoreboard, slots);
+  constexpr std::size_t kKeptForInspection = 8;
+  remove_old_scoreboards(kKeptForInspection);
   try {
-    return Scoreboard(fmt::format("/dev/shm/quartet-{}", port), slots);
+    return Scoreboard(default_scoreboard(port), slots);
   } catch (const std::runtime_error& error) {  // nobody has asked for it by name
     log_line(fmt::format("{}; only /stats will show the counters", error.what()));
     return Scoreboard(slots);
@@ -135,21 +138,22 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   return status;
 }
 
+void tell_supervisor(std::atomic<bool>& news) {
+  news = true;
+  ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
+}
+
 }  // namespace
 
 void Server::announce() const {
-  if (supervised) {
-    scoreboard.board().ready = true;
-    ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
-    return;
-  }
+  if (supervised) return tell_supervisor(scoreboard.board().ready);
   fmt::print("listening on {}\n", listener.address().to_string());
   std::fflush(stdout);  // whoever closed stdout does not want to know
   net::notify_service_manager("READY=1");
 }
 
 void Server::announce_drain() const {
-  if (supervised) return;
+  if (supervised) return tell_supervisor(scoreboard.board().handed_over);
   scoreboard.board().draining = net::now().steady.time_since_epoch().count();
   log_line("draining");
   net::notify_service_manager("STOPPING=1");

@@ -1,6 +1,7 @@
 #include "common/app/supervisor.h"
 
 #include "common/app/children.h"
+#include "common/net/system.h"
 
 namespace quartet::app {
 
@@ -26,8 +27,19 @@ int supervise(Server& server, const Serve& serve) {
     }
   }
   server.announce_drain();
-  if (children.alive() == 0 && children.may_replace()) start();  // for those who wait in the queue
-  server.listener.close();  // before the child closes its own: what comes later is refused, not lost
+  // The queue is the child's to answer, or its successor's: this process keeps the listener until one holds
+  // it.
+  while (!server.scoreboard.board().handed_over) {
+    if (children.alive() == 0) {
+      const bool too_late = server.shutdown.repeated() || server.shutdown.overdue(net::now().steady);
+      if (too_late || !children.may_replace()) break;
+      start();
+    }
+    children.tell_all();
+    wait_a_tick();
+    children.reap();
+  }
+  server.listener.close();
   return children.drain();
 }
 

@@ -23,6 +23,7 @@
 
 #include "common/app/duration.h"
 #include "common/app/number.h"
+#include "common/app/scoreboard_files.h"
 #include "common/app/top_view.h"
 #include "common/app/watch.h"
 #include "common/net/system.h"
@@ -88,7 +89,8 @@ Options parse_options(int argc, char** argv) {
   describe(app);
   Options options;
   std::string interval = "1s", sort{kSorts.front()};
-  app.add_option("FILE", options.file, "The server's --scoreboard (default: the only /dev/shm/quartet-PORT)")
+  app.add_option("FILE", options.file,
+                 "The server's --scoreboard (default: /dev/shm/quartet-PORT of the only one)")
       ->type_name("");
   app.add_option("--interval", interval, "Between two pictures (default 1s)")->type_name("TIME");
   app.add_option("--sort", sort, fmt::format("One of {} (default slot)", fmt::join(kSorts, ", ")))
@@ -107,30 +109,23 @@ Options parse_options(int argc, char** argv) {
   return options;
 }
 
-/// What servers make where nobody names a file; not the fresh one that is about to take its place.
-bool is_scoreboard_name(const std::string& name) {
-  constexpr std::string_view kPrefix = "quartet-";
-  return name.starts_with(kPrefix) && parse_digits(std::string_view(name).substr(kPrefix.size()));
-}
-
-std::vector<std::string> scoreboards() {
-  std::vector<std::string> files;
-  std::error_code error;  // without the directory there are none
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", error))
-    if (is_scoreboard_name(entry.path().filename())) files.push_back(entry.path());
-  std::ranges::sort(files);
-  return files;
-}
-
-std::string the_only_scoreboard() {
-  const auto files = scoreboards();
+/// The only one of a living server; where none lives, the latest of the dead.
+std::string choose_scoreboard() {
+  const auto files = default_scoreboards();
+  const auto living = std::ranges::count(files, false, &ScoreboardFile::dead);
   if (files.empty()) {
     throw std::runtime_error(
         "there is no /dev/shm/quartet-PORT; start a server, for example quartet-epoll --listen "
         "127.0.0.1:8080, or name its --scoreboard FILE");
   }
-  if (files.size() > 1) throw UsageError(fmt::format("which one? {}", fmt::join(files, ", ")));
-  return files.front();
+  if (living == 0) return files.front().path;
+  if (living == 1) return std::ranges::find(files, false, &ScoreboardFile::dead)->path;
+  constexpr std::size_t kMostNames = 5;
+  std::vector<std::string> names;
+  for (const auto& file : files)
+    if (!file.dead && names.size() < kMostNames) names.push_back(file.path);
+  throw UsageError(fmt::format("{} servers run; name the FILE of one: {}{}", living, fmt::join(names, ", "),
+                               static_cast<std::size_t>(living) > kMostNames ? ", ..." : ""));
 }
 
 // --- once
@@ -319,7 +314,7 @@ void show(Watch& watch, Display display) {
 }
 
 void run(const Options& options) {
-  Watch watch(options.file.empty() ? the_only_scoreboard() : options.file);
+  Watch watch(options.file.empty() ? choose_scoreboard() : options.file);
   if (options.json) return print(to_json(watch.look()).dump(2) + "\n");
   if (options.once || ::isatty(STDOUT_FILENO) == 0) return print_picture(watch.look(), options.display);
   show(watch, options.display);

@@ -188,7 +188,7 @@ TEST_P(DrainTest, AStreamIsSentToItsEnd) {
 TEST_P(DrainTest, OneMoreRequestIsTheLastOfAPipeline) {
   auto server = start();
   TestClient client(server);
-  client.send(get("/sleep?ms=300") + get("/plaintext") + get("/plaintext"));
+  client.send(get("/sleep?ms=2000") + get("/plaintext") + get("/plaintext"));
   server.await_taken();
   server.signal(SIGTERM);
   const auto answer = client.read_answer();

@@ -103,11 +103,11 @@ TEST_P(FaultsTest, ABlockedHandlerUsesNoProcessorAndASpinningOneDoes) {
   blocked.send(request("POST", "/fault/block"));
   server.await_taken();
   const auto before = server.cpu_time();
-  EXPECT_TRUE(blocked.silent_for(300ms));
-  EXPECT_LT(server.cpu_time() - before, 200ms);
+  EXPECT_TRUE(blocked.silent_for(1s));
+  EXPECT_LT(server.cpu_time() - before, 300ms);
   if (GetParam().loop()) return;  // nobody is left to spin
   spinning.send(request("POST", "/fault/spin"));
-  EXPECT_TRUE(eventually([&] { return server.cpu_time() - before > 300ms; }));
+  EXPECT_TRUE(eventually([&] { return server.cpu_time() - before > 400ms; }));
 }
 
 TEST_P(FaultsTest, ALeakGrowsAndLivesAsLongAsItsProcess) {

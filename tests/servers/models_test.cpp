@@ -96,8 +96,8 @@ TEST_P(ModelsTest, IdleConnectionsCostNoProcessorTime) {
   std::vector<TestClient> idle;
   for (int i = 0; i < 10; ++i) idle.emplace_back(server).get("/plaintext");
   const auto before = server.cpu_time();
-  EXPECT_TRUE(idle.front().silent_for(500ms));
-  EXPECT_LT(server.cpu_time() - before, 200ms);
+  EXPECT_TRUE(idle.front().silent_for(1s));
+  EXPECT_LT(server.cpu_time() - before, 300ms);
 }
 
 }  // namespace

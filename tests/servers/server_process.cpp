@@ -46,7 +46,9 @@ ServerProcess::ServerProcess(const Command& command) : ChildProcess(command) {
   endpoint_ = parse_announcement(out());
 }
 
-ServerProcess::~ServerProcess() { unlink(("/dev/shm/quartet-" + std::to_string(port())).c_str()); }
+ServerProcess::~ServerProcess() {
+  if (!keeps_scoreboard_) unlink(("/dev/shm/quartet-" + std::to_string(port())).c_str());
+}
 
 void ServerProcess::await_taken() const {
   const auto taken = eventually([this] {

@@ -22,6 +22,8 @@ class ServerProcess : public ChildProcess {
   explicit ServerProcess(const Command& command);
   /// Removes the scoreboard that a crash has left behind.
   ~ServerProcess();
+  /// Leaves it there.
+  void keep_scoreboard() { keeps_scoreboard_ = true; }
 
   const Endpoint& endpoint() const { return endpoint_; }
   int port() const { return endpoint_.port; }
@@ -31,6 +33,7 @@ class ServerProcess : public ChildProcess {
 
  private:
   Endpoint endpoint_;
+  bool keeps_scoreboard_ = false;
 };
 
 /// Runs a command that is expected to end by itself.

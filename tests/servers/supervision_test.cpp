@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "common/app/scoreboard.h"
@@ -41,6 +42,11 @@ std::size_t count(const std::string& text, std::string_view part) {
 
 class SupervisionTest : public ServerTest {
  protected:
+  void TearDown() override { unlink(board_.c_str()); }
+
+  /// A scoreboard that no other server removes.
+  const std::string board_ = testing::TempDir() + "board." + std::to_string(getpid());
+
   /// Under a parent that restarts it: the fork server has one anyway.
   std::vector<std::string> supervised(std::vector<std::string> options = {}) const {
     if (!GetParam().forks()) options.emplace_back("--supervise");
@@ -117,7 +123,7 @@ TEST_P(SupervisionTest, ACrashLoopIsGivenUp) {
   const bool one_of_each =
       GetParam().model == Model::prefork || GetParam().name == reference_configuration().name;
   if (!one_of_each) GTEST_SKIP() << "takes 12 s, and the parent is the same for all who have one";
-  auto server = start_with_workers(1, supervised());
+  auto server = start_with_workers(1, supervised({"--scoreboard", board_}));
   EXPECT_TRUE(eventually(
       [&] {
         for (const pid_t child : server.children()) kill(child, SIGKILL);
@@ -126,7 +132,7 @@ TEST_P(SupervisionTest, ACrashLoopIsGivenUp) {
       60s));
   EXPECT_EQ(server.wait_exit(), exited(4));
   EXPECT_NE(server.err().find("crash loop: for 10 s every worker has died young"), std::string::npos);
-  EXPECT_TRUE(exists(default_scoreboard(server)));
+  EXPECT_TRUE(exists(board_));
 }
 
 /// The pids that answered so many requests over one connection after the other.
@@ -194,13 +200,28 @@ TEST_P(SupervisionTest, TheScoreboardGoesWithACleanDrain) {
   EXPECT_FALSE(exists(default_scoreboard(server)));
 }
 
+TEST_P(SupervisionTest, OldScoreboardsOfTheDeadAreRemoved) {
+  std::vector<std::string> left;
+  for (int i = 0; i < 12; ++i) {
+    auto server = std::make_unique<ServerProcess>(GetParam().command());
+    left.push_back(default_scoreboard(*server));
+    server->signal_group(SIGKILL);
+    server->wait_exit();
+    server->keep_scoreboard();
+  }
+  const auto server = start();
+  EXPECT_TRUE(exists(default_scoreboard(server)));
+  EXPECT_LE(std::ranges::count_if(left, exists), 8);
+  for (const auto& path : left) unlink(path.c_str());
+}
+
 TEST_P(SupervisionTest, TheScoreboardSaysWhichRequestKilledAWorker) {
-  auto server = start({"--enable-faults"});
+  auto server = start({"--enable-faults", "--scoreboard", board_});
   TestClient(server).get("/plaintext");
   crash(server);
   if (!GetParam().forks()) server.wait_exit();
   const auto killer = [&]() -> std::string {
-    const app::ScoreboardReader reader(default_scoreboard(server));
+    const app::ScoreboardReader reader(board_);
     for (const auto& slot : reader.used()) {
       const auto entry = GetParam().forks() ? slot.death.request.read() : slot.running.read();
       if (entry) return entry->request;

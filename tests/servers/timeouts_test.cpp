@@ -12,7 +12,7 @@ namespace {
 using TimeoutsTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(TimeoutsTest);
 
-constexpr auto kTimeout = 400ms;
+constexpr auto kTimeout = 1000ms;
 constexpr auto kSoon = 10s;  ///< less than any default timeout and its tick: the option took effect
 
 /// Ticks are 100 ms apart, and a reading of the clock may be a little older than the timer.
@@ -35,7 +35,7 @@ void dribble(TestClient& client, char byte) {
 }
 
 TEST_P(TimeoutsTest, AnUnfinishedHeadIs408) {
-  const auto server = start({"--header-timeout", "400ms"});
+  const auto server = start({"--header-timeout", "1s"});
   const auto start_time = Clock::now();
   TestClient client(server);
   client.send("GET /plaintext HTTP/1.1\r\nHost:");
@@ -44,7 +44,7 @@ TEST_P(TimeoutsTest, AnUnfinishedHeadIs408) {
 }
 
 TEST_P(TimeoutsTest, AClientThatSaysNothingIsNotKept) {
-  const auto server = start({"--header-timeout", "400ms"});
+  const auto server = start({"--header-timeout", "1s"});
   const auto start_time = Clock::now();
   TestClient client(server);
   EXPECT_EQ(client.read_to_end().end, End::eof);
@@ -52,7 +52,7 @@ TEST_P(TimeoutsTest, AClientThatSaysNothingIsNotKept) {
 }
 
 TEST_P(TimeoutsTest, ADribbledHeadIs408) {
-  const auto server = start({"--header-timeout", "400ms"});
+  const auto server = start({"--header-timeout", "1s"});
   const auto start_time = Clock::now();
   TestClient client(server);
   client.send("GET /");
@@ -62,7 +62,7 @@ TEST_P(TimeoutsTest, ADribbledHeadIs408) {
 }
 
 TEST_P(TimeoutsTest, DribbledEmptyLinesAreNoProgress) {
-  const auto server = start({"--header-timeout", "400ms"});
+  const auto server = start({"--header-timeout", "1s"});
   TestClient client(server);
   client.get("/plaintext");
   const auto start_time = Clock::now();
@@ -72,7 +72,7 @@ TEST_P(TimeoutsTest, DribbledEmptyLinesAreNoProgress) {
 }
 
 TEST_P(TimeoutsTest, AnIdleConnectionIsClosedWithoutAWord) {
-  const auto server = start({"--keep-alive-timeout", "400ms"});
+  const auto server = start({"--keep-alive-timeout", "1s"});
   TestClient client(server);
   client.send(get("/plaintext"));
   const auto start_time = Clock::now();
@@ -84,7 +84,7 @@ TEST_P(TimeoutsTest, AnIdleConnectionIsClosedWithoutAWord) {
 }
 
 TEST_P(TimeoutsTest, AnUnfinishedBodyIs408) {
-  const auto server = start({"--body-timeout", "400ms"});
+  const auto server = start({"--body-timeout", "1s"});
   const auto start_time = Clock::now();
   TestClient client(server);
   client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n0123456789");
@@ -93,7 +93,7 @@ TEST_P(TimeoutsTest, AnUnfinishedBodyIs408) {
 }
 
 TEST_P(TimeoutsTest, ADribbledBodyIs408) {
-  const auto server = start({"--body-timeout", "400ms"});
+  const auto server = start({"--body-timeout", "1s"});
   const auto start_time = Clock::now();
   TestClient client(server);
   client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n");
@@ -103,17 +103,17 @@ TEST_P(TimeoutsTest, ADribbledBodyIs408) {
 }
 
 TEST_P(TimeoutsTest, ABodyThatMakesProgressMayTakeLonger) {
-  const auto server = start({"--body-timeout", "400ms", "--min-body-rate", "1000"});
+  const auto server = start({"--body-timeout", "1s", "--min-body-rate", "1000"});
   TestClient client(server);
   client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 20001\r\n\r\n" +
               std::string(20'000, 'b'));
-  EXPECT_TRUE(client.silent_for(700ms));  // 20,000 bytes have bought 20 s
+  EXPECT_TRUE(client.silent_for(1500ms));  // 20,000 bytes have bought 20 s
   EXPECT_EQ(client.exchange("b").body.size(), 20'001u);
 }
 
 TEST_P(TimeoutsTest, AClientThatDoesNotReadIsCut) {
-  const auto server = start(
-      {"--write-timeout", "400ms", "--min-body-rate", "1000000000", "--max-requests-per-connection", "0"});
+  const auto server =
+      start({"--write-timeout", "1s", "--min-body-rate", "1000000000", "--max-requests-per-connection", "0"});
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/bytes?n=16000000"));
   TestClient observer(server);
@@ -125,20 +125,20 @@ TEST_P(TimeoutsTest, AClientThatDoesNotReadIsCut) {
 }
 
 TEST_P(TimeoutsTest, ASlowReaderThatMakesProgressIsNotCut) {
-  const auto server = start({"--write-timeout", "400ms", "--min-body-rate", "100000"});
+  const auto server = start({"--write-timeout", "1s", "--min-body-rate", "100000"});
   TestClient client(server.endpoint(), /*receive_buffer=*/4096);
   client.send(get("/bytes?n=16000000"));
   EXPECT_TRUE(client.readable());
-  EXPECT_EQ(TestClient(server).get("/sleep?ms=700").status,
+  EXPECT_EQ(TestClient(server).get("/sleep?ms=1500").status,
             200);  // what the buffers took has bought more than this
   EXPECT_EQ(client.read_answer().body.size(), 16'000'000u);
 }
 
 TEST_P(TimeoutsTest, ASlowHandlerIsNoTimeout) {
-  const auto server = start({"--header-timeout", "200ms", "--body-timeout", "200ms", "--keep-alive-timeout",
-                             "200ms", "--write-timeout", "200ms"});
+  const auto server = start({"--header-timeout", "1s", "--body-timeout", "1s", "--keep-alive-timeout", "1s",
+                             "--write-timeout", "1s"});
   TestClient client(server);
-  EXPECT_EQ(client.get("/sleep?ms=600").status, 200);
+  EXPECT_EQ(client.get("/sleep?ms=1500").status, 200);
 }
 
 /// @return whether the client saw the end while the server still had the connection
@@ -162,9 +162,9 @@ TEST_P(TimeoutsTest, ALingeringCloseEndsWithoutTheClientsHelp) {
 }
 
 TEST_P(TimeoutsTest, NoTimeoutDisturbsAnotherConnection) {
-  const auto server = start({"--header-timeout", "400ms"});
+  const auto server = start({"--header-timeout", "1s"});
   TestClient slow(server), victim(server);
-  slow.send(get("/sleep?ms=800"));
+  slow.send(get("/sleep?ms=2000"));
   victim.send("GET /");
   expect_408(victim);
   EXPECT_EQ(slow.read_answer().status, 200);
