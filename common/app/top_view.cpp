@@ -379,7 +379,7 @@ std::string deaths(const Snapshot& server) {
   }
   if (last == nullptr) return "";
   const auto& death = *last->last_death;
-  const auto ago = server.uptime + seconds(server.unix_seconds) - seconds(death.unix_seconds);
+  const auto ago = server.uptime - seconds(death.unix_seconds - server.unix_seconds);
   return fmt::format("{}, the last {} ago: slot {}, pid {}, {}", plural(server.deaths, "death"),
                      format_age(ago), last->worker, death.process, cause(death));
 }
