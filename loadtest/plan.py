@@ -25,7 +25,7 @@ class Contestant:
         return self.executable == "quartet-fork"
 
     def supervised(self) -> Contestant:
-        return replace(self, name=f"{self.name} --supervise", arguments=(*self.arguments, "--supervise"))
+        return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def crashes(results: Results) -> Section | None:
         "Other requests, all accounted for: cut in hand (connection lost before the answer), turned away (refused or "
         "timed out). Clients kept: connections that outlived the fault.",
         "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
-        "end with the observation (>). --supervise gives it a parent that keeps the listening socket and restarts it.",
+        "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
         f"Without service: resolution {1000 / settings.rate:g} ms. Slowest: of the answers to requests due after the "
         "fault. Processes: without those that live for one request.",
         *(f"{run.contestant}: invalid, {problem}." for run in results.crashes if (problem := crash_problem(run))),
