@@ -121,7 +121,7 @@ def test_a_contestant_that_does_not_start_is_left_out_and_the_run_fails(harness)
     harness.environment["FAKE_SERVER"] = "broken"
     status, output, _ = harness.run(*SHORT)
     assert status == 1
-    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll", "epoll --supervise"]
+    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll", "epoll +parent"]
     assert "Permission denied" in output
 
 
