@@ -8,6 +8,7 @@ namespace quartet::app {
 int supervise(Server& server, const Serve& serve) {
   Children children(server);
   const auto start = [&] {
+    server.scoreboard.board().handed_over = false;  // by one that was told to drain, and is gone
     children.fork_server([&] {
       server.supervised = true;
       return serve(server);
