@@ -22,7 +22,7 @@ def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main
     assert all(one.in_hand.group and one.in_hand.processes for one in found.memory)
     ends = {one.contestant: one.survivors.server_status for one in found.crashes}
     assert {ends.pop(name) for name in ("threads", "coroutines", "epoll")} == {-signal.SIGSEGV}
-    assert {"fork-per-request", "prefork", "epoll --supervise"} <= ends.keys() and set(ends.values()) == {None}
+    assert {"fork-per-request", "prefork", "epoll +parent"} <= ends.keys() and set(ends.values()) == {None}
     assert "requests a second does one server CPU answer? [docker]" in output
     assert ours(run) == []
 

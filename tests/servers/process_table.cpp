@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -70,6 +71,7 @@ std::vector<ProcessEntry> session_members(pid_t session) {
 PortQueues port_queues(int port) {
   constexpr unsigned kListen = 0x0a;
   PortQueues queues;
+  std::set<unsigned long> connections;  // the table is read page by page: sockets that come and go make it repeat rows
   std::ifstream table("/proc/net/tcp");
   std::string line;
   std::getline(table, line);  // the heading
@@ -85,9 +87,10 @@ PortQueues port_queues(int port) {
       queues.unaccepted += unread;
     } else {
       queues.unread_bytes += unread;
-      if (inode != 0) ++queues.connections;
+      if (inode != 0) connections.insert(inode);
     }
   }
+  queues.connections = connections.size();
   return queues;
 }
 
