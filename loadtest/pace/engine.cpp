@@ -171,16 +171,16 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
     : plan_(plan),
       interrupted_(interrupted),
       epoll_(net::check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {
+  constexpr std::size_t kOthers = 16;  // standard streams, epoll, files
   std::size_t connections = plan.hold;
+  for (const LanePlan& lane : plan.lanes) connections += lane.connections;
+  raise_descriptor_limit(connections + kOthers);
+  held_.resize(plan.hold);
   std::uint64_t requests = 0;
   for (const LanePlan& lane : plan.lanes) {
     lanes_.emplace_back(lane, static_cast<std::uint8_t>(lanes_.size()));
-    connections += lane.connections;
     requests += lanes_.back().schedule.expected();
   }
-  held_.resize(plan.hold);
-  constexpr std::size_t kOthers = 16;  // standard streams, epoll, files
-  raise_descriptor_limit(connections + kOthers);
   ledger_.records.reserve(requests + requests / 16);  // a Poisson process may bring a few more
   // Without it the kernel lets a sleep take 50 us longer, to save power.
   net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
@@ -470,11 +470,12 @@ void Engine::record_end(Client& client, Outcome outcome) {
 
 /// @param failed it may be opened again only after a pause, which grows from failure to failure
 void Engine::close(Client& client, bool failed) {
-  const bool was_held = client.lane == nullptr && client.state == State::idle;
   client.connection.close();
   client.state = State::closed;
-  if (was_held) ++ledger_.held_lost;
-  if (client.lane == nullptr) return;
+  if (client.lane == nullptr) {
+    if (client.served) ++ledger_.held_lost;
+    return;
+  }
   Nanoseconds pause{0};
   if (failed) {
     pause = std::min<Nanoseconds>(1ms * (1 << std::min(client.failures, kDoublings)), kLongestPause);

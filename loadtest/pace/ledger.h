@@ -11,7 +11,7 @@ namespace quartet::pace {
 
 /// All that a run has found out.
 struct Ledger {
-  std::vector<Record> records;           ///< in the order in which they were due
+  std::vector<Record> records{};         ///< in the order in which they were due
   std::chrono::nanoseconds start{0};     ///< of the schedule, since 1970
   std::chrono::nanoseconds elapsed{0};   ///< from then until the end
   std::chrono::nanoseconds cpu_time{0};  ///< of this program, meanwhile
@@ -25,7 +25,7 @@ struct Ledger {
   /// Connections that this side could not even try to open, and the first reason: out of ports or
   /// descriptors.
   std::uint64_t local_failures = 0;
-  std::string local_failure;
+  std::string local_failure{};
 };
 
 }  // namespace quartet::pace

@@ -62,7 +62,7 @@ void describe_load(CLI::App& app, Text& text) {
   app.add_option("--seed", text.seed, "Of --poisson (default 1)")->type_name("N")->group("Load");
   app.add_option("-c,--connections", text.connections, "Of each class, open at a time (default 16)")
       ->type_name("N")
-      ->check(CLI::Range(std::size_t{1}, kMostConnections))
+      ->check(CLI::Range(std::size_t{1}, kMostConnections).description(""))
       ->group("Load");
   app.add_flag("--fresh", text.fresh, "A connection for each request")->group("Load");
   app.add_option("--mix", text.mix, "A class with a share of the rate, and connections of its own; repeat it")
@@ -78,12 +78,12 @@ void describe_company(CLI::App& app, Text& text) {
       ->group("Beside the load");
   app.add_option("--hold", text.hold, "Idle connections: one request before the start, none after")
       ->type_name("N")
-      ->check(CLI::Range(std::size_t{0}, kMostConnections))
+      ->check(CLI::Range(std::size_t{0}, kMostConnections).description(""))
       ->group("Beside the load");
   app.add_option("--sources", text.sources,
                  "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports")
       ->type_name("N")
-      ->check(CLI::Range(std::size_t{1}, kMostSources))
+      ->check(CLI::Range(std::size_t{1}, kMostSources).description(""))
       ->group("Beside the load");
 }
 
