@@ -215,6 +215,7 @@ Nanoseconds Engine::next_wake() const {
   Nanoseconds wake = tick_;
   for (const Lane& lane : lanes_) {
     if (started_ && lane.due) wake = std::min(wake, *lane.due);
+    if (!lane.waiting.empty() && !lane.idle.empty()) return now();  // more than one batch
     const bool wanted = !lane.plan.fresh || !lane.waiting.empty();
     if (wanted && !lane.closed.empty()) wake = std::min(wake, lane.closed.top().end);
   }
