@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "loadtest/pace/record.h"
+#include "tests/servers/process_table.h"
 #include "tests/servers/server_process.h"
 
 namespace quartet::pace {
@@ -66,8 +66,7 @@ TEST(PaceCommand, KeepsWhatItMeasuredWhenItIsInterrupted) {
   const auto records = testing::TempDir() + "pace.interrupted." + std::to_string(::getpid());
   suite::ChildProcess process(
       pace({address_of(server), "--duration", "1000s", "--json", "-", "--records", records}));
-  std::this_thread::sleep_for(
-      std::chrono::milliseconds(500));  // some requests should have been sent, or none
+  ASSERT_TRUE(suite::eventually([&] { return suite::port_queues(server.port()).connections > 0; }));
   process.signal(SIGINT);
   EXPECT_EQ(process.wait_exit(), exited(130));
   const auto summary = Json::parse(process.out());

@@ -15,6 +15,7 @@
 #include "loadtest/pace/engine.h"
 #include "loadtest/pace/summary.h"
 #include "tests/pace/disturbance.h"
+#include "tests/servers/process_table.h"
 #include "tests/servers/server_process.h"
 
 namespace quartet::pace {
@@ -100,8 +101,6 @@ TEST(Truth, AServerThatIsKilledAndRestartedAfterASecondIsOutForSoLong) {
   EXPECT_EQ(sum, 4000U);
   EXPECT_EQ(summary.total(Outcome::unanswered), 0U);
   EXPECT_GT(summary.total(Outcome::refused), 0U);
-  EXPECT_GE(milliseconds(summary.gap.length()),
-            1000 - 5);  // the last answer may be a little older than the kill
   const auto outage = milliseconds(summary.gap.length()) - milliseconds(back - killed) + 1000;
   EXPECT_BETWEEN(outage, 950, 1200);  // as if the restart had taken no time
 }
@@ -109,7 +108,8 @@ TEST(Truth, AServerThatIsKilledAndRestartedAfterASecondIsOutForSoLong) {
 TEST(Truth, TheScheduleIsNotKeptByAProgramThatIsFrozenItself) {
   const auto server = start_server();
   suite::ChildProcess pace(suite::server_command(
-      "quartet-pace", {"127.0.0.1:" + std::to_string(server.port()), "--duration", "2s", "--json", "-"}));
+      "quartet-pace", {"127.0.0.1:" + std::to_string(server.port()), "--duration", "3s", "--json", "-"}));
+  ASSERT_TRUE(suite::eventually([&] { return suite::port_queues(server.port()).connections > 0; }));
   std::this_thread::sleep_for(500ms);
   pace.signal(SIGSTOP);
   std::this_thread::sleep_for(500ms);
