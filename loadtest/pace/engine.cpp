@@ -120,7 +120,7 @@ class Engine {
   // --- before the schedule
   void open_held();
   void open_lanes();
-  bool all_idle() const;
+  bool all_opened() const;
 
   // --- requests
   void take_due();
@@ -259,7 +259,7 @@ void Engine::open_held() {
 
 void Engine::open_lanes() {
   const auto deadline = now() + kPatienceAtStart;
-  while (!all_idle() && interrupted_ == 0) {
+  while (!all_opened() && interrupted_ == 0) {
     serve_waiting();
     wait(now() + 1ms);
     if (now() > deadline)
@@ -268,12 +268,13 @@ void Engine::open_lanes() {
   }
 }
 
-bool Engine::all_idle() const {
-  return std::ranges::all_of(lanes_, [](const Lane& lane) {
-    return lane.plan.fresh || std::ranges::all_of(lane.clients, [](const Client& client) {
-             return client.state == State::idle;
-           });
-  });
+/// Each kept connection was open once. What does not open ends the run before it begins.
+bool Engine::all_opened() const {
+  const auto opened = [](const Client& client) {
+    return client.number > 0 && client.state != State::connecting;
+  };
+  return std::ranges::all_of(
+      lanes_, [&](const Lane& lane) { return lane.plan.fresh || std::ranges::all_of(lane.clients, opened); });
 }
 
 // --- requests
