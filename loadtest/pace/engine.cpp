@@ -94,6 +94,12 @@ struct Lane {
   Lane(const Lane&) = delete;  // its clients point back
   Lane& operator=(const Lane&) = delete;
 
+  void end_pauses() {
+    decltype(closed) ended;
+    for (; !closed.empty(); closed.pop()) ended.push({.client = closed.top().client});
+    closed = std::move(ended);
+  }
+
   const LanePlan& plan;
   std::uint8_t index;
   Schedule schedule;
@@ -121,6 +127,7 @@ class Engine {
   void open_held();
   void open_lanes();
   bool all_opened() const;
+  void start_schedule();
 
   // --- requests
   void take_due();
@@ -189,10 +196,7 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
 Ledger Engine::run() {
   open_held();
   open_lanes();
-  ledger_.start = std::chrono::system_clock::now().time_since_epoch();
-  start_ = steady_clock::now();
-  tick_ = kTick;
-  started_ = true;
+  start_schedule();
   const auto cpu_before = cpu_time();
   while (!over(now())) turn();
   ledger_.interrupted = interrupted_ != 0;
@@ -275,6 +279,15 @@ bool Engine::all_opened() const {
   };
   return std::ranges::all_of(
       lanes_, [&](const Lane& lane) { return lane.plan.fresh || std::ranges::all_of(lane.clients, opened); });
+}
+
+/// From here on time counts from the schedule's start.
+void Engine::start_schedule() {
+  ledger_.start = std::chrono::system_clock::now().time_since_epoch();
+  start_ = steady_clock::now();
+  tick_ = kTick;
+  started_ = true;
+  for (Lane& lane : lanes_) lane.end_pauses();  // in the time before
 }
 
 // --- requests

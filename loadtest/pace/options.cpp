@@ -17,6 +17,7 @@ namespace quartet::pace {
 namespace {
 
 constexpr double kMostRequestsPerSecond = 10e6;
+constexpr std::uint64_t kMostRequests = 200'000'000;
 constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::size_t kMostSources = 65'536;
 constexpr std::size_t kMostLanes = 200;  // a record counts them in a byte
@@ -290,6 +291,11 @@ Plan make_plan(const Text& text) {
     reject("--sources: 127.0.0.1 and its neighbours cannot reach {}", plan.server.to_string());
   plan_lanes(text, plan);
   plan_newcomer(text, plan);
+  std::uint64_t requests = 0;
+  for (const LanePlan& lane : plan.lanes) requests += Schedule(lane.arrivals).expected();
+  if (requests > kMostRequests)
+    reject("--rate, --duration: {} requests are more than the {} that can be kept in memory", requests,
+           kMostRequests);
   if (plan.lanes.empty() && plan.hold == 0)
     reject("--rate 0: there is nothing to do without --hold or --newcomer");
   return plan;

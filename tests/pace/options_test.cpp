@@ -83,6 +83,7 @@ TEST(PaceOptions, RefuseInOneSentenceThatNamesTheOption) {
   EXPECT_NE(error_of({"--rate", "-1"}).find("--rate"), std::string::npos);
   EXPECT_NE(error_of({"--rate", "nan"}).find("--rate"), std::string::npos);
   EXPECT_NE(error_of({"--rate", "0"}).find("--hold"), std::string::npos);
+  EXPECT_NE(error_of({"--rate", "1000000", "-d", "3600s"}).find("--duration"), std::string::npos);
   EXPECT_NE(error_of({"-d", "soon"}).find("--duration"), std::string::npos);
   EXPECT_NE(error_of({"-d", "0"}).find("--duration"), std::string::npos);
   EXPECT_NE(error_of({"-c", "0"}), "");
