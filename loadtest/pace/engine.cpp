@@ -465,7 +465,8 @@ void Engine::finish(Client& client, Outcome outcome) {
     client.failures = 0;
   }
   const bool fresh = client.lane != nullptr && client.lane->plan.fresh;
-  answered&& client.connection.reusable() && !fresh ? become_idle(client) : close(client, !answered);
+  if (answered && client.connection.reusable() && !fresh) return become_idle(client);
+  close(client, !answered);
 }
 
 void Engine::record_end(Client& client, Outcome outcome) {
