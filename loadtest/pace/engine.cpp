@@ -26,7 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr Nanoseconds kNever = Nanoseconds::max();
 constexpr std::size_t kNoRecord = std::numeric_limits<std::size_t>::max();
 
 /// Requests taken up, and events handled, before the clock is looked at again: neither may starve the other.
