@@ -71,24 +71,6 @@ void check_replaceable(const std::filesystem::path& path) {
     fail(path, "exists and is no scoreboard; it was left alone");
 }
 
-/// The file appears at its place complete: a reader of the old one keeps the old one.
-net::Fd create(const std::filesystem::path& path, std::size_t size) {
-  check_replaceable(path);
-  const std::filesystem::path fresh = path.string() + "." + std::to_string(::getpid());
-  net::Fd file(::open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (!file) fail(path);
-  // The rest stays a hole. A full file system must be found out here: later it would be a SIGBUS.
-  constexpr std::size_t kFirstSlots = 64;
-  const auto first = static_cast<off_t>(std::min(size, size_for(kFirstSlots)));
-  const bool made = ::ftruncate(file.get(), static_cast<off_t>(size)) == 0 &&
-                    (errno = ::posix_fallocate(file.get(), 0, first)) == 0;
-  if (made && ::rename(fresh.c_str(), path.c_str()) == 0) return file;
-  const int error = errno;
-  ::unlink(fresh.c_str());  // the first failure is the one to report
-  errno = error;
-  fail(path);
-}
-
 net::Fd open_file(const std::filesystem::path& path) {
   net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO would wait for its writer
   if (!file) fail(path);
@@ -102,6 +84,44 @@ struct stat status_of(const net::Fd& file) {
 }
 
 }  // namespace
+
+/// A file that appears at its place complete, or not at all: a reader of the old one keeps the old one.
+class FreshFile {
+ public:
+  FreshFile(std::filesystem::path path, std::size_t size)
+      : path_(std::move(path)), name_(path_.string() + "." + std::to_string(::getpid())) {
+    check_replaceable(path_);
+    file_ = net::Fd(::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!file_) fail(path_);
+    // The rest stays a hole. A full file system must be found out here: later it would be a SIGBUS.
+    constexpr std::size_t kFirstSlots = 64;
+    const auto first = static_cast<off_t>(std::min(size, size_for(kFirstSlots)));
+    const bool made = ::ftruncate(file_.get(), static_cast<off_t>(size)) == 0 &&
+                      (errno = ::posix_fallocate(file_.get(), 0, first)) == 0;
+    if (!made) give_up();
+  }
+  ~FreshFile() { ::unlink(name_.c_str()); }  // fails where it was published, as it should
+  FreshFile(const FreshFile&) = delete;
+  FreshFile& operator=(const FreshFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  int descriptor() const { return file_.get(); }
+  void publish() {
+    if (::rename(name_.c_str(), path_.c_str()) != 0) give_up();
+  }
+
+ private:
+  [[noreturn]] void give_up() {
+    const int error = errno;
+    ::unlink(name_.c_str());  // the first failure is the one to report
+    errno = error;
+    fail(path_);
+  }
+
+  std::filesystem::path path_;
+  std::filesystem::path name_;  // until then
+  net::Fd file_;
+};
 
 SharedMemory::SharedMemory(int descriptor, std::size_t size, int protection) : size_(size) {
   const int flags = descriptor < 0 ? MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
@@ -120,10 +140,13 @@ Scoreboard::Scoreboard(std::size_t count) : memory_(-1, size_for(count), PROT_RE
 }
 
 Scoreboard::Scoreboard(const std::filesystem::path& path, std::size_t count)
-    : memory_(create(path, size_for(count)).get(), size_for(count), PROT_READ | PROT_WRITE),
-      path_(path),
-      inode_(inode_of(path)) {
+    : Scoreboard(FreshFile(path, size_for(count)), count) {}
+
+Scoreboard::Scoreboard(FreshFile&& file, std::size_t count)
+    : memory_(file.descriptor(), size_for(count), PROT_READ | PROT_WRITE), path_(file.path()) {
   describe_layout(board(), count);
+  file.publish();
+  inode_ = inode_of(path_);
 }
 
 void Scoreboard::remove_file() {

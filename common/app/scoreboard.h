@@ -59,6 +59,8 @@ class SharedMemory {
   std::size_t size_;
 };
 
+class FreshFile;
+
 /// The slots of all workers, in memory that forks share and, where it has a file, that outlives a crash and
 /// can be read while every worker hangs (the idea is Apache's). Slots that nobody took cost no memory.
 class Scoreboard {
@@ -103,7 +105,7 @@ class Scoreboard {
   std::span<http::Slot> used() const;
 
  private:
-  Scoreboard(SharedMemory memory, std::size_t count);
+  Scoreboard(FreshFile&& file, std::size_t count);
   http::Slot& claim(std::int32_t process);
 
   SharedMemory memory_;

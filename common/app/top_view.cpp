@@ -379,7 +379,7 @@ std::string deaths(const Snapshot& server) {
   }
   if (last == nullptr) return "";
   const auto& death = *last->last_death;
-  const auto ago = server.uptime + seconds(server.unix_seconds) - seconds(death.unix_seconds);
+  const auto ago = server.uptime - seconds(death.unix_seconds - server.unix_seconds);
   return fmt::format("{}, the last {} ago: slot {}, pid {}, {}", plural(server.deaths, "death"),
                      format_age(ago), last->worker, death.process, cause(death));
 }
@@ -401,7 +401,7 @@ constexpr std::string_view kLegend =
     "X run W write R read Z sleep A accept K idle _ ready S fork T stop D dead . free";
 
 std::string keys(const Display& display, std::size_t hidden) {
-  const std::string left =
+  std::string left =
       fmt::format("q quit  s sort: {}  + - every {}", kSorts[static_cast<std::size_t>(display.sort)],
                   format_duration(display.interval));
   if (hidden == 0) return left;

@@ -73,9 +73,9 @@ def test_a_run_measures_every_step_and_leaves_no_process(harness):
     status, output, errors = harness.run(*SHORT)
     found = harness.results()
     assert (status, found.state, found.failures) == (0, "complete", [])
-    assert (len(found.loads), len(found.memory), len(found.crowds), len(found.crashes)) == (6, 2, 3, 2)
+    assert (len(found.loads), len(found.memory), len(found.crowds), len(found.crashes)) == (6, 2, 3, 3)
     assert "How many requests a second" in output
-    assert re.search(r"\[1/13\] round 1, /plaintext, \d:\d\d left", errors)
+    assert re.search(r"\[1/14\] round 1, /plaintext, \d:\d\d left", errors)
     assert not any(is_alive(pid) for pid in harness.servers())
 
 
@@ -121,7 +121,7 @@ def test_a_contestant_that_does_not_start_is_left_out_and_the_run_fails(harness)
     harness.environment["FAKE_SERVER"] = "broken"
     status, output, _ = harness.run(*SHORT)
     assert status == 1
-    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll"]
+    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll", "epoll --supervise"]
     assert "Permission denied" in output
 
 

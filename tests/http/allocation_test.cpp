@@ -9,8 +9,8 @@
 
 namespace {
 
-std::size_t allocations = 0;      // of this test's only thread
-std::size_t allocated_bytes = 0;  // whether freed since or not
+thread_local std::size_t allocations = 0;      // other tests here have threads
+thread_local std::size_t allocated_bytes = 0;  // whether freed since or not
 
 void* allocate(std::size_t size) {
   ++allocations;

@@ -237,6 +237,7 @@ class Terminal {
     ::setenv("TERM", type, 1);
     ::unsetenv("COLUMNS");  // curses would believe them
     ::unsetenv("LINES");
+    ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);  // curses keeps its screen to the end
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }

@@ -79,7 +79,8 @@ def parse_options() -> argparse.Namespace:
         parser.add_argument(name)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--max-requests-per-connection", type=int, default=1000)
-    parser.add_argument("--enable-faults", action="store_true")
+    for name in ("--enable-faults", "--supervise"):
+        parser.add_argument(name, action="store_true")
     return parser.parse_args()
 
 
