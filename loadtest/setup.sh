@@ -43,6 +43,7 @@ quartet_test_tools=(
   clang-format
   clang-tidy
   strace              # counts system calls per request
+  httperf             # a second opinion on what quartet-pace measures
   python3-pytest
 )
 

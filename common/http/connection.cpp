@@ -247,7 +247,9 @@ void Connection::append_answer_head(const Response& response, Framing framing, s
   answer_keeps_alive_ = parser_.keep_alive() && !last;
   const std::string_view persists =
       parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
-  append_head(begin_output(now), {response, framing, length, answer_keeps_alive_ ? persists : "close"},
+  const Slot* worker = parser_.asks_for_worker() ? slot_ : nullptr;
+  append_head(begin_output(now),
+              {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
               now.unix_seconds);
 }
 

@@ -210,6 +210,7 @@ void RequestParser::note_field(const Field& field) {
       return;
     case 14:
       if (equals_ignoring_case(field.name, "Content-Length")) note_content_length(field.value);
+      if (equals_ignoring_case(field.name, "Quartet-Worker")) message_.asks_for_worker = field.value == "?";
       return;
     case 17:
       if (equals_ignoring_case(field.name, "Transfer-Encoding")) note_transfer_encoding(field.value);

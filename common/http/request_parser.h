@@ -46,6 +46,8 @@ class RequestParser {
   bool keep_alive() const { return !message_.close && (request_.minor_version > 0 || message_.keep_alive); }
   /// The client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1).
   bool expects_continue() const { return message_.expects_continue; }
+  /// The client wants to know which worker answers: "Quartet-Worker: ?".
+  bool asks_for_worker() const { return message_.asks_for_worker; }
   /// Body bytes received, for a deadline that grows with them.
   std::uint64_t body_received() const { return message_.body_received; }
   /// The body will be thrown away instead of kept; the limit still counts.
@@ -127,6 +129,7 @@ class RequestParser {
     bool keep_alive = false;
     bool expects_continue = false;
     bool expects_other = false;
+    bool asks_for_worker = false;
     bool chunked = false;
     bool other_coding = false;
     bool has_transfer_encoding = false;

@@ -36,6 +36,14 @@ void append_framing(std::string& output, const Head& head) {
   }
 }
 
+void append_worker(std::string& output, const Slot& worker) {
+  output.append("Quartet-Worker: ");
+  append_number(output, static_cast<std::uint64_t>(worker.process.load(std::memory_order_relaxed)));
+  output.append("/");
+  append_number(output, worker.worker.load(std::memory_order_relaxed));
+  output.append("\r\n");
+}
+
 }  // namespace
 
 bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
@@ -47,6 +55,7 @@ void append_head(std::string& output, const Head& head, std::time_t unix_seconds
   for (const auto& [name, value] : head.response.fields) {
     output.append(name).append(": ").append(value).append("\r\n");
   }
+  if (head.worker != nullptr) append_worker(output, *head.worker);
   if (!head.connection.empty()) output.append("Connection: ").append(head.connection).append("\r\n");
   output.append("\r\n");
 }

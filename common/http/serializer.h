@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/http/message.h"
+#include "common/http/slot.h"
 
 namespace quartet::http {
 
@@ -17,6 +18,8 @@ struct Head {
   Framing framing = Framing::length;
   std::uint64_t length = 0;     ///< of the body, for Framing::length
   std::string_view connection;  ///< "close", "keep-alive" or "" for no Connection field
+  const Slot* worker =
+      nullptr;  ///< who answers, where the request asked for that: "Quartet-Worker: PID/SLOT"
 };
 
 /// Appends status line, fields and the empty line. 1xx, 204 and 304 get no Content-Length (RFC 9110, 8.6).

@@ -209,6 +209,30 @@ TEST(File, MayBeEmpty) {
   EXPECT_EQ(answer.field("Content-Length"), "0");
 }
 
+TEST(Worker, IsNamedOnlyToWhoAsks) {
+  Client client;
+  client.slot.process = 1234;
+  client.slot.worker = 5;
+  const auto worker = [&](std::string_view target, std::string_view fields) {
+    client.send(get(target, fields));
+    client.play();
+    return only_answer(client.take_received()).field("Quartet-Worker");
+  };
+  for (const auto* target : {"/plaintext", "/sleep", "/stream", "/file/ten", "/nowhere"}) {
+    EXPECT_EQ(worker(target, "quartet-worker:?\r\n"), "1234/5") << target;
+    EXPECT_EQ(worker(target, ""), std::nullopt) << target;
+    EXPECT_EQ(worker(target, "Quartet-Worker: 1\r\n"), std::nullopt) << target;
+  }
+}
+
+TEST(Worker, IsNotAskedForByTheNextRequestOfThePipeline) {
+  Client client;
+  const auto bytes = client.exchange(get("/plaintext", "Quartet-Worker: ?\r\n") + get());
+  std::string_view rest = bytes;
+  EXPECT_EQ(take_answer(rest).field("Quartet-Worker"), "0/0");
+  EXPECT_EQ(only_answer(rest).field("Quartet-Worker"), std::nullopt);
+}
+
 TEST(File, CountsWhatIsWrittenAcrossHeadAndFile) {
   const auto router = router_with(file_of(0, 10));
   Client client({.router = router});

@@ -132,6 +132,17 @@ TEST_P(RoutesTest, WhoamiNamesTheProcessThatTheModelGivesTheRequest) {
   }
 }
 
+TEST_P(RoutesTest, TheWorkerIsNamedToWhoAsks) {
+  const auto server = start();
+  TestClient client(server);
+  const auto answer = client.exchange(get("/whoami", {"Quartet-Worker: ?"}));
+  const auto worker = answer.header("Quartet-Worker");
+  const auto pid = std::to_string(Json::parse(answer.body)["pid"].get<pid_t>());
+  ASSERT_TRUE(worker.starts_with(pid + "/")) << worker;
+  EXPECT_NE(worker.find_first_of("0123456789", pid.size() + 1), std::string::npos) << worker;
+  EXPECT_EQ(client.get("/whoami").header("Quartet-Worker"), "");
+}
+
 TEST_P(RoutesTest, WhoamiCountsTheRequestsOfTheWorker) {
   if (GetParam().model == Model::per_request) GTEST_SKIP() << "a process answers only one";
   const auto server = start();

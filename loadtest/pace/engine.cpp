@@ -1,0 +1,520 @@
+// One thread, one epoll, an absolute schedule. Nothing on the way of a request may allocate, and nothing may
+// wait for a server: a request that is due is sent, or waits in its lane's queue for a connection.
+#include "loadtest/pace/engine.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <deque>
+#include <limits>
+#include <queue>
+#include <stdexcept>
+
+#include "common/net/system.h"
+#include "loadtest/pace/client_connection.h"
+#include "loadtest/pace/ring.h"
+
+namespace quartet::pace {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kNoRecord = std::numeric_limits<std::size_t>::max();
+
+/// Requests taken up, and events handled, before the clock is looked at again: neither may starve the other.
+constexpr std::size_t kBatch = 32;
+/// How often timeouts and the interruption are looked at.
+constexpr Nanoseconds kTick = 10ms;
+/// Sleeps end later than asked, by what the machine needs to wake up; at most so much is spun away instead.
+constexpr Nanoseconds kMostSpin = 200us;
+/// Between two attempts to connect after a failure: 1 ms, 2 ms, ... A server that is back is found within
+/// this time.
+constexpr Nanoseconds kLongestPause = 20ms;
+constexpr int kDoublings = 5;  // 32 ms is longer than that already
+/// Held connections that are being opened at a time: fewer than any server's queue.
+constexpr std::size_t kOpening = 64;
+constexpr Nanoseconds kPatienceAtStart = 10s;
+
+std::uint32_t saturate(std::uint64_t number) {
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(number, std::numeric_limits<std::uint32_t>::max()));
+}
+
+Nanoseconds cpu_time() {
+  timespec time{};
+  net::check(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time), "clock_gettime");
+  return std::chrono::seconds(time.tv_sec) + Nanoseconds(time.tv_nsec);
+}
+
+enum class State : std::uint8_t { closed, connecting, idle, busy };
+
+struct Lane;
+
+struct Client {
+  ClientConnection connection;
+  Lane* lane = nullptr;  ///< null: a held one
+  State state = State::closed;
+  std::size_t record = kNoRecord;  ///< of the request in hand
+  std::uint32_t number = 0;
+  Nanoseconds since{0};  ///< connecting or busy
+  bool served = false;   ///< this connection has had an answer
+  int failures = 0;      ///< in a row, over all its connections
+};
+
+/// A closed connection, and when it may be opened again.
+struct Pause {
+  Nanoseconds end{0};
+  Client* client = nullptr;
+
+  bool operator>(const Pause& other) const { return end > other.end; }
+};
+
+struct Lane {
+  Lane(const LanePlan& lane_plan, std::uint8_t lane_index)
+      : plan(lane_plan),
+        index(lane_index),
+        schedule(lane_plan.arrivals),
+        due(schedule.next()),
+        clients(lane_plan.connections),
+        idle(2 * lane_plan.connections),
+        waiting(1024) {
+    for (Client& client : clients) {
+      client.lane = this;
+      closed.push({.client = &client});
+    }
+  }
+  Lane(const Lane&) = delete;  // its clients point back
+  Lane& operator=(const Lane&) = delete;
+
+  void end_pauses() {
+    decltype(closed) ended;
+    for (; !closed.empty(); closed.pop()) ended.push({.client = closed.top().client});
+    closed = std::move(ended);
+  }
+
+  const LanePlan& plan;
+  std::uint8_t index;
+  Schedule schedule;
+  std::optional<Nanoseconds> due;  ///< of the next request; nothing: there is none left
+  std::deque<Client> clients;
+  Ring<Client*> idle;         ///< and clients that were, when they came into it
+  Ring<std::size_t> waiting;  ///< records
+  std::priority_queue<Pause, std::vector<Pause>, std::greater<>> closed;
+};
+
+class Engine {
+ public:
+  Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted);
+
+  Ledger run();
+
+ private:
+  // --- time
+  Nanoseconds now() const { return steady_clock::now() - start_; }
+  Nanoseconds next_wake() const;
+  void wait(Nanoseconds until);
+  void turn();
+
+  // --- before the schedule
+  void open_held();
+  void open_lanes();
+  bool all_opened() const;
+  void start_schedule();
+
+  // --- requests
+  void take_due();
+  Lane* next_due();
+  void take(Lane& lane, Nanoseconds time);
+  void serve_waiting();
+  void serve_waiting(Lane& lane, Nanoseconds time);
+  Client* free_client(Lane& lane, Nanoseconds time);
+  void start(Client& client, std::size_t record);
+  bool over(Nanoseconds time) const;
+  void end_records(Nanoseconds time);
+
+  // --- connections
+  void open(Client& client);
+  void on_open_failed(Client& client, int error);
+  void on_connected(Client& client);
+  void send(Client& client);
+  void send_rest(Client& client);
+  void on_event(Client& client, std::uint32_t events);
+  void on_input(Client& client, bool to_the_end);
+  void finish(Client& client, Outcome outcome);
+  void record_end(Client& client, Outcome outcome);
+  void close(Client& client, bool failed);
+  void become_idle(Client& client);
+  void expire(Nanoseconds time);
+  void expire(Client& client, Nanoseconds time);
+  Record* record_of(Client& client) {
+    return client.record == kNoRecord ? nullptr : &ledger_.records[client.record];
+  }
+
+  const Plan& plan_;
+  const volatile std::sig_atomic_t& interrupted_;
+  net::Fd epoll_;
+  steady_clock::time_point start_ = steady_clock::now();
+  std::deque<Lane> lanes_;
+  std::deque<Client> held_;
+  std::size_t held_opening_ = 0;
+  Ledger ledger_;
+  std::size_t in_hand_ = 0;
+  bool started_ = false;
+  Nanoseconds tick_{0};
+  Nanoseconds oversleep_{0};  // what sleeps take longer than asked, smoothed
+  std::uint32_t last_number_ = 0;
+  std::array<char, 64 * 1024> buffer_;
+};
+
+Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
+    : plan_(plan),
+      interrupted_(interrupted),
+      epoll_(net::check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {
+  constexpr std::size_t kOthers = 16;  // standard streams, epoll, files
+  std::size_t connections = plan.hold;
+  for (const LanePlan& lane : plan.lanes) connections += lane.connections;
+  raise_descriptor_limit(connections + kOthers);
+  held_.resize(plan.hold);
+  std::uint64_t requests = 0;
+  for (const LanePlan& lane : plan.lanes) {
+    lanes_.emplace_back(lane, static_cast<std::uint8_t>(lanes_.size()));
+    requests += lanes_.back().schedule.expected();
+  }
+  ledger_.records.reserve(requests + requests / 16);  // a Poisson process may bring a few more
+  // Without it the kernel lets a sleep take 50 us longer, to save power.
+  net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
+}
+
+Ledger Engine::run() {
+  open_held();
+  open_lanes();
+  start_schedule();
+  const auto cpu_before = cpu_time();
+  while (!over(now())) turn();
+  ledger_.interrupted = interrupted_ != 0;
+  ledger_.elapsed = now();
+  ledger_.cpu_time = cpu_time() - cpu_before;
+  end_records(ledger_.elapsed);
+  return std::move(ledger_);
+}
+
+void Engine::turn() {
+  take_due();
+  serve_waiting();
+  if (const auto time = now(); time >= tick_) expire(time);
+  wait(next_wake());
+}
+
+// --- time
+
+Nanoseconds Engine::next_wake() const {
+  Nanoseconds wake = tick_;
+  for (const Lane& lane : lanes_) {
+    if (started_ && lane.due) wake = std::min(wake, *lane.due);
+    if (!lane.waiting.empty() && !lane.idle.empty()) return now();  // more than one batch
+    const bool wanted = !lane.plan.fresh || !lane.waiting.empty();
+    if (wanted && !lane.closed.empty()) wake = std::min(wake, lane.closed.top().end);
+  }
+  return wake;
+}
+
+/// Handles what comes until then, or what is there already. The last stretch, in which a sleep would be late,
+/// is spent looking.
+void Engine::wait(Nanoseconds until) {
+  std::array<epoll_event, kBatch> events;
+  const auto left = until - now() - oversleep_;
+  const auto sleep = std::max(left, Nanoseconds(0));
+  const timespec timeout{.tv_sec = sleep / 1s, .tv_nsec = (sleep % 1s).count()};
+  const int count = ::epoll_pwait2(epoll_.get(), events.data(), events.size(), &timeout, nullptr);
+  if (count < 0 && errno != EINTR) net::throw_errno("epoll_pwait2");
+  for (int i = 0; i < count; ++i)
+    on_event(*static_cast<Client*>(events[static_cast<std::size_t>(i)].data.ptr),
+             events[static_cast<std::size_t>(i)].events);
+  if (count != 0 || sleep == 0ns) return;
+  const auto late = now() - (until - oversleep_);
+  oversleep_ = std::clamp(oversleep_ + (late - oversleep_) / 8, Nanoseconds(0), kMostSpin);
+}
+
+// --- before the schedule
+
+void Engine::open_held() {
+  if (held_.empty()) return;
+  const auto patience = plan_.timeout == 0ns ? kPatienceAtStart : plan_.timeout;
+  auto next = held_.begin();
+  for (auto progress = now(); now() < progress + patience && interrupted_ == 0;) {
+    const auto served = ledger_.held_served;
+    for (; next != held_.end() && held_opening_ < kOpening; ++next) {
+      ++held_opening_;
+      open(*next);
+    }
+    if (next == held_.end() && held_opening_ == 0) return;
+    wait(now() + kTick);
+    if (ledger_.held_served > served) progress = now();
+  }
+}
+
+void Engine::open_lanes() {
+  const auto deadline = now() + kPatienceAtStart;
+  while (!all_opened() && interrupted_ == 0) {
+    serve_waiting();
+    wait(now() + 1ms);
+    if (now() > deadline)
+      throw std::runtime_error(fmt::format("{}: cannot open all connections within {} s",
+                                           plan_.server.to_string(), kPatienceAtStart / 1s));
+  }
+}
+
+/// Each kept connection was open once. What does not open ends the run before it begins.
+bool Engine::all_opened() const {
+  const auto opened = [](const Client& client) {
+    return client.number > 0 && client.state != State::connecting;
+  };
+  return std::ranges::all_of(
+      lanes_, [&](const Lane& lane) { return lane.plan.fresh || std::ranges::all_of(lane.clients, opened); });
+}
+
+/// From here on time counts from the schedule's start.
+void Engine::start_schedule() {
+  ledger_.start = std::chrono::system_clock::now().time_since_epoch();
+  start_ = steady_clock::now();
+  tick_ = kTick;
+  started_ = true;
+  for (Lane& lane : lanes_) lane.end_pauses();  // in the time before
+}
+
+// --- requests
+
+Lane* Engine::next_due() {
+  Lane* first = nullptr;
+  for (Lane& lane : lanes_)
+    if (lane.due && (first == nullptr || *lane.due < *first->due)) first = &lane;
+  return first;
+}
+
+void Engine::take_due() {
+  for (std::size_t taken = 0; taken < kBatch; ++taken) {
+    Lane* lane = next_due();
+    const auto time = now();
+    if (lane == nullptr || *lane->due > time) return;
+    take(*lane, time);
+  }
+}
+
+void Engine::take(Lane& lane, Nanoseconds time) {
+  const std::size_t record = ledger_.records.size();
+  ledger_.records.push_back({.due = lane.due->count(),
+                             .lateness = saturate(static_cast<std::uint64_t>((time - *lane.due).count())),
+                             .lane = lane.index});
+  lane.due = lane.schedule.next();
+  ++in_hand_;
+  Client* client = lane.waiting.empty() ? free_client(lane, time) : nullptr;
+  client == nullptr ? lane.waiting.push(record) : start(*client, record);
+}
+
+void Engine::serve_waiting() {
+  for (Lane& lane : lanes_) serve_waiting(lane, now());
+}
+
+void Engine::serve_waiting(Lane& lane, Nanoseconds time) {
+  for (std::size_t served = 0; served < kBatch && !lane.waiting.empty(); ++served) {
+    Client* client = free_client(lane, time);
+    if (client == nullptr) return;
+    start(*client, lane.waiting.pop());
+  }
+  if (lane.plan.fresh) return;
+  // A pool is to stay as large as it was asked to be.
+  while (!lane.closed.empty() && lane.closed.top().end <= time) {
+    Client* client = lane.closed.top().client;
+    lane.closed.pop();
+    open(*client);
+  }
+}
+
+/// Takes a client out of those that can have a request now.
+Client* Engine::free_client(Lane& lane, Nanoseconds time) {
+  while (!lane.idle.empty()) {
+    Client* client = lane.idle.pop();
+    if (client->state == State::idle) return client;  // it may have been closed since
+  }
+  if (lane.closed.empty() || lane.closed.top().end > time) return nullptr;
+  Client* client = lane.closed.top().client;
+  lane.closed.pop();
+  return client;
+}
+
+void Engine::start(Client& client, std::size_t record) {
+  client.record = record;
+  client.state == State::idle ? send(client) : open(client);
+}
+
+bool Engine::over(Nanoseconds time) const {
+  if (interrupted_ != 0) return true;
+  if (time < plan_.duration) return false;
+  const bool all_taken = std::ranges::none_of(lanes_, [](const Lane& lane) { return lane.due.has_value(); });
+  return (all_taken && in_hand_ == 0) || time >= plan_.duration + plan_.grace;
+}
+
+/// What is due by now was asked for, whether or not this program got around to it.
+void Engine::end_records(Nanoseconds time) {
+  const auto end = std::min(time, plan_.duration);
+  for (Lane* lane = next_due(); lane != nullptr && *lane->due < end; lane = next_due()) {
+    const auto lateness = saturate(static_cast<std::uint64_t>((time - *lane->due).count()));
+    ledger_.records.push_back({.due = lane->due->count(), .lateness = lateness, .lane = lane->index});
+    lane->due = lane->schedule.next();
+  }
+}
+
+// --- connections
+
+void Engine::open(Client& client) {
+  client.state = State::connecting;
+  client.since = now();
+  client.served = false;
+  std::optional<std::size_t> source;
+  if (plan_.sources > 0) source = last_number_ % plan_.sources;
+  client.number = ++last_number_;
+  if (Record* record = record_of(client)) record->connection = client.number;
+  if (const int error = client.connection.open(plan_.server, source)) return on_open_failed(client, error);
+  // Edge-triggered and added once: no system call per request but send, recv and epoll_pwait2.
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &client}};
+  net::check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client.connection.descriptor(), &event), "epoll_ctl");
+}
+
+void Engine::on_open_failed(Client& client, int error) {
+  if (!started_ && client.lane != nullptr)
+    throw std::runtime_error(fmt::format("connect {}: {}", plan_.server.to_string(), std::strerror(error)));
+  switch (error) {
+    case ECONNREFUSED: return finish(client, Outcome::refused);
+    case ECONNRESET: return finish(client, Outcome::reset);
+    case ETIMEDOUT: return finish(client, Outcome::timed_out);
+    default: break;
+  }
+  if (ledger_.local_failures++ == 0) ledger_.local_failure = fmt::format("connect: {}", std::strerror(error));
+  finish(client, Outcome::refused);
+}
+
+void Engine::on_connected(Client& client) {
+  if (const int error = client.connection.finish_open()) return on_open_failed(client, error);
+  ++ledger_.connections_opened;
+  if (client.lane == nullptr) ++ledger_.held;
+  if (client.lane == nullptr || client.record != kNoRecord) return send(client);
+  become_idle(client);
+}
+
+void Engine::become_idle(Client& client) {
+  client.state = State::idle;
+  if (client.lane != nullptr) client.lane->idle.push(&client);
+}
+
+void Engine::send(Client& client) {
+  client.state = State::busy;
+  client.since = now();
+  if (Record* record = record_of(client)) {
+    record->sent = client.since.count();
+    record->connection = client.number;
+  }
+  if (client.lane == nullptr) {
+    client.connection.begin(plan_.hold_request, http::Method::get, nullptr);
+  } else {
+    const LanePlan& plan = client.lane->plan;
+    client.connection.begin(plan.request, plan.method, plan.expected_body ? &*plan.expected_body : nullptr);
+  }
+  send_rest(client);
+}
+
+void Engine::send_rest(Client& client) {
+  if (const auto outcome = client.connection.send()) finish(client, *outcome);
+}
+
+void Engine::on_event(Client& client, std::uint32_t events) {
+  const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  if (client.state == State::connecting) on_connected(client);  // there may be input already, or an end
+  if (client.state == State::busy && (events & EPOLLOUT) != 0 && !client.connection.sent_all())
+    send_rest(client);
+  if (client.state == State::busy && (ended || (events & EPOLLIN) != 0)) return on_input(client, ended);
+  // Nobody asked for anything: the server closes, or says why it will.
+  if (client.state == State::idle && (ended || (events & EPOLLIN) != 0)) close(client, !client.served);
+}
+
+void Engine::on_input(Client& client, bool to_the_end) {
+  const auto outcome = client.connection.receive(buffer_, to_the_end);
+  Record* record = record_of(client);
+  if (record != nullptr && record->first_byte == Record::kNever && client.connection.response().started())
+    record->first_byte = now().count();
+  if (outcome) finish(client, *outcome);
+}
+
+void Engine::finish(Client& client, Outcome outcome) {
+  if (client.record != kNoRecord) record_end(client, outcome);
+  const bool answered =
+      outcome == Outcome::ok || outcome == Outcome::error_status || outcome == Outcome::wrong_content;
+  if (client.lane == nullptr) {
+    --held_opening_;
+    if (answered) ++ledger_.held_served;
+  }
+  if (answered) {
+    client.served = true;
+    client.failures = 0;
+  }
+  const bool fresh = client.lane != nullptr && client.lane->plan.fresh;
+  if (answered && client.connection.reusable() && !fresh) return become_idle(client);
+  close(client, !answered);
+}
+
+void Engine::record_end(Client& client, Outcome outcome) {
+  Record& record = *record_of(client);
+  record.outcome = outcome;
+  record.done = now().count();
+  client.record = kNoRecord;
+  --in_hand_;
+  if (record.first_byte == Record::kNever) return;
+  const auto& response = client.connection.response();
+  record.body_bytes = saturate(response.body_bytes());
+  if (!response.complete()) return;
+  record.status = static_cast<std::uint16_t>(response.status());
+  record.worker_process = response.worker().process;
+  record.worker_slot = response.worker().slot;
+}
+
+/// @param failed it may be opened again only after a pause, which grows from failure to failure
+void Engine::close(Client& client, bool failed) {
+  client.connection.close();
+  client.state = State::closed;
+  if (client.lane == nullptr) {
+    if (client.served) ++ledger_.held_lost;
+    return;
+  }
+  Nanoseconds pause{0};
+  if (failed) {
+    pause = std::min<Nanoseconds>(1ms * (1 << std::min(client.failures, kDoublings)), kLongestPause);
+    ++client.failures;
+  }
+  client.lane->closed.push({.end = now() + pause, .client = &client});
+}
+
+void Engine::expire(Nanoseconds time) {
+  tick_ = time + kTick;
+  if (plan_.timeout == 0ns) return;
+  for (Lane& lane : lanes_)
+    for (Client& client : lane.clients) expire(client, time);
+}
+
+void Engine::expire(Client& client, Nanoseconds time) {
+  const bool waits = client.state == State::connecting || client.state == State::busy;
+  if (waits && time - client.since >= plan_.timeout) finish(client, Outcome::timed_out);
+}
+
+}  // namespace
+
+Ledger run(const Plan& plan, const volatile std::sig_atomic_t& interrupted) {
+  return Engine(plan, interrupted).run();
+}
+
+}  // namespace quartet::pace

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <csignal>
+
+#include "loadtest/pace/ledger.h"
+#include "loadtest/pace/plan.h"
+
+namespace quartet::pace {
+
+/// Carries out a plan, in this thread. @param interrupted ends the run early once it is not 0; what was
+/// measured is kept
+/// @throws std::runtime_error in one sentence when the run cannot begin: no server, no descriptors
+Ledger run(const Plan& plan, const volatile std::sig_atomic_t& interrupted);
+
+}  // namespace quartet::pace

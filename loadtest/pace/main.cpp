@@ -1,0 +1,92 @@
+// quartet-pace: the constant-rate and ledger client. See loadtest/pace/README.md.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/net/system.h"
+#include "loadtest/pace/engine.h"
+#include "loadtest/pace/options.h"
+#include "loadtest/pace/report.h"
+
+namespace quartet::pace {
+namespace {
+
+constexpr int kMeasured = 0, kFailed = 1, kUsage = 2, kInvalid = 4, kInterrupted = 130;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void listen_to_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  for (const int signal : {SIGINT, SIGTERM}) net::check(::sigaction(signal, &action, nullptr), "sigaction");
+}
+
+/// Before the run: afterwards it would be lost.
+void check_writable(const std::string& path) {
+  if (path.empty() || path == "-") return;
+  if (!std::ofstream(path, std::ios::app)) net::throw_errno("open " + path);
+}
+
+template <typename Write>
+void write_file(const std::string& path, Write write) {
+  std::ofstream file(path);
+  write(file);
+  file.close();
+  if (!file) net::throw_errno("write " + path);
+}
+
+void print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF) net::throw_errno("stdout");
+}
+
+void write_results(const Options& options, const Ledger& ledger, const Summary& summary) {
+  if (!options.records.empty()) write_records(options.records, ledger.records, ledger.start);
+  const auto json = to_json(options.plan, ledger, summary).dump(2) + "\n";
+  if (!options.json.empty() && options.json != "-")
+    write_file(options.json, [&](auto& file) { file << json; });
+  if (!options.histogram.empty())
+    write_file(options.histogram, [&](auto& file) {
+      write_histogram(file, summary.lanes.empty() ? Percentiles({}) : summary.lanes.front().latency);
+    });
+  print(options.json == "-" ? json : to_text(options.plan, ledger, summary));
+}
+
+int exit_status(const Plan& plan, const Ledger& ledger, const Summary& summary) {
+  if (ledger.interrupted) return kInterrupted;
+  const auto answered = summary.total(Outcome::ok) + summary.total(Outcome::error_status);
+  if (answered == 0 && (!plan.lanes.empty() || ledger.held_served == 0)) {
+    fmt::print(stderr, "quartet-pace: {} answered nothing\n", plan.server.to_string());
+    return kFailed;
+  }
+  return summary.problems.empty() ? kMeasured : kInvalid;
+}
+
+int measure(const Options& options) {
+  for (const auto* path : {&options.json, &options.records, &options.histogram}) check_writable(*path);
+  listen_to_signals();
+  const Ledger ledger = run(options.plan, interrupted);
+  const Summary summary = summarize(options.plan, ledger);
+  write_results(options, ledger, summary);
+  return exit_status(options.plan, ledger, summary);
+}
+
+int fail(int status, const std::exception& error) {
+  fmt::print(stderr, "quartet-pace: {}\n", error.what());
+  return status;
+}
+
+}  // namespace
+}  // namespace quartet::pace
+
+int main(int argc, char** argv) try {
+  return quartet::pace::measure(quartet::pace::parse_options(argc, argv));
+} catch (const quartet::pace::UsageError& error) {
+  return quartet::pace::fail(quartet::pace::kUsage, error);
+} catch (const std::exception& error) {
+  return quartet::pace::fail(quartet::pace::kFailed, error);
+}

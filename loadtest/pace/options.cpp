@@ -1,0 +1,327 @@
+#include "loadtest/pace/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/app/duration.h"
+
+namespace quartet::pace {
+namespace {
+
+constexpr double kMostRequestsPerSecond = 10e6;
+constexpr std::uint64_t kMostRequests = 200'000'000;
+constexpr std::size_t kMostConnections = 1'000'000;
+constexpr std::size_t kMostSources = 65'536;
+constexpr std::size_t kMostLanes = 200;  // a record counts them in a byte
+constexpr Nanoseconds kLongest = std::chrono::hours(24);
+
+/// The command line before it makes sense.
+struct Text {
+  std::string server;
+  std::string target;
+  std::string rate = "1000";
+  std::string duration = "10s", timeout = "10s", grace = "2s", tolerance = "1ms";
+  std::string newcomer;
+  std::string method = "GET";
+  std::string body;
+  std::optional<std::string> expected_body;
+  std::vector<std::string> headers;
+  std::vector<std::string> mix;
+  std::size_t connections = 16;
+  std::size_t hold = 0;
+  std::size_t sources = 0;
+  std::uint64_t seed = 1;
+  bool fresh = false;
+  bool poisson = false;
+  bool worker = false;
+};
+
+template <typename... Arguments>
+[[noreturn]] void reject(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  throw UsageError(fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
+void describe_load(CLI::App& app, Text& text) {
+  app.add_option("ADDR:PORT", text.server, "Of the server")->required()->type_name("");
+  app.add_option("TARGET", text.target, "Of the requests (default /plaintext)")->type_name("");
+  app.add_option("--rate", text.rate, "Requests a second, or a ramp such as 100:5000 (default 1000)")
+      ->type_name("R|A:B")
+      ->group("Load");
+  app.add_option("-d,--duration", text.duration, "Of the schedule (default 10s)")
+      ->type_name("TIME")
+      ->group("Load");
+  app.add_flag("--poisson", text.poisson, "Arrivals as of independent clients, instead of even ones")
+      ->group("Load");
+  app.add_option("--seed", text.seed, "Of --poisson (default 1)")->type_name("N")->group("Load");
+  app.add_option("-c,--connections", text.connections, "Of each class, open at a time (default 16)")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, kMostConnections).description(""))
+      ->group("Load");
+  app.add_flag("--fresh", text.fresh, "A connection for each request")->group("Load");
+  app.add_option("--mix", text.mix, "A class with a share of the rate, and connections of its own; repeat it")
+      ->type_name("NAME=SHARE:TARGET")
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->group("Load");
+}
+
+void describe_company(CLI::App& app, Text& text) {
+  app.add_option("--newcomer", text.newcomer, "Beside the load, a fresh connection so often")
+      ->type_name("TIME")
+      ->group("Beside the load");
+  app.add_option("--hold", text.hold, "Idle connections: one request before the start, none after")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{0}, kMostConnections).description(""))
+      ->group("Beside the load");
+  app.add_option("--sources", text.sources,
+                 "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, kMostSources).description(""))
+      ->group("Beside the load");
+}
+
+void describe_requests(CLI::App& app, Text& text) {
+  app.add_option("--method", text.method, "Such as HEAD or POST (default GET)")
+      ->type_name("NAME")
+      ->group("Requests");
+  app.add_option("--header", text.headers, "A further field line, \"Name: value\"; repeat it")
+      ->type_name("LINE")
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->group("Requests");
+  app.add_option("--body", text.body, "Of the requests")->type_name("TEXT")->group("Requests");
+  app.add_option("--expect-body", text.expected_body, "Another one than TEXT is wrong content")
+      ->type_name("TEXT")
+      ->group("Requests");
+  app.add_flag("--worker", text.worker, "Ask who answers (Quartet-Worker: ?)")->group("Requests");
+  app.add_option("--timeout", text.timeout,
+                 "From a request's send to its whole answer (default 10s; 0: none)")
+      ->type_name("TIME")
+      ->group("Requests");
+  app.add_option("--grace", text.grace, "After the duration, for answers still due (default 2s)")
+      ->type_name("TIME")
+      ->group("Requests");
+}
+
+void describe_output(CLI::App& app, Options& options, Text& text) {
+  app.add_option("--json", options.json, "The summary as JSON; - for stdout, in place of the text")
+      ->type_name("FILE")
+      ->group("Output");
+  app.add_option("--records", options.records, "Every request, 56 bytes each; see loadtest/pace/README.md")
+      ->type_name("FILE")
+      ->group("Output");
+  app.add_option("--histogram", options.histogram,
+                 "Latency of the first class, for HdrHistogram plotters, in ms")
+      ->type_name("FILE")
+      ->group("Output");
+  app.add_option("--tolerance", text.tolerance,
+                 "How late 1 % of the requests may be dealt with here (default 1ms)")
+      ->type_name("TIME")
+      ->group("Output");
+}
+
+void describe(CLI::App& app) {
+  app.set_help_flag("-h,--help", "Print this and exit");
+  app.set_version_flag("--version", "quartet-pace " QUARTET_VERSION, "Print the version and exit");
+  app.get_formatter()->column_width(38);
+  app.footer(
+      "Durations take s or ms (10s, 250ms). Request k is due at k / R, whatever the server does, and its "
+      "latency\n"
+      "counts from then.\n"
+      "Exits 0; 1 failed, or nothing was answered; 2 usage; 4 measured, but not valid (it says why); 130\n"
+      "interrupted, with what was measured until then.");
+}
+
+// --- values
+
+Nanoseconds to_time(std::string_view option, const std::string& text, Nanoseconds least) try {
+  const Nanoseconds time = app::parse_duration(text);
+  if (time < least || time > kLongest)
+    reject("{}: \"{}\" is not a time from {} to 86400s", option, text,
+           app::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(least)));
+  return time;
+} catch (const std::invalid_argument& error) {
+  reject("{}: {}", option, error.what());
+}
+
+double to_number(std::string_view option, std::string_view text, double most) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  if (error != std::errc{} || rest != end || !(number >= 0) || number > most)
+    reject("{}: \"{}\" is not a number from 0 to {:.0f}", option, text, most);
+  return number;
+}
+
+std::pair<double, double> to_rates(std::string_view text) {
+  const auto colon = text.find(':');
+  const double first = to_number("--rate", text.substr(0, colon), kMostRequestsPerSecond);
+  if (colon == std::string_view::npos) return {first, first};
+  return {first, to_number("--rate", text.substr(colon + 1), kMostRequestsPerSecond)};
+}
+
+std::string check_target(const std::string& target) {
+  const bool visible = std::ranges::all_of(target, [](char c) { return c > ' ' && c < '\x7f'; });
+  if (target.starts_with('/') && visible) return target;
+  reject("\"{}\" is not a request target such as /plaintext", target);
+}
+
+http::Method to_method(const std::string& text) {
+  if (const auto method = http::parse_method(text)) return *method;
+  reject("--method: \"{}\" is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS", text);
+}
+
+void check_header(const std::string& line) {
+  if (line.find_first_of("\r\n") == std::string::npos && line.find(':') != std::string::npos) return;
+  reject("--header: \"{}\" is not a field line such as \"Accept: text/plain\"", line);
+}
+
+// --- requests
+
+std::string request_bytes(const Text& text, const net::Address& server, const std::string& target,
+                          bool fresh) {
+  std::string bytes = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", text.method, target, server.to_string());
+  for (const auto& line : text.headers) bytes += line + "\r\n";
+  if (text.worker) bytes += "Quartet-Worker: ?\r\n";
+  if (fresh) bytes += "Connection: close\r\n";
+  if (!text.body.empty()) bytes += fmt::format("Content-Length: {}\r\n", text.body.size());
+  return bytes + "\r\n" + text.body;
+}
+
+struct Share {
+  std::string name;
+  double share;
+  std::string target;
+};
+
+/// "victim=9:/plaintext"
+Share to_share(const std::string& text) {
+  const auto equals = text.find('=');
+  const auto colon = text.find(':', equals == std::string::npos ? 0 : equals);
+  if (equals == std::string::npos || equals == 0 || colon == std::string::npos)
+    reject("--mix: \"{}\" is not of the form NAME=SHARE:TARGET, such as victim=9:/plaintext", text);
+  const double share = to_number("--mix", std::string_view(text).substr(equals + 1, colon - equals - 1),
+                                 kMostRequestsPerSecond);
+  return {text.substr(0, equals), share, check_target(text.substr(colon + 1))};
+}
+
+std::vector<Share> shares_of(const Text& text) {
+  if (text.mix.empty())
+    return {{"requests", 1, check_target(text.target.empty() ? "/plaintext" : text.target)}};
+  if (!text.target.empty()) reject("\"{}\": with --mix every class has a target of its own", text.target);
+  if (text.mix.size() > kMostLanes)
+    reject("--mix: there can be {} classes, not {}", kMostLanes, text.mix.size());
+  std::vector<Share> shares;
+  for (const auto& each : text.mix) shares.push_back(to_share(each));
+  return shares;
+}
+
+LanePlan plan_lane(const Text& text, const Plan& plan, const Share& share, double sum, double phase) {
+  const auto [rate, last_rate] = to_rates(text.rate);
+  const double part = share.share / sum;
+  return {.name = share.name,
+          .target = share.target,
+          .method = to_method(text.method),
+          .request = request_bytes(text, plan.server, share.target, text.fresh),
+          .arrivals = {.rate = rate * part,
+                       .last_rate = last_rate * part,
+                       .duration = plan.duration,
+                       .poisson = text.poisson,
+                       .phase = phase,
+                       .seed = text.seed + static_cast<std::uint64_t>(plan.lanes.size())},
+          .connections = text.connections,
+          .fresh = text.fresh,
+          .expected_body = text.expected_body};
+}
+
+/// Each class has a schedule of its own; phases keep them from asking all at once.
+void plan_lanes(const Text& text, Plan& plan) {
+  const auto shares = shares_of(text);
+  double sum = 0;
+  for (const Share& share : shares) sum += share.share;
+  if (sum <= 0) reject("--mix: all shares are 0");
+  if (to_rates(text.rate) == std::pair(0.0, 0.0)) return;
+  for (std::size_t i = 0; i < shares.size(); ++i)
+    plan.lanes.push_back(
+        plan_lane(text, plan, shares[i], sum, static_cast<double>(i) / static_cast<double>(shares.size())));
+}
+
+void plan_newcomer(const Text& text, Plan& plan) {
+  if (text.newcomer.empty()) return;
+  const auto interval = to_time("--newcomer", text.newcomer, std::chrono::milliseconds(1));
+  const double rate = 1 / std::chrono::duration<double>(interval).count();
+  constexpr auto kTarget = "/plaintext";
+  Text plain;
+  plain.worker = text.worker;
+  plan.lanes.push_back(
+      {.name = "newcomer",
+       .target = kTarget,
+       .request = request_bytes(plain, plan.server, kTarget, true),
+       .arrivals = {.rate = rate, .last_rate = rate, .duration = plan.duration, .phase = 0.5},
+       .connections = 1000,  // those who wait must not keep others from knocking
+       .fresh = true,
+       .expected_body = {}});
+}
+
+Plan make_plan(const Text& text) {
+  Plan plan;
+  try {
+    plan.server = net::Address::parse(text.server);
+  } catch (const std::invalid_argument& error) {
+    reject("{}", error.what());
+  }
+  std::ranges::for_each(text.headers, check_header);
+  constexpr Nanoseconds kTick = std::chrono::milliseconds(1);
+  plan.duration = to_time("--duration", text.duration, kTick);
+  plan.timeout = to_time("--timeout", text.timeout, Nanoseconds(0));
+  plan.grace = to_time("--grace", text.grace, Nanoseconds(0));
+  plan.tolerance = to_time("--tolerance", text.tolerance, Nanoseconds(0));
+  plan.hold = text.hold;
+  plan.hold_request = request_bytes(Text{}, plan.server, "/plaintext", false);
+  plan.sources = text.sources;
+  if (text.sources > 0 && plan.server.host.find(':') != std::string::npos)
+    reject("--sources: 127.0.0.1 and its neighbours cannot reach {}", plan.server.to_string());
+  plan_lanes(text, plan);
+  plan_newcomer(text, plan);
+  std::uint64_t requests = 0;
+  for (const LanePlan& lane : plan.lanes) requests += Schedule(lane.arrivals).expected();
+  if (requests > kMostRequests)
+    reject("--rate, --duration: {} requests are more than the {} that can be kept in memory", requests,
+           kMostRequests);
+  if (plan.lanes.empty() && plan.hold == 0)
+    reject("--rate 0: there is nothing to do without --hold or --newcomer");
+  return plan;
+}
+
+}  // namespace
+
+Options parse_options(int argc, const char* const* argv) {
+  CLI::App app("Asks a server at a fixed rate and keeps a ledger of what became of every request.",
+               "quartet-pace");
+  Options options;
+  Text text;
+  describe(app);
+  describe_load(app, text);
+  describe_company(app, text);
+  describe_requests(app, text);
+  describe_output(app, options, text);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    std::exit(app.exit(request));
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  options.plan = make_plan(text);
+  return options;
+}
+
+}  // namespace quartet::pace

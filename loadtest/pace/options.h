@@ -1,0 +1,26 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "loadtest/pace/plan.h"
+
+namespace quartet::pace {
+
+/// What the command line says.
+struct Options {
+  Plan plan;
+  std::string json;       ///< file, "-" for stdout; empty: none
+  std::string records;    ///< file; empty: none
+  std::string histogram;  ///< file; empty: none
+};
+
+/// One sentence.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Exits with 0 after --help and --version. @throws UsageError
+Options parse_options(int argc, const char* const* argv);
+
+}  // namespace quartet::pace

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/http/message.h"
+#include "common/net/listener.h"
+#include "loadtest/pace/schedule.h"
+
+namespace quartet::pace {
+
+/// One class of requests, with a schedule and connections of its own: what waits for an aggressor's answers
+/// is the server, never this program.
+struct LanePlan {
+  std::string name{};
+  std::string target{};
+  http::Method method = http::Method::get;
+  std::string request{};  ///< its bytes
+  Arrivals arrivals{};
+  std::size_t connections = 16;  ///< open at a time; requests beyond wait in a queue
+  bool fresh = false;            ///< a connection per request; otherwise they are kept
+  std::optional<std::string> expected_body{};
+};
+
+/// All that a run is to do.
+struct Plan {
+  net::Address server{"127.0.0.1", 8080};
+  std::vector<LanePlan> lanes{};
+  std::size_t hold = 0;        ///< connections that make one request before the start, and then stay idle
+  std::string hold_request{};  ///< its bytes
+  /// Addresses 127.0.0.1, 127.0.0.2, ... to connect from in turn, each with ports of its own; 0: the
+  /// kernel's choice.
+  std::size_t sources = 0;
+  Nanoseconds duration = std::chrono::seconds(10);
+  Nanoseconds timeout = std::chrono::seconds(10);  ///< of a request, from its send; 0: none
+  Nanoseconds grace = std::chrono::seconds(2);     ///< after the duration, for answers that are still due
+  /// How late 1 % of the requests may be dealt with before the schedule counts as not kept.
+  Nanoseconds tolerance = std::chrono::milliseconds(1);
+};
+
+}  // namespace quartet::pace

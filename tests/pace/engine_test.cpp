@@ -1,0 +1,355 @@
+// What becomes of requests, against servers that do what the test says. No test depends on how fast anything
+// is: bounds of time are those that only a mistake can break.
+#include "loadtest/pace/engine.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <set>
+
+#include "tests/pace/scripted_server.h"
+
+namespace quartet::pace {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// 20 requests within 200 ms over one kept connection.
+Plan small_plan(const net::Address& server) {
+  Plan plan;
+  plan.server = server;
+  plan.hold_request = kRequest;
+  plan.duration = 200ms;
+  plan.timeout = plan.grace = 20s;
+  plan.lanes.push_back({.name = "requests",
+                        .target = "/",
+                        .request = std::string(kRequest),
+                        .arrivals = {.rate = 100, .last_rate = 100, .duration = plan.duration},
+                        .connections = 1,
+                        .expected_body = {}});
+  return plan;
+}
+
+Plan fresh_plan(const net::Address& server) {
+  auto plan = small_plan(server);
+  plan.lanes[0].fresh = true;
+  return plan;
+}
+
+Ledger carry_out(const Plan& plan, std::sig_atomic_t interrupted = 0) {
+  const volatile std::sig_atomic_t flag = interrupted;
+  return run(plan, flag);
+}
+
+std::uint64_t count(const Ledger& ledger, Outcome outcome) {
+  std::uint64_t sum = 0;
+  for (const auto& record : ledger.records) sum += record.outcome == outcome;
+  return sum;
+}
+
+/// What holds for every record, whatever became of the request.
+void expect_consistent(const Ledger& ledger) {
+  std::int64_t last_due = 0;
+  for (const auto& record : ledger.records) {
+    EXPECT_GE(record.due, last_due);
+    last_due = record.due;
+    const auto not_before = [](std::int64_t time, std::int64_t earlier) {
+      return time == Record::kNever || time >= earlier;
+    };
+    EXPECT_TRUE(not_before(record.sent, record.due));
+    EXPECT_TRUE(not_before(record.first_byte, record.sent));
+    EXPECT_TRUE(not_before(record.done, std::max({record.due, record.sent, record.first_byte})));
+    EXPECT_EQ(record.done == Record::kNever, record.outcome == Outcome::unanswered);
+  }
+}
+
+void expect_all(const Ledger& ledger, Outcome outcome, std::size_t requests = 20) {
+  expect_consistent(ledger);
+  EXPECT_EQ(ledger.records.size(), requests);
+  EXPECT_EQ(count(ledger, outcome), requests) << to_string(outcome);
+}
+
+TEST(Engine, SendsEveryRequestOfTheScheduleWhenItIsDue) {
+  const ScriptedServer server(answer(kHello));
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_all(ledger, Outcome::ok);
+  for (std::size_t k = 0; k < ledger.records.size(); ++k) {
+    const auto& record = ledger.records[k];
+    EXPECT_EQ(record.due, static_cast<std::int64_t>(k) * 10'000'000);
+    EXPECT_EQ(record.status, 200);
+    EXPECT_EQ(record.body_bytes, 5U);
+    EXPECT_EQ(record.connection, ledger.records[0].connection);
+  }
+  EXPECT_EQ(ledger.connections_opened, 1U);
+  EXPECT_GE(ledger.elapsed, 200ms);
+  EXPECT_FALSE(ledger.interrupted);
+}
+
+TEST(Engine, OpensAConnectionForEachRequestThatWantsAFreshOne) {
+  const ScriptedServer server(answer(kHello));
+  const auto ledger = carry_out(fresh_plan(server.address()));
+  expect_all(ledger, Outcome::ok);
+  std::set<std::uint32_t> connections;
+  for (const auto& record : ledger.records) connections.insert(record.connection);
+  EXPECT_EQ(connections.size(), 20U);
+  EXPECT_EQ(ledger.connections_opened, 20U);
+}
+
+TEST(Engine, GoesOnOverAnotherConnectionWhenTheServerClosesOne) {
+  for (const auto response : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+                              "HTTP/1.1 200 OK\r\n\r\nuntil the end"}) {
+    const ScriptedServer server([response](int socket) {
+      if (read_request(socket)) write_all(socket, response);
+    });
+    expect_all(carry_out(small_plan(server.address())), Outcome::ok);
+  }
+}
+
+TEST(Engine, GoesOnOverAnotherConnectionWhenAnIdleOneIsClosed) {
+  const ScriptedServer server([](int socket) {
+    for (int i = 0; i < 3 && read_request(socket); ++i) write_all(socket, kHello);
+  });
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_consistent(ledger);
+  EXPECT_EQ(ledger.records.size(), 20U);
+  // The end of a connection may cross the next request on its way; it is then known for what it is.
+  EXPECT_EQ(count(ledger, Outcome::ok) + count(ledger, Outcome::eof) + count(ledger, Outcome::reset), 20U);
+  EXPECT_GE(count(ledger, Outcome::ok), 10U);
+}
+
+TEST(Engine, CountsTheWaitForAConnectionAsLatency) {
+  std::atomic<bool> first = true;
+  const ScriptedServer server([&first](int socket) {
+    while (read_request(socket)) {
+      if (first.exchange(false)) std::this_thread::sleep_for(150ms);
+      write_all(socket, kHello);
+    }
+  });
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_all(ledger, Outcome::ok);
+  for (const auto& record : ledger.records) {
+    EXPECT_GE(record.done, ledger.records[0].done);  // one connection: nobody overtakes
+    EXPECT_GE(latency(record), 150'000'000 - record.due);
+  }
+  EXPECT_LT(service_time(ledger.records[1]), latency(ledger.records[1]));
+}
+
+TEST(Engine, TellsAnErrorStatus) {
+  const ScriptedServer server(answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"));
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_all(ledger, Outcome::error_status);
+  EXPECT_EQ(ledger.records[0].status, 503);
+}
+
+TEST(Engine, TellsAnEndBeforeTheResponse) {
+  const ScriptedServer server([](int socket) { read_request(socket); });
+  expect_all(carry_out(fresh_plan(server.address())), Outcome::eof);
+}
+
+TEST(Engine, TellsAResetBeforeTheResponse) {
+  const ScriptedServer server([](int socket) {
+    read_request(socket);
+    arm_reset(socket);
+  });
+  expect_all(carry_out(fresh_plan(server.address())), Outcome::reset);
+}
+
+TEST(Engine, TellsATruncatedResponse) {
+  for (const bool by_reset : {false, true}) {
+    const ScriptedServer server([by_reset](int socket) {
+      if (!read_request(socket)) return;
+      write_all(socket, kHello.substr(0, kHello.size() - 1));
+      if (!by_reset) return;
+      // A reset throws away what the client has not read yet.
+      while (::recv(socket, std::array<char, 1>().data(), 1, MSG_DONTWAIT) > 0) {
+      }
+      std::this_thread::sleep_for(5ms);
+      arm_reset(socket);
+    });
+    const auto ledger = carry_out(fresh_plan(server.address()));
+    expect_consistent(ledger);
+    const auto resets = by_reset ? count(ledger, Outcome::reset) : 0;  // those that overtook the bytes
+    EXPECT_EQ(count(ledger, Outcome::truncated) + resets, 20U);
+    EXPECT_GT(count(ledger, Outcome::truncated), 0U);
+  }
+}
+
+TEST(Engine, TellsARefusedConnection) { expect_all(carry_out(fresh_plan(nobody())), Outcome::refused); }
+
+TEST(Engine, TellsATimeout) {
+  const ScriptedServer server([](int socket) {
+    while (read_request(socket)) {
+    }
+  });
+  auto plan = fresh_plan(server.address());
+  plan.timeout = 10ms;
+  const auto ledger = carry_out(plan);
+  expect_all(ledger, Outcome::timed_out);
+  for (const auto& record : ledger.records) EXPECT_GE(service_time(record), 10'000'000);
+}
+
+TEST(Engine, TellsWhatWasNeverAnswered) {
+  const ScriptedServer server([](int socket) {
+    while (read_request(socket)) {
+    }
+  });
+  auto plan = small_plan(server.address());
+  plan.grace = 50ms;
+  const auto ledger = carry_out(plan);
+  expect_all(ledger, Outcome::unanswered);
+  EXPECT_NE(ledger.records[0].sent, Record::kNever);
+  EXPECT_EQ(ledger.records[1].sent, Record::kNever);  // no connection was free for it
+}
+
+TEST(Engine, TellsWrongContent) {
+  const std::string too_much = std::string(kHello) + "x";
+  for (const std::string_view response :
+       {std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhullo"),
+        std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!"), std::string_view(too_much),
+        std::string_view("220 smtp.example.com ready\r\n")}) {
+    const ScriptedServer server(answer(response));
+    auto plan = small_plan(server.address());
+    plan.lanes[0].expected_body = "hello";
+    expect_all(carry_out(plan), Outcome::wrong_content);
+  }
+}
+
+TEST(Engine, AcceptsTheExpectedContent) {
+  const ScriptedServer server(answer(kHello));
+  auto plan = small_plan(server.address());
+  plan.lanes[0].expected_body = "hello";
+  expect_all(carry_out(plan), Outcome::ok);
+}
+
+TEST(Engine, ReceivesAResponseThatIsLargerThanAnyBuffer) {
+  const std::string body(3'000'000, 'b');
+  const auto response = "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + body;
+  const ScriptedServer server(answer(response));
+  auto plan = small_plan(server.address());
+  plan.lanes[0].expected_body = body;
+  const auto ledger = carry_out(plan);
+  expect_all(ledger, Outcome::ok);
+  EXPECT_EQ(ledger.records[0].body_bytes, 3'000'000U);
+}
+
+TEST(Engine, SendsARequestThatIsLargerThanAnyBuffer) {
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\nA: " + std::string(8'000'000, 'a') + "\r\n\r\n";
+  const ScriptedServer server(answer(kHello));
+  auto plan = small_plan(server.address());
+  plan.lanes[0].request = request;
+  plan.lanes[0].arrivals.rate = plan.lanes[0].arrivals.last_rate = 10;
+  expect_all(carry_out(plan), Outcome::ok, 2);
+}
+
+TEST(Engine, NotesWhoAnswered) {
+  const ScriptedServer server(
+      answer("HTTP/1.1 200 OK\r\nQuartet-Worker: 1234/5\r\nContent-Length: 0\r\n\r\n"));
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_all(ledger, Outcome::ok);
+  EXPECT_EQ(ledger.records[7].worker_process, 1234);
+  EXPECT_EQ(ledger.records[7].worker_slot, 5U);
+}
+
+TEST(Engine, PausesBetweenConnectionsThatFail) {
+  auto plan = fresh_plan(nobody());
+  plan.lanes[0].arrivals.rate = plan.lanes[0].arrivals.last_rate = 10'000;
+  plan.grace = 0ms;
+  const auto ledger = carry_out(plan);
+  expect_consistent(ledger);
+  EXPECT_EQ(ledger.records.size(), 2000U);
+  // 1 + 2 + 4 + 8 + 16 ms, then every 20 ms
+  EXPECT_GE(count(ledger, Outcome::refused), 1U);
+  EXPECT_LE(count(ledger, Outcome::refused), 6U + 200 / 20);
+}
+
+TEST(Engine, PausesBetweenKeptConnectionsThatAreClosedAtOnce) {
+  std::atomic<int> connections = 0;
+  const ScriptedServer server([&connections](int) { ++connections; });
+  auto plan = small_plan(server.address());
+  plan.lanes[0].arrivals.rate = plan.lanes[0].arrivals.last_rate = 1;
+  carry_out(plan);
+  EXPECT_LE(connections, 8 + 200 / 20);
+}
+
+TEST(Engine, KeepsLanesAndTheirConnectionsApart) {
+  const ScriptedServer server([](int socket) {
+    if (read_request(socket)) write_all(socket, kHello);
+  });
+  auto plan = fresh_plan(server.address());
+  plan.lanes.push_back(plan.lanes[0]);
+  plan.lanes[1].arrivals.rate = plan.lanes[1].arrivals.last_rate = 50;
+  plan.lanes[1].arrivals.phase = 0.5;
+  const auto ledger = carry_out(plan);
+  expect_all(ledger, Outcome::ok, 30);
+  std::size_t second = 0;
+  for (const auto& record : ledger.records) second += record.lane == 1;
+  EXPECT_EQ(second, 10U);
+}
+
+TEST(Engine, HoldsConnectionsThatWereServedOnce) {
+  std::vector<net::Fd> kept;
+  const ScriptedServer server([&kept](int socket) {
+    if (!read_request(socket)) return;
+    write_all(socket, kHello);
+    kept.emplace_back(::dup(socket));  // it stays open behind the next one
+  });
+  auto plan = small_plan(server.address());
+  plan.lanes.clear();
+  plan.hold = 100;
+  plan.sources = 3;
+  const auto ledger = carry_out(plan);
+  EXPECT_EQ(ledger.held, 100U);
+  EXPECT_EQ(ledger.held_served, 100U);
+  EXPECT_EQ(ledger.held_lost, 0U);
+  EXPECT_TRUE(ledger.records.empty());
+}
+
+TEST(Engine, CountsHeldConnectionsThatTheServerCloses) {
+  const ScriptedServer server([](int socket) {
+    if (read_request(socket)) write_all(socket, kHello);
+  });
+  auto plan = small_plan(server.address());
+  plan.lanes.clear();
+  plan.hold = 10;
+  const auto ledger = carry_out(plan);
+  EXPECT_EQ(ledger.held, 10U);
+  EXPECT_EQ(ledger.held_served, 10U);
+  EXPECT_EQ(ledger.held_lost, 10U);
+}
+
+TEST(Engine, EndsEarlyWhenItIsInterrupted) {
+  const ScriptedServer server(answer(kHello));
+  auto plan = fresh_plan(server.address());
+  plan.duration = 24h;
+  const auto ledger = carry_out(plan, 1);
+  EXPECT_TRUE(ledger.interrupted);
+  EXPECT_LT(ledger.elapsed, 1h);
+  expect_consistent(ledger);
+}
+
+TEST(Engine, CannotBeginWithoutAServer) {
+  const auto plan = small_plan(nobody());
+  try {
+    carry_out(plan);
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_EQ(error.what(), "connect " + plan.server.to_string() + ": Connection refused");
+  }
+}
+
+TEST(Engine, CannotBeginWithoutDescriptors) {
+  auto plan = fresh_plan(nobody());
+  plan.lanes[0].connections = 1;
+  plan.hold = 100'000'000;
+  EXPECT_THROW(carry_out(plan), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace quartet::pace
