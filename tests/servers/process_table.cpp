@@ -71,7 +71,7 @@ std::vector<ProcessEntry> session_members(pid_t session) {
 PortQueues port_queues(int port) {
   constexpr unsigned kListen = 0x0a;
   PortQueues queues;
-  std::set<unsigned long> connections;  // the table is read page by page: sockets that come and go make it repeat rows
+  std::set<unsigned long> connections;  // the table is read by pages: rows repeat when sockets come and go
   std::ifstream table("/proc/net/tcp");
   std::string line;
   std::getline(table, line);  // the heading
