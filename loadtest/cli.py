@@ -15,7 +15,7 @@ from typing import NoReturn, Optional
 
 import typer
 
-from loadtest import environment, plan, processes, report, results, summary
+from loadtest import contestants, cpu_sets, environment, plan, processes, report, results, summary
 from loadtest.containers import Containers
 from loadtest.local import Local
 from loadtest.place import Place
@@ -78,12 +78,12 @@ def main(
     if sentence := environment.missing():
         _stop(Exit.environment, sentence)
     directory = out or environment.ROOT / "results" / _name(smoke)
-    place = _place(runner, chosen, binaries or BINARIES, directory / "servers.log")
+    place = _place(runner, binaries or BINARIES, directory / "servers.log")
     raise typer.Exit(_run(chosen, place, directory, json))
 
 
-def _place(runner: RunnerName, chosen: plan.Plan, binaries: Path, log: Path) -> Place:
-    return Containers(chosen, log) if runner == RunnerName.docker else Local(chosen, binaries, log)
+def _place(runner: RunnerName, binaries: Path, log: Path) -> Place:
+    return Containers(log) if runner == RunnerName.docker else Local(binaries, log)
 
 
 def _stop(status: Exit, sentence: str) -> NoReturn:
@@ -93,12 +93,11 @@ def _stop(status: Exit, sentence: str) -> NoReturn:
 
 def _plan(smoke: bool, rounds: int | None, duration: str, connections: int | None, only: str) -> plan.Plan:
     try:
-        contestants = plan.select(only.split(",")) if only else plan.CONTESTANTS
+        chosen = contestants.select(only.split(","), plan.CONTESTANTS) if only else plan.CONTESTANTS
         seconds = _seconds(duration) if duration else 0
     except ValueError as error:
         _stop(Exit.usage, str(error))
-    server_cpus, load_cpus = plan.split_cpus(os.sched_getaffinity(0))
-    base = plan.Plan(contestants, server_cpus, load_cpus)
+    base = plan.Plan(chosen, cpu_sets.split(os.sched_getaffinity(0)))
     base = plan.smoke(base) if smoke else base
     changes = {"rounds": rounds, "duration": seconds, "connections": connections}
     return replace(base, **{name: value for name, value in changes.items() if value})
@@ -163,7 +162,7 @@ def _prepare(chosen: plan.Plan, place: Place, directory: Path) -> results.Result
         found = results.Results(environment.stamp(place, executables), chosen)
     except results.MeasurementError as error:
         _stop(Exit.environment, f"a program that we need does not work: {error}")
-    os.sched_setaffinity(0, chosen.load_cpus)
+    os.sched_setaffinity(0, chosen.cpus.load)
     processes.prepare_limits()
     return found
 

@@ -11,24 +11,23 @@ from pathlib import Path
 
 from loadtest import memory, processes, tree
 from loadtest.clients import Look
-from loadtest.place import AnyStep, Job, Seen
-from loadtest.plan import Plan
+from loadtest.cpu_sets import CpuSets
+from loadtest.place import AnyPlan, AnyStep, Job, Seen
 from loadtest.results import Memory
 
 
 class LocalServer(processes.Server):
-    def __init__(self, argv: Sequence[str], log: Path, plan: Plan) -> None:
-        super().__init__(argv, log)
-        self._plan = plan
-
     def __enter__(self) -> LocalServer:
         return self
 
-    def ask(self, job: Job[AnyStep, Seen], step: AnyStep, look: Look) -> Seen:
-        return job(self.address, self._plan, step, look)
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+        return job(self.address, plan, step, look)
 
     def cpu_seconds(self) -> float:
         return tree.cpu_seconds(self.pid)
+
+    def switches(self) -> tree.Switches:
+        return tree.switches(self.pid)
 
     def memory(self) -> Memory:
         return memory.read(self.processes())
@@ -42,7 +41,6 @@ class LocalServer(processes.Server):
 
 @dataclass
 class Local:
-    plan: Plan
     binaries: Path
     log: Path  # the servers' stderr
     name: str = "local"
@@ -63,10 +61,10 @@ class Local:
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         return {"wrk": wrk_version(), **{name: _version(self.binaries / name) for name in executables}}
 
-    def start(self, argv: Sequence[str]) -> LocalServer:
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
         executable, *arguments = argv
-        command = processes.pinned(self.plan.server_cpus, [str(self.binaries / executable), *arguments])
-        return LocalServer(command, self.log, self.plan)
+        command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
+        return LocalServer(command, self.log)
 
     def close(self) -> None:
         processes.end_all()

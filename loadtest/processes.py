@@ -16,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from loadtest.results import MeasurementError
+from loadtest.tree import Switches
 
 READY_PREFIX = "listening on "
 
@@ -31,10 +32,11 @@ class ProcessError(MeasurementError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and the CPU time of it and of all descendants that were waited for (wait4)."""
+    """How a process ended, and what it and all descendants that were waited for have used (wait4)."""
 
     status: int  # exit status, or minus the signal's number
     cpu_seconds: float | None  # None: it was in a container that took the number with it
+    switches: Switches | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class Process:
             if pipe:
                 pipe.close()
         _live.discard(self)
-        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime)
+        switches = Switches(usage.ru_nvcsw, usage.ru_nivcsw)
+        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime, switches=switches)
 
 
 def end_all() -> None:

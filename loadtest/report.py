@@ -46,10 +46,10 @@ def _header(results: Results) -> list[str]:
 
 def _machine(results: Results) -> str:
     environment, plan = results.environment, results.plan
-    split = f"server on CPU {_list(plan.server_cpus)}, load on CPU {_list(plan.load_cpus)}"
+    split = f"server on CPU {_list(plan.cpus.server)}, load on CPU {_list(plan.cpus.load)}"
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
     return (
-        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if plan.shared_cpu else split}; "
+        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if plan.cpus.shared else split}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
 

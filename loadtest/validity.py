@@ -47,11 +47,11 @@ def crash_problem(run: CrashRun) -> str:
 
 def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
     """Why throughput says nothing about the server here (rule: only where the server was the bottleneck)."""
-    if plan.shared_cpu:
+    if plan.cpus.shared:
         return "shares its CPU with the load"
     if median(run.disturbance.server_cpu for run in runs) > DISTURBED:
         return "shared its CPU with others"
-    if median(run.server_share(len(plan.server_cpus)) for run in runs) < SERVER_SHARE:
+    if median(run.server_share(len(plan.cpus.server)) for run in runs) < SERVER_SHARE:
         return f"used less than {SERVER_SHARE:.0%} of its CPU"
     if median(run.wrk_share for run in runs) > WRK_SHARE:
         return f"wrk used more than {WRK_SHARE:.0%} of a CPU"

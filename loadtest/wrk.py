@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 def command(plan: Plan, cell: Cell, address: Address) -> list[str]:
     url = f"http://{address.host}:{address.port}{cell.path}"
     load = ["-t1", f"-c{plan.connections}", f"-d{plan.duration}s", "--timeout", "2s", "-s", str(SCRIPT), url]
-    return pinned(plan.load_cpus, ["wrk", *load])
+    return pinned(plan.cpus.load, ["wrk", *load])
 
 
 def measure(argv: list[str], duration: int) -> Finished:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loadtest import plan
+from loadtest.cpu_sets import CpuSets
 from loadtest.results import (
     Attempt,
     CrashRun,
@@ -23,7 +24,7 @@ from loadtest.results import (
     WrkResult,
 )
 
-PLAN = plan.Plan(plan.CONTESTANTS, (1,), (0,))
+PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
 # requests a second, on /plaintext
 RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 

@@ -8,6 +8,7 @@ import pytest
 
 import samples
 from loadtest import summary, text, validity
+from loadtest.cpu_sets import CpuSets
 from loadtest.plan import CELLS, CONTESTANTS
 from loadtest.report import render
 from loadtest.results import (
@@ -100,7 +101,7 @@ def test_a_server_that_others_disturbed_is_not_ranked():
 
 
 def test_on_one_cpu_nobody_is_ranked():
-    plan = replace(samples.PLAN, server_cpus=(0,), load_cpus=(0,))
+    plan = replace(samples.PLAN, cpus=CpuSets((0,), (0,)))
     assert validity.unranked_reason([samples.load_run()], plan) == "shares its CPU with the load"
 
 

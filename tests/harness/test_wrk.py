@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from loadtest import plan, wrk
+from loadtest import cpu_sets, plan, wrk
 from loadtest.results import MeasurementError
 
 
@@ -64,7 +64,7 @@ def test_output_without_our_line_is_an_error(output):
 
 def test_wrk_itself_reports_every_latency(server):
     """The interval that wrk corrects by, and its numbers in Lua, are as we think: the latencies add up."""
-    chosen = plan.Plan((), *plan.split_cpus({0}), connections=7)
+    chosen = plan.Plan((), cpu_sets.split({0}), connections=7)
     finished = wrk.measure(wrk.command(chosen, plan.Cell("plaintext", "/plaintext"), server.address), 1)
     result = wrk.parse(finished.stdout, chosen.connections)
     assert result.requests > 100
