@@ -109,7 +109,7 @@ intr 1 2 3
 def test_cpu_lines_are_read_by_number_and_waiting_for_io_is_idle():
     times = cpus.parse(PROC_STAT)
     assert times.keys() == {0, 12}
-    assert times[0] == CpuTimes(pytest.approx(850 * tree.TICK), pytest.approx(20 * tree.TICK))
+    assert (times[0].idle, times[0].steal) == pytest.approx((850 * tree.TICK, 20 * tree.TICK))
 
 
 def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -> Reading:
