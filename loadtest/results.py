@@ -15,8 +15,6 @@ from typing import Any
 
 from loadtest.plan import Plan
 
-FORMAT = 1
-
 
 class MeasurementError(Exception):
     """A step gives no result; one sentence says why."""
@@ -240,7 +238,7 @@ class Results:
     failures: list[Failure] = field(default_factory=list)
     state: str = "running"  # then: complete, interrupted, failed
     seconds: float = 0
-    format: int = FORMAT
+    verb: str = "run"
 
 
 def save(results: Results, path: Path) -> None:
