@@ -13,7 +13,7 @@ from loadtest.contestants import Contestant, Kind
 from loadtest.cpu_sets import CpuSets
 from loadtest.plan import Newcomers
 from loadtest.peers import by_name
-from loadtest.stats import order
+from loadtest.interleaving import order
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Settings:
     workers: int | None = None  # of the pools; None: two more than connections
     preset: str = ""
     runner: str = "local"
+    pace: str = "quartet-pace"  # where it is
     gates: tuple[Gate, ...] = ()
     newcomers: Newcomers = field(default_factory=Newcomers)
 
