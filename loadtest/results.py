@@ -241,25 +241,6 @@ class Results:
     verb: str = "run"
 
 
-def save(results: Results, path: Path) -> None:
-    """Replaces the file at once, so that a reader or a failure never meets half of it."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(to_json(results))
-    os.replace(draft, path)
-
-
-def to_json(results: Results) -> str:
-    return json.dumps(dataclasses.asdict(results), indent=1) + "\n"
-
-
-def load(path: Path) -> Results:
-    """Raises ValueError for another format."""
-    document = json.loads(path.read_text())
-    if document.get("format") != FORMAT:
-        raise ValueError(f"{path} has the format {document.get('format')}; this harness reads {FORMAT}")
-    return _build(Results, document)
-
-
 def from_json(kind: Any, value: Any) -> Any:
     """The value of that type, from what dataclasses.asdict made of it and JSON then. Raises ValueError, KeyError or
     TypeError when it is none."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from loadtest import littles_law
-from loadtest.measured import Trial
+from loadtest.measured import Trial, TrialResults
 from loadtest.trials import Settings
 from loadtest.validity import bottleneck
 
@@ -71,3 +71,10 @@ def unranked(trials: Sequence[Trial], settings: Settings) -> str:
         shared_cpu=budget.shared,
         foreign=median(one.disturbance.server_cpu for one in trials),
     )
+
+
+def has_invalid_cell(results: TrialResults) -> bool:
+    """Some cell of the tables is a dash because all that was measured of it is invalid."""
+    tried = {trial.cell for trial in results.trials}
+    valid = {trial.cell for trial in results.trials if not trial.problems}
+    return bool(tried - valid)
