@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from loadtest.peers import PEERS
-
 
 class Kind(str, Enum):
     model = "model"
@@ -64,12 +62,8 @@ LIMITS = tuple(
     Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name) for one in MODELS
 )
 
-PEER_CONTESTANTS = tuple(Contestant(peer.name, peer.name, kind=Kind.peer, model=peer.model) for peer in PEERS)
 
-EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)
-
-
-def select(names: Iterable[str], among: Sequence[Contestant] = EVERYBODY) -> tuple[Contestant, ...]:
+def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
     """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
     wanted, known = list(names), [contestant.name for contestant in among]
     unknown = [name for name in wanted if name not in known]

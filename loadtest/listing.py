@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from loadtest import folder, peers
-from loadtest.contestants import EVERYBODY, Contestant, Kind
+from loadtest.contestants import Contestant, Kind
 from loadtest.metrics import METRICS
+from loadtest.roster import EVERYBODY
 from loadtest.text import Section, render_section, table
 from loadtest.trials import WORKLOADS
 
@@ -37,12 +38,12 @@ def _sections(binaries: Path, results: Path) -> list[Section]:
 
 
 def _what(one: Contestant) -> str:
-    return peers.by_name(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
+    return peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
 
 
 def _here(one: Contestant, binaries: Path) -> str:
     if one.kind == Kind.peer:
-        return "no" if peers.missing(peers.by_name(one.name), binaries) else "yes"
+        return "no" if peers.missing(peers.select(one.name), binaries) else "yes"
     return "yes" if (binaries / one.executable).exists() else "not built"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loadtest.contestants import EVERYBODY, MODELS, PEER_CONTESTANTS, Contestant, Kind, select, variant
+from loadtest.contestants import MODELS, Contestant, Kind, select, variant
+from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
 from loadtest.trials import WORKLOADS, Workload
 
 YARDSTICK = "yardstick"
@@ -15,7 +16,7 @@ def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence
     """All models, or those named; then peers and variants. Raises ValueError."""
     if preset not in ("", YARDSTICK):
         raise ValueError(f"there is no preset {preset!r}; there is {YARDSTICK}")
-    chosen = select(only.split(",")) if only else MODELS
+    chosen = select(only.split(","), EVERYBODY) if only else MODELS
     if preset:
         models = [one.name for one in chosen if one.kind == Kind.model]
         chosen = tuple(one for one in EVERYBODY if one in chosen or one.model in models)

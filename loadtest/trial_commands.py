@@ -75,7 +75,7 @@ def _server(settings: Settings, cell: Cell, binaries: Path) -> tuple[Address, li
     contestant = settings.contestant(cell.contestant)
     if contestant.kind == Kind.peer:
         directory = Path(tempfile.mkdtemp(prefix=f"quartet-{contestant.name}-"))
-        peer, workers = peers.by_name(contestant.name), settings.workers_for(cell)
+        peer, workers = peers.select(contestant.name), settings.workers_for(cell)
         launch = peers.prepare(peer, directory, binaries, workers, cell.cpus, cell.connections)
         return launch.address, launch.argv
     executable, *arguments = server_arguments(settings, cell, Path("root"))

@@ -133,7 +133,7 @@ def server_arguments(settings: Settings, cell: Cell, root: Path) -> list[str]:
 
 
 def good_ends(contestant: Contestant) -> tuple[int, ...]:
-    return peers.by_name(contestant.name).good_ends if contestant.kind == Kind.peer else (0,)
+    return peers.select(contestant.name).good_ends if contestant.kind == Kind.peer else (0,)
 
 
 def _consumed(ended: Ended, before: float, words: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from loadtest.contestants import Contestant, Kind
 from loadtest.cpu_sets import CpuSets
 from loadtest.plan import Newcomers
-from loadtest.peers import by_name
+from loadtest.peers import select
 from loadtest.interleaving import order
 
 
@@ -111,7 +111,7 @@ def serves(contestant: Contestant, workload: Workload) -> bool:
     """Ours serve everything, limits one canned answer, peers what they are configured for."""
     if contestant.kind == Kind.limit:
         return workload.path == "/plaintext"
-    return contestant.ours or workload.path in by_name(contestant.name).workloads
+    return contestant.ours or workload.path in select(contestant.name).workloads
 
 
 def cells(settings: Settings) -> list[Cell]:
