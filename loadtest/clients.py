@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest import cpus, wrk
+from loadtest import cpus, sockets, wrk
 from loadtest import crash as light_load
 from loadtest import crowd as many
 from loadtest.client import Client, fetch_counts
@@ -32,13 +32,20 @@ class LoadSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
+    port_problem: str
+
+
+def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
+    return wrk.WrkLoad(step.cell.path, plan.connections, plan.duration)
 
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
     """wrk, with newcomers beside it."""
+    asked, ports = wrk_load(plan, step), sockets.read(address.host)
+    argv = wrk.command(asked, plan.load_cpus, address)
     before = cpus.read()
     with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
-        finished = wrk.measure(wrk.command(plan, step.cell, address), plan.duration)
+        finished = wrk.measure(argv, asked)
     return LoadSeen(
         wrk_command=finished.command,
         wrk_output=finished.stdout,
@@ -47,6 +54,7 @@ def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
         newcomers=watcher.newcomers,
         before=before,
         after=cpus.read(),
+        port_problem=sockets.port_problem(ports, sockets.read(address.host)),
     )
 
 
