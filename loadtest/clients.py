@@ -36,13 +36,20 @@ class LoadSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
+    port_problem: str
+
+
+def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
+    return wrk.WrkLoad(step.cell.path, plan.connections, plan.duration)
 
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
     """wrk, with newcomers beside it."""
+    asked, ports = wrk_load(plan, step), sockets.read(address.host)
+    argv = wrk.command(asked, plan.cpus.load, address)
     before = cpus.read()
     with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
-        finished = wrk.measure(wrk.command(plan, step.cell, address), plan.duration)
+        finished = wrk.measure(argv, asked)
     return LoadSeen(
         wrk_command=finished.command,
         wrk_output=finished.stdout,
@@ -51,6 +58,7 @@ def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
         newcomers=watcher.newcomers,
         before=before,
         after=cpus.read(),
+        port_problem=sockets.port_problem(ports, sockets.read(address.host)),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.plan import Plan
+from loadtest.wrk_result import WrkResult
 
 
 class MeasurementError(Exception):
@@ -31,33 +32,6 @@ class Outcome(str, enum.Enum):
     reset = "reset"
     refused = "refused"
     timed_out = "timed out"
-
-
-@dataclass
-class Latency:
-    """In microseconds, as wrk records it: from the request's departure to the response's end."""
-
-    median: int
-    p99: int
-    max: int
-
-
-@dataclass
-class WrkErrors:
-    connect: int = 0
-    read: int = 0
-    write: int = 0
-    status: int = 0
-    timeout: int = 0
-
-
-@dataclass
-class WrkResult:
-    requests: int
-    duration: float
-    errors: WrkErrors
-    latency: Latency | None
-    latency_problem: str = ""  # why there is no latency
 
 
 @dataclass

@@ -83,7 +83,8 @@ class Runner:
             ended = _stop(server)
             if ended.cpu_seconds is None:
                 raise MeasurementError(f"under load the server {describe_status(ended.status)}{server.last_lines()}")
-        measured, used = wrk.parse(seen.wrk_output, plan.connections), ended.cpu_seconds - used_before
+        measured = wrk.parse(seen.wrk_output, clients.wrk_load(plan, step)).without_histograms()
+        used = ended.cpu_seconds - used_before
         problems = validity.load_problems(
             measured, plan.connections, seen.clients_served, ended.status, server.last_lines()
         )
@@ -102,7 +103,7 @@ class Runner:
             disturbance=cpus.disturbance(
                 seen.before, seen.after, plan.cpus, used, seen.wrk_cpu_seconds
             ),
-            problems=[*problems, *server.incidents()],
+            problems=[*problems, *filter(None, [seen.port_problem]), *server.incidents()],
         )
 
     def _memory(self, step: MemoryStep) -> MemoryRun:

@@ -10,7 +10,8 @@ from loadtest import crash
 from loadtest.crash import CUT
 from loadtest.plan import Plan
 from loadtest.processes import describe_status
-from loadtest.results import CrashRun, LoadRun, Outcome, WrkResult
+from loadtest.results import CrashRun, LoadRun, Outcome
+from loadtest.wrk_result import WrkResult
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 WRK_SHARE = 0.90  # of a CPU, up to which wrk is not

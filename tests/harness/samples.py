@@ -12,7 +12,6 @@ from loadtest.results import (
     CrowdRun,
     Disturbance,
     Environment,
-    Latency,
     LoadRun,
     Memory,
     MemoryRun,
@@ -20,9 +19,8 @@ from loadtest.results import (
     Outcome,
     Results,
     Survivors,
-    WrkErrors,
-    WrkResult,
 )
+from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
 # requests a second, on /plaintext
@@ -53,7 +51,7 @@ def load_run(
         cell=cell,
         server_command="quartet-sample",
         wrk_command="wrk",
-        wrk=WrkResult(rate, 1.0, WrkErrors(), Latency(200, 900, 1500)),
+        wrk=WrkResult(rate, 1_000_000, WrkErrors(), Latency(200, 400, 900, 1000, 1500)),
         server_cpu_seconds=0.99,
         wrk_cpu_seconds=0.6,
         clients_asked=16,
