@@ -146,9 +146,11 @@ def _two_sided(probabilities: Floats, seen: int) -> float:
 
 def _sums_of_any(weights: Integers) -> Floats:
     """Every weight is in the sum or not, as a coin decides."""
-    sums = np.ones(1)
+    sums = np.zeros(int(weights.sum()) + 1)
+    sums[0] = 1
     for weight in weights:
-        sums = (np.pad(sums, (0, weight)) + np.pad(sums, (weight, 0))) / 2
+        sums[weight:] += sums[:-weight].copy()
+        sums /= 2
     return sums
 
 
@@ -238,7 +240,7 @@ class Standing:
     pairs: list[Pair]
     groups: list[list[str]]  # of ties, the highest first; somebody between two groups is in both
     letters: dict[str, str]  # by name, "a" the highest group: who shares a letter is tied
-    problem: str  # why nothing can differ here, however large; mostly ""
+    problem: str  # why ties may be due to the number of rounds; mostly ""
 
 
 def standing(values: Mapping[str, Mapping[int, float]], highest_first: bool = True) -> Standing:
@@ -249,19 +251,20 @@ def standing(values: Mapping[str, Mapping[int, float]], highest_first: bool = Tr
     medians = {name: float(np.median(list(rounds.values()))) for name, rounds in values.items()}
     different = {(pair.a, pair.b) for pair in pairs if pair.different}
     groups = tie_groups(values, different, medians, highest_first)
-    return Standing(pairs, groups, letters(groups), too_few_rounds([pair.ratio for pair in pairs]))
+    tied = [pair.ratio for pair in pairs if not pair.different]
+    return Standing(pairs, groups, letters(groups), too_few_rounds(tied, len(pairs)))
 
 
-def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
-    """Why some of a table's comparisons cannot be called different by Holm's first step, however large the difference;
-    "" when all can. Without this sentence, a table of six rounds would show ties that nothing but their number made."""
-    short = [ratio.rounds for ratio in ratios if ratio.indicative or ratio.least_p * len(ratios) > ALPHA]
+def too_few_rounds(tied: Iterable[Ratio], comparisons: int, interleaved: bool = True) -> str:
+    """Why some that are tied, in a table of so many comparisons, could hardly be called different, however different
+    they are; "" when rounds are not the reason. A table of six rounds would show ties that only their number made."""
+    short = [ratio.rounds for ratio in tied if ratio.indicative or ratio.least_p * comparisons > ALPHA]
     if not short:
         return ""
-    table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
+    table = "one comparison" if comparisons == 1 else f"a table of {comparisons} comparisons"
     return (
-        f"{table} takes {rounds_needed(len(ratios), interleaved)} rounds to call any two different at "
-        f"{CONFIDENCE:.0%}, and {len(short)} of them had fewer ({min(short)})"
+        f"{table} takes {rounds_needed(comparisons, interleaved)} rounds to call any two different at "
+        f"{CONFIDENCE:.0%}; {len(short)} with fewer ({min(short)}) are tied for that reason alone"
     )
 
 
@@ -333,7 +336,7 @@ def regressed(ratio: Ratio, adjusted_p: float, more_is_better: bool, margin: flo
 
 @dataclass(frozen=True)
 class Verdict:
-    """On tries in which the same was measured as a and as b."""
+    """On tries that measured the same as a and as b."""
 
     tries: int
     differences: int
@@ -352,15 +355,14 @@ def verdict(ratios: Sequence[Ratio]) -> Verdict:
         raise ValueError(f"a try of fewer than {LEAST_ROUNDS} rounds shows no difference, whatever is measured")
     differences = sum(ratio.different for ratio in ratios)
     chance = float(_alarm_counts(ratios)[differences:].sum())
-    sentence = (
-        f"{differences} of {len(ratios)} tries of the same against itself showed a difference; an instrument without "
-        f"fault shows {differences} or more in {chance:.0%} of such runs."
-    )
-    return Verdict(len(ratios), differences, differences <= len(ratios) // 20, chance, sentence)
+    sentence = f"{differences} of {len(ratios)} tries of the same against itself showed a difference"
+    if differences:
+        sentence += f"; an instrument without fault shows {differences} or more in {chance:.0%} of such runs"
+    return Verdict(len(ratios), differences, differences <= ALPHA * len(ratios), chance, sentence)
 
 
 def _alarm_counts(ratios: Sequence[Ratio]) -> Floats:
-    """How probable 0, 1, 2, ... false alarms are; ranks are whole numbers, and so each try's rate is a little below 5 %."""
+    """How probable 0, 1, 2, ... false alarms are."""
     found = np.ones(1)
     for ratio in ratios:
         found = np.convolve(found, [1 - false_alarms(ratio.rounds), false_alarms(ratio.rounds)])
@@ -369,5 +371,5 @@ def _alarm_counts(ratios: Sequence[Ratio]) -> Floats:
 
 @lru_cache
 def false_alarms(rounds: int) -> float:
-    """The share of equal pairs that so many interleaved rounds call different."""
+    """The share of equal pairs that so many interleaved rounds call different: below 5 %, since rank sums are whole."""
     return 2 * float(_sums_of_any(np.arange(1, rounds + 1))[: _outside_signs(rounds)].sum())
