@@ -251,20 +251,22 @@ def standing(values: Mapping[str, Mapping[int, float]], highest_first: bool = Tr
     medians = {name: float(np.median(list(rounds.values()))) for name, rounds in values.items()}
     different = {(pair.a, pair.b) for pair in pairs if pair.different}
     groups = tie_groups(values, different, medians, highest_first)
-    tied = [pair.ratio for pair in pairs if not pair.different]
-    return Standing(pairs, groups, letters(groups), too_few_rounds(tied, len(pairs)))
+    return Standing(pairs, groups, letters(groups), too_few_rounds([pair.ratio for pair in pairs]))
 
 
-def too_few_rounds(tied: Iterable[Ratio], comparisons: int, interleaved: bool = True) -> str:
-    """Why some that are tied, in a table of so many comparisons, could hardly be called different, however different
-    they are; "" when rounds are not the reason. A table of six rounds would show ties that only their number made."""
-    short = [ratio.rounds for ratio in tied if ratio.indicative or ratio.least_p * comparisons > ALPHA]
+def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
+    """Why some ties of a table say nothing: so few rounds could hardly have called them different, however different
+    they are. "" when rounds are not the reason."""
+    adjusted = holm({i: ratio.p for i, ratio in enumerate(ratios)})
+    ties = [ratio for i, ratio in enumerate(ratios) if not ratio.is_different(adjusted[i])]
+    short = [ratio.rounds for ratio in ties if ratio.indicative or ratio.least_p * len(ratios) > ALPHA]
     if not short:
         return ""
-    table = "one comparison" if comparisons == 1 else f"a table of {comparisons} comparisons"
+    table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
+    silent = "1 tie" if len(short) == 1 else f"{len(short)} ties"
     return (
-        f"{table} takes {rounds_needed(comparisons, interleaved)} rounds to call any two different at "
-        f"{CONFIDENCE:.0%}; {len(short)} with fewer ({min(short)}) are tied for that reason alone"
+        f"{table} takes {rounds_needed(len(ratios), interleaved)} rounds to call any two different at {CONFIDENCE:.0%}; "
+        f"{silent} of fewer ({min(short)}) may mean no more than that"
     )
 
 
@@ -286,15 +288,15 @@ def tie_groups(
     return sorted(groups, key=lambda group: [place[name] for name in group])
 
 
-def _cliques(chosen: set[str], open: set[str], done: set[str], ties: Mapping[str, set[str]]) -> list[set[str]]:
+def _cliques(chosen: set[str], others: set[str], done: set[str], ties: Mapping[str, set[str]]) -> list[set[str]]:
     """The largest ones that contain the chosen and nobody of the done (Bron, Kerbosch, algorithm 457, 1973)."""
-    if not open and not done:
+    if not others and not done:
         return [chosen] if chosen else []
-    pivot = max(open | done, key=lambda name: (len(ties[name] & open), name))
+    pivot = max(others | done, key=lambda name: (len(ties[name] & others), name))
     found = []
-    for name in sorted(open - ties[pivot]):
-        found += _cliques(chosen | {name}, open & ties[name], done & ties[name], ties)
-        open, done = open - {name}, done | {name}
+    for name in sorted(others - ties[pivot]):
+        found += _cliques(chosen | {name}, others & ties[name], done & ties[name], ties)
+        others, done = others - {name}, done | {name}
     return found
 
 

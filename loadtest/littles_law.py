@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TOO_FEW = "connections were not served, or the client did not ask again at once"
+TOO_MANY = "the latencies are not those of the requests that were counted"
 ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections
 
 
@@ -15,7 +17,7 @@ ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little a
 class Check:
     """How many requests were under way at a time, on average."""
 
-    expected: float
+    expected: float  # the connections
     low: float  # what is bearable
     high: float
     observed: float
@@ -24,41 +26,34 @@ class Check:
 
 
 def closed_loop(
-    connections: int,
-    rate: float,
-    mean_latency: float,
-    *,
-    duration: float,
-    longest: float,
-    client_share: float,
-    depth: int = 1,
+    connections: int, rate: float, mean_latency: float, *, duration: float, longest: float, client_share: float
 ) -> Check:
-    """Of a client that keeps `depth` requests under way on each connection, and asks again when it is answered (wrk).
+    """Of a client that asks again, on each of its connections, when it is answered (wrk).
 
-    `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: the recorded ones, without
-    wrk's synthetic ones. `client_share`: of the duration, when the client could not ask at once, because it was at
-    work (its CPU time) or others were on its CPU. Connections are kept: connecting is not in wrk's latencies.
+    `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: those whose latency was
+    recorded, without wrk's synthetic ones. (Of a pipeline, wrk records one for each batch.) `client_share`: of the
+    duration, when the client could not ask at once, because it was at work (its CPU time) or others were on its CPU.
+    Connections are kept: connecting is not in wrk's latencies.
 
     A connection waits less than the whole duration only while it opens and while its last request is unanswered, each
     about as long as the longest answer, and while the client, which has an answer, has not yet asked again: then the
-    client is at work. It never waits longer.
+    client is at work. It never waits longer. The busier the client is, the less the lower limit tells.
     """
-    expected = float(connections * depth)
     missing = min(1.0, client_share + 2 * longest / duration + ROUNDING)
-    return _check(rate * mean_latency, expected, (1 - missing) * expected, (1 + ROUNDING) * expected)
+    return _check(rate * mean_latency, connections, (1 - missing) * connections, (1 + ROUNDING) * connections)
 
 
 def open_loop(
     connections: int, rate: float, mean_service: float, mean_latency: float, *, duration: float, longest: float
 ) -> Check:
-    """Of a client with a schedule (pace): those under way are at most its connections, and the others wait in its queue.
+    """Of a client with a schedule (pace): no more are under way than it has connections; the others wait in its queue.
 
     `mean_service` counts from the send, `mean_latency` from when a request was due, `longest` is the longest service;
     all in seconds, and of the requests that `rate` counts. Answers may come after the duration, the schedule's.
     """
     high = connections * (1 + longest / duration + ROUNDING)
     if mean_service > mean_latency * (1 + ROUNDING):
-        sentence = f"requests took {mean_service:.6f} s from their send, but {mean_latency:.6f} s from when they were due"
+        sentence = f"requests took {mean_service:.6f} s from the send, but {mean_latency:.6f} s from when they were due"
         return Check(connections, 0.0, high, rate * mean_service, False, sentence)
     return _check(rate * mean_service, connections, 0.0, high)
 
@@ -68,16 +63,12 @@ def waiting(rate: float, mean_service: float, mean_latency: float) -> float:
     return rate * (mean_latency - mean_service)
 
 
-def _check(observed: float, expected: float, low: float, high: float) -> Check:
-    sentence = ""
-    if not low <= observed <= high:  # also when it is not a number
-        cause = _too_few if observed < low else _too_many
-        sentence = (
-            f"throughput x mean latency is {observed:.1f} requests under way, not {low:.1f} to {high:.1f} (Little's law): "
-            f"{cause}"
-        )
-    return Check(expected, low, high, observed, sentence == "", sentence)
-
-
-_too_few = "connections were not served, or the client did not ask again at once"
-_too_many = "the latencies are not those of the requests that were counted"
+def _check(observed: float, connections: int, low: float, high: float) -> Check:
+    if low <= observed <= high:
+        return Check(connections, low, high, observed, True, "")
+    cause = TOO_FEW if observed < low else TOO_MANY
+    sentence = (
+        f"throughput x mean latency is {observed:.1f} requests under way, not {low:.1f} to {high:.1f} "
+        f"(Little's law): {cause}"
+    )
+    return Check(connections, low, high, observed, False, sentence)

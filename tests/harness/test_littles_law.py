@@ -5,11 +5,9 @@ import pytest
 from loadtest.littles_law import closed_loop, open_loop, waiting
 
 
-def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1, depth=1):
+def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1):
     """Of 16 connections for one second."""
-    return closed_loop(
-        16, rate, mean_latency, duration=1.0, longest=longest, client_share=client_share, depth=depth
-    )
+    return closed_loop(16, rate, mean_latency, duration=1.0, longest=longest, client_share=client_share)
 
 
 def test_rate_times_latency_is_the_number_of_connections():
@@ -45,11 +43,6 @@ def test_nothing_excuses_more_requests_than_connections():
     assert not check(mean_latency=0.0017, longest=0.5, client_share=0.9).ok
 
 
-def test_a_pipeline_has_its_depth_under_way_on_each_connection():
-    assert check(mean_latency=0.0064, depth=4).ok
-    assert not check(mean_latency=0.0016, depth=4).ok
-
-
 def test_what_is_not_a_number_is_not_bearable():
     assert not check(mean_latency=nan).ok
 
@@ -77,7 +70,7 @@ def test_connections_that_are_busy_all_the_time_are_possible():
 def test_no_request_is_answered_faster_from_when_it_was_due_than_from_its_send():
     law = scheduled(mean_service=0.002, mean_latency=0.001)
     assert not law.ok
-    assert law.sentence == "requests took 0.002000 s from their send, but 0.001000 s from when they were due"
+    assert law.sentence == "requests took 0.002000 s from the send, but 0.001000 s from when they were due"
 
 
 def test_the_queue_holds_what_is_due_and_not_sent():
