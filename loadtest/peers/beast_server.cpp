@@ -14,7 +14,6 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/version.hpp>
 #include <boost/version.hpp>
 #include <csignal>
 #include <cstdio>
@@ -138,8 +137,7 @@ int serve(const Options& options) {
 }  // namespace quartet::peers
 
 int main(int argc, char** argv) try {
-  return quartet::peers::serve(
-      quartet::peers::parse_options(argc, argv, BOOST_BEAST_VERSION_STRING " of Boost " BOOST_LIB_VERSION));
+  return quartet::peers::serve(quartet::peers::parse_options(argc, argv, "Boost.Beast " BOOST_LIB_VERSION));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "peer-beast: %s\n", error.what());
   return 1;
