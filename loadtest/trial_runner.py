@@ -110,8 +110,10 @@ class TrialRunner:
         if contestant.kind != Kind.peer:
             return self.place.start(server_arguments(settings, cell, self.directory / "root"), budget)
         assert isinstance(self.place, Local)  # the command line sees to it
-        workers = settings.workers_for(cell)
-        return self.place.start_peer(contestant.executable, self.directory, workers, cell.connections, budget)
+        directory = self.directory / "peers" / contestant.name
+        directory.mkdir(parents=True, exist_ok=True)
+        peer, workers = peers.select(contestant.name), settings.workers_for(cell)
+        return self.place.start_peer(peer, directory, workers, cell.connections, budget)
 
 
 def remaining(results: TrialResults) -> list[TrialStep]:
