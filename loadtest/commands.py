@@ -15,7 +15,6 @@ import typer
 from loadtest import (
     aa,
     comparison,
-    doctor,
     environment,
     folder,
     gates,
@@ -73,7 +72,9 @@ WORKERS = typer.Option(
 CPUS = typer.Option("1", "--cpus", metavar="N,...", help="CPU budgets of the server.")
 PIN = typer.Option("", "--pin", metavar="SERVER:LOAD", show_default=False, help="CPUs, such as 2-3:0,1 (the last; the first).")
 SEED = typer.Option(1, "--seed", metavar="N", help="Of the order inside the rounds.")
-RUNNER = typer.Option(RunnerName.local, "--runner", help="Servers and load as they are, or in containers.")
+RUNNER = typer.Option(
+    RunnerName.local, "--runner", show_default=False, help="Servers and load as they are (local), or in containers."
+)
 OUT = typer.Option(None, "--out", metavar="DIR", show_default=False, help="The results' folder (results/TIME-VERB).")
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 DRY_RUN = typer.Option(False, "--dry-run", help="Print every external command, ready to paste, and run nothing.")
@@ -240,12 +241,6 @@ def list_all(json: bool = JSON) -> None:
     print(listing.to_json(BINARIES) if json else listing.render(BINARIES, environment.ROOT / "results", width()), end="")
 
 
-@app.command("doctor")
-def examine(json: bool = JSON) -> None:
-    """What can be measured on this machine, what cannot, and what would help."""
-    raise typer.Exit(doctor.main(as_json=json, width=width()))
-
-
 # --- what the verbs share
 
 
@@ -373,3 +368,7 @@ def _seconds(text: str) -> int:
     if not found:
         raise ValueError(f"--duration {text}: wrk takes whole seconds, such as 2s")
     return int(found[1])
+
+
+if __name__ == "__main__":
+    app(prog_name="loadtest/quartet")

@@ -13,6 +13,7 @@ from loadtest.metrics import BY_NAME, by_round, cpu_per_request, throughput
 from loadtest.report import describe_machine, describe_place
 from loadtest.series import Series, Value, best_peer_of, gather, limit_of
 from loadtest.text import DASH, Section, number, render_section, table, wrap
+from loadtest.trials import Cell
 
 MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
 
@@ -256,13 +257,24 @@ def _share(value: float | None) -> str:
 def _closing(results: TrialResults) -> list[str]:
     lines = [""]
     lines += [f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}" for one in results.failures]
-    invalid = [trial for trial in results.trials if trial.problems]
-    lines += [f"INVALID {one.cell}, round {one.round}: {'; '.join(one.problems)}" for one in invalid]
+    lines += _invalid_trials(results.trials)
     lines += _disturbances(results.trials)
     if results.state == "interrupted":
         lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
     lines.append(f"Measured in {results.seconds:.0f} s.")
     return lines
+
+
+def _invalid_trials(trials: Sequence[Trial]) -> list[str]:
+    """A line for each cell, with the first one's reasons."""
+    by_cell: dict[Cell, list[Trial]] = {}
+    for trial in trials:
+        if trial.problems:
+            by_cell.setdefault(trial.cell, []).append(trial)
+    return [
+        f"INVALID {cell}, round {', '.join(str(one.round) for one in found)}: {'; '.join(found[0].problems)}"
+        for cell, found in by_cell.items()
+    ]
 
 
 def _disturbances(trials: Sequence[Trial]) -> list[str]:

@@ -61,7 +61,8 @@ def lines(settings: Settings, binaries: Path) -> list[str]:
     shown = [line for cell in cells(settings) for line in _commands(settings, cell, binaries)]
     todo = list(steps(settings))
     total = sum(seconds(settings, step) for step in todo)
-    return [*dict.fromkeys(shown), "", f"# {len(todo)} trials in {settings.rounds} rounds, about {total:.0f} s"]
+    rounds = f"{settings.rounds} round{'' if settings.rounds == 1 else 's'}"
+    return [*shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
 
 
 def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:

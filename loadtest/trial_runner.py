@@ -72,7 +72,7 @@ class TrialRunner:
         memories: list[Memory] = []
         with self._start(cell) as server:
             used, switches = server.cpu_seconds(), server.switches()
-            with syscalls.Counter(budget) as counter:
+            with syscalls.Counter(budget.server, budget.load) as counter:
                 seen = server.ask(clients.trial, settings, step, lambda _: memories.append(server.memory()))
             ended = server.wait(0) if server.has_ended() else server.stop()
             words = server.last_lines()
@@ -95,14 +95,10 @@ class TrialRunner:
             memory=memories[0] if memories else None,
             disturbance=cpus.disturbance(seen.before, seen.after, budget, consumed, client.cpu_seconds),
         )
-        trial.problems = [*trial_validity.problems(trial), *self._server_problems(cell, ended, words), *incidents]
+        trial.problems = [*trial_validity.problems(trial), *_server_problems(ended, words), *incidents]
         if ports := sockets.port_problem(seen.sockets_before, seen.sockets_after, client.errors.get("connect", 0)):
             trial.problems.append(ports)
         return trial
-
-    def _server_problems(self, cell: Cell, ended: Ended, words: str) -> list[str]:
-        good = good_ends(self._settings.contestant(cell.contestant))
-        return [] if ended.status in good else [f"the server {describe_status(ended.status)}{words}"]
 
     def _start(self, cell: Cell) -> Server:
         contestant, settings = self._settings.contestant(cell.contestant), self._settings
@@ -134,8 +130,8 @@ def server_arguments(settings: Settings, cell: Cell, root: Path) -> list[str]:
     return command_line(contestant, settings.workers_for(cell), cell.cpus, more)
 
 
-def good_ends(contestant: Contestant) -> tuple[int, ...]:
-    return peers.select(contestant.name).good_ends if contestant.kind == Kind.peer else (0,)
+def _server_problems(ended: Ended, words: str) -> list[str]:
+    return [] if ended.status == 0 else [f"the server {describe_status(ended.status)}{words}"]
 
 
 def _consumed(ended: Ended, before: float, words: str) -> float:
