@@ -16,6 +16,7 @@ from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan
 from loadtest.probe import Watcher
 from loadtest.processes import Address
 from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.sockets import Sockets
 
 COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
 
@@ -32,7 +33,8 @@ class LoadSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
-    port_problem: str
+    sockets_before: Sockets
+    sockets_after: Sockets
 
 
 def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
@@ -41,7 +43,7 @@ def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
     """wrk, with newcomers beside it."""
-    asked, ports = wrk_load(plan, step), sockets.read(address.host)
+    asked, sockets_before = wrk_load(plan, step), sockets.read(address.host)
     argv = wrk.command(asked, plan.load_cpus, address)
     before = cpus.read()
     with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
@@ -54,7 +56,8 @@ def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
         newcomers=watcher.newcomers,
         before=before,
         after=cpus.read(),
-        port_problem=sockets.port_problem(ports, sockets.read(address.host)),
+        sockets_before=sockets_before,
+        sockets_after=sockets.read(address.host),
     )
 
 

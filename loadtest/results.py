@@ -16,7 +16,7 @@ from typing import Any
 from loadtest.plan import Plan
 from loadtest.wrk_result import WrkResult
 
-FORMAT = 1
+FORMAT = 2
 
 
 class MeasurementError(Exception):
