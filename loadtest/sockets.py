@@ -74,7 +74,7 @@ def ports_free(sockets: Sockets) -> int:
 
 
 def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> str:
-    """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, it takes connections that failed."""
+    """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, only if connections failed."""
     if not after.crowded or (after.reusable and not connect_errors):
         return ""
     failed = f"{connect_errors} connections failed, and " if connect_errors else ""

@@ -19,7 +19,7 @@ class WrkLoad:
     seconds: int
     threads: int = 1
     keep_alive: bool = True  # otherwise each request asks for `Connection: close`
-    pipeline: int = 1  # requests that leave at once
+    pipeline: int = 1  # requests that leave at once; where a server rotates connections, the rest of a batch is lost
     timeout: int = 2  # seconds; an answer that takes longer is counted, its latency is not recorded
 
     def __post_init__(self) -> None:
