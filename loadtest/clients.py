@@ -18,6 +18,7 @@ from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan
 from loadtest.probe import Watcher
 from loadtest.processes import Address, Finished
 from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.sockets import Sockets
 from loadtest.trials import Settings, TrialStep
 
 LOOK_AT = 0.5  # of a trial's duration: when the server's memory is read
@@ -36,7 +37,8 @@ class LoadSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
-    port_problem: str
+    sockets_before: Sockets
+    sockets_after: Sockets
 
 
 def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
@@ -45,7 +47,7 @@ def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
     """wrk, with newcomers beside it."""
-    asked, ports = wrk_load(plan, step), sockets.read(address.host)
+    asked, sockets_before = wrk_load(plan, step), sockets.read(address.host)
     argv = wrk.command(asked, plan.cpus.load, address)
     before = cpus.read()
     with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
@@ -58,7 +60,8 @@ def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
         newcomers=watcher.newcomers,
         before=before,
         after=cpus.read(),
-        port_problem=sockets.port_problem(ports, sockets.read(address.host)),
+        sockets_before=sockets_before,
+        sockets_after=sockets.read(address.host),
     )
 
 
@@ -111,8 +114,8 @@ class TrialSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
-    sockets_before: sockets.Sockets
-    sockets_after: sockets.Sockets
+    sockets_before: Sockets
+    sockets_after: Sockets
 
 
 def trial(address: Address, settings: Settings, step: TrialStep, look: Look) -> TrialSeen:

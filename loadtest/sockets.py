@@ -67,14 +67,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def ports_free(sockets: Sockets) -> int:
-    """For new clients, at least: a port whose TIME_WAIT is at the server's end is counted as taken. Where TIME_WAIT can
-    be reused, its last second is not taken into account."""
+    """For new clients, at least: a port whose TIME_WAIT is at the server's end counts as taken. Where TIME_WAIT can be
+    reused it counts as free, though in its first second it is not."""
     taken = sockets.in_use + (0 if sockets.reusable else sockets.time_wait)
     return max(0, sockets.ports - taken)
 
 
 def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> str:
-    """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, it takes connections that failed."""
+    """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, only if connections failed."""
     if not after.crowded or (after.reusable and not connect_errors):
         return ""
     failed = f"{connect_errors} connections failed, and " if connect_errors else ""

@@ -52,6 +52,7 @@ def parse(stdout: str, load: WrkLoad) -> WrkResult:
         latency_problem=problem,
         bytes=report["bytes"],
         connections=load.effective_connections,
+        pipeline=load.pipeline,
         recorded=recorded,
         observed=observed,
     )

@@ -19,14 +19,15 @@ class WrkLoad:
     seconds: int
     threads: int = 1
     keep_alive: bool = True  # otherwise each request asks for `Connection: close`
-    pipeline: int = 1  # requests that leave at once
+    pipeline: int = 1  # requests that leave at once; where a server rotates connections, the rest of a batch is lost
     timeout: int = 2  # seconds; an answer that takes longer is counted, its latency is not recorded
 
     def __post_init__(self) -> None:
         if not 1 <= self.threads <= self.connections:
             raise ValueError(f"wrk needs 1 to {self.connections} threads for {self.connections} connections")
-        if int(self.seconds) != self.seconds or int(self.timeout) != self.timeout or min(self.seconds, self.timeout) < 1:
-            raise ValueError(f"wrk takes whole seconds, not {self.seconds} with a timeout of {self.timeout}")
+        for seconds in (self.seconds, self.timeout):
+            if seconds < 1 or seconds % 1 != 0:
+                raise ValueError(f"wrk takes whole seconds, not {seconds}")
         if self.pipeline < 1 or (self.pipeline > 1 and not self.keep_alive):
             raise ValueError(f"{self.pipeline} requests at once need a connection that is kept")
 
@@ -38,7 +39,7 @@ class WrkLoad:
 
 @dataclass
 class Latency:
-    """In microseconds, as wrk observes it: from the request's departure to the response's end. Connecting is not in it."""
+    """In microseconds, as wrk observes it: from the request's departure to the response's end, without connecting."""
 
     median: int
     p90: int
@@ -69,6 +70,7 @@ class WrkResult:
     latency_problem: str = ""  # why there is no latency
     bytes: int = 0  # heads and bodies, of incomplete answers too
     connections: int = 0  # that wrk opened
+    pipeline: int = 1
     recorded: Histogram = field(default_factory=dict)  # what wrk's own percentiles are made of: with synthetic samples
     observed: Histogram = field(default_factory=dict)  # without; one sample for each batch of a pipeline
 
@@ -78,9 +80,9 @@ class WrkResult:
 
     @property
     def good(self) -> int:
-        """Goodput: complete answers below 400 that came within the timeout. wrk does not look at the bytes, and an
-        answer that was both late and an error is taken off twice, so that this errs on the low side."""
-        return max(0, self.requests - self.errors.status - self.errors.timeout)
+        """Goodput: complete answers below 400 that came within the timeout, a pipelined batch as a whole. wrk does not
+        look at the bytes. What was both late and an error is taken off twice, so that this errs on the low side."""
+        return max(0, self.requests - self.errors.status - self.errors.timeout * self.pipeline)
 
     def without_histograms(self) -> WrkResult:
         """For where they are kept elsewhere: they can be longer than all the rest."""

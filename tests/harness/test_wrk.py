@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 
 from conftest import ROOT
 from loadtest import processes, wrk
+from loadtest.client import fetch_counts
 from loadtest.processes import Address
 from loadtest.results import MeasurementError, from_json
 from loadtest.stats import percentile
@@ -124,6 +126,7 @@ def test_the_last_line_of_the_output_counts():
 def test_goodput_leaves_out_error_answers_and_late_ones():
     assert wrk.parse(report("[[10,3]]", timeout=1, status=2), LOAD).good == 1
     assert wrk.parse(report("[]", requests=1, timeout=1, status=1), LOAD).good == 0
+    assert wrk.parse(report("[]", requests=40, timeout=2, status=1), replace(LOAD, pipeline=8)).good == 23
 
 
 def test_latencies_that_do_not_add_up_to_the_answers_are_not_shown():
@@ -315,6 +318,13 @@ def test_the_latencies_add_up_when_the_server_stood_still(epoll):
         for timer in timers:
             timer.join()
     assert result.latency_problem == ""
+
+
+@needs_wrk
+@needs_epoll
+def test_connection_close_takes_a_connection_for_every_request(epoll):
+    result = measured(replace(LOAD, keep_alive=False), epoll.address)
+    assert asyncio.run(fetch_counts(epoll.address, patience=5)).connections >= result.requests > 0
 
 
 @needs_wrk
