@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from loadtest.contestants import Contestant, Kind
+from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets
 from loadtest.plan import Newcomers
-from loadtest.peers import select
 from loadtest.interleaving import order
 
 
@@ -108,10 +107,7 @@ class TrialStep:
 
 
 def serves(contestant: Contestant, workload: Workload) -> bool:
-    """Ours serve everything, limits one canned answer, peers what they are configured for."""
-    if contestant.kind == Kind.limit:
-        return workload.path == "/plaintext"
-    return contestant.ours or workload.path in select(contestant.name).workloads
+    return not contestant.paths or workload.path in contestant.paths
 
 
 def cells(settings: Settings) -> list[Cell]:
