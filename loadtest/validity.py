@@ -10,7 +10,8 @@ from loadtest import crash
 from loadtest.crash import CUT
 from loadtest.plan import Plan
 from loadtest.processes import describe_status
-from loadtest.results import CrashRun, LoadRun, Outcome, WrkResult
+from loadtest.results import CrashRun, LoadRun, Outcome
+from loadtest.wrk_result import WrkResult
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
@@ -48,9 +49,9 @@ def crash_problem(run: CrashRun) -> str:
 def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
     """Why throughput says nothing about the server here; mostly ""."""
     return bottleneck(
-        server_share=median(run.server_share(len(plan.server_cpus)) for run in runs),
+        server_share=median(run.server_share(len(plan.cpus.server)) for run in runs),
         client_share=median(run.wrk_share for run in runs),
-        shared_cpu=plan.shared_cpu,
+        shared_cpu=plan.cpus.shared,
         foreign=median(run.disturbance.server_cpu for run in runs),
     )
 
