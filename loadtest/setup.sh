@@ -28,6 +28,7 @@ quartet_wrk_packages=(
 quartet_harness_packages=(
   python3-typer  # the harness's command line
   python3-rich   # tables
+  python3-numpy  # exact distributions of ranks
 )
 
 # To build the tests.
