@@ -15,7 +15,6 @@ import typing
 from typing import Any
 
 from loadtest import clients, processes
-from loadtest.plan import Plan
 from loadtest.processes import Address
 from loadtest.results import MeasurementError, from_json
 
@@ -28,7 +27,7 @@ def main() -> None:
         _say(error=str(error))
 
 
-def request(job: clients.Job, address: Address, plan: Plan, step: Any) -> str:
+def request(job: clients.Job, address: Address, plan: Any, step: Any) -> str:
     """The line that asks for it."""
     parts = {"address": address, "plan": plan, "step": step}
     return json.dumps({"job": job.__name__, **{name: dataclasses.asdict(part) for name, part in parts.items()}})
@@ -39,7 +38,7 @@ def do(asked: dict[str, Any]) -> Any:
     hints = typing.get_type_hints(job)
     seen = job(
         from_json(Address, asked["address"]),
-        from_json(Plan, asked["plan"]),
+        from_json(hints["plan"], asked["plan"]),
         from_json(hints["step"], asked["step"]),
         _look,
     )

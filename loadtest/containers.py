@@ -23,8 +23,8 @@ from typing import Any
 from loadtest import agent, cgroup, engine, memory, processes, tree
 from loadtest.clients import Look
 from loadtest.local import one_line, parse_wrk_version
-from loadtest.place import AnyStep, Job, Seen
-from loadtest.plan import Plan
+from loadtest.cpu_sets import CpuSets
+from loadtest.place import AnyPlan, AnyStep, Job, Seen
 from loadtest.processes import Ended, ProcessError, describe_status
 from loadtest.results import MeasurementError, Memory
 
@@ -46,7 +46,6 @@ def is_abandoned(run: str) -> bool:
 
 @dataclass
 class Containers:
-    plan: Plan
     log: Path  # the servers' stderr
     memory_limit: int = MEMORY_LIMIT  # MiB of a server
     name: str = "docker"
@@ -77,8 +76,8 @@ class Containers:
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self._images.items()},
         }
 
-    def start(self, argv: Sequence[str]) -> ContainerServer:
-        return ContainerServer(self, argv, next(self._numbers))
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> ContainerServer:
+        return ContainerServer(self, argv, cpus, next(self._numbers))
 
     def close(self) -> None:
         """Safe at any time, even when the engine has gone."""
@@ -128,11 +127,12 @@ class Containers:
 class ContainerServer:
     """A server in its container; a context manager that removes it, and its load container, whatever happens."""
 
-    def __init__(self, place: Containers, argv: Sequence[str], number: int) -> None:
+    def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
         self._place = place
+        self._cpus = cpus
         self._name = f"quartet-{place.run}-{number}"
         self._out_of_memory = False
-        options = [*place.options(place.plan.server_cpus, place.memory_limit), "--network", "none", "--ipc", "shareable"]
+        options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
         self._argv = engine.create(self._name, options, place.image("server"), argv)
         try:
             with ExitStack() as undo:
@@ -164,22 +164,22 @@ class ContainerServer:
     def command(self) -> str:
         return shlex.join(self._argv)
 
-    def ask(self, job: Job[AnyStep, Seen], step: AnyStep, look: Look) -> Seen:
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
-            clients.say(agent.request(job, self._attached.address, self._place.plan, step))
-            return agent.result(job, self._listen(clients, look))
+            clients.say(agent.request(job, self._attached.address, plan, step))
+            return agent.result(job, self._listen(clients, look, plan.duration + JOB_PATIENCE))
 
     def _create_load(self) -> str:
         """A container beside the server's."""
         place, name = self._place, f"{self._name}-load"
-        options = [*place.options(place.plan.load_cpus, MEMORY_LIMIT), "--interactive"]
+        options = [*place.options(self._cpus.load, MEMORY_LIMIT), "--interactive"]
         beside = ["--network", f"container:{self._name}", "--ipc", f"container:{self._name}"]
         engine.create(name, [*options, *beside], place.image("load"), ["/usr/bin/python3", "-m", "loadtest.agent"])
         return name
 
-    def _listen(self, clients: processes.Dialogue, look: Look) -> Any:
+    def _listen(self, clients: processes.Dialogue, look: Look, patience: float) -> Any:
         while True:
-            message = json.loads(clients.hear(self._place.plan.duration + JOB_PATIENCE))
+            message = json.loads(clients.hear(patience))
             match message:
                 case {"look": moment}:
                     look(moment)
@@ -191,6 +191,9 @@ class ContainerServer:
 
     def cpu_seconds(self) -> float:
         return self._group.cpu_seconds()
+
+    def switches(self) -> None:
+        """A control group counts none."""
 
     def memory(self) -> Memory:
         return replace(memory.read(self.processes()), group=self._group.memory_now())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loadtest.cpu_sets import CpuSets
 from loadtest.results import Disturbance
 from loadtest.tree import TICK
 
@@ -19,6 +20,8 @@ class CpuTimes:
 
     idle: float  # waiting for I/O included
     steal: float
+    user: float = 0.0
+    system: float = 0.0  # interrupts included
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,15 @@ class Reading:
 def parse(stat: str) -> dict[int, CpuTimes]:
     """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ..."""
     times = {int(number): [int(ticks) * TICK for ticks in rest.split()] for number, rest in CPU_LINE.findall(stat)}
-    return {number: CpuTimes(fields[3] + fields[4], fields[7]) for number, fields in times.items()}
+    return {
+        number: CpuTimes(
+            idle=fields[3] + fields[4],
+            steal=fields[7],
+            user=fields[0] + fields[1],
+            system=fields[2] + fields[5] + fields[6],
+        )
+        for number, fields in times.items()
+    }
 
 
 def read() -> Reading:
@@ -47,22 +58,32 @@ def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -
     return max(0.0, (window - idle - steal - ours) / window)
 
 
+def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
+    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work.
+
+    Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but over
+    the CPU and not by process: a child that lives for less than a tick has no split of its own.
+    """
+    user = sum(after.cpus[cpu].user - before.cpus[cpu].user for cpu in cpus)
+    system = sum(after.cpus[cpu].system - before.cpus[cpu].system for cpu in cpus)
+    return system / (user + system) if user + system > 0 else None
+
+
 def disturbance(
     before: Reading,
     after: Reading,
-    server_cpus: Sequence[int],
-    load_cpus: Sequence[int],
+    sets: CpuSets,
     server_seconds: float,
     wrk_seconds: float,
 ) -> Disturbance:
     """On a machine with one CPU, server and load are one budget."""
     load_seconds = wrk_seconds + after.own - before.own
-    if set(server_cpus) & set(load_cpus):
+    if sets.shared:
         server_seconds = load_seconds = server_seconds + load_seconds
-    both = sorted({*server_cpus, *load_cpus})
+    both = sorted({*sets.server, *sets.load})
     stolen = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in both)
     return Disturbance(
-        server_cpu=foreign(before, after, server_cpus, server_seconds),
-        load_cpu=foreign(before, after, load_cpus, load_seconds),
+        server_cpu=foreign(before, after, sets.server, server_seconds),
+        load_cpu=foreign(before, after, sets.load, load_seconds),
         steal=stolen / (after.time - before.time) / len(both),
     )

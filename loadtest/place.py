@@ -6,13 +6,25 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from loadtest.clients import Look
-from loadtest.plan import Plan, Step
+from loadtest.cpu_sets import CpuSets
 from loadtest.processes import Address, Ended
 from loadtest.results import Memory
+from loadtest.tree import Switches
+
+
+
+class Timed(Protocol):
+    """What every plan tells a place."""
+
+    @property
+    def duration(self) -> int:
+        """Seconds of one load."""
+
 
 Seen = TypeVar("Seen")
-AnyStep = TypeVar("AnyStep", bound=Step)
-Job = Callable[[Address, Plan, AnyStep, Look], Seen]  # one of clients.JOBS
+AnyPlan = TypeVar("AnyPlan", bound=Timed)
+AnyStep = TypeVar("AnyStep")
+Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # one of clients.JOBS
 
 
 class Server(Protocol):
@@ -25,11 +37,14 @@ class Server(Protocol):
     @property
     def command(self) -> str: ...
 
-    def ask(self, job: Job[AnyStep, Seen], step: AnyStep, look: Look) -> Seen:
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
 
     def cpu_seconds(self) -> float:
         """Of all its processes until now, dead ones included."""
+
+    def switches(self) -> Switches | None:
+        """Of its live processes until now; None where nobody counts those of the dead."""
 
     def memory(self) -> Memory: ...
 
@@ -62,7 +77,7 @@ class Place(Protocol):
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]: ...
 
-    def start(self, argv: Sequence[str]) -> Server:
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""
 
     def close(self) -> None:

@@ -5,27 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-
-@dataclass(frozen=True)
-class Contestant:
-    """One concurrency model with its command line."""
-
-    name: str
-    executable: str
-    arguments: tuple[str, ...] = ()
-    pool: bool = False  # a blocking worker for each connection, so that --workers bounds the clients served
-    ballast: int = 0  # MiB of touched memory that the server's parent holds
-
-    def with_ballast(self, ballast: int) -> Contestant:
-        return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
-
-    @property
-    def has_parent(self) -> bool:
-        """Of its own: a process that outlives its workers. The others can be given one."""
-        return self.executable == "quartet-fork"
-
-    def supervised(self) -> Contestant:
-        return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
+from loadtest.contestants import MODELS, Contestant, command_line
+from loadtest.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
@@ -81,13 +62,7 @@ class Crash:
     patience: float = 0.5
 
 
-CONTESTANTS = (
-    Contestant("fork-per-request", "quartet-fork", ("--mode", "per-request")),
-    Contestant("prefork", "quartet-fork", ("--mode", "prefork"), pool=True),
-    Contestant("threads", "quartet-threads", pool=True),
-    Contestant("coroutines", "quartet-coroutines"),
-    Contestant("epoll", "quartet-epoll"),
-)
+CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")  # of the main job
 
 CELLS = (
     Cell("plaintext", "/plaintext", ballast=True),
@@ -103,8 +78,7 @@ BALLASTS = (64, 512)
 @dataclass(frozen=True)
 class Plan:
     contestants: tuple[Contestant, ...]
-    server_cpus: tuple[int, ...]
-    load_cpus: tuple[int, ...]
+    cpus: CpuSets
     cells: tuple[Cell, ...] = CELLS
     rounds: int = 6
     duration: int = 1  # seconds of each wrk run; wrk takes no fractions
@@ -119,10 +93,6 @@ class Plan:
         """Of a pool: one for each connection of wrk, one for the newcomers and one for /stats."""
         return self.connections + 2
 
-    @property
-    def shared_cpu(self) -> bool:
-        return bool(set(self.server_cpus) & set(self.load_cpus))
-
 
 def smoke(plan: Plan) -> Plan:
     """The same steps, once and short: for the question whether they all work."""
@@ -134,21 +104,6 @@ def smoke(plan: Plan) -> Plan:
         crowd=replace(plan.crowd, seconds=0.7),
         crash=replace(plan.crash, fault_at=0.4, end=1.0),
     )
-
-
-def select(names: list[str]) -> tuple[Contestant, ...]:
-    """The contestants of that name, in the usual order. Raises ValueError with the names there are."""
-    known = [contestant.name for contestant in CONTESTANTS]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(known)}")
-    return tuple(contestant for contestant in CONTESTANTS if contestant.name in names)
-
-
-def split_cpus(available: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """One CPU for the server, the last; one for the load, the first, where most interrupts arrive anyway."""
-    ordered = sorted(available)
-    return (ordered[-1],), (ordered[0],)
 
 
 @dataclass(frozen=True)
@@ -235,14 +190,9 @@ def describe(step: Step) -> str:
 
 def server_arguments(plan: Plan, step: Step) -> list[str]:
     """The server's command line, from the executable's name on."""
-    contestant = step.contestant
-    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
-    if contestant.pool:
-        arguments += ["--workers", str(plan.workers)]
-    if contestant.ballast:
-        arguments += ["--ballast", str(contestant.ballast)]
+    more: list[str] = []
     if isinstance(step, CrowdStep) and step.rotation:
-        arguments += ["--max-requests-per-connection", str(step.rotation)]
+        more += ["--max-requests-per-connection", str(step.rotation)]
     if isinstance(step, CrashStep):
-        arguments += ["--enable-faults"]
-    return arguments
+        more += ["--enable-faults"]
+    return command_line(step.contestant, plan.workers, len(plan.cpus.server), more)

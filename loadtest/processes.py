@@ -16,12 +16,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, NoReturn
 
 from loadtest.results import MeasurementError
+from loadtest.tree import Switches
 
 READY_PREFIX = "listening on "
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
@@ -33,10 +34,11 @@ class ProcessError(MeasurementError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and the CPU time of it and of all descendants that were waited for (wait4)."""
+    """How a process ended, and what it and all descendants that were waited for have used (wait4)."""
 
     status: int  # exit status, or minus the signal's number
     cpu_seconds: float | None  # None: it was in a container that took the number with it
+    switches: Switches | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ class Process:
             if pipe:
                 pipe.close()
         _live.discard(self)
-        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime)
+        switches = Switches(usage.ru_nvcsw, usage.ru_nivcsw)
+        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime, switches=switches)
 
 
 def end_all() -> None:

@@ -192,7 +192,7 @@ def _latencies(summary: LoadSummary) -> list[str]:
 
 
 def cpu_time(results: Results) -> Section | None:
-    cpus = len(results.plan.server_cpus)
+    cpus = len(results.plan.cpus.server)
     filled = _table_by_cell(
         results,
         results.plan.cells,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadtest import clients, cpus, crash, validity, wrk
+from loadtest import clients, cpus, crash, sockets, validity, wrk
 from loadtest.place import Place, Server
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
 from loadtest.processes import Ended, describe_status
@@ -65,7 +65,7 @@ class Runner:
                 self.results.crashes.append(self._crash(step))
 
     def _start(self, step: Step) -> Server:
-        return self.place.start(server_arguments(self.plan, step))
+        return self.place.start(server_arguments(self.plan, step), self.plan.cpus)
 
     def _undisturbed_load(self, step: LoadStep) -> LoadRun:
         run, repeats = self._load(step), 0
@@ -79,11 +79,13 @@ class Runner:
         plan = self.plan
         with self._start(step) as server:
             used_before = server.cpu_seconds()
-            seen = server.ask(clients.load, step, _nobody_looks)
+            seen = server.ask(clients.load, plan, step, _nobody_looks)
             ended = _stop(server)
             if ended.cpu_seconds is None:
                 raise MeasurementError(f"under load the server {describe_status(ended.status)}{server.last_lines()}")
-        measured, used = wrk.parse(seen.wrk_output, plan.connections), ended.cpu_seconds - used_before
+        measured = wrk.parse(seen.wrk_output, clients.wrk_load(plan, step)).without_histograms()
+        used = ended.cpu_seconds - used_before
+        no_ports = sockets.port_problem(seen.sockets_before, seen.sockets_after, measured.errors.connect)
         problems = validity.load_problems(
             measured, plan.connections, seen.clients_served, ended.status, server.last_lines()
         )
@@ -100,9 +102,9 @@ class Runner:
             clients_served=seen.clients_served,
             newcomers=seen.newcomers,
             disturbance=cpus.disturbance(
-                seen.before, seen.after, plan.server_cpus, plan.load_cpus, used, seen.wrk_cpu_seconds
+                seen.before, seen.after, plan.cpus, used, seen.wrk_cpu_seconds
             ),
-            problems=[*problems, *server.incidents()],
+            problems=[*problems, *filter(None, [no_ports]), *server.incidents()],
         )
 
     def _memory(self, step: MemoryStep) -> MemoryRun:
@@ -113,7 +115,7 @@ class Runner:
 
         with self._start(step) as server:
             at_start = server.memory()
-            server.ask(clients.plateaus, step, look)
+            server.ask(clients.plateaus, self.plan, step, look)
             server.stop()
             _refuse_incidents(server)
         return MemoryRun(
@@ -127,7 +129,7 @@ class Runner:
 
     def _crowd(self, step: CrowdStep) -> CrowdRun:
         with self._start(step) as server:
-            served = server.ask(clients.crowd, step, _nobody_looks)
+            served = server.ask(clients.crowd, self.plan, step, _nobody_looks)
             server.stop()
             _refuse_incidents(server)
         return CrowdRun(
@@ -144,7 +146,7 @@ class Runner:
         settings = self.plan.crash
         looks: list[set[tuple[int, int]]] = []
         with self._start(step) as server:
-            seen = server.ask(clients.crash, step, lambda _: looks.append(server.processes()))
+            seen = server.ask(clients.crash, self.plan, step, lambda _: looks.append(server.processes()))
             status = server.wait(0).status if server.has_ended() else None
             if status is None:
                 server.stop()

@@ -57,6 +57,44 @@ def cpu_seconds(session: int) -> float:
     return sum(stat.dead_children + _clock(stat.pid) for stat in members(session))
 
 
+@dataclass(frozen=True)
+class Switches:
+    """Context switches (getrusage(2)): the process waited, or its time was over."""
+
+    voluntary: int
+    involuntary: int
+
+    def __sub__(self, earlier: Switches) -> Switches:
+        return Switches(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
+
+
+def switches(session: int) -> Switches:
+    """Of all threads of the session's live processes until now; those that have ended are missed."""
+    found = [_task_switches(task) for stat in members(session) for task in _tasks(stat.pid)]
+    return Switches(sum(one.voluntary for one in found), sum(one.involuntary for one in found))
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _task_switches(task: str) -> Switches:
+    try:
+        with open(f"{task}/status", encoding="utf-8", errors="replace") as file:
+            return parse_switches(file.read())
+    except (FileNotFoundError, ProcessLookupError):
+        return Switches(0, 0)
+
+
+def parse_switches(status: str) -> Switches:
+    """The last lines of proc(5)'s status."""
+    counts = dict(line.split(":\t") for line in status.splitlines() if "ctxt_switches" in line)
+    return Switches(int(counts["voluntary_ctxt_switches"]), int(counts["nonvoluntary_ctxt_switches"]))
+
+
 def _clock(pid: int) -> float:
     """All threads of a process, to the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms each."""
     try:

@@ -15,9 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest import containers, engine, plan  # noqa: E402
+from loadtest import containers, cpu_sets, engine, plan  # noqa: E402
 
-PLAN = plan.Plan(plan.CONTESTANTS, *plan.split_cpus(os.sched_getaffinity(0)))
+PLAN = plan.Plan(plan.CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,7 +29,7 @@ def images() -> dict[str, str]:
 @pytest.fixture
 def place(images: dict[str, str], tmp_path: Path) -> Iterator[containers.Containers]:
     """Containers of this test run; what a test leaves is removed."""
-    running = containers.Containers(PLAN, tmp_path / "servers.log")
+    running = containers.Containers(tmp_path / "servers.log")
     running._images = images
     yield running
     running.close()

@@ -21,7 +21,7 @@ def nobody(moment: str) -> None:
 
 
 def test_a_server_drains_with_sigterm_and_exits_with_0(place):
-    with place.start(EPOLL) as server:
+    with place.start(EPOLL, PLAN.cpus) as server:
         ended = server.stop()
         assert not engine.inspect(server._name).running
     assert ended.status == 0
@@ -30,14 +30,14 @@ def test_a_server_drains_with_sigterm_and_exits_with_0(place):
 
 
 def test_a_container_is_removed_with_its_server(place):
-    with place.start(EPOLL):
+    with place.start(EPOLL, PLAN.cpus):
         assert len(ours(place.run)) == 1
     assert ours(place.run) == []
 
 
 def test_a_server_that_crashes_reads_as_its_signal(place):
-    with place.start([*EPOLL, "--enable-faults"]) as server:
-        seen = server.ask(clients.crash, plan.CrashStep(CONTESTANT), nobody)
+    with place.start([*EPOLL, "--enable-faults"], PLAN.cpus) as server:
+        seen = server.ask(clients.crash, PLAN, plan.CrashStep(CONTESTANT), nobody)
         assert server.has_ended()
         assert server.wait(0).status == -signal.SIGSEGV
     assert seen.faulty == Outcome.eof
@@ -45,14 +45,14 @@ def test_a_server_that_crashes_reads_as_its_signal(place):
 
 def test_the_clients_outlive_the_server_and_count_who_is_turned_away(place):
     """Their container shares the server's network, not its processes."""
-    with place.start([*EPOLL, "--enable-faults"]) as server:
-        seen = server.ask(clients.crash, plan.CrashStep(CONTESTANT), nobody)
+    with place.start([*EPOLL, "--enable-faults"], PLAN.cpus) as server:
+        seen = server.ask(clients.crash, PLAN, plan.CrashStep(CONTESTANT), nobody)
     assert sum(attempt.outcome == Outcome.refused for attempt in seen.attempts) > 50
 
 
 def test_a_server_that_does_not_start_is_an_error_with_its_reason(place):
     with pytest.raises(MeasurementError, match="exited with status 2 before it listened: .*--workers"):
-        place.start([*EPOLL, "--workers", "7"])
+        place.start([*EPOLL, "--workers", "7"], PLAN.cpus)
     assert ours(place.run) == []
 
 
@@ -86,7 +86,7 @@ def post_zeros(place, server, count: int) -> None:
 
 
 def test_memory_of_a_container_is_read_from_outside(place):
-    with place.start([*EPOLL, "--ballast", "20"]) as server:
+    with place.start([*EPOLL, "--ballast", "20"], PLAN.cpus) as server:
         found = server.memory()
     assert found.processes == 1  # without tini
     assert found.group.anonymous > 19 << 20
@@ -95,15 +95,15 @@ def test_memory_of_a_container_is_read_from_outside(place):
 
 
 def test_processes_are_the_servers_own(place):
-    with place.start(PREFORK) as server:
+    with place.start(PREFORK, PLAN.cpus) as server:
         assert eventually(lambda: len(server.processes()) == 5)
 
 
 def test_cpu_time_grows_with_the_work_and_includes_all_processes(place):
     step = plan.LoadStep(plan.CONTESTANTS[0], 1, plan.Cell("plaintext", "/plaintext"))
-    with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"]) as server:
+    with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"], PLAN.cpus) as server:
         before = server.cpu_seconds()
-        seen = server.ask(clients.load, step, nobody)
+        seen = server.ask(clients.load, PLAN, step, nobody)
         used = server.stop().cpu_seconds - before
     requests = json.loads(seen.wrk_output.splitlines()[-1])["requests"]
     # its parent does next to nothing itself
@@ -112,12 +112,12 @@ def test_cpu_time_grows_with_the_work_and_includes_all_processes(place):
 
 
 def test_a_server_may_do_nothing_but_serve(place):
-    with place.start(EPOLL) as server:
+    with place.start(EPOLL, PLAN.cpus) as server:
         settings = json.loads(engine.docker("inspect", server._name).stdout)[0]
     host, config = settings["HostConfig"], settings["Config"]
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["NetworkMode"] == "none"
     assert host["SecurityOpt"] == ["no-new-privileges"]
-    assert host["CpusetCpus"] == ",".join(map(str, place.plan.server_cpus))
+    assert host["CpusetCpus"] == ",".join(map(str, PLAN.cpus.server))
     assert host["Memory"] == place.memory_limit << 20
     assert config["User"] not in ("", "0", "root")
     assert config["Healthcheck"]["Test"] == ["NONE"]  # nothing else may use the server's CPU
@@ -125,7 +125,7 @@ def test_a_server_may_do_nothing_but_serve(place):
 
 def test_the_load_container_can_read_the_scoreboard_of_a_server_that_was_killed(place):
     """Both have the same tmpfs at /dev/shm, which lives as long as one of them."""
-    with place.start(EPOLL) as server:
+    with place.start(EPOLL, PLAN.cpus) as server:
         load = server._create_load()
         engine.docker("start", load)
         engine.signal(server._name, "KILL")

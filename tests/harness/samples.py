@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loadtest import plan
+from loadtest.cpu_sets import CpuSets
 from loadtest.results import (
     Attempt,
     CrashRun,
     CrowdRun,
     Disturbance,
     Environment,
-    Latency,
     LoadRun,
     Memory,
     MemoryRun,
@@ -19,11 +19,10 @@ from loadtest.results import (
     Outcome,
     Results,
     Survivors,
-    WrkErrors,
-    WrkResult,
 )
+from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
-PLAN = plan.Plan(plan.CONTESTANTS, (1,), (0,))
+PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
 # requests a second, on /plaintext
 RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 
@@ -52,7 +51,7 @@ def load_run(
         cell=cell,
         server_command="quartet-sample",
         wrk_command="wrk",
-        wrk=WrkResult(rate, 1.0, WrkErrors(), Latency(200, 900, 1500)),
+        wrk=WrkResult(rate, 1_000_000, WrkErrors(), Latency(200, 400, 900, 1000, 1500)),
         server_cpu_seconds=0.99,
         wrk_cpu_seconds=0.6,
         clients_asked=16,

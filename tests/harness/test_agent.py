@@ -13,6 +13,7 @@ import pytest
 import samples
 from conftest import ROOT, SERVER
 from loadtest import agent, clients, plan
+from loadtest.cpu_sets import CpuSets
 from loadtest.processes import Address, Dialogue, ProcessError, Server
 from loadtest.results import MeasurementError, Outcome
 
@@ -22,7 +23,7 @@ SHORT = replace(
     memory=plan.MemoryPlateau(sleep=200),
     crowd=plan.Crowd(clients=8, seconds=0.3),
     crash=plan.Crash(clients=2, rate=20, fault_at=0.3, end=0.6),
-    server_cpus=(0,),
+    cpus=CpuSets((0,), (0,)),
 )
 EPOLL = plan.CONTESTANTS[-1]
 AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.agent"]

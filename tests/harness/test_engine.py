@@ -107,12 +107,12 @@ def test_an_image_that_does_not_build_is_an_error_with_the_last_of_the_output(do
 def test_containers_of_a_dead_run_are_removed_and_those_of_a_living_one_are_not(docker, tmp_path):
     alive = containers.run_id()
     (tmp_path / "containers").write_text(f"aaa {alive}\nbbb {os.getpid()}-1\nccc 0-0\nddd nonsense\n")
-    containers.Containers(plan=None, log=tmp_path / "log").remove_abandoned()
+    containers.Containers(log=tmp_path / "log").remove_abandoned()
     assert docker()[-1] == "rm --force --volumes bbb ccc ddd"
 
 
 def test_a_run_removes_its_own_containers_and_no_others(docker, tmp_path):
-    place = containers.Containers(plan=None, log=tmp_path / "log", run="1-1")
+    place = containers.Containers(log=tmp_path / "log", run="1-1")
     place._images = {"server": "sha256:1"}
     (tmp_path / "containers").write_text("aaa 1-1\nbbb 1-12\nccc 2-1\n")
     place.close()
@@ -120,12 +120,12 @@ def test_a_run_removes_its_own_containers_and_no_others(docker, tmp_path):
 
 
 def test_a_run_that_never_had_a_container_asks_no_engine(docker, tmp_path):
-    containers.Containers(plan=None, log=tmp_path / "log").close()
+    containers.Containers(log=tmp_path / "log").close()
     assert docker() == []
 
 
 def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_path, monkeypatch, capsys):
-    place = containers.Containers(plan=None, log=tmp_path / "log")
+    place = containers.Containers(log=tmp_path / "log")
     place._images = {"server": "sha256:1"}
     (tmp_path / "containers").unlink()  # the stand-in fails
     place.close()
@@ -139,7 +139,7 @@ def test_a_run_is_its_harness_not_its_pid_alone():
 
 
 def test_a_server_is_never_root_and_otherwise_has_our_id(monkeypatch, tmp_path):
-    place = containers.Containers(plan=None, log=tmp_path / "log")
+    place = containers.Containers(log=tmp_path / "log")
     monkeypatch.setattr(os, "getuid", lambda: 1234)
     monkeypatch.setattr(os, "getgid", lambda: 55)
     assert " --user 1234:55" in " ".join(place.options([1], 64))

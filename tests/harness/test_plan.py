@@ -1,13 +1,12 @@
 from dataclasses import replace
 
-import pytest
-
 from loadtest import plan
+from loadtest.cpu_sets import CpuSets
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 
 
 def full(**changes) -> Plan:
-    return replace(Plan(plan.CONTESTANTS, (1,), (0,)), **changes)
+    return replace(Plan(plan.CONTESTANTS, CpuSets((1,), (0,))), **changes)
 
 
 def loads(chosen: Plan, cell: str) -> list[LoadStep]:
@@ -78,18 +77,3 @@ def test_the_main_job_takes_about_two_minutes_and_the_smoke_run_well_under_one()
 
 def test_the_smoke_run_has_every_kind_of_step():
     assert {type(step) for step in steps(plan.smoke(full()))} == {type(step) for step in steps(full())}
-
-
-def test_an_unknown_contestant_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="'apache'; there are fork-per-request, prefork, threads, coroutines, epoll"):
-        plan.select(["epoll", "apache"])
-
-
-def test_server_and_load_get_separate_cpus():
-    assert plan.split_cpus({2, 5, 7}) == ((7,), (2,))
-
-
-def test_on_one_cpu_they_share_it_and_the_plan_knows():
-    server, load = plan.split_cpus({3})
-    assert replace(full(), server_cpus=server, load_cpus=load).shared_cpu
-    assert not full().shared_cpu

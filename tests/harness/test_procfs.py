@@ -7,6 +7,7 @@ import pytest
 
 from conftest import ROOT, eventually
 from loadtest import cpus, memory, processes, tree
+from loadtest.cpu_sets import CpuSets
 from loadtest.cpus import CpuTimes, Reading
 from loadtest.results import Memory
 
@@ -108,7 +109,7 @@ intr 1 2 3
 def test_cpu_lines_are_read_by_number_and_waiting_for_io_is_idle():
     times = cpus.parse(PROC_STAT)
     assert times.keys() == {0, 12}
-    assert times[0] == CpuTimes(pytest.approx(850 * tree.TICK), pytest.approx(20 * tree.TICK))
+    assert (times[0].idle, times[0].steal) == pytest.approx((850 * tree.TICK, 20 * tree.TICK))
 
 
 def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -> Reading:
@@ -117,7 +118,7 @@ def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -
 
 def test_what_is_neither_idle_nor_ours_was_taken_by_others():
     before, after = reading(10, 0, {0: 5, 1: 5}), reading(12, 0.25, {0: 5.5, 1: 5.25})
-    found = cpus.disturbance(before, after, server_cpus=[1], load_cpus=[0], server_seconds=1.5, wrk_seconds=0.75)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=1.5, wrk_seconds=0.75)
     assert found.server_cpu == pytest.approx(0.25 / 2)  # 2 s - 0.25 idle - 1.5 server
     assert found.load_cpu == pytest.approx(0.5 / 2)  # 2 s - 0.5 idle - 0.75 wrk - 0.25 harness
     assert found.steal == 0
@@ -125,16 +126,37 @@ def test_what_is_neither_idle_nor_ours_was_taken_by_others():
 
 def test_stolen_time_is_reported_apart():
     before, after = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.9, 1: 0}, steal=0.1)
-    found = cpus.disturbance(before, after, [1], [0], server_seconds=0.9, wrk_seconds=0)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
     assert (found.server_cpu, found.load_cpu) == (pytest.approx(0), pytest.approx(0))
     assert found.steal == pytest.approx(0.1)
 
 
 def test_a_single_cpu_is_one_budget():
     before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
-    found = cpus.disturbance(before, after, [0], [0], server_seconds=0.5, wrk_seconds=0.3)
+    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server_seconds=0.5, wrk_seconds=0.3)
     assert found.worst == pytest.approx(0)
 
 
 def test_the_real_file_has_our_cpus():
     assert set(os.sched_getaffinity(0)) <= cpus.read().cpus.keys()
+
+
+def test_the_kernels_share_is_that_of_the_time_the_cpus_worked():
+    def reading(user: float, system: float) -> Reading:
+        return Reading(0, 0, {1: CpuTimes(0, 0, user, system)})
+
+    assert cpus.system_share(reading(1, 1), reading(2, 4), [1]) == 0.75
+    assert cpus.system_share(reading(1, 1), reading(1, 1), [1]) is None
+
+
+def test_context_switches_are_those_of_all_threads():
+    status = "Threads:\t1\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n"
+    assert tree.parse_switches(status) == tree.Switches(7, 3)
+
+
+def test_the_end_of_a_process_tells_how_often_it_waited():
+    script = "import time\nfor _ in range(50): time.sleep(0.001)"
+    child = processes.Process([sys.executable, "-c", script], subprocess.DEVNULL, subprocess.DEVNULL)
+    assert child.wait(20)
+    switches = child.reap().switches
+    assert switches and switches.voluntary >= 50

@@ -8,27 +8,26 @@ import pytest
 
 import samples
 from loadtest import summary, text, validity
+from loadtest.cpu_sets import CpuSets
 from loadtest.plan import CELLS, CONTESTANTS
 from loadtest.report import render
 from loadtest.results import (
     Disturbance,
     Failure,
     GroupMemory,
-    Latency,
     Memory,
     MemoryRun,
     Outcome,
-    WrkErrors,
-    WrkResult,
 )
 from loadtest.stats import Estimate, Interval
 from loadtest.summary import has_invalid_cell, summarize
+from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAINTEXT = CELLS[0]
 
 
 def wrk_result(requests: int = 100, **errors: int) -> WrkResult:
-    return WrkResult(requests, 1.0, WrkErrors(**errors), Latency(1, 2, 3))
+    return WrkResult(requests, 1_000_000, WrkErrors(**errors), Latency(1, 2, 2, 2, 3))
 
 
 def ranks(loads) -> dict[str, str]:
@@ -100,7 +99,7 @@ def test_a_server_that_others_disturbed_is_not_ranked():
 
 
 def test_on_one_cpu_nobody_is_ranked():
-    plan = replace(samples.PLAN, server_cpus=(0,), load_cpus=(0,))
+    plan = replace(samples.PLAN, cpus=CpuSets((0,), (0,)))
     assert validity.unranked_reason([samples.load_run()], plan) == "shares its CPU with the load"
 
 

@@ -1,0 +1,124 @@
+"""Who can be measured, as data: our models, any variant of their options, the bare limit of each, and peers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class Kind(str, Enum):
+    model = "model"
+    variant = "variant"  # one of our servers with options of the user's choice
+    limit = "limit"  # the bare program with the same I/O pattern: loadtest/limits
+    peer = "peer"  # a production server of the same kind: loadtest/peers
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One server with its command line."""
+
+    name: str
+    executable: str
+    arguments: tuple[str, ...] = ()
+    pool: bool = False  # a blocking worker for each connection, so that --workers bounds the clients served
+    ballast: int = 0  # MiB of touched memory that the server's parent holds
+    kind: Kind = Kind.model
+    model: str = ""  # of a limit or a peer: the model that it is compared with
+
+    def with_ballast(self, ballast: int) -> Contestant:
+        return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
+
+    @property
+    def has_parent(self) -> bool:
+        """Of its own: a process that outlives its workers. The others can be given one."""
+        return self.executable == "quartet-fork"
+
+    @property
+    def ours(self) -> bool:
+        """It has our routes and options, /stats among them."""
+        return self.kind in (Kind.model, Kind.variant)
+
+    def supervised(self) -> Contestant:
+        return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
+
+
+def _fork(mode: str, pool: bool = False) -> Contestant:
+    name = mode if mode == "prefork" else f"fork-{mode}"
+    return Contestant(name, "quartet-fork", ("--mode", mode), pool)
+
+
+MODELS = (
+    _fork("per-request"),
+    _fork("per-connection"),
+    _fork("prefork", pool=True),
+    Contestant("threads", "quartet-threads", pool=True),
+    Contestant("coroutines", "quartet-coroutines"),
+    Contestant("epoll", "quartet-epoll"),
+)
+
+LIMITS = tuple(
+    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name) for one in MODELS
+)
+
+
+def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
+    wanted, known = list(names), [contestant.name for contestant in among]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(known)}")
+    return tuple(contestant for contestant in among if contestant.name in wanted)
+
+
+def variant(command: str) -> Contestant:
+    """One of our servers with more options, as in 'quartet-epoll --workers 1'. Raises ValueError."""
+    try:
+        executable, *arguments = shlex.split(command) or [""]
+    except ValueError as error:
+        raise ValueError(f"--variant {command!r} is not a command line: {error}") from error
+    servers = sorted({model.executable for model in MODELS})
+    if executable not in servers:
+        raise ValueError(f"--variant {command!r} starts with none of {', '.join(servers)}")
+    if "--listen" in arguments:
+        raise ValueError(f"--variant {command!r}: --listen is ours to choose")
+    model = _model_of(executable, arguments)
+    return Contestant(command, executable, tuple(arguments), model.pool, kind=Kind.variant, model=model.name)
+
+
+def _model_of(executable: str, arguments: Sequence[str]) -> Contestant:
+    """quartet-fork is three; its default is prefork."""
+    mode = next((value for name, value in _options(arguments) if name == "--mode"), "prefork")
+    modes = [model for model in MODELS if model.executable == executable]
+    return next((model for model in modes if mode in model.arguments), modes[-1])
+
+
+def _options(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Names and values, however they are joined."""
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        name, equals, value = argument.partition("=")
+        yield name, value if equals else following
+
+
+def gives(contestant: Contestant, option: str) -> bool:
+    """Its own command line has that option."""
+    return any(name == option for name, _ in _options(contestant.arguments))
+
+
+def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
+    """Of one of ours or of a limit, from the executable's name on: so many workers for a pool, and for the loops that
+    can have several one on each CPU."""
+    arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
+    if not gives(contestant, "--workers"):
+        arguments += _workers(contestant, workers, cpus)
+    if contestant.ballast:
+        arguments += ["--ballast", str(contestant.ballast)]
+    return [*arguments, *more]
+
+
+def _workers(contestant: Contestant, workers: int, cpus: int) -> list[str]:
+    if contestant.pool:
+        return ["--workers", str(workers)]
+    one_for_each_cpu = contestant.executable in ("quartet-coroutines", "limit-coroutines") and cpus > 1
+    return ["--workers", str(cpus)] if one_for_each_cpu else []

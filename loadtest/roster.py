@@ -1,0 +1,10 @@
+"""Everybody who can be measured, by name."""
+
+from __future__ import annotations
+
+from loadtest.contestants import LIMITS, MODELS, Contestant, Kind
+from loadtest.peers import PEERS
+
+PEER_CONTESTANTS = tuple(Contestant(peer.name, peer.executable, kind=Kind.peer, model=peer.model, pool=peer.pool) for peer in PEERS)
+
+EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)

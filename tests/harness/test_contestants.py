@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtest import contestants, plan
+from loadtest.contestants import Kind
+from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
+
+
+def named(name: str) -> contestants.Contestant:
+    return contestants.select([name], EVERYBODY)[0]
+
+
+def test_an_unknown_contestant_is_an_error_that_names_the_known():
+    with pytest.raises(ValueError, match="'apache'; there are fork-per-request, prefork, threads, coroutines, epoll"):
+        contestants.select(["epoll", "apache"], plan.CONTESTANTS)
+
+
+def test_every_model_has_a_limit_and_every_peer_a_model():
+    names = {model.name for model in contestants.MODELS}
+    assert {limit.model for limit in contestants.LIMITS} == names
+    assert {peer.model for peer in PEER_CONTESTANTS} <= names
+
+
+def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():
+    one = contestants.variant("quartet-epoll --keep-alive-timeout 1s")
+    assert (one.kind, one.model, one.pool) == (Kind.variant, "epoll", False)
+    assert contestants.command_line(one, workers=18, cpus=1) == [
+        *("quartet-epoll", "--keep-alive-timeout", "1s"),
+        *("--listen", "127.0.0.1:0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [
+        ("quartet-fork", "prefork"),
+        ("quartet-fork --mode per-request", "fork-per-request"),
+        ("quartet-fork --mode=per-connection", "fork-per-connection"),
+    ],
+)
+def test_a_variant_of_the_fork_server_is_of_the_model_that_its_mode_says(command, model):
+    assert contestants.variant(command).model == model
+
+
+@pytest.mark.parametrize("command", ["", "nginx", "quartet-epoll 'open", "quartet-epoll --listen 127.0.0.1:80"])
+def test_what_is_no_variant_is_refused_with_a_sentence(command):
+    with pytest.raises(ValueError, match="^--variant "):
+        contestants.variant(command)
+
+
+def test_a_pool_gets_its_workers_unless_the_variant_says_how_many():
+    assert contestants.command_line(named("threads"), workers=18, cpus=1)[-2:] == ["--workers", "18"]
+    chosen = contestants.variant("quartet-threads --workers 4")
+    assert contestants.command_line(chosen, workers=18, cpus=1).count("--workers") == 1
+
+
+def test_coroutines_get_a_loop_for_each_cpu_of_the_budget():
+    assert "--workers" not in contestants.command_line(named("coroutines"), workers=18, cpus=1)
+    assert contestants.command_line(named("coroutines"), workers=18, cpus=2)[-2:] == ["--workers", "2"]
