@@ -6,12 +6,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/version.hpp>
@@ -36,14 +37,17 @@ using asio::ip::tcp;
 
 // Concrete executors: any_io_executor, the default, costs an indirect call for each operation.
 using Executor = asio::io_context::executor_type;
-using Stream = beast::basic_stream<tcp, Executor>;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using Timer = asio::steady_timer::rebind_executor<Executor>::other;
 using Task = asio::awaitable<void, Executor>;
 using Request = http::request<http::empty_body>;
 using Response = http::response<http::span_body<const char>>;  // documents are sent from where they are
 
-constexpr auto kResult = asio::as_tuple(asio::use_awaitable_t<Executor>());
+using TimePoint = std::chrono::steady_clock::time_point;
+
+constexpr asio::use_awaitable_t<Executor> kAwait;
+constexpr auto kResult = asio::as_tuple(kAwait);
 constexpr std::chrono::minutes kIdleTimeout{10};
 constexpr std::chrono::milliseconds kPause{10};
 
@@ -81,20 +85,37 @@ Response answer(const Request& request, const Options& options) {
   return response;
 }
 
-/// Until the client has left, fallen silent, or sent what is no HTTP.
-Task serve_client(Stream stream, const Options& options) {
+/// Until the client has left, or sent what is no HTTP.
+Task converse(Socket& socket, TimePoint& deadline, const Options& options) {
   beast::flat_buffer buffer;
   for (;;) {
     Request request;
-    stream.expires_after(kIdleTimeout);
-    const auto [read_error, received] = co_await http::async_read(stream, buffer, request, kResult);
+    deadline = std::chrono::steady_clock::now() + kIdleTimeout;
+    const auto [read_error, received] = co_await http::async_read(socket, buffer, request, kResult);
     if (read_error) co_return;
     Response response = answer(request, options);
-    const auto [write_error, sent] = co_await http::async_write(stream, response, kResult);
-    if (write_error || !response.keep_alive()) break;
+    const auto [write_error, sent] = co_await http::async_write(socket, response, kResult);
+    if (write_error || !response.keep_alive()) co_return;
   }
+}
+
+/// Until the deadline is over, which moves.
+Task wait_for(const TimePoint& deadline) {
+  Timer timer(co_await asio::this_coro::executor);
+  while (std::chrono::steady_clock::now() < deadline) {
+    timer.expires_at(deadline);
+    co_await timer.async_wait(kAwait);
+  }
+}
+
+/// As in Asio's echo_server_with_deadline.cpp: beast::tcp_stream's timeouts would cost two timerfd_settime(2)
+/// in each request.
+Task serve_client(Socket socket, const Options& options) {
+  using namespace asio::experimental::awaitable_operators;
+  TimePoint deadline = TimePoint::max();
+  co_await (converse(socket, deadline, options) || wait_for(deadline));
   beast::error_code error;  // it may have left already
-  stream.socket().shutdown(tcp::socket::shutdown_send, error);
+  socket.shutdown(tcp::socket::shutdown_send, error);
 }
 
 struct Worker {
@@ -113,7 +134,7 @@ Task accept_clients(Acceptor& acceptor, Workers& workers, const Options& options
       continue;
     }
     socket.set_option(tcp::no_delay(true), error);  // fails when the client has left
-    asio::co_spawn(context, serve_client(Stream(std::move(socket)), options), rethrow);
+    asio::co_spawn(context, serve_client(std::move(socket), options), rethrow);
   }
 }
 
