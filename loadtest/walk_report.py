@@ -15,6 +15,10 @@ TITLES = {
     Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
 }
 
+GAP = 2  # between columns, at most
+
+COUNTS = "How many of each?"
+
 NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
     "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
@@ -40,7 +44,9 @@ def _of_kind(walks: Sequence[Walk], width: int) -> Iterator[Section]:
     for columns in _fitting([_column(walk) for walk in walks], width):
         yield Section(title, _side_by_side(columns), [])
         title = "(continued)"
-    yield Section("How many of each?", _by_name(walks), [*_doubts(walks), *NOTES])
+    *tables, last = _by_name(walks, width)
+    yield from (Section(COUNTS, one, []) for one in tables)
+    yield Section(COUNTS, last, [*_doubts(walks), *NOTES])
 
 
 def _doubts(walks: Sequence[Walk]) -> list[str]:
@@ -74,7 +80,7 @@ def _fitting(columns: Sequence[list[str]], width: int) -> list[list[list[str]]]:
     groups: list[list[list[str]]] = [[]]
     left = width
     for column in columns:
-        needed = max(map(len, column)) + 2
+        needed = max(map(len, column)) + GAP
         if needed > left and groups[-1]:
             groups.append([])
             left = width
@@ -96,12 +102,25 @@ def _side_by_side(columns: Sequence[list[str]]) -> Table:
     return filled
 
 
-def _by_name(walks: Sequence[Walk]) -> Table:
-    counts = [Counter(call.name for call in walk.calls) for walk in walks]
-    total = sum(counts, Counter[str]())
-    filled = table("", *(walk.contestant.replace("-", "\n", 1) for walk in walks))
-    for name, _ in total.most_common():
-        filled.add_row(name, *(str(count[name] or "") for count in counts))
+def _by_name(walks: Sequence[Walk], width: int) -> list[Table]:
+    total = Counter(call.name for walk in walks for call in walk.calls)
+    names = [name for name, _ in total.most_common()]
+    columns = [_counts(walk, names) for walk in walks]
+    groups = _fitting(columns, width - max(map(len, names)) - GAP)
+    return [_count_table(names, group) for group in groups]
+
+
+def _counts(walk: Walk, names: Sequence[str]) -> list[str]:
+    """The lines of the heading, the counts, the sum."""
+    count = Counter(call.name for call in walk.calls)
+    return [*walk.contestant.split("-"), *(str(count[name] or "") for name in names), str(count.total())]
+
+
+def _count_table(names: Sequence[str], columns: Sequence[list[str]]) -> Table:
+    length = len(names) + 1
+    filled = table("", *("\n".join(column[:-length]) for column in columns))
+    for index, name in enumerate(names):
+        filled.add_row(name, *(column[-length:][index] for column in columns))
     filled.add_section()
-    filled.add_row("all", *(str(count.total()) for count in counts))
+    filled.add_row("all", *(column[-1] for column in columns))
     return filled

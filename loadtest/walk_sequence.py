@@ -9,17 +9,18 @@ from enum import Enum
 from itertools import pairwise
 
 from loadtest import walk_parse
+from loadtest.results import MeasurementError
 from loadtest.walk_parse import Event
 
 QUIET = 0.01  # seconds without a call, after the answer: the request is over
 
-# A wait with a time limit returns one of these when nothing has come; recv and accept have SO_RCVTIMEO.
+# A wait with a time limit returns one of these when nothing has come, and has taken a while by then: recv and accept
+# with SO_RCVTIMEO have the error of a try that does not wait, and that can take milliseconds on a busy machine.
 EXPIRED = {
-    **dict.fromkeys(("accept", "accept4", "recvfrom", "recvmsg", "read"), "EAGAIN"),
-    **dict.fromkeys(("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6"), "0"),
-    **dict.fromkeys(("futex", "semtimedop", "rt_sigtimedwait"), "ETIMEDOUT"),
-}
-WAITED = 0.001  # seconds, by which such a wait is told from a try that does not block
+    **dict.fromkeys(("accept", "accept4", "recvfrom", "recvmsg", "read"), ("EAGAIN", 0.05)),
+    **dict.fromkeys(("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select"), ("0", 0.0005)),
+    **dict.fromkeys(("futex", "semtimedop", "rt_sigtimedwait"), ("ETIMEDOUT", 0)),
+}  # seconds
 
 BIRTHS = ("clone", "clone3", "fork", "vfork")
 
@@ -79,7 +80,7 @@ class Actors:
         return names
 
     def _role(self, thread: int, since: float) -> str:
-        if self._births.get(thread, 0) >= since:
+        if thread in self._births and self._births[thread] >= since:
             return "child"
         if thread in self._threads:
             return "thread"
@@ -95,10 +96,12 @@ def _is_birth(event: Event) -> bool:
 def walk(
     contestant: str, kind: Connection, events: Sequence[Event], samples: Sequence[Sample], actors: Actors
 ) -> Walk:
-    """Of what strace saw, the sequence that most of the samples have."""
+    """Of what strace saw, the sequence that most of the samples have. Raises MeasurementError when that is nothing."""
     seen = [_calls(request_events(events, sample), sample, actors) for sample in samples]
     keys = [_key(calls) for calls in seen]
     most, agreeing = Counter(keys).most_common(1)[0]
+    if not most:
+        raise MeasurementError(f"strace saw no call in {agreeing} of {len(samples)} requests to {contestant}")
     alike = (calls for calls, key in zip(seen, keys, strict=True) if key == most)
     return Walk(contestant, kind, min(alike, key=_turns), len(samples), agreeing)
 
@@ -123,16 +126,22 @@ def request_events(events: Sequence[Event], sample: Sample) -> list[Event]:
 
 
 def _without_ticks(events: Sequence[Event]) -> list[Event]:
-    """Without waits that expired, and what a thread did from there until it waited again (a look for dead children)."""
-    ticking: dict[int, str] = {}  # the wait that expired, by thread
+    """Without waits that expired, and what a thread then did until it waited again (dead children are looked for)."""
+    ticks: dict[int, Event] = {}  # by thread
     kept = []
     for event in (event for event in events if event.kind == walk_parse.Kind.call):
-        if EXPIRED.get(event.name) == event.value and event.duration > WAITED:
-            ticking[event.thread] = event.name
-        elif ticking.get(event.thread) in (None, event.name):
-            ticking.pop(event.thread, None)
+        tick = ticks.get(event.thread)
+        if _has_expired(event):
+            ticks[event.thread] = event
+        elif tick is None or event.name == tick.name or event.start > tick.end + QUIET:
+            ticks.pop(event.thread, None)
             kept.append(event)
     return kept
+
+
+def _has_expired(event: Event) -> bool:
+    value, waited = EXPIRED.get(event.name, ("", 0))
+    return event.value == value and event.duration >= waited
 
 
 def _calls(events: Sequence[Event], sample: Sample, actors: Actors) -> list[Call]:
