@@ -9,7 +9,8 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from loadtest import tree
@@ -97,15 +98,21 @@ def missing() -> str:
     that is no child of strace's: where ptrace is restricted to children, `strace true` would work."""
     if not shutil.which("strace"):
         return "strace is not installed; apt-get install strace"
+    try:
+        with _patient() as process, Tracer(process.pid):
+            return ""
+    except MeasurementError as error:
+        return explain(str(error), ptrace_scope())
+
+
+@contextmanager
+def _patient() -> Iterator[Process]:
     with tempfile.TemporaryFile() as nothing:
-        patient = Process(["sleep", "60"], nothing, nothing)
-        try:
-            with Tracer(patient.pid):
-                return ""
-        except MeasurementError as error:
-            return explain(str(error), ptrace_scope())
-        finally:
-            patient.reap()
+        process = Process(["sleep", "60"], nothing, nothing)
+    try:
+        yield process
+    finally:
+        process.reap()
 
 
 def ptrace_scope() -> int:
