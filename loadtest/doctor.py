@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +48,10 @@ def render(card: Card, width: int = 80) -> str:
     sentences = [wrap([sentence(one)], width, "    ", f"  {MARKS[one.status]} ") for one in card.hindrances]
     title = "What cannot be measured here" if sentences else "Everything can be measured here."
     return "\n".join([*parts, "", title, *sentences]).lstrip("\n") + "\n"
+
+
+def to_json(card: Card) -> str:
+    return json.dumps(dataclasses.asdict(card), indent=1) + "\n"
 
 
 def sentence(finding: Finding) -> str:

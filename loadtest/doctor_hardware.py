@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loadtest import plan, validity
+from loadtest import cpu_sets, validity
 from loadtest.doctor_card import Finding, count, join, note_if
 from loadtest.doctor_facts import Facts
 from loadtest.text import mebibytes, number
@@ -46,7 +46,8 @@ def cpus(facts: Facts) -> Iterator[Finding]:
 
 
 def _split(facts: Facts) -> Finding:
-    server, load = plan.split_cpus(set(facts.cpus.available))
+    sets = cpu_sets.split(set(facts.cpus.available))
+    server, load = sets.server, sets.load
     if set(server) & set(load):
         lost = "Servers cannot be ranked, because server and load share the only CPU that we may use"
         return note_if(True, "server and load", f"share CPU {join(server)}", lost)

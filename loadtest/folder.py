@@ -19,6 +19,7 @@ from typing import Any
 from loadtest import schema, table
 from loadtest.measured import TrialResults
 from loadtest.results import Results, from_json
+from loadtest.walk_runner import WalkResults
 
 MAJOR, MINOR = 2, 0  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
@@ -28,8 +29,9 @@ KINDS: dict[str, type] = {
     "throughput": TrialResults,
     "latency": TrialResults,
     "aa": TrialResults,
+    "walk": WalkResults,
 }
-AnyResults = Results | TrialResults
+AnyResults = Results | TrialResults | WalkResults
 
 SCHEMA = schema.of(KINDS, str(MAJOR))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import tempfile
@@ -70,6 +71,11 @@ class Tracer:
                 return
         last_words = " / ".join(self._said.read_text().strip().splitlines()[-2:])
         raise ProcessError(f"strace cannot attach to process {self._session}: {last_words}")
+
+
+def example() -> str:
+    """The command, for whoever traces by hand."""
+    return shlex.join(["strace", *OPTIONS, "-o", "calls", "-p", "PID"])
 
 
 def _tasks(session: int) -> dict[int, int]:

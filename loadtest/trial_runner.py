@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loadtest import clients, cpus, generators, peers, sockets, syscalls, trial_validity, validity
-from loadtest.contestants import Contestant, Kind, command_line, gives
-from loadtest.local import Local
+from loadtest import clients, cpus, generators, launch, sockets, syscalls, trial_validity, validity
+from loadtest.contestants import gives
 from loadtest.measured import Trial, TrialResults
 from loadtest.place import Place, Server
 from loadtest.processes import Ended, describe_status
@@ -101,15 +100,16 @@ class TrialRunner:
         return trial
 
     def _start(self, cell: Cell) -> Server:
-        contestant, settings = self._settings.contestant(cell.contestant), self._settings
-        budget = settings.budgets[cell.cpus]
-        if contestant.kind != Kind.peer:
-            return self.place.start(server_arguments(settings, cell, self.directory / "root"), budget)
-        assert isinstance(self.place, Local)  # the command line sees to it
-        directory = self.directory / "peers" / contestant.name
-        directory.mkdir(parents=True, exist_ok=True)
-        peer, workers = peers.select(contestant.name), settings.workers_for(cell)
-        return self.place.start_peer(peer, directory, workers, cell.connections, budget)
+        settings = self._settings
+        return launch.start(
+            self.place,
+            settings.contestant(cell.contestant),
+            self.directory,
+            settings.budgets[cell.cpus],
+            workers=settings.workers_for(cell),
+            connections=cell.connections,
+            more=more_options(settings, cell, self.directory / "root"),
+        )
 
 
 def remaining(results: TrialResults) -> list[TrialStep]:
@@ -118,16 +118,14 @@ def remaining(results: TrialResults) -> list[TrialStep]:
     return [step for step in steps(results.settings) if (step.round, step.cell) not in done]
 
 
-def server_arguments(settings: Settings, cell: Cell, root: Path) -> list[str]:
-    """Of one of ours or of a limit, from the executable's name on. Nobody rotates connections: peers would not either."""
+def more_options(settings: Settings, cell: Cell, root: Path) -> list[str]:
+    """Of one of ours; limits have none. Nobody rotates connections: peers would not either."""
     contestant = settings.contestant(cell.contestant)
-    more: list[str] = []
-    if contestant.ours:
-        if not gives(contestant, "--max-requests-per-connection"):
-            more += ["--max-requests-per-connection", "0"]
-        if settings.workload(cell.workload).path.startswith("/file/"):
-            more += ["--root", str(root)]
-    return command_line(contestant, settings.workers_for(cell), cell.cpus, more)
+    if not contestant.ours:
+        return []
+    rotates = gives(contestant, "--max-requests-per-connection")
+    files = settings.workload(cell.workload).path.startswith("/file/")
+    return [*([] if rotates else ["--max-requests-per-connection", "0"]), *(["--root", str(root)] if files else [])]
 
 
 def _server_problems(ended: Ended, words: str) -> list[str]:
