@@ -2,7 +2,7 @@
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, harness, tests, engine
+#                                       sets: build, wrk, agent, harness, instruments, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,11 +24,24 @@ quartet_wrk_packages=(
   wrk  # the load generator
 )
 
+# The harness's half in the load container.
+quartet_agent_packages=(
+  python3
+)
+
 # To measure them.
 quartet_harness_packages=(
-  python3-typer  # the harness's command line
-  python3-rich   # tables
-  python3-numpy  # exact distributions of ranks
+  python3-typer       # the harness's command line
+  python3-rich        # tables
+  python3-numpy       # exact distributions of ranks
+  python3-jinja2      # the configurations of peers
+  python3-jsonschema  # results are valid whenever they are written and read
+)
+
+# What only some verbs need, and do without where it does not work.
+quartet_instruments_packages=(
+  strace      # the walk of one request
+  linux-perf  # system calls, counted without slowing the server
 )
 
 # To build the tests.
