@@ -2,7 +2,7 @@
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, harness, tests, engine
+#                                       sets: build, wrk, harness, tracing, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -30,6 +30,12 @@ quartet_harness_packages=(
   python3-rich   # tables
 )
 
+# To look into them: not needed for rates.
+quartet_tracing_packages=(
+  strace      # the system calls of one request
+  linux-perf  # how many under load; any kernel's will do
+)
+
 # To build the tests.
 quartet_test_libraries=(
   libgtest-dev  # GoogleTest
@@ -42,7 +48,6 @@ quartet_test_tools=(
   llvm                # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
-  strace              # counts system calls per request
   httperf             # a second opinion on what quartet-pace measures
   python3-pytest
 )
@@ -54,7 +59,7 @@ quartet_engine_packages=(
   mmdebstrap      # docker/base-image
 )
 
-quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_tracing_packages[@]}")
 
 quartet_missing() {
   local installed
