@@ -58,7 +58,6 @@ quartet_test_tools=(
   llvm                # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
-  strace              # counts system calls per request
   httperf             # a second opinion on what quartet-pace measures
   python3-pytest
 )
@@ -70,6 +69,7 @@ quartet_engine_packages=(
   mmdebstrap      # docker/base-image
 )
 
+<<<<<<< HEAD
 # To have servers beside which ours are measured.
 quartet_peers_packages=(
   nginx
@@ -83,6 +83,9 @@ quartet_services=(nginx h2o)
 quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
 
 quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+=======
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_tracing_packages[@]}")
+>>>>>>> doctor
 
 quartet_missing() {
   local installed
