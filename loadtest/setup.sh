@@ -69,7 +69,6 @@ quartet_engine_packages=(
   mmdebstrap      # docker/base-image
 )
 
-<<<<<<< HEAD
 # To have servers beside which ours are measured.
 quartet_peers_packages=(
   nginx
@@ -82,10 +81,7 @@ quartet_peers_packages=(
 quartet_services=(nginx h2o)
 quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
 
-quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
-=======
-quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_tracing_packages[@]}")
->>>>>>> doctor
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_instruments_packages[@]}")
 
 quartet_missing() {
   local installed
