@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest import cpus, wrk
+from loadtest import cpus, idle_clients, wrk
 from loadtest import crash as light_load
 from loadtest import crowd as many
 from loadtest.client import Client, fetch_counts
@@ -92,4 +92,4 @@ async def _crash(address: Address, plan: Plan, look: Look) -> light_load.Observa
     return await light_load.LightLoad(address, plan.crash).observe(lambda: look("processes"))
 
 
-JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash)}
+JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, idle_clients.hold, idle_clients.wear)}
