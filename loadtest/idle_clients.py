@@ -8,6 +8,7 @@ import json
 import math
 import re
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,18 @@ async def _ask_once(address: Address) -> None:
 
 
 async def _count_idle(address: Address, at_least: int) -> int:
-    """By the server's own count: the second witness that all of them are there."""
-    counts = await fetch_counts(address, PATIENCE)
-    if counts is None:
-        raise MeasurementError(f"/stats was not answered beside {at_least:,} idle connections")
-    if counts.idle < at_least:
-        raise MeasurementError(f"the server counts {counts.idle:,} idle connections, not {at_least:,}")
-    return counts.idle
+    """By the server's own count: the second witness that all of them are there. One that was answered may still be on
+    its way to being idle."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        counts = await fetch_counts(address, PATIENCE)
+        if counts is None:
+            raise MeasurementError(f"/stats was not answered beside {at_least:,} idle connections")
+        if counts.idle >= at_least:
+            return counts.idle
+        if time.monotonic() > deadline:
+            raise MeasurementError(f"the server counts {counts.idle:,} idle connections, not {at_least:,}")
+        await asyncio.sleep(0.05)
 
 
 def _refuse_losses(finished: Finished, connections: int) -> None:

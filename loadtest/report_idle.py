@@ -80,6 +80,10 @@ def _private(run: IdleRun) -> int | None:
     return run.memory.private
 
 
+def _anonymous(run: IdleRun) -> int | None:
+    return run.memory.anonymous
+
+
 def _page_tables(run: IdleRun) -> int | None:
     return run.memory.page_tables
 
@@ -94,18 +98,19 @@ def slopes(results: IdleResults) -> Section | None:
         return None
     charged = _charged(results.idle)
     filled = table(
-        "", "most\nheld", "PSS,\nKiB each", "\nline off", "page tables\nKiB each",
-        "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
+        "", "most\nheld", "PSS,\nKiB each", "\nline off", "heap, stack\nKiB each", "\nline off",
+        "page tables\nKiB each", "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
     )  # fmt: skip
     for name, runs in _by_contestant(results).items():
-        costs = [cost(runs, value) for value in (_pss, _page_tables, _kernel)]
+        costs = [cost(runs, value) for value in (_pss, _anonymous, _page_tables, _kernel)]
         filled.add_row(name, f"{max(run.connections for run in runs):,}", *_cost_columns(costs))
     notes = [
         "The slope of a straight line through all levels, by least squares: what one connection more costs. The largest "
         "levels decide it. Line off: how far the worst level lies beside the line, as a share of the line's rise; "
         "from some 10 % on, a connection has no single price.",
-        "PSS is what the server's processes have in user space: buffers, connection objects, stacks. For a blocking "
-        "server the price includes the connection's own process or thread.",
+        "PSS is what the server's processes have in user space. Heap, stack: the part of it that is no file's (Pss_Anon), "
+        "without the noise of who else on the machine maps the same libraries. For a blocking server the price includes "
+        "the connection's own process or thread.",
         _kernel_note(charged),
         *_bounds_notes(results),
         *_machine_notes(results),
@@ -114,8 +119,12 @@ def slopes(results: IdleResults) -> Section | None:
 
 
 def _cost_columns(costs: Sequence[Cost | None]) -> list[str]:
-    pss, page_tables, kernel = costs
-    return [_each(pss), _miss(pss), _each(page_tables), _each(kernel), _miss(kernel)]
+    pss, anonymous, page_tables, kernel = costs
+    return [*_priced(pss), *_priced(anonymous), _each(page_tables), *_priced(kernel)]
+
+
+def _priced(found: Cost | None) -> list[str]:
+    return [_each(found), _miss(found)]
 
 
 def _each(found: Cost | None) -> str:
@@ -188,8 +197,8 @@ def levels(results: IdleResults) -> Section | None:
             name = ""  # once is enough
     notes = [
         "Of the whole process tree, medians over the rounds. PSS = private + shared. Private: pages that one process "
-        "alone maps; shared: pages that several map, counted once. PSS counts a page of libc in parts, since the rest of "
-        "the machine maps it too.",
+        "alone maps; shared: pages that several map, counted once. Pages of files go by who maps them on the whole "
+        "machine: the executable's are private while nobody else runs it, and of libc's the PSS counts a part.",
         "At 0 the server has answered one request, on a connection that is closed.",
         "Each level has a server of its own: one that has served more before would show what its allocator has kept.",
         *_unknown_notes(results.idle),
