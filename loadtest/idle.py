@@ -119,7 +119,7 @@ def seconds(settings: IdleSettings, step: Step) -> float:
     """How long a step takes, about: start, load, looks until nothing moves, drain."""
     if isinstance(step, DecayStep):
         return 2 + settings.decay.workers * max(settings.decay.requests) / settings.decay.rate
-    per_connection = 1e-3 if model(step.contestant) in BLOCKING else 1e-4  # a process takes its time
+    per_connection = 3e-3 if model(step.contestant) in BLOCKING else 2e-4  # a process takes its time
     return 1.5 + step.connections * per_connection
 
 

@@ -1,5 +1,5 @@
-"""The clients' side of the steps of `memory`, by quartet-pace: like the other jobs of clients.py, it runs where the server
-can be reached and knows nothing of it but the address."""
+"""The clients' side of the steps of `memory`, by quartet-pace: like the other jobs of clients.py, it runs where the
+server can be reached and knows nothing of it but the address."""
 
 from __future__ import annotations
 

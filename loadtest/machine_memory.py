@@ -1,7 +1,7 @@
 """Kernel memory of the whole machine: what there is to see of it where a server has no control group of its own.
 
-The kernel counts in batches for each CPU, and folds them once a second: a reading may be off by some 100 KiB. What is not
-in it: pages that belong to no cache, such as the 32 KiB from which a task copies what it sends (sk_page_frag).
+The kernel counts in batches for each CPU, and folds them once a second: a reading may be off by some 100 KiB. What is
+not in it: pages that belong to no cache, such as the 32 KiB into which a task copies what it sends (sk_page_frag).
 """
 
 from __future__ import annotations

@@ -105,12 +105,12 @@ def slopes(results: IdleResults) -> Section | None:
         costs = [cost(runs, value) for value in (_pss, _anonymous, _page_tables, _kernel)]
         filled.add_row(name, f"{max(run.connections for run in runs):,}", *_cost_columns(costs))
     notes = [
-        "The slope of a straight line through all levels, by least squares: what one connection more costs. The largest "
-        "levels decide it. Line off: how far the worst level lies beside the line, as a share of the line's rise; "
-        "from some 10 % on, a connection has no single price.",
-        "PSS is what the server's processes have in user space. Heap, stack: the part of it that is no file's (Pss_Anon), "
-        "without the noise of who else on the machine maps the same libraries. For a blocking server the price includes "
-        "the connection's own process or thread.",
+        "The slope of a straight line through all levels, by least squares: what one connection more costs. The "
+        "largest levels decide it. Line off: how far the worst level lies beside the line, as a share of the line's "
+        "rise; from some 10 % on, a connection has no single price.",
+        "PSS is what the server's processes have in user space. Heap, stack: the part of it that is no file's "
+        "(Pss_Anon), without the noise of who else on the machine maps the same libraries. For a blocking server the "
+        "price includes the connection's own process or thread.",
         _kernel_note(charged),
         *_bounds_notes(results),
         *_machine_notes(results),
@@ -150,13 +150,13 @@ def _charged(runs: Sequence[IdleRun]) -> bool:
 def _kernel_note(charged: bool) -> str:
     if charged:
         return (
-            "Kernel: what the kernel charges to the server's container: sockets, files, tasks, stacks and page tables, of "
-            "its own ends of the connections only; to some 100 KiB. cgroup v1 knows only the sum."
+            "Kernel: what the kernel charges to the server's container: sockets, files, tasks, stacks and page tables, "
+            "of its own ends of the connections only; to some 100 KiB. cgroup v1 knows only the sum."
         )
     return (
-        "Kernel: how the whole machine's slabs, kernel stacks, page tables, per-CPU and TCP memory have grown, with both "
-        "ends of every connection in it, since both are here: about half of a socket's part is the clients'. Shown "
-        "where it was all given back afterwards. In a container (--runner docker) the server's share is exact."
+        "Kernel: how the whole machine's slabs, kernel stacks, page tables, per-CPU and TCP memory have grown, with "
+        "both ends of every connection in it, since both are here: about half of a socket's part is the clients'. "
+        "Shown where the machine had it back afterwards. In a container (--runner docker) the server's share is exact."
     )
 
 
@@ -280,8 +280,8 @@ def _verdict(run: DecayRun) -> str:
         return f"{run.contestant}: private memory could not be read."
     before, after = median(first.private) / 1024, median(last.private) / 1024
     return (
-        f"{run.contestant}: a process's private memory went from {before:,.0f} to {after:,.0f} KiB over {last.requests:,} "
-        f"requests, of which {_until_steady(run)}."
+        f"{run.contestant}: a process's private memory went from {before:,.0f} to {after:,.0f} KiB over "
+        f"{last.requests:,} requests, of which {_until_steady(run)}."
     )
 
 

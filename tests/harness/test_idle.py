@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import resource
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from loadtest.idle import (
 )
 from loadtest.idle_runner import IdleRunner
 from loadtest.local import Local
-from loadtest.processes import Address, Ended, prepare_limits
+from loadtest.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, from_json
 
 BY_NAME = {model.name: model for model in MODELS}
@@ -248,7 +249,8 @@ def test_a_connection_is_priced_round_by_round():
     runs = [replace(one, memory=memory(1024 + 2 * one.connections * one.round)) for one in runs]
     cost = report_idle.cost(runs, lambda one: one.memory.pss)
     assert cost and round(cost.kibibytes.median, 6) == 7 and cost.miss < 1e-6
-    assert cost.kibibytes.interval and (round(cost.kibibytes.interval.low), round(cost.kibibytes.interval.high)) == (2, 12)
+    interval = cost.kibibytes.interval
+    assert interval and (round(interval.low), round(interval.high)) == (2, 12)
     assert report_idle.cost([one for one in runs if one.connections < 1_000], lambda one: one.memory.pss) is None
 
 
@@ -519,6 +521,18 @@ def test_a_server_that_counts_fewer_than_are_held_gives_no_result(server, fake_p
 def test_a_limit_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
     limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
     assert idle_clients.hold(server.address, fake_pace, IdleStep(1, limit, 3), lambda moment: None).counted is None
+
+
+def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_path, monkeypatch):
+    (tmp_path / idle.PACE).symlink_to(FAKES / "pace.py")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # as in the load container
+    step = IdleStep(1, EPOLL, 5)
+    with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.agent"]) as talk:
+        talk.say(agent.request(idle_clients.hold, server.address, replace(fake_pace, pace=idle.PACE), step))
+        assert json.loads(talk.hear(20)) == {"look": "idle"}
+        talk.say("{}")
+        seen = agent.result(idle_clients.hold, json.loads(talk.hear(20))["seen"])
+    assert (seen.served, seen.counted) == (5, 5)
 
 
 def test_requests_are_asked_between_looks(server, fake_pace):
