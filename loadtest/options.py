@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -12,7 +13,9 @@ from typing import NoReturn, TypeVar
 import typer
 
 from loadtest import environment, folder
+from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets, parse_pin, split
+from loadtest.results import Environment
 from loadtest.session import Exit, Stop
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
@@ -86,6 +89,23 @@ def earlier(kind: type[Kept], verb: str, resume: Path | None, out: Path | None) 
     if not isinstance(found, kind) or found.verb != verb:
         raise ValueError(f"--resume {resume}: these are results of {found.verb}, not of {verb}")
     return found
+
+
+def refuse_other_software(measured: Environment, now: Environment) -> None:
+    """Raises ValueError: one run cannot hold rounds of both."""
+    if (measured.versions, measured.commit) != (now.versions, now.commit):
+        raise ValueError(
+            f"cannot resume: that was measured with commit {measured.commit}, this is {now.commit}, or versions of "
+            "programs differ; one run cannot hold both"
+        )
+
+
+def refuse_places(runner: str, contestants: Sequence[Contestant], binaries: Path | None) -> None:
+    """Raises ValueError for what does not run there."""
+    if runner == "docker" and binaries:
+        raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+    if runner == "docker" and (absent := [one.name for one in contestants if not one.ours]):
+        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")
 
 
 def one_budget(pin: str) -> CpuSets:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest import folder, generators, launch
+from loadtest import folder, generators, launch, options
 from loadtest.measured import TrialResults
 from loadtest.place import Place
 from loadtest.results import Environment
@@ -19,11 +19,7 @@ def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: En
     """Raises ValueError when the earlier results are of other software: rounds of both would be compared."""
     if earlier is None:
         return TrialResults(verb, stamp, settings)
-    if earlier.environment.versions != stamp.versions or earlier.environment.commit != stamp.commit:
-        raise ValueError(
-            f"cannot resume: that was measured with commit {earlier.environment.commit}, this is {stamp.commit}, "
-            "or versions of programs differ; one run cannot hold both"
-        )
+    options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier
 
