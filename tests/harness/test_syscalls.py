@@ -150,6 +150,7 @@ def test_calls_before_and_after_are_not_counted(cpus):
 def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
     counted, other = cpus
     with syscalls._Perf([counted], [other]) as perf:
+        perf.order("ping")  # it is ready
         calls(counted, 1_000_000)
         perf.order("enable")
         perf.order("disable")
