@@ -147,6 +147,17 @@ def test_calls_before_and_after_are_not_counted(cpus):
     assert counter.count < 3_000_000
 
 
+def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
+    counted, other = cpus
+    with syscalls._Perf([counted], [other]) as perf:
+        perf.order("ping")  # it is ready
+        calls(counted, 1_000_000)
+        perf.order("enable")
+        perf.order("disable")
+        calls(counted, 1_000_000)
+        assert perf.finish() < 1_000_000
+
+
 def test_an_error_in_the_block_ends_perf(cpus):
     with pytest.raises(RuntimeError), syscalls.Counter(cpus[:1], cpus[1:]):
         raise RuntimeError
