@@ -122,13 +122,18 @@ def wear(address: Address, plan: IdleSettings, step: DecayStep, look: Callable[[
     return Asked(commands)
 
 
-def _ask(address: Address, plan: IdleSettings, requests: int) -> str:
-    """In turn over one connection for each worker."""
+def wear_command(address: Address, plan: IdleSettings, requests: int) -> list[str]:
+    """That many, in turn over one connection for each worker."""
     duration = math.ceil(requests * 1000 / plan.decay.rate)  # milliseconds
     rate = math.floor(requests / duration * 1e6) / 1e3  # with a higher one, one request more would be due
     target = [f"{address.host}:{address.port}", plan.decay.path, "-c", str(plan.decay.workers)]
     load = ["--rate", f"{rate:.3f}", "-d", f"{duration}ms", "--grace", f"{plan.duration}s", "--json", "-"]
-    finished = run(_pace(plan, [*target, *load]), duration / 1000 + plan.duration + PATIENCE, good=(0, NOT_VALID))
+    return _pace(plan, [*target, *load])
+
+
+def _ask(address: Address, plan: IdleSettings, requests: int) -> str:
+    patience = requests / plan.decay.rate + plan.duration + PATIENCE  # pace's own, and a little
+    finished = run(wear_command(address, plan, requests), patience, good=(0, NOT_VALID))
     answered = _summary(finished)["lanes"][0]["outcomes"]["ok"]
     if answered != requests:
         raise MeasurementError(f"{answered:,} of {requests:,} requests for {plan.decay.path} were answered")
