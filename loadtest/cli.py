@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
-import signal
 import sys
-import time
-from dataclasses import dataclass, field, replace
-from enum import Enum, IntEnum
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import NoReturn, Optional
 
 import typer
 
-from loadtest import contestants, cpu_sets, environment, plan, processes, report, results, summary
+from loadtest import contestants, cpu_sets, environment, plan, report, results, summary
 from loadtest.containers import Containers
 from loadtest.local import Local
 from loadtest.place import Place
 from loadtest.runner import Runner
+from loadtest.session import Exit, Progress, Session, Stop, new_directory
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage;
 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
 
 
 BINARIES = environment.ROOT / "build/release/bin"
-
-
-class Exit(IntEnum):
-    ok = 0
-    failed = 1
-    usage = 2
-    invalid = 4
-    environment = 5
-    interrupted = 130
 
 
 class RunnerName(str, Enum):
@@ -75,11 +65,12 @@ def main(
         raise typer.Exit(Exit.ok)
     if binaries and runner == RunnerName.docker:
         _stop(Exit.usage, "--bin is for --runner local; Docker's image has servers of its own")
-    if sentence := environment.missing():
-        _stop(Exit.environment, sentence)
-    directory = out or environment.ROOT / "results" / _name(smoke)
+    directory = out or new_directory("smoke" if smoke else "run")
     place = _place(runner, binaries or BINARIES, directory / "servers.log")
-    raise typer.Exit(_run(chosen, place, directory, json))
+    try:
+        raise typer.Exit(_session(chosen, place, directory, json).run())
+    except Stop as stop:
+        _stop(stop.status, str(stop))
 
 
 def _place(runner: RunnerName, binaries: Path, log: Path) -> Place:
@@ -124,128 +115,27 @@ def _describe(chosen: plan.Plan) -> list[str]:
     return [*lines, "", *commands, "", f"{len(todo)} runs, about {total:.0f} s"]
 
 
-def _name(smoke: bool) -> str:
-    return f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}{'-smoke' if smoke else ''}"
+def _session(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) -> Session[results.Results]:
+    todo = list(plan.steps(chosen))
+    progress = Progress([plan.seconds(chosen, step) for step in todo])
 
+    def execute(found: results.Results, save: Callable[[], None]) -> None:
+        Runner(chosen, place, found, save, lambda index, step: progress.show(index, plan.describe(step))).run()
 
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _stop(Exit.environment, f"{directory}: {error.strerror}; choose another with --out")
-
-
-def _run(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) -> Exit:
-    """All that needs tidying up afterwards, however it ends."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background jobs
-    try:
-        found = _prepare(chosen, place, directory)
-        return _measure(found, place, directory, as_json)
-    except KeyboardInterrupt:
-        return Exit.interrupted
-    finally:
-        _ignore_signals()  # a second Ctrl-C must not leave servers behind
-        place.close()
-
-
-def _prepare(chosen: plan.Plan, place: Place, directory: Path) -> results.Results:
-    executables = sorted({contestant.executable for contestant in chosen.contestants})
-    if sentence := place.missing(executables):
-        _stop(Exit.environment, sentence)
-    _make(directory)
-    try:
-        place.prepare()
-    except results.MeasurementError as error:
-        _stop(Exit.failed, str(error))
-    try:
-        found = results.Results(environment.stamp(place, executables), chosen)
-    except results.MeasurementError as error:
-        _stop(Exit.environment, f"a program that we need does not work: {error}")
-    os.sched_setaffinity(0, chosen.cpus.load)
-    processes.prepare_limits()
-    return found
-
-
-def _measure(found: results.Results, place: Place, directory: Path, as_json: bool) -> Exit:
-    started, target = time.monotonic(), directory / "results.json"
-
-    def save() -> None:
-        found.seconds = time.monotonic() - started
-        results.save(found, target)
-
-    progress = Progress(found.plan)
-    try:
-        save()
-        Runner(found.plan, place, found, save, progress.show).run()
-        found.state = "complete"
-    except KeyboardInterrupt:
-        found.state = "interrupted"
-    except BaseException:
-        found.state = "failed"
-        save()
-        raise
-    finally:
-        _ignore_signals()  # a second Ctrl-C must not leave half a report
-        place.close()
-    save()
-    progress.finish()
-    sys.stdout.write(results.to_json(found) if as_json else report.render(found, _width()))
-    print(f"results: {target}", file=sys.stderr)
-    return status(found)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    return Session(
+        place=place,
+        directory=directory,
+        executables=sorted({contestant.executable for contestant in chosen.contestants}),
+        load_cpus=chosen.cpus.load,
+        begin=lambda stamp: results.Results(stamp, chosen),
+        execute=execute,
+        render=report.render,
+        status=status,
+        as_json=as_json,
+    )
 
 
 def status(found: results.Results) -> Exit:
-    if found.state == "interrupted":
-        return Exit.interrupted
     if found.failures:
         return Exit.failed
     return Exit.invalid if summary.has_invalid_cell(found) else Exit.ok
-
-
-def _width() -> int:
-    try:
-        return max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
-    except OSError:
-        return 100
-
-
-@dataclass
-class Progress:
-    """What runs now, and how long it will go on; on stderr, one line of a terminal or one for each group of steps."""
-
-    plan: plan.Plan
-    _started: float = field(default_factory=time.monotonic)
-    _group: str = ""
-
-    def show(self, index: int, step: plan.Step) -> None:
-        todo = list(plan.steps(self.plan))
-        left = self._seconds_left([plan.seconds(self.plan, one) for one in todo], index)
-        position = f"[{index + 1}/{len(todo)}] {plan.describe(step)}"
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{position}, {left} left", end="", file=sys.stderr, flush=True)
-            return
-        group = plan.describe(step).partition(":")[0]
-        if group != self._group:
-            print(f"[{index + 1}/{len(todo)}] {group}, {left} left", file=sys.stderr, flush=True)
-        self._group = group
-
-    def _seconds_left(self, seconds: list[float], index: int) -> str:
-        """As planned, corrected by how long the steps before took."""
-        planned = sum(seconds[:index])
-        pace = (time.monotonic() - self._started) / planned if index >= 3 else 1
-        left = round(pace * sum(seconds[index:]))
-        return f"{left // 60}:{left % 60:02}"
-
-    def finish(self) -> None:
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

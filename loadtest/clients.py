@@ -4,19 +4,24 @@ in Docker a process in the load container; hence nothing here knows of the serve
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from loadtest import cpus, idle_clients, wrk
+from loadtest import cpus, generators, idle_clients, sockets, wrk
 from loadtest import crash as light_load
 from loadtest import crowd as many
 from loadtest.client import Client, fetch_counts
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan
 from loadtest.probe import Watcher
-from loadtest.processes import Address
+from loadtest.processes import Address, Finished
 from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.sockets import Sockets
+from loadtest.trials import Settings, TrialStep
 
+LOOK_AT = 0.5  # of a trial's duration: when the server's memory is read
 COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
 
 # Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
@@ -32,13 +37,21 @@ class LoadSeen:
     newcomers: Newcomers
     before: cpus.Reading
     after: cpus.Reading
+    sockets_before: Sockets
+    sockets_after: Sockets
+
+
+def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
+    return wrk.WrkLoad(step.cell.path, plan.connections, plan.duration)
 
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
     """wrk, with newcomers beside it."""
+    asked, sockets_before = wrk_load(plan, step), sockets.read(address.host)
+    argv = wrk.command(asked, plan.cpus.load, address)
     before = cpus.read()
     with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
-        finished = wrk.measure(wrk.command(plan, step.cell, address), plan.duration)
+        finished = wrk.measure(argv, asked)
     return LoadSeen(
         wrk_command=finished.command,
         wrk_output=finished.stdout,
@@ -47,6 +60,8 @@ def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
         newcomers=watcher.newcomers,
         before=before,
         after=cpus.read(),
+        sockets_before=sockets_before,
+        sockets_after=sockets.read(address.host),
     )
 
 
@@ -92,4 +107,37 @@ async def _crash(address: Address, plan: Plan, look: Look) -> light_load.Observa
     return await light_load.LightLoad(address, plan.crash).observe(lambda: look("processes"))
 
 
-JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, idle_clients.hold, idle_clients.wear)}
+@dataclass
+class TrialSeen:
+    finished: Finished  # wrk or quartet-pace
+    clients_served: int | None  # None: the server was not asked, or did not answer
+    newcomers: Newcomers
+    before: cpus.Reading
+    after: cpus.Reading
+    sockets_before: Sockets
+    sockets_after: Sockets
+
+
+def trial(address: Address, settings: Settings, step: TrialStep, look: Look) -> TrialSeen:
+    """A load generator, with newcomers beside it. Looks amid the load."""
+    cell, sockets_before, before = step.cell, sockets.read(), cpus.read()
+    tells = settings.contestant(cell.contestant).ours
+    newcomers = replace(settings.newcomers, path=settings.workload(cell.workload).path)
+    amid = threading.Timer(LOOK_AT * settings.duration, look, ["amid"])
+    asked_at = COUNT_AT * settings.duration if tells and cell.keep_alive else None
+    with Watcher(address, newcomers, cell.connections, asked_at) as watcher, _running(amid):
+        finished = generators.generate(address, settings, cell)
+    return TrialSeen(finished, watcher.clients_served, watcher.newcomers, before, cpus.read(), sockets_before, sockets.read())
+
+
+@contextmanager
+def _running(timer: threading.Timer) -> Iterator[None]:
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial, idle_clients.hold, idle_clients.wear)}

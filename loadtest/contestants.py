@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from loadtest.peers import PEERS
-
 
 class Kind(str, Enum):
     model = "model"
@@ -28,6 +26,7 @@ class Contestant:
     ballast: int = 0  # MiB of touched memory that the server's parent holds
     kind: Kind = Kind.model
     model: str = ""  # of a limit or a peer: the model that it is compared with
+    paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
     def with_ballast(self, ballast: int) -> Contestant:
         return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
@@ -61,15 +60,12 @@ MODELS = (
 )
 
 LIMITS = tuple(
-    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name) for one in MODELS
+    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
+    for one in MODELS
 )
 
-PEER_CONTESTANTS = tuple(Contestant(peer.name, peer.name, kind=Kind.peer, model=peer.model) for peer in PEERS)
 
-EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)
-
-
-def select(names: Iterable[str], among: Sequence[Contestant] = EVERYBODY) -> tuple[Contestant, ...]:
+def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
     """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
     wanted, known = list(names), [contestant.name for contestant in among]
     unknown = [name for name in wanted if name not in known]

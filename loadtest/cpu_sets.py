@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -24,3 +25,26 @@ def split(available: Set[int], budget: int = 1) -> CpuSets:
         raise ValueError(f"--cpus {budget}: there are {len(ordered)} here")
     rest = ordered[: len(ordered) - budget]
     return CpuSets(tuple(ordered[len(ordered) - budget :]), tuple(rest[:budget] or ordered[:1]))
+
+
+def parse_pin(text: str, available: Set[int]) -> CpuSets:
+    """From "2-3:0,1": the server's and the load's CPUs. Raises ValueError."""
+    server, colon, load = text.partition(":")
+    if not colon:
+        raise ValueError(f"--pin {text}: expected the server's CPUs and the load's, such as 1:0 or 2-3:0,1")
+    sets = CpuSets(_cpus(text, server), _cpus(text, load))
+    absent = sorted({*sets.server, *sets.load} - set(available))
+    if absent:
+        raise ValueError(f"--pin {text}: there is no CPU {absent[0]} for us here; there are {', '.join(map(str, sorted(available)))}")
+    return sets
+
+
+def _cpus(pin: str, text: str) -> tuple[int, ...]:
+    """From "0,2-3", as in cpuset(7)."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
+        if not match or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError(f"--pin {pin}: {part!r} is no CPU and no range of them")
+        found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))

@@ -20,7 +20,7 @@ from loadtest import schema, table
 from loadtest.idle import IdleResults
 from loadtest.measured import TrialResults
 from loadtest.results import Results, from_json
-from loadtest.walk import WalkResults
+from loadtest.walk_runner import WalkResults
 
 MAJOR, MINOR = 2, 0  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
@@ -43,11 +43,11 @@ class FolderError(Exception):
 
 
 def to_json(results: AnyResults) -> str:
-    """Raises FolderError when it is not as the schema says, which is our mistake."""
+    """That they are as the schema says is ours to see to."""
     document = {"format": FORMAT, **dataclasses.asdict(results)}
     rendered = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if problem := schema.problem(json.loads(rendered), SCHEMA):
-        raise FolderError(f"these results are not as their schema says: {problem}")
+        raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from loadtest.contestants import Contestant, command_line, gives
+from loadtest.contestants import Contestant, gives
 from loadtest.cpu_sets import CpuSets
 from loadtest.results import Environment, Failure, Memory
 
@@ -134,16 +134,20 @@ def workers(settings: IdleSettings, step: Step) -> int:
     return step.connections + 2 if isinstance(step, IdleStep) else settings.decay.workers
 
 
-def server_arguments(settings: IdleSettings, step: Step) -> list[str]:
-    """The command line of one of ours or of a limit, from the executable's name on."""
-    contestant, more = step.contestant, []
-    if contestant.ours:
-        ballast = settings.decay.ballast if isinstance(step, DecayStep) else settings.ballast
-        contestant = replace(contestant, ballast=ballast or contestant.ballast)
-        # no bound but the machine's, and all the time in the world
-        unlimited = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
-        more = [word for option in unlimited if not gives(contestant, option) for word in (option, "0")]
-    return command_line(contestant, workers(settings, step), len(settings.cpus.server), more)
+def held_by(settings: IdleSettings, step: Step) -> Contestant:
+    """The contestant with the ballast of this step."""
+    if not step.contestant.ours:
+        return step.contestant
+    ballast = settings.decay.ballast if isinstance(step, DecayStep) else settings.ballast
+    return replace(step.contestant, ballast=ballast or step.contestant.ballast)
+
+
+def more_options(step: Step) -> list[str]:
+    """Of one of ours: no bound but the machine's, and all the time in the world."""
+    if not step.contestant.ours:
+        return []
+    unlimited = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
+    return [word for option in unlimited if not gives(step.contestant, option) for word in (option, "0")]
 
 
 @dataclass

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtest.client import Client, fetch_counts
-from loadtest.idle import DecayStep, Held, IdleSettings, IdleStep
+from loadtest.idle import DecayStep, Held, IdleSettings, IdleStep, Step
 from loadtest.processes import Address, Dialogue, Finished, ProcessError, pinned, run
 from loadtest.results import MeasurementError, Outcome
 
@@ -50,6 +50,13 @@ def hold(address: Address, plan: IdleSettings, step: IdleStep, look: Callable[[s
 def hold_command(address: Address, plan: IdleSettings, connections: int) -> list[str]:
     held = ["--rate", "0", "--hold", str(connections), "--sources", str(plan.sources), "-d", f"{plan.duration}s"]
     return _pace(plan, [f"{address.host}:{address.port}", *held, "--announce", "--json", "-"])
+
+
+def commands(address: Address, plan: IdleSettings, step: Step) -> list[list[str]]:
+    """What a step runs; of one that asks for more and more, the last."""
+    if isinstance(step, DecayStep):
+        return [_ask_command(address, plan, max(plan.decay.requests) * plan.decay.workers)[0]]
+    return [hold_command(address, plan, step.connections)] if step.connections else []
 
 
 def _pace(plan: IdleSettings, arguments: list[str]) -> list[str]:
@@ -122,19 +129,19 @@ def wear(address: Address, plan: IdleSettings, step: DecayStep, look: Callable[[
     return Asked(commands)
 
 
-def wear_command(address: Address, plan: IdleSettings, requests: int) -> list[str]:
-    """That many, in turn over one connection for each worker."""
-    duration = math.ceil(requests * 1000 / plan.decay.rate)  # milliseconds
-    rate = math.floor(requests / duration * 1e6) / 1e3  # with a higher one, one request more would be due
-    target = [f"{address.host}:{address.port}", plan.decay.path, "-c", str(plan.decay.workers)]
-    load = ["--rate", f"{rate:.3f}", "-d", f"{duration}ms", "--grace", f"{plan.duration}s", "--json", "-"]
-    return _pace(plan, [*target, *load])
-
-
 def _ask(address: Address, plan: IdleSettings, requests: int) -> str:
-    patience = requests / plan.decay.rate + plan.duration + PATIENCE  # pace's own, and a little
-    finished = run(wear_command(address, plan, requests), patience, good=(0, NOT_VALID))
+    command, duration = _ask_command(address, plan, requests)
+    finished = run(command, duration / 1000 + plan.duration + PATIENCE, good=(0, NOT_VALID))
     answered = _summary(finished)["lanes"][0]["outcomes"]["ok"]
     if answered != requests:
         raise MeasurementError(f"{answered:,} of {requests:,} requests for {plan.decay.path} were answered")
     return finished.command
+
+
+def _ask_command(address: Address, plan: IdleSettings, requests: int) -> tuple[list[str], int]:
+    """In turn over one connection for each worker; and how many milliseconds it takes."""
+    duration = math.ceil(requests * 1000 / plan.decay.rate)  # milliseconds
+    rate = math.floor(requests / duration * 1e6) / 1e3  # with a higher one, one request more would be due
+    target = [f"{address.host}:{address.port}", plan.decay.path, "-c", str(plan.decay.workers)]
+    load = ["--rate", f"{rate:.3f}", "-d", f"{duration}ms", "--grace", f"{plan.duration}s", "--json", "-"]
+    return _pace(plan, [*target, *load]), duration

@@ -6,8 +6,9 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from loadtest import idle_clients, machine_memory, memory
+from loadtest import idle_clients, launch, machine_memory, memory
 from loadtest.idle import (
     DecayPoint,
     DecayRun,
@@ -18,8 +19,10 @@ from loadtest.idle import (
     MachineMemory,
     Step,
     describe,
-    server_arguments,
+    held_by,
+    more_options,
     steps,
+    workers,
 )
 from loadtest.place import Place, Server
 from loadtest.processes import Ended, describe_status
@@ -37,6 +40,7 @@ LEFT, LEFT_AT_LEAST = 0.05, 1 << 20  # as a share; bytes
 class IdleRunner:
     place: Place
     results: IdleResults
+    directory: Path  # of the run: peers keep their files there
     save: Callable[[], None]
     progress: Callable[[int, Step], None]  # before every step, with its index
 
@@ -70,7 +74,15 @@ class IdleRunner:
 
     def _start(self, step: Step) -> Server:
         settings = self.results.settings
-        return self.place.start(server_arguments(settings, step), settings.cpus)
+        return launch.start(
+            self.place,
+            held_by(settings, step),
+            self.directory,
+            settings.cpus,
+            workers=workers(settings, step),
+            connections=step.connections if isinstance(step, IdleStep) else settings.decay.workers,
+            more=more_options(step),
+        )
 
     def _idle(self, step: IdleStep) -> IdleRun:
         _need_descriptors(step.connections)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest import memory, processes, tree
+from loadtest import memory, peers, processes, tree
 from loadtest.clients import Look
 from loadtest.cpu_sets import CpuSets
+from loadtest.peers import Peer
 from loadtest.place import AnyPlan, AnyStep, Job, Seen
 from loadtest.results import Memory
 
@@ -50,21 +51,37 @@ class Local:
         for tool, package in (("wrk", "wrk"), ("taskset", "util-linux"), ("setpriv", "util-linux")):
             if not shutil.which(tool):
                 return f"{tool} is not installed; apt-get install {package}"
-        for name in executables:
-            if not os.access(self.binaries / name, os.X_OK):
-                return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
-        return ""
+        return next(filter(None, map(self._missing, executables)), "")
+
+    def _missing(self, name: str) -> str:
+        if peer := peers.of_executable(name):
+            return peers.missing(peer, self.binaries)
+        if os.access(self.binaries / name, os.X_OK):
+            return ""
+        return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
 
     def prepare(self) -> None:
         """Nothing: loadtest/run has built the servers."""
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        return {"wrk": wrk_version(), **{name: _version(self.binaries / name) for name in executables}}
+        return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}
+
+    def _version(self, name: str) -> str:
+        """A bare limit has none, and is built with the servers."""
+        if peer := peers.of_executable(name):
+            return peers.version(peer, self.binaries)
+        return "" if name.startswith("limit-") else _version(self.binaries / name)
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
         executable, *arguments = argv
         command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
         return LocalServer(command, self.log)
+
+    def start_peer(self, peer: Peer, directory: Path, workers: int, connections: int, cpus: CpuSets) -> LocalServer:
+        """With its files below `directory`. Raises MeasurementError."""
+        launch = peers.prepare(peer, directory, self.binaries, workers, len(cpus.server), connections)
+        argv = processes.pinned(cpus.server, launch.argv)
+        return LocalServer(argv, self.log, address=launch.address, stop_signal=launch.stop_signal)
 
     def close(self) -> None:
         processes.end_all()

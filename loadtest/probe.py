@@ -70,8 +70,9 @@ class Watcher:
     """A context manager: newcomers come from a thread while this one waits for wrk. Towards the end, /stats is asked
     how many connections workers have taken up."""
 
-    def __init__(self, address: Address, settings: plan.Newcomers, clients: int, count_after: float) -> None:
-        """`count_after` seconds after the start it is counted how many of so many clients have a worker."""
+    def __init__(self, address: Address, settings: plan.Newcomers, clients: int, count_after: float | None) -> None:
+        """`count_after` seconds after the start it is counted how many of so many clients have a worker; None: never,
+        for servers that cannot tell."""
         self._address = address
         self._settings = settings
         self._clients = clients
@@ -108,16 +109,19 @@ class Watcher:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         self._stop = lambda: loop.call_soon_threadsafe(ended.set)
         self._started.set()
-        counting = asyncio.create_task(self._count(ended))
+        if self._count_after is None:
+            await self._probe.watch(ended)
+            return
+        counting = asyncio.create_task(self._count(ended, self._count_after))
         await self._probe.watch(ended)
         counting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await counting
 
-    async def _count(self, ended: asyncio.Event) -> None:
+    async def _count(self, ended: asyncio.Event, after: float) -> None:
         """Of the connections that workers have taken up, some are newcomers' and our own. Accept queues are first in,
         first out: if enough are taken up, the clients' are among them, however often they reconnect."""
-        own, wait = 0, self._count_after
+        own, wait = 0, after
         while self.clients_served is None and not await happens(ended, wait):
             own, wait = own + 1, self._settings.interval / 10
             answered = self._probe.sent - self._probe.pending

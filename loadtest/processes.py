@@ -15,15 +15,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from loadtest.results import MeasurementError
 from loadtest.tree import Switches
 
 READY_PREFIX = "listening on "
+PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
 
 
 class ProcessError(MeasurementError):
@@ -274,14 +276,24 @@ def _last_lines(text: str, count: int = 3) -> str:
 class Server:
     """A running server; a context manager that ends it whatever happens."""
 
-    def __init__(self, argv: Sequence[str], log: Path, timeout: float = 10) -> None:
-        """Starts it and waits for its `listening on` line. stderr is appended to `log`. Raises ProcessError."""
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        timeout: float = 10,
+        address: Address | None = None,
+        stop_signal: int = signal.SIGTERM,
+    ) -> None:
+        """Starts it and waits for its `listening on` line, or, when its address is known beforehand, for its answer
+        to GET /plaintext. stderr is appended to `log`. Raises ProcessError."""
         self._log = log
+        self._stop_signal = signal.Signals(stop_signal)
         with log.open("ab") as stderr:
             self._log_start = stderr.tell()
-            self._process = Process(argv, subprocess.PIPE, stderr)
+            self._process = Process(argv, stderr if address else subprocess.PIPE, stderr)
         try:
-            self.address = self._wait_until_ready(time.monotonic() + timeout)
+            deadline = time.monotonic() + timeout
+            self.address = self._wait_for_answer(address, deadline) if address else self._wait_for_line(deadline)
         except BaseException:
             self._end()
             raise
@@ -305,9 +317,9 @@ class Server:
         return self._process.command
 
     def stop(self, timeout: float = 12) -> Ended:
-        """Drains it with SIGTERM, for which the servers give themselves 10 s, and collects it. Raises ProcessError
-        when it does not end in time."""
-        self._process.signal(signal.SIGTERM)
+        """Drains it with its stop signal, for which our servers give themselves 10 s, and collects it. Raises
+        ProcessError when it does not end in time."""
+        self._process.signal(self._stop_signal)
         return self.wait(timeout)
 
     def wait(self, timeout: float) -> Ended:
@@ -315,7 +327,8 @@ class Server:
         in_time = self._process.wait(timeout)
         ended = self._process.reap()
         if not in_time:
-            raise ProcessError(f"{self.command} did not end within {timeout:g} s of SIGTERM{self.last_lines()}")
+            signal_name = self._stop_signal.name
+            raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal_name}{self.last_lines()}")
         return ended
 
     def has_ended(self) -> bool:
@@ -327,12 +340,37 @@ class Server:
             log.seek(self._log_start)
             return _last_lines(log.read().decode(errors="replace"))
 
-    def _wait_until_ready(self, deadline: float) -> Address:
+    def _wait_for_line(self, deadline: float) -> Address:
         line = _Lines(self._process).next(deadline)
         if line.startswith(READY_PREFIX):
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))
         if self._process.wait(deadline - time.monotonic()):
-            status = self._process.reap().status
-            raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
+            self._fail_at_start()
         raise ProcessError(f"{self.command} printed no line {READY_PREFIX!r} in time{self.last_lines()}")
+
+    def _wait_for_answer(self, address: Address, deadline: float) -> Address:
+        while not (answer := _ask_for_plaintext(address, deadline)):
+            if self._process.wait(0.01):
+                self._fail_at_start()
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{self.command} did not answer GET /plaintext in time{self.last_lines()}")
+        if answer != (200, PLAINTEXT):
+            raise ProcessError(f"{self.command} answered GET /plaintext with {answer[0]} {answer[1][:40]!r}{self.last_lines()}")
+        return address
+
+    def _fail_at_start(self) -> NoReturn:
+        status = self._process.reap().status
+        raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
+
+
+def _ask_for_plaintext(address: Address, deadline: float) -> tuple[int, bytes] | None:
+    """The answer's status and body; None when there is none."""
+    patience = max(deadline - time.monotonic(), 0.01)
+    with closing(HTTPConnection(address.host, address.port, timeout=patience)) as connection:
+        try:
+            connection.request("GET", "/plaintext")
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, HTTPException):
+            return None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from loadtest import report_loads, report_once, validity
+from loadtest.cpu_sets import CpuSets
 from loadtest.report_loads import ROUNDS_FOR_INTERVALS
-from loadtest.results import Results
+from loadtest.results import Environment, Results
 from loadtest.summary import invalid_runs
 from loadtest.text import Section, render_section, wrap
 
@@ -30,8 +31,8 @@ def _labelled(section: Section, results: Results) -> Section:
 def _header(results: Results) -> list[str]:
     plan = results.plan
     lines = [
-        _machine(results),
-        *_place(results),
+        describe_machine(results.environment, plan.cpus),
+        *describe_place(results.environment),
         f"wrk: {plan.connections} connections, {plan.duration} s, in {_count(plan.rounds, 'interleaved round')}; every "
         f"run has a fresh server. Routes: {', '.join(cell.path for cell in plan.cells)}.",
         f"Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
@@ -44,18 +45,16 @@ def _header(results: Results) -> list[str]:
     return lines
 
 
-def _machine(results: Results) -> str:
-    environment, plan = results.environment, results.plan
-    split = f"server on CPU {_list(plan.cpus.server)}, load on CPU {_list(plan.cpus.load)}"
+def describe_machine(environment: Environment, cpus: CpuSets) -> str:
+    split = f"server on CPU {_list(cpus.server)}, load on CPU {_list(cpus.load)}"
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
     return (
-        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if plan.cpus.shared else split}; "
+        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if cpus.shared else split}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
 
 
-def _place(results: Results) -> list[str]:
-    environment = results.environment
+def describe_place(environment: Environment) -> list[str]:
     if environment.runner == "local":
         return []
     return [

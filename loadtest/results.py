@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.plan import Plan
+from loadtest.wrk_result import WrkResult
 
 
 class MeasurementError(Exception):
@@ -31,33 +32,6 @@ class Outcome(str, enum.Enum):
     reset = "reset"
     refused = "refused"
     timed_out = "timed out"
-
-
-@dataclass
-class Latency:
-    """In microseconds, as wrk records it: from the request's departure to the response's end."""
-
-    median: int
-    p99: int
-    max: int
-
-
-@dataclass
-class WrkErrors:
-    connect: int = 0
-    read: int = 0
-    write: int = 0
-    status: int = 0
-    timeout: int = 0
-
-
-@dataclass
-class WrkResult:
-    requests: int
-    duration: float
-    errors: WrkErrors
-    latency: Latency | None
-    latency_problem: str = ""  # why there is no latency
 
 
 @dataclass
@@ -240,25 +214,6 @@ class Results:
     state: str = "running"  # then: complete, interrupted, failed
     seconds: float = 0
     verb: str = "run"
-
-
-def save(results: Results, path: Path) -> None:
-    """Replaces the file at once, so that a reader or a failure never meets half of it."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(to_json(results))
-    os.replace(draft, path)
-
-
-def to_json(results: Results) -> str:
-    return json.dumps(dataclasses.asdict(results), indent=1) + "\n"
-
-
-def load(path: Path) -> Results:
-    """Raises ValueError for another format."""
-    document = json.loads(path.read_text())
-    if document.get("format") != FORMAT:
-        raise ValueError(f"{path} has the format {document.get('format')}; this harness reads {FORMAT}")
-    return _build(Results, document)
 
 
 def from_json(kind: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadtest import clients, cpus, crash, validity, wrk
+from loadtest import clients, cpus, crash, sockets, validity, wrk
 from loadtest.place import Place, Server
 from loadtest.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
 from loadtest.processes import Ended, describe_status
@@ -83,7 +83,9 @@ class Runner:
             ended = _stop(server)
             if ended.cpu_seconds is None:
                 raise MeasurementError(f"under load the server {describe_status(ended.status)}{server.last_lines()}")
-        measured, used = wrk.parse(seen.wrk_output, plan.connections), ended.cpu_seconds - used_before
+        measured = wrk.parse(seen.wrk_output, clients.wrk_load(plan, step)).without_histograms()
+        used = ended.cpu_seconds - used_before
+        no_ports = sockets.port_problem(seen.sockets_before, seen.sockets_after, measured.errors.connect)
         problems = validity.load_problems(
             measured, plan.connections, seen.clients_served, ended.status, server.last_lines()
         )
@@ -102,7 +104,7 @@ class Runner:
             disturbance=cpus.disturbance(
                 seen.before, seen.after, plan.cpus, used, seen.wrk_cpu_seconds
             ),
-            problems=[*problems, *server.incidents()],
+            problems=[*problems, *filter(None, [no_ports]), *server.incidents()],
         )
 
     def _memory(self, step: MemoryStep) -> MemoryRun:

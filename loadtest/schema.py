@@ -60,10 +60,11 @@ def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
 
 
 def _reference(kind: type, definitions: dict[str, Json]) -> Json:
-    if kind.__name__ not in definitions:
-        definitions[kind.__name__] = {}  # a class may contain itself
-        definitions[kind.__name__] = _object(kind, definitions)
-    return {"$ref": f"#/$defs/{kind.__name__}"}
+    name = f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+    if name not in definitions:
+        definitions[name] = {}  # a class may contain itself
+        definitions[name] = _object(kind, definitions)
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _generic(origin: Any, arguments: tuple[Any, ...], definitions: dict[str, Json]) -> Json:
@@ -76,9 +77,15 @@ def _generic(origin: Any, arguments: tuple[Any, ...], definitions: dict[str, Jso
     raise TypeError(f"no JSON Schema for {origin or arguments}")
 
 
-def problem(document: Any, schema: Json) -> str:
+def problem(document: Json, schema: Json) -> str:
     """Why the document is not as the schema says, in half a sentence; "" when it is."""
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    known = {one["properties"]["verb"]["const"]: one for one in schema["oneOf"]}
+    verb = document.get("verb")
+    if verb not in known:
+        return f"verb: {verb!r} is none of {', '.join(known)}"
+    # the one alternative, for a message that says what is wrong with it
+    validator = jsonschema.Draft202012Validator({**known[verb], "$defs": schema["$defs"]})
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is None:
         return ""
     where = "/".join(map(str, error.absolute_path)) or "the document"

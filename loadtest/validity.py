@@ -10,7 +10,8 @@ from loadtest import crash
 from loadtest.crash import CUT
 from loadtest.plan import Plan
 from loadtest.processes import describe_status
-from loadtest.results import CrashRun, LoadRun, Outcome, WrkResult
+from loadtest.results import CrashRun, LoadRun, Outcome
+from loadtest.wrk_result import WrkResult
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
@@ -46,13 +47,27 @@ def crash_problem(run: CrashRun) -> str:
 
 
 def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
-    """Why throughput says nothing about the server here (rule: only where the server was the bottleneck)."""
-    if plan.cpus.shared:
+    """Why throughput says nothing about the server here; mostly ""."""
+    return bottleneck(
+        server_share=median(run.server_share(len(plan.cpus.server)) for run in runs),
+        client_share=median(run.wrk_share for run in runs),
+        shared_cpu=plan.cpus.shared,
+        foreign=median(run.disturbance.server_cpu for run in runs),
+    )
+
+
+def bottleneck(server_share: float, client_share: float, shared_cpu: bool, foreign: float, client: str = "wrk") -> str:
+    """"" when the server was: only then is throughput the server's. Otherwise why it was not.
+
+    The shares are of the server's CPU budget and of the one CPU that a single-threaded client can use; `foreign` is
+    what others took of the server's CPUs.
+    """
+    if shared_cpu:
         return "shares its CPU with the load"
-    if median(run.disturbance.server_cpu for run in runs) > DISTURBED:
+    if foreign > DISTURBED:
         return "shared its CPU with others"
-    if median(run.server_share(len(plan.cpus.server)) for run in runs) < SERVER_SHARE:
+    if not server_share >= SERVER_SHARE:  # also when it is not a number
         return f"used less than {SERVER_SHARE:.0%} of its CPU"
-    if median(run.wrk_share for run in runs) > WRK_SHARE:
-        return f"wrk used more than {WRK_SHARE:.0%} of a CPU"
+    if not client_share <= WRK_SHARE:
+        return f"{client} used more than {WRK_SHARE:.0%} of a CPU"
     return ""

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest.plan import Cell, Plan
+from loadtest import sockets
 from loadtest.processes import Address, Finished, pinned, run
-from loadtest.results import Latency, MeasurementError, WrkErrors, WrkResult
-from loadtest.stats import percentile
+from loadtest.results import MeasurementError
+from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, latency_problem, summarize, without_synthetic
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
-def command(plan: Plan, cell: Cell, address: Address) -> list[str]:
-    url = f"http://{address.host}:{address.port}{cell.path}"
-    load = ["-t1", f"-c{plan.connections}", f"-d{plan.duration}s", "--timeout", "2s", "-s", str(SCRIPT), url]
-    return pinned(plan.cpus.load, ["wrk", *load])
+def command(load: WrkLoad, cpus: Sequence[int], address: Address) -> list[str]:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    size = [f"-t{load.threads}", f"-c{load.connections}", f"-d{load.seconds:.0f}s", "--timeout", f"{load.timeout:.0f}s"]
+    url = f"http://{host}:{address.port}{load.path}"
+    return pinned(cpus, ["wrk", *size, "-s", str(SCRIPT), url, *_script_arguments(load)])
 
 
-def measure(argv: list[str], duration: int) -> Finished:
-    return run(argv, timeout=duration + 10)
+def _script_arguments(load: WrkLoad) -> list[str]:
+    if not load.keep_alive:
+        return ["--", "close"]
+    return ["--", f"pipeline={load.pipeline}"] if load.pipeline > 1 else []
 
 
-def parse(stdout: str, connections: int) -> WrkResult:
+def measure(argv: Sequence[str], load: WrkLoad) -> Finished:
+    """Runs that command. Raises MeasurementError when it cannot, or when it may not open as many connections."""
+    sockets.require_descriptors(load.connections)
+    return run(argv, timeout=load.seconds + 10)
+
+
+def parse(stdout: str, load: WrkLoad) -> WrkResult:
     """The last line of its output. Raises MeasurementError when that is not ours."""
     try:
         report = json.loads(stdout.strip().splitlines()[-1])
@@ -32,33 +42,28 @@ def parse(stdout: str, connections: int) -> WrkResult:
         raise MeasurementError(f"wrk did not end with our line of JSON, but with {stdout[-80:]!r}") from error
     requests, duration, errors = report["requests"], report["duration_us"], WrkErrors(**report["errors"])
     recorded = {microseconds: count for microseconds, count in report["latency_us"]}
-    latencies = without_synthetic(recorded, duration, requests, connections)
-    answered = requests - errors.timeout  # a latency above --timeout is counted, but not recorded
-    problem = _latency_problem(latencies, answered)
-    return WrkResult(requests, duration / 1e6, errors, None if problem else summarize(latencies), problem)
+    observed = without_synthetic(recorded, duration, requests, load.connections)
+    problem = latency_problem(observed, requests - errors.timeout, load.pipeline)
+    return WrkResult(
+        requests=requests,
+        duration_us=duration,
+        errors=errors,
+        latency=None if problem else summarize(observed),
+        latency_problem=problem,
+        bytes=report["bytes"],
+        connections=load.effective_connections,
+        pipeline=load.pipeline,
+        recorded=recorded,
+        observed=observed,
+    )
 
 
-def without_synthetic(recorded: Mapping[int, int], duration: int, requests: int, connections: int) -> dict[int, int]:
-    """The latencies that wrk observed, count by microseconds.
-
-    At its end wrk adds, for each latency n above twice the mean interval e, synthetic ones n-e, n-2e, ... above e
-    (stats_correct in its stats.c). Hence observed[m] = recorded[m] - recorded[m + e] for m > e.
-    """
-    per_connection = requests // connections
-    if per_connection == 0:
-        return dict(recorded)
-    interval = duration // per_connection
-    observed = {m: n - recorded.get(m + interval, 0) if m > interval else n for m, n in recorded.items()}
-    return {microseconds: count for microseconds, count in observed.items() if count != 0}
-
-
-def _latency_problem(latencies: Mapping[int, int], answered: int) -> str:
-    if not latencies:
-        return "wrk recorded no latency, or too many different ones"
-    if min(latencies.values()) < 0 or sum(latencies.values()) != answered:
-        return f"wrk recorded {sum(latencies.values())} latencies for {answered} answers"
-    return ""
-
-
-def summarize(latencies: Mapping[int, int]) -> Latency:
-    return Latency(percentile(latencies, 0.5), percentile(latencies, 0.99), max(latencies))
+def write_raw(directory: Path, name: str, stdout: str) -> Path:
+    """Keeps its output as it came, in a file that is called after the name. Raises MeasurementError."""
+    path = directory / (re.sub(r"[^\w.+=-]+", "-", name).strip("-") + ".wrk.txt")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(stdout)
+    except OSError as error:
+        raise MeasurementError(f"cannot write {path}: {error.strerror}") from error
+    return path

@@ -4,10 +4,11 @@ import pytest
 
 from loadtest import contestants, plan
 from loadtest.contestants import Kind
+from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
 
 
 def named(name: str) -> contestants.Contestant:
-    return contestants.select([name])[0]
+    return contestants.select([name], EVERYBODY)[0]
 
 
 def test_an_unknown_contestant_is_an_error_that_names_the_known():
@@ -18,7 +19,7 @@ def test_an_unknown_contestant_is_an_error_that_names_the_known():
 def test_every_model_has_a_limit_and_every_peer_a_model():
     names = {model.name for model in contestants.MODELS}
     assert {limit.model for limit in contestants.LIMITS} == names
-    assert {peer.model for peer in contestants.PEER_CONTESTANTS} <= names
+    assert {peer.model for peer in PEER_CONTESTANTS} <= names
 
 
 def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():

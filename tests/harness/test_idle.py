@@ -17,7 +17,7 @@ import pytest
 import samples
 from conftest import FAKES, ROOT
 from loadtest import agent, clients, contestants, idle, idle_clients, idle_runner, lines, machine_memory, report_idle, schema
-from loadtest.contestants import MODELS, Contestant, Kind
+from loadtest.contestants import MODELS, Contestant, Kind, command_line
 from loadtest.cpu_sets import CpuSets
 from loadtest.idle import (
     Decay,
@@ -39,6 +39,7 @@ from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, fro
 BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
 NOTHING = MachineMemory(0, 0, 0, 0, 0)
+NO_DIRECTORY: Any = None  # peers alone keep files there
 
 
 def settings(*chosen: Contestant, **changes: Any) -> IdleSettings:
@@ -113,8 +114,14 @@ def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process(
     assert idle.describe(every[0]).startswith("round 1, ")
 
 
+def server_arguments(chosen: IdleSettings, step: idle.Step) -> list[str]:
+    """As the runner has it started."""
+    held, number = idle.held_by(chosen, step), idle.workers(chosen, step)
+    return command_line(held, number, len(chosen.cpus.server), idle.more_options(step))
+
+
 def test_pools_get_a_worker_for_each_connection_and_two_more():
-    arguments = idle.server_arguments(settings(), IdleStep(1, PREFORK, 1_000))
+    arguments = server_arguments(settings(), IdleStep(1, PREFORK, 1_000))
     assert arguments[arguments.index("--workers") + 1] == "1002"
     assert arguments[-6:] == [
         *("--max-connections", "0", "--keep-alive-timeout", "0", "--max-requests-per-connection", "0")
@@ -122,7 +129,7 @@ def test_pools_get_a_worker_for_each_connection_and_two_more():
 
 
 def ballast(chosen: IdleSettings, step: idle.Step) -> str | None:
-    arguments = idle.server_arguments(chosen, step)
+    arguments = server_arguments(chosen, step)
     return arguments[arguments.index("--ballast") + 1] if "--ballast" in arguments else None
 
 
@@ -136,14 +143,14 @@ def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
 
 def test_what_a_variant_says_itself_is_not_said_again():
     variant = contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")
-    arguments = idle.server_arguments(settings(), IdleStep(1, variant, 100))
+    arguments = server_arguments(settings(), IdleStep(1, variant, 100))
     assert "0" == arguments[arguments.index("--max-requests-per-connection") + 1]
     assert arguments.count("--keep-alive-timeout") == 1 and "--max-connections" not in arguments
 
 
 def test_a_limit_is_not_given_our_servers_options():
     limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert idle.server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
+    assert server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
         *("limit-epoll", "--listen", "127.0.0.1:0")
     ]
 
@@ -400,8 +407,11 @@ def play(kept: IdleResults, seen: Any = see, status: int = 0) -> tuple[IdleResul
     """What was kept, how much of it at each save, and who was started."""
     saves: list[int] = []
     place: Any = FakePlace(seen, status)
-    runner = IdleRunner(place, kept, lambda: saves.append(len(kept.idle) + len(kept.decay)), lambda index, step: None)
-    runner.run()
+
+    def save() -> None:
+        saves.append(len(kept.idle) + len(kept.decay))
+
+    IdleRunner(place, kept, NO_DIRECTORY, save, lambda index, step: None).run()
     return kept, saves, place
 
 
@@ -589,7 +599,7 @@ def test_idle_connections_of_a_real_server_take_memory(tmp_path):
     )
     place = Local(BUILT, tmp_path / "servers.log")
     kept, started = empty(chosen), time.monotonic()
-    IdleRunner(place, kept, lambda: None, lambda index, step: None).run()
+    IdleRunner(place, kept, tmp_path, lambda: None, lambda index, step: None).run()
     assert kept.failures == [] and time.monotonic() - started < 60
     none, some = sorted(kept.idle, key=lambda one: one.connections)
     assert (some.client.served, some.client.counted) == (200, 200)

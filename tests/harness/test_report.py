@@ -15,21 +15,19 @@ from loadtest.results import (
     Disturbance,
     Failure,
     GroupMemory,
-    Latency,
     Memory,
     MemoryRun,
     Outcome,
-    WrkErrors,
-    WrkResult,
 )
 from loadtest.stats import Estimate, Interval
 from loadtest.summary import has_invalid_cell, summarize
+from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAINTEXT = CELLS[0]
 
 
 def wrk_result(requests: int = 100, **errors: int) -> WrkResult:
-    return WrkResult(requests, 1.0, WrkErrors(**errors), Latency(1, 2, 3))
+    return WrkResult(requests, 1_000_000, WrkErrors(**errors), Latency(1, 2, 2, 2, 3))
 
 
 def ranks(loads) -> dict[str, str]:

@@ -1,73 +1,343 @@
+import asyncio
+import dataclasses
+import json
+import os
 import random
+import shutil
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from loadtest import cpu_sets, plan, wrk
-from loadtest.results import MeasurementError
+from conftest import ROOT
+from loadtest import processes, wrk
+from loadtest.client import fetch_counts
+from loadtest.processes import Address
+from loadtest.results import MeasurementError, from_json
+from loadtest.stats import percentile
+from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, hdr_text, without_synthetic
+
+LOAD = WrkLoad("/plaintext", connections=16, seconds=1)
+CPUS = (0,)
+
+
+# --- the command
+
+
+def arguments(load: WrkLoad) -> list[str]:
+    argv = wrk.command(load, CPUS, Address("127.0.0.1", 80))
+    return argv[argv.index("wrk") :]
+
+
+def test_the_command_has_the_load_in_wrks_words():
+    options = "-t2 -c64 -d5s --timeout 4s -s".split()
+    argv = ["wrk", *options, str(wrk.SCRIPT), "http://127.0.0.1:80/cpu?units=3"]
+    assert arguments(WrkLoad("/cpu?units=3", 64, 5, threads=2, timeout=4)) == argv
+
+
+def test_the_script_gets_arguments_only_for_what_wrk_cannot_do_alone():
+    assert arguments(replace(LOAD, keep_alive=False))[-2:] == ["--", "close"]
+    assert arguments(replace(LOAD, pipeline=8))[-2:] == ["--", "pipeline=8"]
+
+
+def test_an_ipv6_address_is_bracketed():
+    assert "http://[::1]:80/plaintext" in wrk.command(LOAD, CPUS, Address("::1", 80))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threads": 17},
+        {"threads": 0},
+        {"seconds": 0},
+        {"seconds": 1.5},
+        {"timeout": 0.5},
+        {"pipeline": 0},
+        {"pipeline": 2, "keep_alive": False},
+    ],
+)
+def test_what_wrk_cannot_do_is_refused(change):
+    with pytest.raises(ValueError, match="wrk needs|whole seconds|at once"):
+        replace(LOAD, **change)
+
+
+def test_threads_round_the_connections_down():
+    assert replace(LOAD, connections=65, threads=2).effective_connections == 64
+    assert replace(LOAD, connections=10, threads=3).effective_connections == 9
+
+
+# --- its synthetic samples
 
 
 def stats_correct(recorded: dict[int, int], expected: int) -> dict[int, int]:
-    """What wrk does at its end, after stats.c."""
+    """What wrk does at its end, after stats.c. From Lua one sees nothing below the shortest latency."""
     data = dict(recorded)
     for n in range(expected * 2, max(recorded) + 1):
         count, m = data.get(n, 0), n - expected
         while count and m > expected:
             data[m] = data.get(m, 0) + count
             m -= expected
-    return data
+    return {m: count for m, count in data.items() if m >= min(recorded)}
 
 
-@pytest.mark.parametrize("seed", range(20))
+def random_latencies(chance: random.Random) -> dict[int, int]:
+    shortest = chance.choice((1, 50, 1000))
+    return {chance.randint(shortest, 3000): chance.randint(1, 9) for _ in range(chance.randint(1, 200))}
+
+
+@pytest.mark.parametrize("seed", range(100))
 def test_synthetic_latencies_are_removed_exactly(seed):
     chance = random.Random(seed)
-    observed = {chance.randint(1, 3000): chance.randint(1, 9) for _ in range(chance.randint(1, 200))}
-    requests, connections, duration = sum(observed.values()), 4, 100_000
+    observed = random_latencies(chance)
+    # pipelining and cut batches: more answers than latencies
+    requests = sum(observed.values()) * chance.choice((1, 16)) + chance.randint(0, 3)
+    connections, duration = chance.choice((1, 4, 7, 64)), chance.randint(20_000, 200_000)
     per_connection = requests // connections
     recorded = stats_correct(observed, duration // per_connection) if per_connection else observed
-    assert wrk.without_synthetic(recorded, duration, requests, connections) == observed
+    assert without_synthetic(recorded, duration, requests, connections) == observed
+
+
+def test_the_seeds_do_add_synthetic_latencies():
+    observed = random_latencies(random.Random(1))
+    assert sum(stats_correct(observed, 100).values()) > 2 * sum(observed.values())
 
 
 def test_fewer_answers_than_connections_were_not_corrected_by_wrk():
-    assert wrk.without_synthetic({900: 1, 450: 1}, 1000, 2, 16) == {900: 1, 450: 1}
+    assert without_synthetic({900: 1, 450: 1}, 1000, 2, 16) == {900: 1, 450: 1}
 
 
-def report(latency: str, requests: int = 4, timeout: int = 0) -> str:
-    errors = f'{{"connect":0,"read":1,"write":0,"status":2,"timeout":{timeout}}}'
-    return f'Running\n{{"requests":{requests},"duration_us":2000000,"errors":{errors},"latency_us":{latency}}}\n'
+# --- its output
+
+
+def report(latency: str, requests: int = 4, timeout: int = 0, status: int = 2) -> str:
+    errors = f'{{"connect":0,"read":1,"write":0,"status":{status},"timeout":{timeout}}}'
+    numbers = f'"requests":{requests},"bytes":580,"duration_us":2000000'
+    return f'Running\n{{{numbers},"errors":{errors},"latency_us":{latency}}}\n'
 
 
 def test_the_last_line_of_the_output_counts():
-    result = wrk.parse(report("[[10,3],[90,1]]"), connections=16)
-    assert (result.requests, result.duration, result.errors.status) == (4, 2.0, 2)
+    result = wrk.parse(report("[[10,3],[90,1]]"), LOAD)
+    assert (result.requests, result.bytes, result.duration, result.errors.status) == (4, 580, 2.0, 2)
     assert (result.latency.median, result.latency.p99, result.latency.max) == (10, 90, 90)
 
 
+def test_goodput_leaves_out_error_answers_and_late_ones():
+    assert wrk.parse(report("[[10,3]]", timeout=1, status=2), LOAD).good == 1
+    assert wrk.parse(report("[]", requests=1, timeout=1, status=1), LOAD).good == 0
+    assert wrk.parse(report("[]", requests=40, timeout=2, status=1), replace(LOAD, pipeline=8)).good == 23
+
+
 def test_latencies_that_do_not_add_up_to_the_answers_are_not_shown():
-    result = wrk.parse(report("[[10,3]]"), connections=16)
+    result = wrk.parse(report("[[10,3]]"), LOAD)
     assert result.latency is None
     assert result.latency_problem == "wrk recorded 3 latencies for 4 answers"
 
 
 def test_answers_after_the_timeout_have_no_latency():
-    assert wrk.parse(report("[[10,3]]", timeout=1), connections=16).latency is not None
+    assert wrk.parse(report("[[10,3]]", timeout=1), LOAD).latency is not None
 
 
 def test_no_latency_at_all_is_a_problem_of_the_latency_only():
-    assert wrk.parse(report("[]", requests=0), connections=16).latency_problem
+    assert wrk.parse(report("[]", requests=0), LOAD).latency_problem
 
 
 @pytest.mark.parametrize("output", ["", "Running 1s test\nRequests/sec: 12\n"])
 def test_output_without_our_line_is_an_error(output):
     with pytest.raises(MeasurementError, match="did not end with our line"):
-        wrk.parse(output, 16)
+        wrk.parse(output, LOAD)
 
 
+def test_a_result_survives_json_with_both_histograms():
+    result = wrk.parse(report("[[10,3],[90,1]]"), LOAD)
+    document = json.loads(json.dumps(dataclasses.asdict(result)))
+    assert from_json(WrkResult, document) == result
+    assert result.recorded == {10: 3, 90: 1}
+    assert result.without_histograms() == replace(result, recorded={}, observed={})
+
+
+def test_raw_output_is_kept_under_a_name_that_a_file_can_have(tmp_path):
+    path = wrk.write_raw(tmp_path / "raw", "round 1, /plaintext: epoll +64 MiB", "Running\n")
+    assert path == tmp_path / "raw/round-1-plaintext-epoll-+64-MiB.wrk.txt"
+    assert path.read_text() == "Running\n"
+
+
+def test_raw_output_that_cannot_be_kept_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MeasurementError, match="cannot write .*: "):
+        wrk.write_raw(tmp_path / "file", "name", "")
+
+
+def test_the_plotters_text_counts_up_to_every_sample():
+    head, empty, first, last = hdr_text({1500: 3, 20_000: 1}).splitlines()
+    assert (head.split()[0], empty) == ("Value", "")
+    assert first.split() == ["1.500", "0.750000000000", "3", "4.00"]
+    assert last.split() == ["20.000", "1.000000000000", "4", "inf"]
+
+
+# --- what wrk 4.1.0 really wrote
+
+FIXTURES = Path(__file__).with_name("fixtures") / "wrk"
+RECORDED = {
+    "plaintext": WrkLoad("/plaintext", 1, 1),
+    "close": WrkLoad("/plaintext", 4, 1, keep_alive=False),
+    "status": WrkLoad("/nothing", 2, 1),
+    "frozen": WrkLoad("/sleep?ms=2", 4, 1),  # the server, for 0.3 s
+    "threads": WrkLoad("/sleep?ms=2", 5, 1, threads=2),  # the same
+    "starved": WrkLoad("/block?ms=100", 64, 1),  # by four workers
+    "late": WrkLoad("/sleep?ms=10", 4, 3, timeout=1),  # frozen for 1.2 s
+    "too-late": WrkLoad("/sleep?ms=1200", 4, 3, timeout=1),
+    "silent": WrkLoad("/sleep?ms=1900", 3, 1),
+    "ports": WrkLoad("/plaintext", 8, 2, keep_alive=False),  # with 200 ephemeral ports, and no reuse
+    "pipelined": WrkLoad("/sleep?ms=1", 4, 1, pipeline=4),
+    "rotated": WrkLoad("/sleep?ms=1", 4, 1, pipeline=4),  # every 90 requests, in the middle of a batch
+}
+
+
+def recorded(name: str) -> WrkResult:
+    return wrk.parse((FIXTURES / f"{name}.wrk.txt").read_text(), RECORDED[name])
+
+
+def test_every_fixture_is_looked_at():
+    assert {path.name.partition(".")[0] for path in FIXTURES.iterdir()} == set(RECORDED)
+
+
+@pytest.mark.parametrize("name", [name for name, load in RECORDED.items() if load.pipeline == 1])
+def test_the_observed_latencies_are_as_many_as_the_answers_in_time(name):
+    result = recorded(name)
+    assert sum(result.observed.values()) == result.requests - result.errors.timeout
+    assert all(count > 0 for count in result.observed.values())
+
+
+@pytest.mark.parametrize("name", ["plaintext", "close", "status", "frozen", "threads", "late"])
+def test_wrk_had_added_synthetic_latencies(name):
+    result = recorded(name)
+    assert sum(result.recorded.values()) > sum(result.observed.values())
+    assert result.latency_problem == "" and result.latency.max == max(result.recorded)
+
+
+def test_a_stall_looks_worse_with_synthetic_samples():
+    result = recorded("frozen")
+    assert result.latency.p99 < 10_000 < 100_000 < percentile(result.recorded, 0.99)
+
+
+def test_wrk_corrects_by_the_connections_asked_for():
+    result, load = recorded("threads"), RECORDED["threads"]
+    assert (load.connections, result.connections) == (5, 4)
+    wrong = without_synthetic(result.recorded, result.duration_us, result.requests, result.connections)
+    assert sum(wrong.values()) != result.requests
+
+
+def test_answers_that_are_late_are_no_goodput():
+    assert (recorded("late").errors, recorded("late").good) == (WrkErrors(timeout=4), recorded("late").requests - 4)
+    assert recorded("too-late").good == 0
+    assert recorded("too-late").latency_problem == "wrk recorded no latency"
+
+
+def test_error_answers_are_no_goodput():
+    result = recorded("status")
+    assert (result.requests, result.good) == (result.errors.status, 0)
+
+
+def test_a_server_that_never_answers_is_not_an_error_for_wrk():
+    assert (recorded("silent").requests, recorded("silent").errors) == (0, WrkErrors())
+
+
+def test_without_ports_wrk_gives_up_every_connection():
+    assert recorded("ports").errors == WrkErrors(connect=8)
+
+
+def test_a_pipelined_batch_is_one_latency():
+    result = recorded("pipelined")
+    assert 4 * sum(result.observed.values()) == result.requests
+    assert (result.latency, result.latency_problem) == (None, "wrk times 4 pipelined requests as one")
+
+
+def test_a_rotation_in_a_batch_leaves_answers_without_a_latency():
+    result = recorded("rotated")
+    assert 4 * sum(result.observed.values()) < result.requests
+    assert result.errors == WrkErrors()
+
+
+# --- wrk itself
+
+
+def measured(load: WrkLoad, address: Address) -> WrkResult:
+    return wrk.parse(wrk.measure(wrk.command(load, sorted(os.sched_getaffinity(0)), address), load).stdout, load)
+
+
+needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+EPOLL = ROOT / "build/release/bin/quartet-epoll"
+needs_epoll = pytest.mark.skipif(not os.access(EPOLL, os.X_OK), reason=f"{EPOLL} is not built")
+
+
+@pytest.fixture
+def epoll(log, tmp_path):
+    options = ["--scoreboard", str(tmp_path / "scoreboard"), "--max-requests-per-connection", "0"]
+    with processes.Server([str(EPOLL), "--listen", "127.0.0.1:0", *options], log) as running:
+        yield running
+
+
+@needs_wrk
 def test_wrk_itself_reports_every_latency(server):
     """The interval that wrk corrects by, and its numbers in Lua, are as we think: the latencies add up."""
-    chosen = plan.Plan((), cpu_sets.split({0}), connections=7)
-    finished = wrk.measure(wrk.command(chosen, plan.Cell("plaintext", "/plaintext"), server.address), 1)
-    result = wrk.parse(finished.stdout, chosen.connections)
-    assert result.requests > 100
+    result = measured(replace(LOAD, connections=7), server.address)
+    assert result.requests > 0
     assert result.latency_problem == ""
-    assert 0 < result.latency.median <= result.latency.p99 <= result.latency.max < 1_000_000
-    assert 0.9 < result.duration < 2
+
+
+@needs_wrk
+@needs_epoll
+@pytest.mark.parametrize(
+    "load",
+    [
+        WrkLoad("/plaintext", 64, 1),
+        WrkLoad("/plaintext", 5, 1, threads=2),
+        WrkLoad("/plaintext", 4, 1, keep_alive=False),
+        WrkLoad("/sleep?ms=300", 1, 1),
+    ],
+    ids=str,
+)
+def test_wrk_and_a_server_of_ours_agree_on_every_answer(epoll, load):
+    result = measured(load, epoll.address)
+    assert result.latency_problem == ""
+    assert sum(result.observed.values()) == result.requests == result.good > 0
+
+
+@needs_wrk
+@needs_epoll
+def test_the_latencies_add_up_when_the_server_stood_still(epoll):
+    signals = ((0.3, signal.SIGSTOP), (0.6, signal.SIGCONT))
+    timers = [threading.Timer(after, os.kill, (epoll.pid, number)) for after, number in signals]
+    for timer in timers:
+        timer.start()
+    try:
+        result = measured(WrkLoad("/sleep?ms=1", 4, 1), epoll.address)
+    finally:
+        for timer in timers:
+            timer.join()
+    assert result.latency_problem == ""
+
+
+@needs_wrk
+@needs_epoll
+def test_connection_close_takes_a_connection_for_every_request(epoll):
+    result = measured(replace(LOAD, keep_alive=False), epoll.address)
+    assert asyncio.run(fetch_counts(epoll.address, patience=5)).connections >= result.requests > 0
+
+
+@needs_wrk
+@needs_epoll
+def test_pipelined_requests_are_answered_and_timed_in_batches(epoll):
+    result = measured(WrkLoad("/plaintext", 4, 1, pipeline=8), epoll.address)
+    batches = sum(result.observed.values())
+    assert 8 * batches <= result.requests <= 8 * batches + 4 * 7  # what was under way at the end
+    assert batches > 0 and result.errors == WrkErrors()
+
+
+@needs_wrk
+def test_an_argument_that_the_script_does_not_know_ends_wrk_with_a_sentence(server):
+    argv = [*wrk.command(LOAD, CPUS, server.address), "--", "nonsense"]
+    with pytest.raises(MeasurementError, match="unknown argument nonsense"):
+        wrk.measure(argv, LOAD)

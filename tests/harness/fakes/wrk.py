@@ -11,14 +11,15 @@ if "-v" in sys.argv:
     print("wrk fake-1.0")
     sys.exit(1)
 
-url = urlsplit(sys.argv[-1])
+url = urlsplit(next(argument for argument in sys.argv if argument.startswith("http://")))
 connection = http.client.HTTPConnection(url.netloc, timeout=5)
-REQUESTS = 20
+REQUESTS, received = 20, 0
 for _ in range(REQUESTS):
     connection.request("GET", url.path + "?" + url.query)
-    connection.getresponse().read()
+    received += len(connection.getresponse().read())
 errors = dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0)
 if os.environ.get("FAKE_WRK") == "errors":
     errors["read"] = 3
 print("Running a test")
-print(json.dumps({"requests": REQUESTS, "duration_us": 200000, "errors": errors, "latency_us": [[500, 19], [900, 1]]}))
+report = {"requests": REQUESTS, "bytes": received, "duration_us": 200000, "errors": errors}
+print(json.dumps(report | {"latency_us": [[500, 19], [900, 1]]}))

@@ -1,0 +1,74 @@
+"""Do throughput and latency belong together? L = rate x mean time in the system (J. D. C. Little, 1961). Pure.
+
+The law holds for any system and any distribution, so that what breaks it is the instrument: latencies that are not
+those of the requests, connections that nobody serves, a client that is busy with something else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TOO_FEW = "connections were not served, or the client did not ask again at once"
+TOO_MANY = "the latencies are not those of the requests that were counted"
+ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections
+
+
+@dataclass(frozen=True)
+class Check:
+    """How many requests were under way at a time, on average."""
+
+    expected: float  # the connections
+    low: float  # what is bearable
+    high: float
+    observed: float
+    ok: bool
+    sentence: str  # why not; "" when it is
+
+
+def closed_loop(
+    connections: int, rate: float, mean_latency: float, *, duration: float, longest: float, client_share: float
+) -> Check:
+    """Of a client that asks again, on each of its connections, when it is answered (wrk).
+
+    `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: those whose latency was
+    recorded, without wrk's synthetic ones. (Of a pipeline, wrk records one for each batch.) `client_share`: of the
+    duration, when the client could not ask at once, because it was at work (its CPU time) or others were on its CPU.
+    Connections are kept: connecting is not in wrk's latencies.
+
+    A connection waits less than the whole duration only while it opens and while its last request is unanswered, each
+    about as long as the longest answer, and while the client, which has an answer, has not yet asked again: then the
+    client is at work. It never waits longer. The busier the client is, the less the lower limit tells.
+    """
+    missing = min(1.0, client_share + 2 * longest / duration + ROUNDING)
+    return _check(rate * mean_latency, connections, (1 - missing) * connections, (1 + ROUNDING) * connections)
+
+
+def open_loop(
+    connections: int, rate: float, mean_service: float, mean_latency: float, *, duration: float, longest: float
+) -> Check:
+    """Of a client with a schedule (pace): no more are under way than it has connections; the others wait in its queue.
+
+    `mean_service` counts from the send, `mean_latency` and `longest` from when a request was due; all in seconds, and
+    of the requests that `rate` counts. The duration is the schedule's: an overloaded server answers after its end.
+    """
+    high = connections * (1 + longest / duration + ROUNDING)
+    if mean_service > mean_latency * (1 + ROUNDING):
+        sentence = f"requests took {mean_service:.6f} s from the send, but {mean_latency:.6f} s from when they were due"
+        return Check(connections, 0.0, high, rate * mean_service, False, sentence)
+    return _check(rate * mean_service, connections, 0.0, high)
+
+
+def waiting(rate: float, mean_service: float, mean_latency: float) -> float:
+    """How many requests that were due waited in an open loop's client, on average, for a free connection."""
+    return rate * (mean_latency - mean_service)
+
+
+def _check(observed: float, connections: int, low: float, high: float) -> Check:
+    if low <= observed <= high:
+        return Check(connections, low, high, observed, True, "")
+    cause = TOO_FEW if observed < low else TOO_MANY
+    sentence = (
+        f"throughput x mean latency is {observed:.1f} requests under way, not {low:.1f} to {high:.1f} "
+        f"(Little's law): {cause}"
+    )
+    return Check(connections, low, high, observed, False, sentence)

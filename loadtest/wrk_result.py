@@ -1,0 +1,131 @@
+"""What wrk measured, as data, and its latencies as wrk observed them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from loadtest.stats import percentile
+
+Histogram = dict[int, int]  # how many, by microseconds
+
+
+@dataclass(frozen=True)
+class WrkLoad:
+    """What wrk is asked for. Raises ValueError for what it cannot do."""
+
+    path: str
+    connections: int
+    seconds: int
+    threads: int = 1
+    keep_alive: bool = True  # otherwise each request asks for `Connection: close`
+    pipeline: int = 1  # requests that leave at once; where a server rotates connections, the rest of a batch is lost
+    timeout: int = 2  # seconds; an answer that takes longer is counted, its latency is not recorded
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threads <= self.connections:
+            raise ValueError(f"wrk needs 1 to {self.connections} threads for {self.connections} connections")
+        for seconds in (self.seconds, self.timeout):
+            if seconds < 1 or seconds % 1 != 0:
+                raise ValueError(f"wrk takes whole seconds, not {seconds}")
+        if self.pipeline < 1 or (self.pipeline > 1 and not self.keep_alive):
+            raise ValueError(f"{self.pipeline} requests at once need a connection that is kept")
+
+    @property
+    def effective_connections(self) -> int:
+        """That wrk opens: the same number in each thread."""
+        return self.threads * (self.connections // self.threads)
+
+
+@dataclass
+class Latency:
+    """In microseconds, as wrk observes it: from the request's departure to the response's end, without connecting."""
+
+    median: int
+    p90: int
+    p99: int
+    p999: int
+    max: int
+
+
+@dataclass
+class WrkErrors:
+    """`connect`: each one also gives up a connection for the rest of the run. `read`, `write`: the connection was
+    lost and replaced. `status`: answers of 400 and above. `timeout`: answers that came after the timeout; one that
+    never came is counted nowhere."""
+
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+
+@dataclass
+class WrkResult:
+    requests: int  # complete answers, whatever they say
+    duration_us: int
+    errors: WrkErrors
+    latency: Latency | None
+    latency_problem: str = ""  # why there is no latency
+    bytes: int = 0  # heads and bodies, of incomplete answers too
+    connections: int = 0  # that wrk opened
+    pipeline: int = 1
+    recorded: Histogram = field(default_factory=dict)  # what wrk's own percentiles are made of: with synthetic samples
+    observed: Histogram = field(default_factory=dict)  # without; one sample for each batch of a pipeline
+
+    @property
+    def duration(self) -> float:
+        return self.duration_us / 1e6
+
+    @property
+    def good(self) -> int:
+        """Goodput: complete answers below 400 that came within the timeout, a pipelined batch as a whole. wrk does not
+        look at the bytes. What was both late and an error is taken off twice, so that this errs on the low side."""
+        return max(0, self.requests - self.errors.status - self.errors.timeout * self.pipeline)
+
+    def without_histograms(self) -> WrkResult:
+        """For where they are kept elsewhere: they can be longer than all the rest."""
+        return replace(self, recorded={}, observed={})
+
+
+def without_synthetic(recorded: Mapping[int, int], duration_us: int, requests: int, connections: int) -> Histogram:
+    """The latencies that wrk observed.
+
+    At its end wrk adds, for each latency n of at least twice the mean interval e, synthetic ones n-e, n-2e, ... above e
+    (stats_correct in its stats.c). Hence observed[m] = recorded[m] - recorded[m + e] for m > e. The mean interval is
+    that of the connections asked for, over all threads, not of those that wrk opened.
+    """
+    per_connection = requests // connections
+    if per_connection == 0:
+        return dict(recorded)
+    interval = duration_us // per_connection
+    observed = {m: n - recorded.get(m + interval, 0) if m > interval else n for m, n in recorded.items()}
+    return {microseconds: count for microseconds, count in observed.items() if count != 0}
+
+
+def latency_problem(observed: Mapping[int, int], answered: int, pipeline: int) -> str:
+    """Why the latencies say nothing of the `answered` requests; mostly "" """
+    if pipeline > 1:
+        return f"wrk times {pipeline} pipelined requests as one"
+    if not observed:
+        return "wrk recorded no latency"
+    if min(observed.values()) < 0 or sum(observed.values()) != answered:
+        return f"wrk recorded {sum(observed.values())} latencies for {answered} answers"
+    return ""
+
+
+def summarize(latencies: Mapping[int, int]) -> Latency:
+    shares = (0.5, 0.9, 0.99, 0.999)
+    return Latency(*(percentile(latencies, share) for share in shares), max(latencies))
+
+
+def hdr_text(latencies: Mapping[int, int]) -> str:
+    """Milliseconds by percentile, every distinct value of them, in the format that HdrHistogram's plotter reads."""
+    total, seen = sum(latencies.values()), 0
+    lines = ["       Value     Percentile TotalCount 1/(1-Percentile)", ""]
+    for microseconds in sorted(latencies):
+        seen += latencies[microseconds]
+        above = f"{total / (total - seen):14.2f}" if seen < total else f"{'inf':>14}"
+        lines.append(f"{microseconds / 1000:12.3f} {seen / total:14.12f} {seen:10d} {above}")
+    return "\n".join(lines) + "\n"

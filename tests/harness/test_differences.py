@@ -1,0 +1,392 @@
+import json
+import math
+from dataclasses import asdict, replace
+from itertools import combinations, product
+from statistics import median
+
+import numpy as np
+import pytest
+
+from loadtest.differences import (
+    ALPHA,
+    Pair,
+    Ratio,
+    Standing,
+    describe,
+    detectable,
+    false_alarms,
+    holm,
+    least_p,
+    letters,
+    paired,
+    regressed,
+    rounds_needed,
+    standing,
+    tie_groups,
+    too_few_rounds,
+    unpaired,
+    verdict,
+)
+from loadtest.results import from_json
+from loadtest.stats import Interval
+
+
+def by_round(values):
+    return dict(enumerate(values, start=1))
+
+
+def against_one(values):
+    """So that the ratios are the values themselves."""
+    return paired(by_round(values), by_round([1.0] * len(values)))
+
+
+# --- two contestants, interleaved
+
+
+def test_a_ratio_is_taken_round_by_round():
+    machine = [1000, 500, 100, 2000, 1500, 300]  # the speed of the machine in each round
+    ratio = paired(by_round([1.1 * speed for speed in machine]), by_round(machine))
+    assert ratio.ratio == pytest.approx(1.1)
+    assert (ratio.interval.low, ratio.interval.high) == pytest.approx((1.1, 1.1))
+
+
+def test_only_rounds_that_both_have_are_counted():
+    ratio = paired({1: 10, 3: 30, 4: 1}, {1: 5, 2: 7, 3: 15})
+    assert (ratio.rounds, ratio.ratio) == (2, pytest.approx(2))
+
+
+def test_exchanging_the_two_inverts_the_ratio():
+    a, b = by_round([5, 7, 6, 9, 8, 7, 5]), by_round([4, 8, 5, 6, 7, 7, 4])
+    one, other = paired(a, b), paired(b, a)
+    assert one.p == other.p
+    assert one.ratio == pytest.approx(1 / other.ratio)
+    assert one.interval.low == pytest.approx(1 / other.interval.high)
+
+
+@pytest.mark.parametrize("rounds", range(1, 6))
+def test_fewer_than_six_rounds_are_indicative_however_clear(rounds):
+    ratio = against_one([2.0] * rounds)
+    assert ratio.indicative and not ratio.different and ratio.detectable is None
+    assert ratio.ratio == pytest.approx(2)
+
+
+def test_six_rounds_that_all_agree_are_a_difference_and_five_of_six_are_not():
+    assert against_one([1.1, 1.2, 1.3, 1.4, 1.5, 1.6]).p == 2 / 2**6
+    assert against_one([1.1, 1.2, 1.3, 1.4, 1.5, 1.6]).different
+    assert not against_one([0.99, 1.2, 1.3, 1.4, 1.5, 1.6]).different
+
+
+def test_the_interval_of_six_rounds_is_their_range():
+    interval = against_one([1.1, 1.6, 1.3, 1.4, 1.5, 1.2]).interval
+    assert (interval.low, interval.high) == pytest.approx((1.1, 1.6))
+
+
+@pytest.mark.parametrize(("rounds", "critical"), [(6, 0), (7, 2), (8, 3), (9, 5), (10, 8), (12, 13), (15, 25)])
+def test_the_exact_distribution_is_that_of_the_tables_for_the_signed_rank_test(rounds, critical):
+    """The largest rank sum at 5 %, two-sided: so many Walsh averages are outside, and one more is the bound."""
+    logs = [2.0**i for i in range(rounds)]  # all means of pairs differ
+    walsh = sorted((a + b) / 2 for i, a in enumerate(logs) for b in logs[i:])
+    values = [math.exp(log / logs[-1]) for log in logs]
+    assert math.log(against_one(values).interval.low) == pytest.approx(walsh[critical] / logs[-1])
+
+
+def test_p_is_the_share_of_all_flips_of_the_signs_that_are_as_extreme():
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        logs = random.normal(0.3, 1, 7).round(1)  # rounded: with ties and zeros
+        assert against_one(np.exp(logs)).p == pytest.approx(flips_as_extreme(logs))
+
+
+def flips_as_extreme(logs):
+    sizes = sorted(abs(log) for log in logs)
+    ranks = [np.mean([i for i, size in enumerate(sizes, 1) if size == abs(log)]) for log in logs]
+    votes = [rank * np.sign(log) for rank, log in zip(ranks, logs)]
+    sums = [abs(np.dot(votes, signs)) for signs in product([1, -1], repeat=len(votes))]
+    return np.mean([one >= abs(sum(votes)) - 1e-9 for one in sums])
+
+
+def test_the_test_and_its_interval_agree():
+    random = np.random.default_rng(2)
+    for _ in range(500):
+        ratio = against_one(np.exp(random.normal(0.3, 0.5, random.integers(6, 14))))
+        assert (ratio.p <= ALPHA) == (not ratio.interval.low <= 1 <= ratio.interval.high)
+
+
+def test_equal_values_do_not_differ():
+    ratio = against_one([1.0] * 8)
+    assert (ratio.ratio, ratio.p, ratio.different, ratio.detectable) == (1, 1, False, 0)
+
+
+def test_one_wild_round_does_not_move_the_interval_to_it():
+    ratio = against_one([1.10, 1.11, 1.09, 1.10, 1.12, 1.08, 1.10, 1.11, 1.09, 0.01])
+    assert ratio.interval.high < 1.13 and ratio.ratio == pytest.approx(1.1, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "sentence"),
+    [
+        ({1: 5}, {2: 5}, "there is no round that both have"),
+        ({1: 0}, {1: 5}, "a ratio takes values above 0, not 0"),
+        ({1: 5}, {1: math.nan}, "a ratio takes values above 0, not nan"),
+        ({1: math.inf}, {1: 5}, "a ratio takes values above 0, not inf"),
+    ],
+)
+def test_what_has_no_ratio_is_refused_with_a_sentence(a, b, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        paired(a, b)
+
+
+def test_what_is_stored_is_read_back():
+    for ratio in (against_one([1.1] * 6), against_one([1.1])):
+        assert from_json(Ratio, json.loads(json.dumps(asdict(ratio)))) == ratio
+
+
+# --- two series, not interleaved
+
+
+@pytest.mark.parametrize(("a", "b", "critical"), [(6, 6, 5), (6, 8, 8), (8, 8, 13), (10, 10, 23), (12, 12, 37)])
+def test_the_exact_distribution_is_that_of_the_tables_of_mann_and_whitney(a, b, critical):
+    x, y = [2.0**i for i in range(a)], [1.1 * 3.0**-j for j in range(b)]  # no two quotients are equal
+    quotients = sorted(one / other for one in x for other in y)
+    assert unpaired(x, y).interval.low == pytest.approx(quotients[critical])
+
+
+def test_p_is_the_share_of_all_deals_that_are_as_extreme():
+    random = np.random.default_rng(3)
+    for _ in range(30):
+        x, y = random.normal(0.5, 1, 4).round(1), random.normal(0, 1, 5).round(1)
+        assert unpaired(list(np.exp(x)), list(np.exp(y))).p == pytest.approx(deals_as_extreme(x, y))
+
+
+def deals_as_extreme(x, y):
+    values = [*x, *y]
+    ranks = [np.mean([i for i, value in enumerate(sorted(values), 1) if value == one]) for one in values]
+    middle = len(x) * np.mean(ranks)
+    sums = [abs(sum(deal) - middle) for deal in combinations(ranks, len(x))]
+    return np.mean([one >= abs(sum(ranks[: len(x)]) - middle) - 1e-9 for one in sums])
+
+
+def test_the_ratio_of_two_series_is_the_median_of_all_quotients():
+    a, b = [10, 20, 30, 40, 50, 61], [1, 2, 3, 4, 5, 6, 7]
+    assert unpaired(a, b).ratio == pytest.approx(median(one / other for one in a for other in b), rel=0.05)
+    assert unpaired(b, a).ratio == pytest.approx(1 / unpaired(a, b).ratio)
+
+
+def test_series_of_fewer_than_six_are_indicative_though_their_p_is_small():
+    ratio = unpaired([5, 6, 7, 8, 9], [1, 2, 3, 4, 4.5, 4.6, 4.7])
+    assert ratio.p < 0.01 and ratio.indicative and not ratio.different
+
+
+def test_an_empty_series_is_refused():
+    with pytest.raises(ValueError, match="a series is empty"):
+        unpaired([], [1])
+
+
+# --- what could have been seen, and its words
+
+
+def test_detectable_is_half_the_interval():
+    assert detectable(Interval(0.95, 1.05)) == pytest.approx(5.13, abs=0.01)
+    assert detectable(Interval(1, 1)) == 0
+
+
+NOTHING_SEEN = Ratio(1.01, Interval(0.98, 1.04), 0.4, 6, 2 / 64)
+FASTER = Ratio(1.10, Interval(1.08, 1.12), 2 / 64, 6, 2 / 64)
+SLOWER = Ratio(0.90, Interval(0.88, 0.93), 2 / 64, 6, 2 / 64)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (FASTER, "+10.0 % [+8.0 to +12.0]"),
+        (SLOWER, "-10.0 % [-12.0 to -7.0]"),
+        (NOTHING_SEEN, "no difference seen (detectable >= 3.0 %)"),
+        (replace(FASTER, interval=None, rounds=5), "+10.0 %, indicative: 5 of 6 rounds that an interval takes"),
+    ],
+)
+def test_a_change_has_an_interval_or_says_what_could_have_been_seen(ratio, words):
+    assert describe(ratio) == words
+
+
+def test_a_change_that_the_table_does_not_bear_is_no_change():
+    assert describe(FASTER, adjusted_p=0.06) == "no difference seen (detectable >= 1.8 %)"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "more_is_better", "margin", "worse"),
+    [
+        (SLOWER, True, 0.0, True),
+        (SLOWER, False, 0.0, False),
+        (FASTER, False, 0.0, True),
+        (FASTER, True, 0.0, False),
+        (NOTHING_SEEN, True, 0.0, False),
+        (SLOWER, True, 0.06, True),
+        (SLOWER, True, 0.08, False),  # the interval reaches to -7 %
+        (FASTER, False, 0.09, False),
+        (replace(SLOWER, interval=None), True, 0.0, False),
+    ],
+)
+def test_a_regression_is_different_and_worse_by_more_than_the_margin(ratio, more_is_better, margin, worse):
+    assert regressed(ratio, ratio.p, more_is_better, margin) is worse
+
+
+def test_a_regression_that_the_table_does_not_bear_is_none():
+    assert not regressed(SLOWER, 0.06, more_is_better=True)
+
+
+# --- a table
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == pytest.approx(
+        {"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06}
+    )
+
+
+def test_holm_keeps_the_keys_in_their_order_and_stops_at_one():
+    assert list(holm({"b": 0.9, "a": 0.8}).items()) == [("b", 1.0), ("a", 1.0)]
+    assert holm({}) == {}
+
+
+@pytest.mark.parametrize(("comparisons", "rounds"), [(1, 6), (2, 7), (4, 8), (6, 8), (10, 9), (15, 10), (78, 12)])
+def test_a_table_needs_more_rounds_than_a_pair(comparisons, rounds):
+    assert rounds_needed(comparisons) == rounds
+    assert least_p(rounds) * comparisons <= ALPHA < least_p(rounds - 1) * comparisons
+
+
+def test_series_need_fewer_rounds_because_they_can_be_dealt_in_more_ways():
+    assert [rounds_needed(count, interleaved=False) for count in (1, 10, 28, 100)] == [6, 6, 7, 8]
+
+
+def clear_steps(rounds, names="abcde"):
+    """Each 10 % below the one before, without noise to speak of."""
+    return {name: by_round([0.9**i * (1 + 1e-6 * k * i) for k in range(rounds)]) for i, name in enumerate(names)}
+
+
+def test_a_table_with_rounds_enough_tells_everybody_apart():
+    table = standing(clear_steps(9))
+    assert table.groups == [["a"], ["b"], ["c"], ["d"], ["e"]] and table.problem == ""
+
+
+def test_a_table_with_too_few_rounds_says_so_where_it_ties_everybody():
+    table = standing(clear_steps(6))
+    assert table.groups == [["a", "b", "c", "d", "e"]]
+    assert table.problem == (
+        "a table of 10 comparisons takes 9 rounds to call any two different at 95%; 10 ties of fewer (6) may mean no "
+        "more than that"
+    )
+
+
+@pytest.mark.parametrize(("lost", "tied"), [(1, 0), (2, 4)])
+def test_who_lost_rounds_is_tied_only_where_the_later_steps_of_holm_ask_for_more_too(lost, tied):
+    values = clear_steps(9)
+    values["e"] = {number: value for number, value in values["e"].items() if number > lost}
+    table = standing(values)
+    assert sum(not pair.different for pair in table.pairs) == tied
+    assert table.problem.endswith(f"4 ties of fewer ({9 - lost}) may mean no more than that" if tied else "")
+    assert bool(table.problem) == bool(tied)
+
+
+def test_one_comparison_has_a_sentence_too():
+    assert too_few_rounds([against_one([1.1] * 5)]) == (
+        "one comparison takes 6 rounds to call any two different at 95%; 1 tie of fewer (5) may mean no more than that"
+    )
+    assert too_few_rounds([against_one([1.1] * 6)]) == ""
+    assert too_few_rounds([]) == ""
+
+
+def test_ties_of_rounds_enough_need_no_excuse():
+    assert too_few_rounds([against_one([1.1, 0.9] * 5)] * 10) == ""
+
+
+def test_two_folders_of_many_cells_can_have_too_few_rounds_as_well():
+    cells = [unpaired([1.0] * 6, [2.0] * 6)] * 60
+    assert too_few_rounds(cells, interleaved=False).startswith("a table of 60 comparisons takes 7 rounds")
+    assert too_few_rounds(cells[:20], interleaved=False) == ""
+
+
+def test_a_standing_of_one_or_of_nobody():
+    assert standing({"a": by_round([1.0])}) == Standing([], [["a"]], {"a": "a"}, "")
+    assert standing({}) == Standing([], [], {}, "")
+
+
+def test_where_less_is_better_the_lowest_comes_first():
+    assert standing(clear_steps(9, "ab"), highest_first=False).groups == [["b"], ["a"]]
+
+
+def test_a_standing_is_read_back():
+    table = standing(clear_steps(9, "abc"))
+    assert from_json(Standing, json.loads(json.dumps(asdict(table)))) == table
+    assert isinstance(table.pairs[0], Pair)
+
+
+MEDIANS = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("different", "groups", "shown"),
+    [
+        ([], ["abcd"], {"a": "a", "b": "a", "c": "a", "d": "a"}),
+        (["ac", "ad", "bd"], ["ab", "bc", "cd"], {"a": "a", "b": "ab", "c": "bc", "d": "c"}),
+        (["da", "db", "dc"], ["abc", "d"], {"a": "a", "b": "a", "c": "a", "d": "b"}),
+        (["ab", "ac", "ad", "bc", "bd", "cd"], ["a", "b", "c", "d"], {"a": "a", "b": "b", "c": "c", "d": "d"}),
+        # b, measured badly, is tied with both ends, though c lies between
+        (["ac", "ad", "cd"], ["ab", "bc", "bd"], {"a": "a", "b": "abc", "c": "b", "d": "c"}),
+    ],
+)
+def test_ties_are_groups_because_they_are_not_transitive(different, groups, shown):
+    found = tie_groups("dcba", [tuple(pair) for pair in different], MEDIANS)
+    assert ["".join(group) for group in found] == groups
+    assert letters(found) == shown
+
+
+def test_two_share_a_letter_exactly_when_they_do_not_differ():
+    random = np.random.default_rng(4)
+    for _ in range(200):
+        names = "abcdefgh"[: random.integers(1, 9)]
+        different = {pair for pair in combinations(names, 2) if random.random() < 0.5}
+        shown = letters(tie_groups(names, different, {name: random.random() for name in names}))
+        assert set(shown) == set(names)
+        assert {(a, b) for a, b in combinations(names, 2) if not set(shown[a]) & set(shown[b])} == different
+
+
+def test_letters_do_not_run_out():
+    shown = letters([[str(i)] for i in range(30)])
+    assert len(set(shown.values())) == 30
+
+
+# --- the instrument against itself
+
+SAME = Ratio(1.0, Interval(0.98, 1.02), 0.8, 6, 2 / 64)
+
+
+@pytest.mark.parametrize(("alarms", "ok"), [(0, True), (1, True), (2, False), (20, False)])
+def test_one_of_twenty_tries_may_show_a_difference(alarms, ok):
+    found = verdict([FASTER] * alarms + [SAME] * (20 - alarms))
+    assert (found.tries, found.differences, found.ok) == (20, alarms, ok)
+
+
+def test_a_verdict_tells_how_often_chance_alone_does_that():
+    found = verdict([FASTER] * 2 + [SAME] * 18)
+    rate = 2 / 64
+    assert found.chance == pytest.approx(1 - (1 - rate) ** 20 - 20 * rate * (1 - rate) ** 19)
+    assert found.sentence == (
+        "2 of 20 tries of the same against itself showed a difference; an instrument without fault shows 2 or more in "
+        "13% of such runs"
+    )
+    assert verdict([SAME] * 20).sentence == "0 of 20 tries of the same against itself showed a difference"
+
+
+def test_fewer_than_twenty_tries_allow_no_verdict():
+    with pytest.raises(ValueError, match="19 tries"):
+        verdict([SAME] * 19)
+
+
+def test_tries_that_cannot_show_a_difference_allow_no_verdict():
+    with pytest.raises(ValueError, match="fewer than 6 rounds"):
+        verdict([SAME] * 20 + [replace(SAME, interval=None)])
+
+
+def test_false_alarms_are_at_most_one_in_twenty_by_construction():
+    assert false_alarms(5) == 0
+    assert all(0.03 < false_alarms(rounds) <= ALPHA for rounds in range(6, 30))

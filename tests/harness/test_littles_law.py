@@ -1,0 +1,77 @@
+from math import nan
+
+import pytest
+
+from loadtest.littles_law import closed_loop, open_loop, waiting
+
+
+def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1):
+    """Of 16 connections for one second."""
+    return closed_loop(16, rate, mean_latency, duration=1.0, longest=longest, client_share=client_share)
+
+
+def test_rate_times_latency_is_the_number_of_connections():
+    law = check()
+    assert (law.ok, law.sentence, law.expected, law.observed) == (True, "", 16, 16)
+
+
+def test_connections_that_nobody_serves_are_missed():
+    law = check(mean_latency=0.0008)  # 8 of 16
+    assert not law.ok and law.low > 8
+    assert law.sentence == (
+        "throughput x mean latency is 8.0 requests under way, not 14.1 to 16.2 (Little's law): "
+        "connections were not served, or the client did not ask again at once"
+    )
+
+
+def test_synthetic_samples_make_more_requests_than_there_are_connections():
+    law = check(mean_latency=0.0040)
+    assert not law.ok and "the latencies are not those of the requests" in law.sentence
+
+
+def test_a_busy_client_may_be_late_to_ask_again():
+    assert not check(mean_latency=0.0010, client_share=0.1).ok
+    assert check(mean_latency=0.0010, client_share=0.4).ok
+
+
+def test_long_answers_may_be_cut_at_both_ends():
+    assert not check(mean_latency=0.0010, longest=0.05).ok
+    assert check(mean_latency=0.0010, longest=0.2).ok
+
+
+def test_nothing_excuses_more_requests_than_connections():
+    assert not check(mean_latency=0.0017, longest=0.5, client_share=0.9).ok
+
+
+def test_what_is_not_a_number_is_not_bearable():
+    assert not check(mean_latency=nan).ok
+
+
+# --- open loop
+
+
+def scheduled(mean_service=0.002, mean_latency=0.003):
+    return open_loop(4, 1000.0, mean_service, mean_latency, duration=10.0, longest=0.1)
+
+
+def test_a_schedule_has_fewer_requests_under_way_than_connections():
+    assert scheduled().ok and scheduled().observed == 2
+
+
+def test_more_requests_under_way_than_connections_are_impossible():
+    law = scheduled(mean_service=0.0045, mean_latency=0.0045)
+    assert not law.ok and law.sentence.startswith("throughput x mean latency is 4.5 requests under way, not 0.0 to 4.1")
+
+
+def test_connections_that_are_busy_all_the_time_are_possible():
+    assert scheduled(mean_service=0.004, mean_latency=0.9).ok
+
+
+def test_no_request_is_answered_faster_from_when_it_was_due_than_from_its_send():
+    law = scheduled(mean_service=0.002, mean_latency=0.001)
+    assert not law.ok
+    assert law.sentence == "requests took 0.002000 s from the send, but 0.001000 s from when they were due"
+
+
+def test_the_queue_holds_what_is_due_and_not_sent():
+    assert waiting(1000.0, 0.002, 0.5) == pytest.approx(498)
