@@ -87,9 +87,12 @@ class IdleRunner:
     def _idle(self, step: IdleStep) -> IdleRun:
         _need_descriptors(step.connections)
         looks: list[tuple[Memory, MachineMemory]] = []
+
+        def look(moment: str) -> None:
+            looks.append((_settled_memory(server), machine_memory.read()))
+
         before = machine_memory.settled()
         with self._start(step) as server:
-            look = lambda moment: looks.append((_settled_memory(server), machine_memory.read()))  # noqa: E731
             seen = server.ask(idle_clients.hold, self.results.settings, step, look)
             _stop(server)
         found, during = looks[0]

@@ -25,7 +25,7 @@ def render(results: IdleResults, width: int = 100) -> str:
 
 def sections(results: IdleResults) -> list[Section]:
     found = [section for make in (slopes, levels, decay) if (section := make(results))]
-    where = results.settings.runner
+    where = results.environment.runner
     return found if where == "local" else [replace(one, title=f"{one.title} [{where}]") for one in found]
 
 
@@ -199,6 +199,8 @@ def levels(results: IdleResults) -> Section | None:
         "Of the whole process tree, medians over the rounds. PSS = private + shared. Private: pages that one process "
         "alone maps; shared: pages that several map, counted once. Pages of files go by who maps them on the whole "
         "machine: the executable's are private while nobody else runs it, and of libc's the PSS counts a part.",
+        "Address space layout randomization decides, at each start, how many pages a process's heap, stack and page "
+        "tables begin and end in: between rounds a process may differ by some 4 KiB, and a thousand by some 4 MiB.",
         "At 0 the server has answered one request, on a connection that is closed.",
         "Each level has a server of its own: one that has served more before would show what its allocator has kept.",
         *_unknown_notes(results.idle),
@@ -218,7 +220,12 @@ def _level_columns(runs: Sequence[IdleRun]) -> list[str]:
 
 def _middle(runs: Sequence[IdleRun], value: Bytes) -> str:
     known = [size for run in runs if (size := value(run)) is not None]
-    return mebibytes(round(median(known))) if known else DASH
+    return _mebibytes(median(known)) if known else DASH
+
+
+def _mebibytes(size: float) -> str:
+    """Of a change, which may be nothing, or less than that by other programs' doing."""
+    return mebibytes(0 if abs(size) < 0.05 * 2**20 else round(size))
 
 
 def _unknown_notes(runs: Sequence[IdleRun]) -> list[str]:

@@ -16,8 +16,8 @@ import pytest
 
 import samples
 from conftest import FAKES, ROOT
-from loadtest import agent, clients, contestants, idle, idle_clients, idle_runner, lines, machine_memory, report_idle
-from loadtest.contestants import MODELS, Contestant, Kind
+from loadtest import agent, clients, contestants, idle, idle_clients, idle_runner, lines, machine_memory, report_idle, schema
+from loadtest.contestants import MODELS, Contestant, Kind, command_line
 from loadtest.cpu_sets import CpuSets
 from loadtest.idle import (
     Decay,
@@ -39,6 +39,7 @@ from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, fro
 BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
 NOTHING = MachineMemory(0, 0, 0, 0, 0)
+NO_DIRECTORY: Any = None  # peers alone keep files there
 
 
 def settings(*chosen: Contestant, **changes: Any) -> IdleSettings:
@@ -113,33 +114,43 @@ def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process(
     assert idle.describe(every[0]).startswith("round 1, ")
 
 
+def server_arguments(chosen: IdleSettings, step: idle.Step) -> list[str]:
+    """As the runner has it started."""
+    held, number = idle.held_by(chosen, step), idle.workers(chosen, step)
+    return command_line(held, number, len(chosen.cpus.server), idle.more_options(step))
+
+
 def test_pools_get_a_worker_for_each_connection_and_two_more():
-    arguments = idle.server_arguments(settings(), IdleStep(1, PREFORK, 1_000))
+    arguments = server_arguments(settings(), IdleStep(1, PREFORK, 1_000))
     assert arguments[arguments.index("--workers") + 1] == "1002"
     assert arguments[-6:] == [
         *("--max-connections", "0", "--keep-alive-timeout", "0", "--max-requests-per-connection", "0")
     ]
 
 
+def ballast(chosen: IdleSettings, step: idle.Step) -> str | None:
+    arguments = server_arguments(chosen, step)
+    return arguments[arguments.index("--ballast") + 1] if "--ballast" in arguments else None
+
+
 def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
     chosen = settings(ballast=8, decay=Decay(ballast=64, workers=3))
-    ballast = lambda step: (a := idle.server_arguments(chosen, step))[a.index("--ballast") + 1]  # noqa: E731
-    assert (ballast(IdleStep(1, EPOLL, 100)), ballast(DecayStep(PREFORK))) == ("8", "64")
-    assert "--ballast" not in idle.server_arguments(settings(), IdleStep(1, EPOLL, 100))
-    with_its_own = idle.server_arguments(settings(), IdleStep(1, EPOLL.with_ballast(5), 100))
-    assert with_its_own[with_its_own.index("--ballast") + 1] == "5"
+    assert ballast(chosen, IdleStep(1, EPOLL, 100)) == "8"
+    assert ballast(chosen, DecayStep(PREFORK)) == "64"
+    assert ballast(settings(), IdleStep(1, EPOLL, 100)) is None
+    assert ballast(settings(), IdleStep(1, EPOLL.with_ballast(5), 100)) == "5"
 
 
 def test_what_a_variant_says_itself_is_not_said_again():
     variant = contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")
-    arguments = idle.server_arguments(settings(), IdleStep(1, variant, 100))
+    arguments = server_arguments(settings(), IdleStep(1, variant, 100))
     assert "0" == arguments[arguments.index("--max-requests-per-connection") + 1]
     assert arguments.count("--keep-alive-timeout") == 1 and "--max-connections" not in arguments
 
 
 def test_a_limit_is_not_given_our_servers_options():
     limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert idle.server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
+    assert server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
         *("limit-epoll", "--listen", "127.0.0.1:0")
     ]
 
@@ -153,6 +164,15 @@ def test_results_survive_the_way_to_json_and_back():
     kept = found(failures=[Failure("epoll", "a step", "it did not start")], state="interrupted")
     kept.idle.append(charged)
     assert from_json(IdleResults, json.loads(json.dumps(dataclasses.asdict(kept)))) == kept
+
+
+def test_results_are_as_their_schema_says():
+    kept = found(failures=[Failure("epoll", "a step", "it did not start")])
+    document = {"format": "2.0", **json.loads(json.dumps(dataclasses.asdict(kept)))}
+    described = schema.of({"memory": IdleResults}, "2")
+    assert schema.problem(document, described) == ""
+    del document["idle"][0]["connections"]
+    assert schema.problem(document, described) != ""
 
 
 def test_steps_and_what_is_seen_survive_the_way_to_an_agent_and_back():
@@ -283,10 +303,16 @@ def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():
     assert "Kernel memory is missing from 5 of 5 runs" in text and "+9 MiB after" in text
 
 
+def test_a_change_of_next_to_nothing_has_no_sign():
+    slight = replace(NOTHING, slab=-1000)
+    text = report_idle.render(found(idle=[run(connections=level, machine=slight) for level in idle.LEVELS]), 110)
+    assert "-0.0" not in text and "kernel" in text
+
+
 def test_a_containers_kernel_memory_is_the_servers_alone():
     group = GroupMemory(current=1, anonymous=1, file=1, kernel=1 << 20, sockets=None)
     kept = found(idle=[run(connections=level, memory=memory(9, group=group)) for level in idle.LEVELS])
-    kept.settings = replace(kept.settings, runner="docker")
+    kept.environment = replace(kept.environment, runner="docker")
     text = squeezed(report_idle.render(kept, 110))
     assert "What does an idle connection cost? [docker]" in text
     assert "its own ends of the connections only" in text and "both ends of every connection" not in text
@@ -381,8 +407,11 @@ def play(kept: IdleResults, seen: Any = see, status: int = 0) -> tuple[IdleResul
     """What was kept, how much of it at each save, and who was started."""
     saves: list[int] = []
     place: Any = FakePlace(seen, status)
-    runner = IdleRunner(place, kept, lambda: saves.append(len(kept.idle) + len(kept.decay)), lambda index, step: None)
-    runner.run()
+
+    def save() -> None:
+        saves.append(len(kept.idle) + len(kept.decay))
+
+    IdleRunner(place, kept, NO_DIRECTORY, save, lambda index, step: None).run()
     return kept, saves, place
 
 
@@ -508,14 +537,11 @@ def test_connections_that_are_not_all_held_to_the_end_give_no_result(
 
 
 def test_a_server_that_counts_fewer_than_are_held_gives_no_result(server, fake_pace, monkeypatch):
+    monkeypatch.setenv("FAKE_PACE", "greedy")
     monkeypatch.setattr(idle_clients, "PATIENCE", 0.2)
-    monkeypatch.setattr(idle_clients, "announced", lambda line: 13)
+    monkeypatch.setattr(idle_clients, "announced", lambda line: 13)  # it says that it holds more than it does
     with pytest.raises(MeasurementError, match="the server counts 12 idle connections, not 13"):
-        with_one_more = replace(IdleStep(1, EPOLL, 13))
-        monkeypatch.setattr(
-            idle_clients, "hold_command", lambda a, p, n, real=idle_clients.hold_command: real(a, p, n - 1)
-        )
-        idle_clients.hold(server.address, fake_pace, with_one_more, lambda moment: None)
+        idle_clients.hold(server.address, fake_pace, IdleStep(1, EPOLL, 13), lambda moment: None)
 
 
 def test_a_limit_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
@@ -573,12 +599,11 @@ def test_idle_connections_of_a_real_server_take_memory(tmp_path):
     )
     place = Local(BUILT, tmp_path / "servers.log")
     kept, started = empty(chosen), time.monotonic()
-    IdleRunner(place, kept, lambda: None, lambda index, step: None).run()
+    IdleRunner(place, kept, tmp_path, lambda: None, lambda index, step: None).run()
     assert kept.failures == [] and time.monotonic() - started < 60
     none, some = sorted(kept.idle, key=lambda one: one.connections)
     assert (some.client.served, some.client.counted) == (200, 200)
     # not of PSS or private memory, in which pages of files are: those go by who else maps them at the time
     assert some.memory.anonymous > none.memory.anonymous > 0  # type: ignore[operator]
-    ballast = kept.decay[0].points[-1].private[0]
-    assert ballast > 4 << 20
+    assert kept.decay[0].points[-1].private[0] > 4 << 20
     assert Path(tmp_path / "servers.log").read_text().count("drained") == 3
