@@ -58,7 +58,8 @@ def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
         return None
     letters, sentence = _groups(series, throughput)
     filled = table(
-        "", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system", "p50 ms", "p99 ms", "PSS\nMiB"
+        *("", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system"),
+        *("p50\nms", "p99\nms", "PSS\nMiB"),
     )
     for one in series:
         filled.add_row(one.contestant.name, *_answer_columns(results, one, letters))
@@ -174,7 +175,8 @@ class _Verdicts:
 
 def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
     filled = table(
-        "", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB", "newcomers\nserved", "max ms", "rounds\nvalid"
+        *("", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB"),
+        *("newcomers\nserved", "latency\nmax ms", "rounds\nvalid"),
     )
     for one in series:
         filled.add_row(one.contestant.name, *_cost_columns(results, one))
@@ -208,7 +210,10 @@ def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None
     if _is_closed(series):
         return None
     names = ("p50", "p90", "p99", "p999", "max")
-    filled = table("", *(f"{name.replace('p999', 'p99.9')} ms" for name in names), "sent p99", "CPU us\neach", "user", "system", "server\nCPU", "PSS\nMiB")
+    filled = table(
+        *("", *(f"{gates.name_of(name)}\nms" for name in names)),
+        *("sent\np99 ms", "CPU us\neach", "user", "system", "server\nCPU", "PSS\nMiB"),
+    )
     for one in series:
         filled.add_row(one.contestant.name, *_latency_columns(one, names))
     notes = [
