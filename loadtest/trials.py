@@ -99,6 +99,12 @@ class Settings:
         """One for each connection, one for newcomers and one for /stats: with fewer, some clients wait for ever."""
         return self.workers or cell.connections + 2
 
+    def load_threads(self, cell: Cell) -> int:
+        """quartet-pace has one; wrk as many as there are CPUs for the load and as divide the connections, because it
+        opens equally many in each."""
+        most = 1 if cell.rate is not None else len(self.budgets[cell.cpus].load)
+        return max(threads for threads in range(1, most + 1) if cell.connections % threads == 0)
+
 
 @dataclass(frozen=True)
 class TrialStep:
