@@ -13,7 +13,7 @@ import typer
 
 from loadtest import environment, folder
 from loadtest.cpu_sets import CpuSets, parse_pin, split
-from loadtest.session import Exit, Stop
+from loadtest.session import Exit, Session, Stop
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
 not met, or a regression; 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary);
@@ -71,6 +71,15 @@ class stopping:
                 stop(Exit.usage, str(error))
 
 
+def finish(session: Session[Kept]) -> NoReturn:
+    """Runs it. Here a ValueError is a fault of ours, with a traceback, and no usage error."""
+    try:
+        status = session.run()
+    except Stop as error:
+        stop(error.status, str(error))
+    raise typer.Exit(status)
+
+
 def stop(status: Exit, sentence: str) -> NoReturn:
     print(f"loadtest/quartet: {sentence}", file=sys.stderr)
     raise typer.Exit(status)
@@ -97,6 +106,8 @@ def pace(runner: RunnerName, binaries: Path | None) -> str:
 
 
 def budgets(cpus: str, pin: str) -> dict[int, CpuSets]:
+    if pin and cpus != "1":
+        raise ValueError(f"--cpus {cpus} and --pin {pin}: the pinned CPUs are the budget; give one of them")
     if pin:
         sets = parse_pin(pin, os.sched_getaffinity(0))
         return {len(sets.server): sets}

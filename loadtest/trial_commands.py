@@ -10,26 +10,39 @@ from loadtest import folder, generators, launch
 from loadtest.measured import TrialResults
 from loadtest.place import Place
 from loadtest.results import Environment
-from loadtest.session import Progress
+from loadtest.session import Exit, Progress, Stop
 from loadtest.trial_runner import TrialRunner, more_options, remaining
 from loadtest.trials import Cell, Settings, TrialStep, cells, describe, seconds, steps
 
+NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
+DOCUMENTS = launch.DRY_RUN / "root"
+
 
 def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment) -> TrialResults:
-    """Raises ValueError when the earlier results are of other software: rounds of both would be compared."""
+    """Raises Stop when the earlier results are of other software or of another machine: their rounds would be compared
+    with those to come."""
     if earlier is None:
         return TrialResults(verb, stamp, settings)
-    if earlier.environment.versions != stamp.versions or earlier.environment.commit != stamp.commit:
-        raise ValueError(
-            f"cannot resume: that was measured with commit {earlier.environment.commit}, this is {stamp.commit}, "
-            "or versions of programs differ; one run cannot hold both"
-        )
+    if difference := _difference(earlier.environment, stamp):
+        raise Stop(Exit.usage, f"cannot resume: {difference}; one run cannot hold both")
     earlier.failures = []  # they are tried again
     return earlier
 
 
+def _difference(then: Environment, now: Environment) -> str:
+    """What has changed since then; mostly nothing."""
+    for name in ("commit", "cpu_model", "cpus", "kernel", "runner"):
+        if getattr(then, name) != getattr(now, name):
+            return f"{name.replace('_', ' ')} was {getattr(then, name)} and is {getattr(now, name)}"
+    for program in sorted(then.versions.keys() | now.versions.keys()):
+        was, is_now = then.versions.get(program, "absent"), now.versions.get(program, "absent")
+        if was != is_now:
+            return f"{program} was {was} and is {is_now}"
+    return ""
+
+
 def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[], None]) -> None:
-    if any(workload.path.startswith("/file/") for workload in found.settings.workloads):
+    if any(workload.is_file for workload in found.settings.workloads):
         make_document_root(directory / "root")
     todo = remaining(found)
     progress = Progress([seconds(found.settings, step) for step in todo])
@@ -41,7 +54,7 @@ def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[
 
 
 def make_document_root(root: Path) -> None:
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     (root / "16k").write_bytes(bytes(range(256)) * 64)
 
 
@@ -52,12 +65,14 @@ def executables(settings: Settings) -> list[str]:
 
 
 def lines(settings: Settings, binaries: Path) -> list[str]:
-    """Every external command, ready to paste; then how many trials, and how long."""
+    """Every external command, ready to paste; then how many trials, and how long. Files to serve are written."""
+    if any(workload.is_file for workload in settings.workloads):
+        make_document_root(DOCUMENTS)
     shown = [line for cell in cells(settings) for line in _commands(settings, cell, binaries)]
     todo = list(steps(settings))
     total = sum(seconds(settings, step) for step in todo)
     rounds = f"{settings.rounds} round{'' if settings.rounds == 1 else 's'}"
-    return [*shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
+    return [*NOTES[settings.runner], *shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
 
 
 def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
@@ -67,6 +82,6 @@ def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
         settings.budgets[cell.cpus],
         workers=settings.workers_for(cell),
         connections=cell.connections,
-        more=more_options(settings, cell, Path("root")),
+        more=more_options(settings, cell, DOCUMENTS),
     )
     return ["", f"# {cell}", shlex.join(server), shlex.join(generators.argv(address, settings, cell))]

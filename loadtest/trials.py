@@ -23,6 +23,11 @@ class Workload:
     path: str
     needs: str = ""  # of the machine or the server, for the list of workloads
 
+    @property
+    def is_file(self) -> bool:
+        """Then our servers take a --root."""
+        return self.path.startswith("/file/")
+
 
 WORKLOADS = (
     Workload("plaintext", "/plaintext", "13 bytes, from memory"),
