@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Optional
 
+import click
 import typer
 
 from loadtest import comparison, doctor, environment, folder, listing, load_verbs, memory_verb, options, walk_verb
@@ -62,5 +64,16 @@ def list_all(json: bool = JSON) -> None:
     print(listing.to_json(BINARIES) if json else listing.render(BINARIES, environment.ROOT / "results", width()), end="")
 
 
+def main() -> int:
+    """Returns the exit status. Usage errors are one sentence, where typer would draw a box around it."""
+    try:
+        return app(prog_name="loadtest/quartet", standalone_mode=False) or Exit.ok
+    except click.UsageError as error:
+        print(f"loadtest/quartet: {error.format_message()}", file=sys.stderr)
+        return Exit.usage
+    except click.Abort:  # Ctrl-C before anything was measured
+        return Exit.interrupted
+
+
 if __name__ == "__main__":
-    app(prog_name="loadtest/quartet")
+    sys.exit(main())

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from loadtest import table as cells
@@ -38,12 +39,15 @@ class Comparison:
 
 
 def compare(a: Any, b: Any, metrics: Sequence[str], margin: float) -> Comparison:
-    """Raises ValueError when nothing can be compared: other verbs, runners or cells; or an unknown metric."""
+    """Raises ValueError when nothing can be compared: other runners or cells, the main job with a verb, whose servers
+    have other options; or an unknown metric."""
     unknown = [name for name in metrics if name not in BY_NAME]
     if unknown:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
+    if (a.verb == "run") != (b.verb == "run"):
+        raise ValueError(f"results of {a.verb} and of {b.verb} are not comparable: their servers have other options")
     before, after = _values(a, metrics), _values(b, metrics)
     common = [key for key in before if key in after]
     if not common:
@@ -61,13 +65,7 @@ def _change(
     cell, name = key
     metric = BY_NAME[name]
     worse = regressed(ratio, adjusted, metric.better == "more", margin)
-    return Change(cell, name, metric.unit, _middle(before), _middle(after), ratio, adjusted, worse)
-
-
-def _middle(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return Change(cell, name, metric.unit, median(before), median(after), ratio, adjusted, worse)
 
 
 def _values(results: Any, metrics: Sequence[str]) -> dict[tuple[str, str], list[float]]:
@@ -93,7 +91,8 @@ def _warnings(a: Any, b: Any, changes: Sequence[Change]) -> list[str]:
     for name in ("cpu_model", "kernel", "cpus"):
         mine, its = getattr(a.environment, name), getattr(b.environment, name)
         if mine != its:
-            found.append(f"ANOTHER MACHINE: {name.replace('_', ' ')} {mine} and {its}; no change can be told from that.")
+            what = name.replace("_", " ")
+            found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")
     states = [results.state for results in (a, b) if results.state != "complete"]
     found += [f"One of them is {state}." for state in states]
     sentence = too_few_rounds([change.ratio for change in changes], interleaved=False)
@@ -108,7 +107,8 @@ def render(found: Comparison, before: str, after: str, width: int) -> str:
     filled = table("", "metric", "before", "after", "change")
     for one in found.changes:
         mark = "REGRESSION " if one.regressed else ""
-        filled.add_row(one.cell, f"{one.metric}, {one.unit}", number(one.before), number(one.after), mark + describe(one.ratio, one.adjusted_p))
+        change = mark + describe(one.ratio, one.adjusted_p)
+        filled.add_row(one.cell, f"{one.metric}, {one.unit}", number(one.before), number(one.after), change)
     notes = [
         "Medians; change: after / before with its interval at 95 %, judged by Holm's correction over the table.",
         *found.warnings,

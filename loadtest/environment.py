@@ -31,10 +31,14 @@ def stamp(place: Place, executables: Sequence[str]) -> Environment:
         load_average=os.getloadavg()[0],
         commit=_commit(),
         versions={"python": platform.python_version(), **place.versions(executables)},
-        command=shlex.join(["loadtest/run", *sys.argv[1:]]),
+        command=shlex.join([_program(), *sys.argv[1:]]),
         runner=place.name,
         place=place.description,
     )
+
+
+def _program() -> str:
+    return "loadtest/quartet" if Path(sys.argv[0]).name == "commands.py" else "loadtest/run"
 
 
 def missing() -> str:

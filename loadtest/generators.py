@@ -26,13 +26,11 @@ def generate(address: Address, settings: Settings, cell: Cell) -> Finished:
 
 
 def wrk_load(settings: Settings, cell: Cell) -> WrkLoad:
-    """As many threads as there are CPUs for the load and as divide the connections: wrk opens equally many in each."""
-    most = len(settings.budgets[cell.cpus].load)
     return WrkLoad(
         path=settings.workload(cell.workload).path,
         connections=cell.connections,
         seconds=settings.duration,
-        threads=max(threads for threads in range(1, most + 1) if cell.connections % threads == 0),
+        threads=settings.load_threads(cell),
         keep_alive=cell.keep_alive,
         pipeline=cell.pipeline,
     )

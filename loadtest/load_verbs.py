@@ -190,7 +190,7 @@ def _trials(
             raise typer.Exit(Exit.ok)
         directory = (resume or out or new_directory(verb)).absolute()
         place = _place(settings.runner, binaries or BINARIES, directory / "servers.log")
-        raise typer.Exit(_session(verb, settings, earlier, place, directory, as_json).run())
+    options.finish(_session(verb, settings, earlier, place, directory, as_json))
 
 
 def _session(

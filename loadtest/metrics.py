@@ -65,6 +65,11 @@ def private(trial: Trial) -> float | None:
     return trial.memory.private / 2**20 if known else None  # type: ignore[union-attr, operator]
 
 
+def server_share(trial: Trial) -> float:
+    """Of its CPU budget."""
+    return trial.server_cpu_seconds / trial.client.seconds / trial.cell.cpus
+
+
 def _each(trial: Trial, sum_of_all: float) -> float | None:
     return sum_of_all / trial.answered if trial.answered else None
 

@@ -16,7 +16,7 @@ from loadtest import environment, folder
 from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets, parse_pin, split
 from loadtest.results import Environment
-from loadtest.session import Exit, Stop
+from loadtest.session import Exit, Session, Stop
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
 not met, or a regression; 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary);
@@ -74,6 +74,15 @@ class stopping:
                 stop(Exit.usage, str(error))
 
 
+def finish(session: Session[Kept]) -> NoReturn:
+    """Runs it. Here a ValueError is a fault of ours, with a traceback, and no usage error."""
+    try:
+        status = session.run()
+    except Stop as error:
+        stop(error.status, str(error))
+    raise typer.Exit(status)
+
+
 def stop(status: Exit, sentence: str) -> NoReturn:
     print(f"loadtest/quartet: {sentence}", file=sys.stderr)
     raise typer.Exit(status)
@@ -92,12 +101,21 @@ def earlier(kind: type[Kept], verb: str, resume: Path | None, out: Path | None) 
 
 
 def refuse_other_software(measured: Environment, now: Environment) -> None:
-    """Raises ValueError: one run cannot hold rounds of both."""
-    if (measured.versions, measured.commit) != (now.versions, now.commit):
-        raise ValueError(
-            f"cannot resume: that was measured with commit {measured.commit}, this is {now.commit}, or versions of "
-            "programs differ; one run cannot hold both"
-        )
+    """Or another machine: their rounds would be compared with those to come. Raises Stop."""
+    if difference := _difference(measured, now):
+        raise Stop(Exit.usage, f"cannot resume: {difference}; one run cannot hold both")
+
+
+def _difference(then: Environment, now: Environment) -> str:
+    """What has changed since then; mostly nothing."""
+    for name in ("commit", "cpu_model", "cpus", "kernel", "runner"):
+        if getattr(then, name) != getattr(now, name):
+            return f"{name.replace('_', ' ')} was {getattr(then, name)} and is {getattr(now, name)}"
+    for program in sorted(then.versions.keys() | now.versions.keys()):
+        was, is_now = then.versions.get(program, "absent"), now.versions.get(program, "absent")
+        if was != is_now:
+            return f"{program} was {was} and is {is_now}"
+    return ""
 
 
 def refuse_places(runner: str, contestants: Sequence[Contestant], binaries: Path | None) -> None:
@@ -117,6 +135,8 @@ def pace(runner: RunnerName, binaries: Path | None) -> str:
 
 
 def budgets(cpus: str, pin: str) -> dict[int, CpuSets]:
+    if pin and cpus != "1":
+        raise ValueError(f"--cpus {cpus} and --pin {pin}: the pinned CPUs are the budget; give one of them")
     if pin:
         sets = parse_pin(pin, os.sched_getaffinity(0))
         return {len(sets.server): sets}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from loadtest.contestants import MODELS, Contestant, Kind, select, variant
@@ -37,17 +38,15 @@ def workloads(names: str) -> tuple[Workload, ...]:
 
 
 def _workload(name: str) -> Workload:
-    if name.startswith("/"):
+    if re.fullmatch(r"/[!-~]*", name):
         return Workload(name, name)
     found = [workload for workload in WORKLOADS if workload.name == name]
     if not found:
         known = ", ".join(workload.name for workload in WORKLOADS)
-        raise ValueError(f"there is no workload {name!r}; there are {known}, and any path that starts with /")
+        raise ValueError(f"there is no workload {name!r}; there are {known}, and any path that starts with a /")
     return found[0]
 
 
 def rates(preset: str) -> tuple[float, ...]:
     """At which CPU time is compared: at unequal load the busier server looks cheaper."""
     return YARDSTICK_RATES if preset == YARDSTICK else ()
-
-

@@ -46,12 +46,18 @@ def _header(results: Results) -> list[str]:
 
 
 def describe_machine(environment: Environment, cpus: CpuSets) -> str:
-    split = f"server on CPU {_list(cpus.server)}, load on CPU {_list(cpus.load)}"
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
     return (
-        f"{model}, {_count(environment.cpus, 'CPU')}: {'server and load share it' if cpus.shared else split}; "
+        f"{model}, {_count(environment.cpus, 'CPU')}: {describe_sets(cpus)}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
+
+
+def describe_sets(cpus: CpuSets) -> str:
+    if cpus.server == cpus.load:
+        return "server and load share it"
+    shared = ", which they share" if cpus.shared else ""
+    return f"server on CPU {_list(cpus.server)}, load on CPU {_list(cpus.load)}{shared}"
 
 
 def describe_place(environment: Environment) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -9,13 +10,18 @@ from loadtest import gates, validity
 from loadtest.contestants import Kind
 from loadtest.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
 from loadtest.measured import Trial, TrialResults
-from loadtest.metrics import BY_NAME, by_round, cpu_per_request, throughput
-from loadtest.report import describe_machine, describe_place
+from loadtest.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
+from loadtest.report import describe_machine, describe_place, describe_sets
 from loadtest.series import Series, Value, best_peer_of, gather, limit_of
 from loadtest.text import DASH, Section, number, render_section, table, wrap
-from loadtest.trials import Cell
+from loadtest.trial_validity import client_share
+from loadtest.trials import Cell, Settings
 
 MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
+BUSIER = (
+    "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
+    "cheaper, because it batches; --rate compares at equal load."
+)
 
 
 def render(results: TrialResults, width: int = 120) -> str:
@@ -36,18 +42,21 @@ def _labelled(section: Section, load: str, results: TrialResults) -> Section:
 
 def _header(results: TrialResults) -> list[str]:
     settings = results.settings
-    budgets = settings.budgets.values()
+    first, *more = settings.budgets.values()
     lines = [
-        describe_machine(results.environment, next(iter(budgets))),
+        describe_machine(results.environment, first),
+        *(f"With {len(sets.server)} server CPUs: {describe_sets(sets)}." for sets in more),
         *describe_place(results.environment),
-        f"{settings.rounds} interleaved rounds of {settings.duration} s each, in a random order (seed {settings.seed}); "
-        "every trial has a fresh server. Pools have a worker for each connection and two more.",
+        f"{settings.rounds} interleaved rounds of {settings.duration} s each, in a random order (seed "
+        f"{settings.seed}); every trial has a fresh server. Pools have {_workers(settings)}.",
     ]
-    if settings.workers:
-        lines[-1] = lines[-1].replace("a worker for each connection and two more", f"{settings.workers} workers")
     if settings.rounds < LEAST_ROUNDS:
         lines.append(f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes.")
     return lines
+
+
+def _workers(settings: Settings) -> str:
+    return f"{settings.workers} workers" if settings.workers else "a worker for each connection and two more"
 
 
 # --- closed loop
@@ -58,7 +67,8 @@ def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
         return None
     letters, sentence = _groups(series, throughput)
     filled = table(
-        "", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system", "p50 ms", "p99 ms", "PSS\nMiB"
+        *("", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system"),
+        *("p50\nms", "p99\nms", "PSS\nMiB"),
     )
     for one in series:
         filled.add_row(one.contestant.name, *_answer_columns(results, one, letters))
@@ -68,7 +78,8 @@ def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
         *([sentence] if sentence else []),
         "group: who shares a letter is tied; only servers that were the bottleneck are grouped. CPU us: of the whole "
         "process tree, dead children included; user and system as the clock's ticks on the server's CPUs divide it.",
-        "p50, p99: a closed loop's, in which a server that stalls is asked less; wrk's synthetic samples are taken out.",
+        "p50, p99: a closed loop's, in which a server that stalls is asked less; wrk's synthetic samples are taken "
+        "out.",
     ]
     return Section("How many requests are answered in a second?", filled, notes)
 
@@ -79,8 +90,8 @@ def _answer_columns(results: TrialResults, one: Series, letters: dict[str, str])
     return [
         _number(one, "throughput"),
         letters.get(one.contestant.name, DASH),
-        _share(one.middle(lambda trial: trial.server_cpu_seconds / trial.client.seconds / trial.cell.cpus)),
-        _share(one.middle(lambda trial: trial.client.cpu_seconds / trial.client.seconds)),
+        _share(one.middle(server_share)),
+        _share(one.middle(lambda trial: client_share(trial, results.settings))),
         *(_number(one, name) for name in ("cpu", "cpu user", "cpu system", "latency p50", "latency p99", "pss")),
     ]
 
@@ -88,8 +99,12 @@ def _answer_columns(results: TrialResults, one: Series, letters: dict[str, str])
 def _groups(series: Sequence[Series], value: Value) -> tuple[dict[str, str], str]:
     """Letters by contestant, and why they may say little."""
     values = {one.contestant.name: by_round(one.trials, value) for one in series if one.trials and not one.unranked}
-    if not 2 <= len(values) <= MOST_IN_GROUPS:
+    if len(values) < 2:
         return {}, ""
+    if len(values) > MOST_IN_GROUPS:
+        return {}, f"No groups: everybody with everybody is too many comparisons for {len(values)} servers."
+    if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
+        return {}, "No groups: some servers have no valid round in common."
     found = standing(values)
     if found.problem:
         return {}, f"No groups: {found.problem}."
@@ -117,19 +132,36 @@ def yardsticks(results: TrialResults, series: Sequence[Series]) -> Section | Non
     if not any(limit or peer for _, limit, peer in compared):
         return None
     verdicts = _Verdicts()
-    filled = table("", "best peer", "requests/s\nx peer", "CPU each\nx peer", "requests/s\nx limit", "CPU each\nx limit")
-    pending = [(one, peer, verdicts.compare(one, peer), verdicts.compare(one, limit)) for one, limit, peer in compared]
-    for one, peer, to_peer, to_limit in pending:
-        name = peer.contestant.name if peer else DASH
-        filled.add_row(one.contestant.name, name, *map(verdicts.show, (*to_peer, *to_limit)))
+    ratio = _closed_ratios if _is_closed(series) else _open_ratios
+    units = ("requests/s", "CPU each") if _is_closed(series) else ("CPU each",)
+    filled = table("", "best peer", *(f"{unit}\nx {other}" for other in ("peer", "limit") for unit in units))
+    pending = [
+        (one, peer, [verdicts.add(found) for other in (peer, limit) for found in ratio(one, other)])
+        for one, limit, peer in compared
+    ]
+    for one, peer, places in pending:
+        filled.add_row(one.contestant.name, peer.contestant.name if peer else DASH, *map(verdicts.show, places))
     notes = [
-        "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the table. "
-        "requests/s only where both servers were the bottleneck. CPU each: less than 1 is cheaper than theirs, but at "
-        "unequal load the busier server looks cheaper, because it batches.",
+        "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
+        "table. CPU each: less than 1 is cheaper than theirs.",
+        BUSIER if _is_closed(series) else "best peer: the one that takes the least CPU time for a request.",
         "limit: the same model's system calls around one canned answer, without HTTP.",
         *verdicts.notes(),
     ]
     return Section("How far from the best of its kind, and from what its model could do?", filled, notes)
+
+
+def _closed_ratios(one: Series, other: Series | None) -> list[Ratio | None]:
+    """Of requests a second and CPU time."""
+    if other is None:
+        return [None, None]
+    fair = not (one.unranked or other.unranked)
+    return [one.ratio(other, throughput) if fair else None, one.ratio(other, cpu_per_request)]
+
+
+def _open_ratios(one: Series, other: Series | None) -> list[Ratio | None]:
+    """Of CPU time: everybody has the same requests a second."""
+    return [one.ratio(other, cpu_per_request) if other else None]
 
 
 class _Verdicts:
@@ -138,15 +170,8 @@ class _Verdicts:
     def __init__(self) -> None:
         self._ratios: list[Ratio] = []
 
-    def compare(self, one: Series, other: Series | None) -> list[int | None]:
-        """Of requests a second and CPU time: places in the table, or None."""
-        if other is None:
-            return [None, None]
-        fair = not _is_closed([one]) or not (one.unranked or other.unranked)
-        rates = one.ratio(other, throughput) if fair and _is_closed([one]) else None
-        return [self._add(rates), self._add(one.ratio(other, cpu_per_request))]
-
-    def _add(self, ratio: Ratio | None) -> int | None:
+    def add(self, ratio: Ratio | None) -> int | None:
+        """Its place in the table."""
         if ratio is None:
             return None
         self._ratios.append(ratio)
@@ -174,7 +199,8 @@ class _Verdicts:
 
 def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
     filled = table(
-        "", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB", "newcomers\nserved", "max ms", "rounds\nvalid"
+        *("", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB"),
+        *("newcomers\nserved", "latency\nmax ms", "rounds\nvalid"),
     )
     for one in series:
         filled.add_row(one.contestant.name, *_cost_columns(results, one))
@@ -209,14 +235,17 @@ def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None
     if _is_closed(series):
         return None
     names = ("p50", "p90", "p99", "p999", "max")
-    filled = table("", *(f"{name.replace('p999', 'p99.9')} ms" for name in names), "sent p99", "CPU us\neach", "user", "system", "server\nCPU", "PSS\nMiB")
+    filled = table(
+        *("", *(f"{gates.name_of(name)}\nms" for name in names)),
+        *("sent\np99 ms", "CPU us\neach", "user", "system", "server\nCPU", "PSS\nMiB"),
+    )
     for one in series:
         filled.add_row(one.contestant.name, *_latency_columns(one, names))
     notes = [
         *_invalid(series),
-        "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent p99: "
-        "from the send, which a closed loop would show. Everybody is asked for the same number of requests a second, so "
-        "that CPU times can be compared.",
+        "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent "
+        "p99: from the send, which a closed loop would show. Everybody is asked for the same number of requests a "
+        "second, so that CPU times can be compared.",
         *gates.sentences(results, series),
     ]
     return Section("How long does a request take at a constant rate?", filled, notes)
@@ -225,12 +254,11 @@ def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None
 def _latency_columns(one: Series, names: Sequence[str]) -> list[str]:
     if not one.trials:
         return [DASH] * (len(names) + 6)
-    used = one.middle(lambda trial: trial.server_cpu_seconds / trial.client.seconds / trial.cell.cpus)
     return [
         *(_number(one, f"latency {name}") for name in names),
         _number(one, "service p99"),
         *(_number(one, name) for name in ("cpu", "cpu user", "cpu system")),
-        _share(used),
+        _share(one.middle(server_share)),
         _number(one, "pss"),
     ]
 
@@ -285,8 +313,8 @@ def _disturbances(trials: Sequence[Trial]) -> list[str]:
     if disturbed:
         worst = max(trial.disturbance.worst for trial in disturbed)
         lines.append(
-            f"DISTURBED: in {len(disturbed)} of {len(trials)} trials others took more than {validity.DISTURBED:.0%} of a "
-            f"CPU, at worst {worst:.0%}; they are in cells.csv and results.json. Repeat on a quiet machine."
+            f"DISTURBED: in {len(disturbed)} of {len(trials)} trials others took more than {validity.DISTURBED:.0%} "
+            f"of a CPU, at worst {worst:.0%}; results.json has each one's share. Repeat on a quiet machine."
         )
     return lines
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtest.contestants import Contestant, Kind
 from loadtest.differences import Ratio, paired
 from loadtest.measured import Trial, TrialResults
-from loadtest.metrics import by_round, middle, throughput
+from loadtest.metrics import by_round, cpu_per_request, middle, throughput
 from loadtest.trial_validity import unranked
 from loadtest.trials import Cell, cells
 
@@ -61,14 +62,17 @@ def _series(results: TrialResults, cell: Cell) -> Series | None:
 
 
 def limit_of(one: Series, others: list[Series]) -> Series | None:
-    return next((it for it in others if it.contestant.kind == Kind.limit and it.contestant.model == one.contestant.name), None)
+    return next(iter(_yardsticks(Kind.limit, one, others)), None)
 
 
 def best_peer_of(one: Series, others: list[Series]) -> Series | None:
-    """Of those of its kind that were measured validly, the one with the most answers a second."""
-    peers = [
-        it
-        for it in others
-        if it.contestant.kind == Kind.peer and it.contestant.model == one.contestant.name and it.trials
-    ]
+    """Of those of its kind that were measured validly, the one with the most answers a second; at a constant rate,
+    where all of them have as many, the one that takes the least CPU time."""
+    peers = [it for it in _yardsticks(Kind.peer, one, others) if it.trials]
+    if one.cell.rate is not None:
+        return min(peers, key=lambda it: it.middle(cpu_per_request) or math.inf, default=None)
     return max(peers, key=lambda it: it.middle(throughput) or 0.0, default=None)
+
+
+def _yardsticks(kind: Kind, one: Series, others: list[Series]) -> list[Series]:
+    return [it for it in others if it.contestant.kind == kind and it.contestant.model == one.contestant.name]

@@ -34,7 +34,7 @@ def render_section(section: Section, width: int) -> str:
     console.print(section.table)
     notes = "\n".join(wrap([note], width, "    ", "  * ") for note in section.notes)
     table = "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
-    return f"\n{section.title}\n{table}\n{notes}"
+    return f"\n{wrap([section.title], width, '  ', '')}\n{table}\n{notes}"
 
 
 def wrap(lines: Sequence[str], width: int, indent: str, first: str | None = None) -> str:
@@ -44,9 +44,9 @@ def wrap(lines: Sequence[str], width: int, indent: str, first: str | None = None
 
 
 def table(*columns: str) -> Table:
-    """The first column is the name; the others are numbers."""
+    """The first column is the name; the others are numbers, which are never cut: where there is no room, names wrap."""
     empty = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    empty.add_column(columns[0], no_wrap=True)
+    empty.add_column(columns[0], overflow="fold")
     for column in columns[1:]:
         empty.add_column(column, justify="right", no_wrap=True)
     return empty

@@ -14,9 +14,13 @@ from loadtest.session import Progress
 from loadtest.trial_runner import TrialRunner, more_options, remaining
 from loadtest.trials import Cell, Settings, TrialStep, cells, describe, seconds, steps
 
+NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
+DOCUMENTS = launch.DRY_RUN / "root"
+
 
 def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment) -> TrialResults:
-    """Raises ValueError when the earlier results are of other software: rounds of both would be compared."""
+    """Raises Stop when the earlier results are of other software or of another machine: their rounds would be compared
+    with those to come."""
     if earlier is None:
         return TrialResults(verb, stamp, settings)
     options.refuse_other_software(earlier.environment, stamp)
@@ -25,7 +29,7 @@ def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: En
 
 
 def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[], None]) -> None:
-    if any(workload.path.startswith("/file/") for workload in found.settings.workloads):
+    if any(workload.is_file for workload in found.settings.workloads):
         make_document_root(directory / "root")
     todo = remaining(found)
     progress = Progress([seconds(found.settings, step) for step in todo])
@@ -37,7 +41,7 @@ def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[
 
 
 def make_document_root(root: Path) -> None:
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     (root / "16k").write_bytes(bytes(range(256)) * 64)
 
 
@@ -48,12 +52,14 @@ def executables(settings: Settings) -> list[str]:
 
 
 def lines(settings: Settings, binaries: Path) -> list[str]:
-    """Every external command, ready to paste; then how many trials, and how long."""
+    """Every external command, ready to paste; then how many trials, and how long. Files to serve are written."""
+    if any(workload.is_file for workload in settings.workloads):
+        make_document_root(DOCUMENTS)
     shown = [line for cell in cells(settings) for line in _commands(settings, cell, binaries)]
     todo = list(steps(settings))
     total = sum(seconds(settings, step) for step in todo)
     rounds = f"{settings.rounds} round{'' if settings.rounds == 1 else 's'}"
-    return [*shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
+    return [*NOTES[settings.runner], *shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
 
 
 def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
@@ -63,6 +69,6 @@ def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
         settings.budgets[cell.cpus],
         workers=settings.workers_for(cell),
         connections=cell.connections,
-        more=more_options(settings, cell, Path("root")),
+        more=more_options(settings, cell, DOCUMENTS),
     )
     return ["", f"# {cell}", shlex.join(server), shlex.join(generators.argv(address, settings, cell))]

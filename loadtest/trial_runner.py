@@ -138,8 +138,8 @@ def more_options(settings: Settings, cell: Cell, root: Path) -> list[str]:
     if not contestant.ours:
         return []
     rotates = gives(contestant, "--max-requests-per-connection")
-    files = settings.workload(cell.workload).path.startswith("/file/")
-    return [*([] if rotates else ["--max-requests-per-connection", "0"]), *(["--root", str(root)] if files else [])]
+    root_option = ["--root", str(root)] if settings.workload(cell.workload).is_file else []
+    return [*([] if rotates else ["--max-requests-per-connection", "0"]), *root_option]
 
 
 def _stop(server: Server) -> Ended:

@@ -7,6 +7,7 @@ from statistics import median
 
 from loadtest import littles_law
 from loadtest.measured import Trial, TrialResults
+from loadtest.metrics import server_share
 from loadtest.trials import Settings
 from loadtest.validity import bottleneck
 
@@ -41,7 +42,7 @@ def _little(trial: Trial) -> str:
         client.service.mean / 1e6,
         client.latency.mean / 1e6,
         duration=client.seconds,
-        longest=client.latency.max / 1e6,  # an overloaded server answers after the schedule's end
+        longest=client.latency.max / 1e6,
     )
     return check.sentence
 
@@ -63,14 +64,18 @@ def _little_closed(trial: Trial, rate: float) -> str:
 
 def unranked(trials: Sequence[Trial], settings: Settings) -> str:
     """Why their throughput says nothing about the server; "" when the server was the bottleneck."""
-    cell = trials[0].cell
-    budget = settings.budgets[cell.cpus]
+    budget = settings.budgets[trials[0].cell.cpus]
     return bottleneck(
-        server_share=median(one.server_cpu_seconds / one.client.seconds / cell.cpus for one in trials),
-        client_share=median(one.client.cpu_seconds / one.client.seconds / len(budget.load) for one in trials),
+        server_share=median(map(server_share, trials)),
+        client_share=median(client_share(one, settings) for one in trials),
         shared_cpu=budget.shared,
         foreign=median(one.disturbance.server_cpu for one in trials),
     )
+
+
+def client_share(trial: Trial, settings: Settings) -> float:
+    """Of the CPUs that its threads can use, which may be fewer than there are for the load."""
+    return trial.client.cpu_seconds / trial.client.seconds / settings.load_threads(trial.cell)
 
 
 def has_invalid_cell(results: TrialResults) -> bool:

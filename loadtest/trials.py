@@ -23,6 +23,11 @@ class Workload:
     path: str
     needs: str = ""  # of the machine or the server, for the list of workloads
 
+    @property
+    def is_file(self) -> bool:
+        """Then our servers take a --root."""
+        return self.path.startswith("/file/")
+
 
 WORKLOADS = (
     Workload("plaintext", "/plaintext", "13 bytes, from memory"),
@@ -98,6 +103,12 @@ class Settings:
     def workers_for(self, cell: Cell) -> int:
         """One for each connection, one for newcomers and one for /stats: with fewer, some clients wait for ever."""
         return self.workers or cell.connections + 2
+
+    def load_threads(self, cell: Cell) -> int:
+        """quartet-pace has one; wrk as many as there are CPUs for the load and as divide the connections, because it
+        opens equally many in each."""
+        most = 1 if cell.rate is not None else len(self.budgets[cell.cpus].load)
+        return max(threads for threads in range(1, most + 1) if cell.connections % threads == 0)
 
 
 @dataclass(frozen=True)

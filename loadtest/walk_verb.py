@@ -41,7 +41,7 @@ def walk(
         if sentence := strace.missing():
             raise Stop(Exit.environment, sentence)
         directory = (resume or out or new_directory("walk")).absolute()
-        raise typer.Exit(_session(settings, earlier, directory, binaries or BINARIES, json).run())
+    options.finish(_session(settings, earlier, directory, binaries or BINARIES, json))
 
 
 def _session(
