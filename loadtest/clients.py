@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from loadtest import cpus, generators, sockets, wrk
+from loadtest import cpus, generators, idle_clients, sockets, wrk
 from loadtest import crash as light_load
 from loadtest import crowd as many
 from loadtest.client import Client, fetch_counts
@@ -140,4 +140,4 @@ def _running(timer: threading.Timer) -> Iterator[None]:
         timer.join()
 
 
-JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial)}
+JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial, idle_clients.hold, idle_clients.wear)}

@@ -26,6 +26,7 @@ class Contestant:
     ballast: int = 0  # MiB of touched memory that the server's parent holds
     kind: Kind = Kind.model
     model: str = ""  # of a limit or a peer: the model that it is compared with
+    paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
     def with_ballast(self, ballast: int) -> Contestant:
         return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
@@ -59,7 +60,8 @@ MODELS = (
 )
 
 LIMITS = tuple(
-    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name) for one in MODELS
+    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
+    for one in MODELS
 )
 
 

@@ -264,8 +264,9 @@ def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
         return ""
     table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
     silent = "1 tie" if len(short) == 1 else f"{len(short)} ties"
+    needed = rounds_needed(len(ratios), interleaved)
     return (
-        f"{table} takes {rounds_needed(len(ratios), interleaved)} rounds to call any two different at {CONFIDENCE:.0%}; "
+        f"{table} takes {needed} rounds to call any two different at {CONFIDENCE:.0%}; "
         f"{silent} of fewer ({min(short)}) may mean no more than that"
     )
 

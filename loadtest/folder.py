@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtest import schema, table
+from loadtest.idle import IdleResults
 from loadtest.measured import TrialResults
 from loadtest.results import Results, from_json
+from loadtest.walk_runner import WalkResults
 
 MAJOR, MINOR = 2, 0  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
@@ -28,8 +30,10 @@ KINDS: dict[str, type] = {
     "throughput": TrialResults,
     "latency": TrialResults,
     "aa": TrialResults,
+    "memory": IdleResults,
+    "walk": WalkResults,
 }
-AnyResults = Results | TrialResults
+AnyResults = Results | TrialResults | IdleResults | WalkResults
 
 SCHEMA = schema.of(KINDS, str(MAJOR))
 

@@ -48,8 +48,8 @@ def open_loop(
 ) -> Check:
     """Of a client with a schedule (pace): no more are under way than it has connections; the others wait in its queue.
 
-    `mean_service` counts from the send, `mean_latency` from when a request was due, `longest` is the longest service;
-    all in seconds, and of the requests that `rate` counts. Answers may come after the duration, the schedule's.
+    `mean_service` counts from the send, `mean_latency` and `longest` from when a request was due; all in seconds, and
+    of the requests that `rate` counts. The duration is the schedule's: an overloaded server answers after its end.
     """
     high = connections * (1 + longest / duration + ROUNDING)
     if mean_service > mean_latency * (1 + ROUNDING):

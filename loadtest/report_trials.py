@@ -179,7 +179,8 @@ def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
     for one in series:
         filled.add_row(one.contestant.name, *_cost_columns(results, one))
     notes = [
-        "Per request: context switches of the whole process tree; system calls on the server's CPUs. newcomers: fresh "
+        "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
+        "its own, because counting takes time. newcomers: fresh "
         "connections beside the load, one every 100 ms, all rounds together, of invalid ones too.",
         *_uncounted(series),
     ]

@@ -120,6 +120,7 @@ class Memory:
     page_tables: int
     group: GroupMemory | None = None  # of the server's container
     unknown: str = ""  # why something is None
+    anonymous: int | None = None  # of the PSS: heaps, stacks and whatever else is no file's
 
 
 @dataclass

@@ -5,6 +5,9 @@ from __future__ import annotations
 from loadtest.contestants import LIMITS, MODELS, Contestant, Kind
 from loadtest.peers import PEERS
 
-PEER_CONTESTANTS = tuple(Contestant(peer.name, peer.executable, kind=Kind.peer, model=peer.model, pool=peer.pool) for peer in PEERS)
+PEER_CONTESTANTS = tuple(
+    Contestant(peer.name, peer.executable, pool=peer.pool, kind=Kind.peer, model=peer.model, paths=peer.workloads)
+    for peer in PEERS
+)
 
 EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)

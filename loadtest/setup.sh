@@ -2,7 +2,7 @@
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, harness, tests, engine, peers
+#                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 #
 # By hand, loadtest/setup.sh SET... installs.
@@ -26,10 +26,24 @@ quartet_wrk_packages=(
   wrk  # the load generator
 )
 
+# The harness's half in the load container.
+quartet_agent_packages=(
+  python3
+)
+
 # To measure them.
 quartet_harness_packages=(
-  python3-typer  # the harness's command line
-  python3-rich   # tables
+  python3-typer       # the harness's command line
+  python3-rich        # tables
+  python3-numpy       # exact distributions of ranks
+  python3-jinja2      # the configurations of peers
+  python3-jsonschema  # results are valid whenever they are written and read
+)
+
+# What only some verbs need, and do without where it does not work.
+quartet_instruments_packages=(
+  strace      # the walk of one request
+  linux-perf  # system calls, counted without slowing the server
 )
 
 # To build the tests.
@@ -44,7 +58,6 @@ quartet_test_tools=(
   llvm                # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
-  strace              # counts system calls per request
   httperf             # a second opinion on what quartet-pace measures
   python3-pytest
 )
@@ -68,7 +81,7 @@ quartet_peers_packages=(
 quartet_services=(nginx h2o)
 quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
 
-quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_instruments_packages[@]}")
 
 quartet_missing() {
   local installed

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -49,6 +50,14 @@ def table(*columns: str) -> Table:
     for column in columns[1:]:
         empty.add_column(column, justify="right", no_wrap=True)
     return empty
+
+
+def closing(results: Any) -> str:
+    """What failed, how it ended, and how long it took; of any verb's results."""
+    lines = [f"FAILED {one.contestant} ({one.step}): {one.reason}" for one in results.failures]
+    if results.state == "interrupted":
+        lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
+    return "\n".join([*lines, f"Measured in {results.seconds:.0f} s."]) + "\n"
 
 
 def number(value: float) -> str:

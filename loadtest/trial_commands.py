@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest import folder, generators, peers
-from loadtest.contestants import Kind
+from loadtest import folder, generators, launch, options
 from loadtest.measured import TrialResults
 from loadtest.place import Place
-from loadtest.processes import Address, pinned
 from loadtest.results import Environment
 from loadtest.session import Progress
-from loadtest.trial_runner import TrialRunner, remaining, server_arguments
+from loadtest.trial_runner import TrialRunner, more_options, remaining
 from loadtest.trials import Cell, Settings, TrialStep, cells, describe, seconds, steps
-
-EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
 
 
 def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment) -> TrialResults:
     """Raises ValueError when the earlier results are of other software: rounds of both would be compared."""
     if earlier is None:
         return TrialResults(verb, stamp, settings)
-    if earlier.environment.versions != stamp.versions or earlier.environment.commit != stamp.commit:
-        raise ValueError(
-            f"cannot resume: that was measured with commit {earlier.environment.commit}, this is {stamp.commit}, "
-            "or versions of programs differ; one run cannot hold both"
-        )
+    options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier
 
@@ -66,19 +57,12 @@ def lines(settings: Settings, binaries: Path) -> list[str]:
 
 
 def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
-    address, server = _server(settings, cell, binaries)
-    argv = generators.argv(address, settings, cell)
-    return ["", f"# {cell}", shlex.join(pinned(settings.budgets[cell.cpus].server, server)), shlex.join(argv)]
-
-
-def _server(settings: Settings, cell: Cell, binaries: Path) -> tuple[Address, list[str]]:
-    """A peer's configuration is written, so that its command can be pasted."""
-    contestant = settings.contestant(cell.contestant)
-    if contestant.kind == Kind.peer:
-        directory = Path(tempfile.mkdtemp(prefix=f"quartet-{contestant.name}-"))
-        peer, workers = peers.select(contestant.name), settings.workers_for(cell)
-        launch = peers.prepare(peer, directory, binaries, workers, cell.cpus, cell.connections)
-        return launch.address, launch.argv
-    executable, *arguments = server_arguments(settings, cell, Path("root"))
-    arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"
-    return EXAMPLE, [str(binaries / executable), *arguments]
+    address, server = launch.example(
+        settings.contestant(cell.contestant),
+        binaries,
+        settings.budgets[cell.cpus],
+        workers=settings.workers_for(cell),
+        connections=cell.connections,
+        more=more_options(settings, cell, Path("root")),
+    )
+    return ["", f"# {cell}", shlex.join(server), shlex.join(generators.argv(address, settings, cell))]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from loadtest import clients, cpus, generators, peers, sockets, syscalls, trial_validity, validity
-from loadtest.contestants import Contestant, Kind, command_line, gives
-from loadtest.local import Local
+from loadtest import clients, cpus, generators, launch, sockets, syscalls, trial_validity, validity
+from loadtest.contestants import gives
 from loadtest.measured import Trial, TrialResults
 from loadtest.place import Place, Server
 from loadtest.processes import Ended, describe_status
@@ -61,7 +60,22 @@ class TrialRunner:
             trial, repeats = self._measure(step), repeats + 1
             self._repeats_left -= 1
         trial.repeats = repeats
+        if step.round == 1:
+            trial.system_calls, trial.system_calls_problem = self._count(step)
         return trial
+
+    def _count(self, step: TrialStep) -> tuple[float | None, str]:
+        """System calls per request, newcomers' included, in a run of its own: perf makes each dearer by some 50 ns."""
+        settings = replace(self._settings, duration=1)
+        budget = settings.budgets[step.cell.cpus]
+        with self._start(step.cell) as server:
+            with syscalls.Counter(budget.server, budget.load) as counter:
+                seen = server.ask(clients.trial, settings, step, lambda _: None)
+            _stop(server)
+        answered = generators.client_side(settings, step.cell, seen.finished).requests + seen.newcomers.served
+        if counter.count is None or answered == 0:
+            return None, counter.problem or "no request was answered"
+        return counter.count / answered, ""
 
     def _is_worth_repeating(self, trial: Trial) -> bool:
         return trial.disturbance.worst > validity.DISTURBED and self._repeats_left > 0
@@ -72,9 +86,8 @@ class TrialRunner:
         memories: list[Memory] = []
         with self._start(cell) as server:
             used, switches = server.cpu_seconds(), server.switches()
-            with syscalls.Counter(budget.server, budget.load) as counter:
-                seen = server.ask(clients.trial, settings, step, lambda _: memories.append(server.memory()))
-            ended = server.wait(0) if server.has_ended() else server.stop()
+            seen = server.ask(clients.trial, settings, step, lambda _: memories.append(server.memory()))
+            ended = _stop(server)
             words = server.last_lines()
             incidents = server.incidents()
         client = generators.client_side(settings, cell, seen.finished)
@@ -88,8 +101,8 @@ class TrialRunner:
             server_cpu_seconds=consumed,
             system_share=cpus.system_share(seen.before, seen.after, budget.server),
             switches=_difference(ended.switches, switches),
-            system_calls=counter.count,
-            system_calls_problem=counter.problem,
+            system_calls=None,
+            system_calls_problem="",
             clients_served=seen.clients_served,
             newcomers=seen.newcomers,
             memory=memories[0] if memories else None,
@@ -101,15 +114,16 @@ class TrialRunner:
         return trial
 
     def _start(self, cell: Cell) -> Server:
-        contestant, settings = self._settings.contestant(cell.contestant), self._settings
-        budget = settings.budgets[cell.cpus]
-        if contestant.kind != Kind.peer:
-            return self.place.start(server_arguments(settings, cell, self.directory / "root"), budget)
-        assert isinstance(self.place, Local)  # the command line sees to it
-        directory = self.directory / "peers" / contestant.name
-        directory.mkdir(parents=True, exist_ok=True)
-        peer, workers = peers.select(contestant.name), settings.workers_for(cell)
-        return self.place.start_peer(peer, directory, workers, cell.connections, budget)
+        settings = self._settings
+        return launch.start(
+            self.place,
+            settings.contestant(cell.contestant),
+            self.directory,
+            settings.budgets[cell.cpus],
+            workers=settings.workers_for(cell),
+            connections=cell.connections,
+            more=more_options(settings, cell, self.directory / "root"),
+        )
 
 
 def remaining(results: TrialResults) -> list[TrialStep]:
@@ -118,16 +132,18 @@ def remaining(results: TrialResults) -> list[TrialStep]:
     return [step for step in steps(results.settings) if (step.round, step.cell) not in done]
 
 
-def server_arguments(settings: Settings, cell: Cell, root: Path) -> list[str]:
-    """Of one of ours or of a limit, from the executable's name on. Nobody rotates connections: peers would not either."""
+def more_options(settings: Settings, cell: Cell, root: Path) -> list[str]:
+    """Of one of ours; limits have none. Nobody rotates connections: peers would not either."""
     contestant = settings.contestant(cell.contestant)
-    more: list[str] = []
-    if contestant.ours:
-        if not gives(contestant, "--max-requests-per-connection"):
-            more += ["--max-requests-per-connection", "0"]
-        if settings.workload(cell.workload).path.startswith("/file/"):
-            more += ["--root", str(root)]
-    return command_line(contestant, settings.workers_for(cell), cell.cpus, more)
+    if not contestant.ours:
+        return []
+    rotates = gives(contestant, "--max-requests-per-connection")
+    files = settings.workload(cell.workload).path.startswith("/file/")
+    return [*([] if rotates else ["--max-requests-per-connection", "0"]), *(["--root", str(root)] if files else [])]
+
+
+def _stop(server: Server) -> Ended:
+    return server.wait(0) if server.has_ended() else server.stop()
 
 
 def _server_problems(ended: Ended, words: str) -> list[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from loadtest.contestants import Contestant, Kind
+from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets
 from loadtest.plan import Newcomers
-from loadtest.peers import select
-from loadtest.interleaving import order
+from loadtest.interleaving import order_in_groups
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,7 @@ class TrialStep:
 
 
 def serves(contestant: Contestant, workload: Workload) -> bool:
-    """Ours serve everything, limits one canned answer, peers what they are configured for."""
-    if contestant.kind == Kind.limit:
-        return workload.path == "/plaintext"
-    return contestant.ours or workload.path in select(contestant.name).workloads
+    return not contestant.paths or workload.path in contestant.paths
 
 
 def cells(settings: Settings) -> list[Cell]:
@@ -137,14 +133,19 @@ def cells(settings: Settings) -> list[Cell]:
 
 
 def steps(settings: Settings) -> Iterator[TrialStep]:
-    """Round by round, each in an order of its own."""
-    for number, row in enumerate(order(cells(settings), settings.rounds, settings.seed), start=1):
+    """Round by round, each in an order of its own. Who is compared stays together: a machine drifts."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells(settings):
+        groups.setdefault(cell.load, []).append(cell)
+    rows = order_in_groups(list(groups.values()), settings.rounds, settings.seed)
+    for number, row in enumerate(rows, start=1):
         yield from (TrialStep(number, cell) for cell in row)
 
 
 def seconds(settings: Settings, step: TrialStep) -> float:
     """How long a trial takes, about: start, load, drain."""
-    return settings.duration + 0.4
+    counted = 1.4 if step.round == 1 else 0.0  # a second of counting system calls
+    return settings.duration + 0.4 + counted
 
 
 def describe(step: TrialStep) -> str:

@@ -7,14 +7,14 @@ import signal
 import pytest
 
 from conftest import eventually, ours
-from loadtest import results
+from loadtest import folder
 
 
 def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main_job):
     process = main_job.start("--smoke")
     run = main_job.run_of(process)
     output = process.communicate(timeout=400)[0]
-    found = results.load(main_job.out / "results.json")
+    found = folder.load(main_job.out)
     assert (process.returncode in (0, 4), found.state, found.failures) == (True, "complete", []), main_job.errors()
     assert found.environment.runner == "docker" and "cgroup v" in found.environment.place
     assert {"wrk", "quartet-epoll", "image quartet-server"} <= found.environment.versions.keys()
@@ -32,7 +32,7 @@ def test_an_interrupted_main_job_keeps_its_results_and_leaves_no_container(main_
     process = main_job.start("--smoke", "--only", "prefork,epoll", "--rounds", "50")
     run = main_job.run_of(process)
     found = main_job.out / "results.json"
-    assert eventually(lambda: found.exists() and len(results.load(found).loads) >= 1 and bool(ours(run)), 120)
+    assert eventually(lambda: found.exists() and len(folder.load(found).loads) >= 1 and bool(ours(run)), 120)
     process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtest import plan
+from loadtest import plan, trials
+from loadtest.contestants import LIMITS, MODELS, Contestant
 from loadtest.cpu_sets import CpuSets
+from loadtest.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.results import (
     Attempt,
     CrashRun,
@@ -20,6 +22,8 @@ from loadtest.results import (
     Results,
     Survivors,
 )
+from loadtest.roster import PEER_CONTESTANTS
+from loadtest.tree import Switches
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
@@ -103,3 +107,48 @@ def results(**changes) -> Results:
         state="complete",
     )
     return replace(found, **changes)
+
+
+# --- the verbs
+
+TRIED = tuple(
+    one for one in (*MODELS, *LIMITS, *PEER_CONTESTANTS) if one.name in ("threads", "epoll", "limit-epoll", "nginx", "h2o")
+)
+# requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
+TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
+
+
+def settings(contestants: tuple[Contestant, ...] = TRIED, rounds: int = 8, **changes) -> trials.Settings:
+    workloads = (trials.WORKLOADS[0],)
+    return trials.Settings(contestants, workloads, {1: CpuSets((1,), (0,))}, rounds=rounds, duration=1, **changes)
+
+
+def trial(cell: trials.Cell, number: int = 1, requests: int = 1000, **changes) -> Trial:
+    """One second in which the server used its whole CPU, and its 16 clients waited all the time."""
+    mean = 16 / requests * 1e6
+    times = Quantiles(requests, mean, p50=mean, p90=2 * mean, p99=3 * mean, p999=4 * mean, max=5 * mean)
+    found = Trial(
+        cell=cell,
+        round=number,
+        server_command="quartet-sample",
+        client=ClientSide("wrk", 1.0, requests, requests, 150 * requests, {}, times, cpu_seconds=0.5, connections=16),
+        server_cpu_seconds=0.99,
+        system_share=0.75,
+        switches=Switches(2 * requests, requests // 10),
+        system_calls=3.0,
+        system_calls_problem="",
+        clients_served=16,
+        newcomers=Newcomers({Outcome.ok: 10}, [0.001] * 10),
+        memory=Memory(processes=1, pss=3 << 20, private=1 << 20, rss=5 << 20, page_tables=64 << 10),
+        disturbance=Disturbance(0, 0, 0),
+    )
+    return replace(found, **changes)
+
+
+def trial_results(chosen: trials.Settings | None = None, verb: str = "throughput", **changes) -> TrialResults:
+    chosen = chosen or settings()
+    found = [
+        trial(step.cell, step.round, requests=int(TRIED_RATES[step.cell.contestant] * 1.01**step.round))
+        for step in trials.steps(chosen)
+    ]
+    return TrialResults(verb, ENVIRONMENT, chosen, **{"trials": found, "state": "complete", "seconds": 60.0, **changes})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import cli, results
+from loadtest import cli, folder, results
 from loadtest.results import Failure
 
 import samples
@@ -55,7 +55,7 @@ class Harness:
         return self._errors.read_text()
 
     def results(self) -> results.Results:
-        return results.load(self.out / "results.json")
+        return folder.load(self.out)
 
     def servers(self) -> list[int]:
         return [int(path.name) for path in self.pids.iterdir()]
@@ -237,10 +237,9 @@ def test_help_documents_the_exit_statuses(harness):
     assert all(word in " ".join(output.split()) for word in ("4 measured, but", "130 interrupted", "--dry-run"))
 
 
-def test_interruption_outranks_failure_and_failure_outranks_invalidity():
+def test_failure_outranks_invalidity():
     bad = samples.load_run(problems=["bad"])
     failure = Failure("epoll", "", "")
     assert cli.status(samples.results()) == cli.Exit.ok
     assert cli.status(samples.results(loads=[bad])) == cli.Exit.invalid
     assert cli.status(samples.results(loads=[bad], failures=[failure])) == cli.Exit.failed
-    assert cli.status(samples.results(failures=[failure], state="interrupted")) == cli.Exit.interrupted

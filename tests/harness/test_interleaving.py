@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from loadtest.interleaving import order
+from loadtest.interleaving import order, order_in_groups
 
 MODELS = ["fork", "prefork", "threads", "coroutines", "epoll"]
 
@@ -59,3 +59,32 @@ def test_nothing_to_order_is_no_error():
 def test_an_item_that_is_there_twice_is_refused():
     with pytest.raises(ValueError, match="twice"):
         order(["a", "b", "a"], 2, seed=1)
+
+
+LOADS = [[(load, model) for model in MODELS] for load in ("plaintext", "cpu", "sleep")]
+
+
+def test_a_group_stays_together_in_every_round():
+    for one in order_in_groups(LOADS, 20, seed=1):
+        loads = [load for load, _ in one]
+        assert sorted(one) == sorted(item for group in LOADS for item in group)
+        assert sum(a != b for a, b in pairwise(loads)) == len(LOADS) - 1
+
+
+def test_groups_and_their_items_have_every_place_in_turn():
+    rounds = order_in_groups(LOADS, 15, seed=1)
+    assert Counter(one[0][0] for one in rounds) == {"plaintext": 5, "cpu": 5, "sleep": 5}
+    for start in range(0, 15, 5):
+        block = [[model for load, model in one if load == "cpu"] for one in rounds[start : start + 5]]
+        assert all(sorted(place) == sorted(MODELS) for place in zip(*block))
+
+
+def test_groups_of_the_same_size_do_not_share_an_order():
+    rounds = order_in_groups(LOADS, 10, seed=1)
+    by_load = [[[model for load, model in one if load == name] for one in rounds] for name in ("plaintext", "cpu")]
+    assert by_load[0] != by_load[1]
+
+
+def test_a_group_may_be_empty_or_alone():
+    assert order_in_groups([], 2, seed=1) == [[], []]
+    assert order_in_groups([["a"], []], 2, seed=1) == [["a"], ["a"]]

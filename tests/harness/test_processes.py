@@ -183,3 +183,19 @@ def test_only_one_module_starts_processes():
 
 def test_the_stand_ins_are_executable():
     assert all(os.access(path, os.X_OK) for path in Path(FAKES).glob("*.py"))
+
+
+def test_a_dialogue_that_is_ended_by_a_signal_gives_what_was_still_said():
+    script = "trap 'echo one; echo two; exit 7' INT; echo ready; while :; do sleep 0.01; done"
+    with processes.Dialogue(["sh", "-c", script]) as talk:
+        assert talk.hear(10) == "ready\n"
+        finished = talk.end(signal.SIGINT, 10)
+    assert (finished.status, finished.stdout) == (7, "one\ntwo\n")
+    assert finished.cpu_seconds > 0
+
+
+def test_a_dialogue_that_goes_on_after_the_signal_is_an_error_in_time():
+    with processes.Dialogue(["sh", "-c", "trap '' INT; echo ready; sleep 600"]) as talk:
+        talk.hear(10)
+        with pytest.raises(processes.ProcessError, match="did not end within 0.1 s of SIGINT"):
+            talk.end(signal.SIGINT, 0.1)

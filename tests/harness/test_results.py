@@ -1,41 +1,6 @@
-import json
-
-import pytest
-
 import samples
 from loadtest import results
-from loadtest.results import Failure, Outcome, Survivors
-
-
-def test_results_survive_the_way_to_json_and_back(tmp_path):
-    found = samples.results(failures=[Failure("epoll", "a crash: epoll", "it did not start")])
-    results.save(found, tmp_path / "results.json")
-    assert results.load(tmp_path / "results.json") == found
-
-
-def test_what_is_unknown_is_null_and_not_zero(tmp_path):
-    found = samples.results(loads=[samples.load_run(clients_served=None)])
-    results.save(found, tmp_path / "results.json")
-    assert json.loads((tmp_path / "results.json").read_text())["loads"][0]["clients_served"] is None
-    assert results.load(tmp_path / "results.json").loads[0].clients_served is None
-
-
-def test_outcomes_are_words_in_the_file():
-    document = json.loads(results.to_json(samples.results()))
-    assert document["crashes"][4]["faulty"] == "EOF before response"
-    assert document["loads"][0]["newcomers"]["outcomes"] == {"ok": 10}
-
-
-def test_saving_replaces_the_file_and_leaves_no_other(tmp_path):
-    for _ in range(2):
-        results.save(samples.results(), tmp_path / "results.json")
-    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
-
-
-def test_a_file_of_another_format_is_refused(tmp_path):
-    (tmp_path / "results.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match="has the format 99"):
-        results.load(tmp_path / "results.json")
+from loadtest.results import Outcome, Survivors
 
 
 def test_shares_are_of_the_budget():

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest import doctor, doctor_facts, processes, results
+from loadtest.doctor_card import Card, Finding, Status, Topic
+from loadtest.doctor_facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
+from loadtest.doctor_machine import Group, Machine, parse_cpu_list
+
+GIB = 1 << 30
+TOOLS = [Tool(name, "1.0", package) for name, _, package in doctor_facts.TOOLS]
+
+# A virtual machine of our own, with everything installed and nobody else on it.
+BARE = Facts(
+    cpus=Cpus("Xeon", 2, [0, 1], {0: [0], 1: [1]}, "", True, True, "tsc"),
+    group=Group(2, None, None, "0-1", None),
+    limits=Limits(65_536, 1_048_576, 1_048_576, None, 32_768, 190_000, 4_096, 2_048),
+    ports=Ports(32_768, 60_999, 12, 2),
+    load=Load(0.1, {0: 0.01, 1: 0.0}, 0.0, {"cpu": 0.5, "memory": 0.0, "io": 0.0}),
+    memory=Memory(8 * GIB, 7 * GIB, GIB, 0),
+    kernel=Kernel("6.1.0", "Debian GNU/Linux 12 (bookworm)", 2, "core", ""),
+    tools=TOOLS,
+    missing_executables=[],
+    tracing="",
+    counting="",
+    docker="",
+)
+
+
+def changed(**parts: object) -> Facts:
+    """BARE with other values: `cpus={"governor": "powersave"}`."""
+    for name, part in parts.items():
+        parts[name] = replace(getattr(BARE, name), **part) if isinstance(part, dict) else part
+    return replace(BARE, **parts)
+
+
+def without(*names: str) -> Facts:
+    return replace(BARE, tools=[replace(tool, version="") if tool.name in names else tool for tool in TOOLS])
+
+
+def only(facts: Facts) -> Finding:
+    """The one thing that hinders."""
+    (finding,) = doctor.judge(facts).hindrances
+    return finding
+
+
+def test_on_a_bare_machine_everything_can_be_measured():
+    card = doctor.judge(BARE)
+    assert card.hindrances == []
+    assert card.usable
+    assert doctor.render(card).endswith("\nEverything can be measured here.\n")
+
+
+def test_a_big_machine_with_threads_on_its_cores_gives_server_and_load_a_core_each():
+    available = list(range(32))
+    siblings = {cpu: [cpu % 16, cpu % 16 + 16] for cpu in available}
+    card = doctor.judge(changed(cpus={"online": 32, "available": available, "siblings": siblings}))
+    assert card.hindrances == []
+    assert "server on CPU 31, load on CPU 0" in doctor.render(card)
+
+
+def test_two_threads_of_one_core_cannot_be_told_apart():
+    finding = only(changed(cpus={"siblings": {0: [0, 1], 1: [0, 1]}}))
+    assert "threads of one core" in finding.hinders
+
+
+def test_in_a_container_with_one_cpu_nobody_is_ranked():
+    facts = changed(
+        cpus={"online": 8, "available": [5], "siblings": {5: [1, 5]}},
+        load={"others": {5: 0.0}},
+        group=Group(2, None, 4 * GIB, "5", 10_000),
+    )
+    finding = only(facts)
+    assert finding.status == Status.note and "share the only CPU" in finding.hinders
+    assert "1 of 8: 5" in doctor.render(doctor.judge(facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "hinders", "fix"),
+    [
+        (changed(cpus={"governor": "powersave"}), "clock follows the load", "cpupower frequency-set"),
+        (changed(cpus={"hardware_counters": False}), "Instructions", ""),
+        (changed(cpus={"clock": "hpet"}), "reading this clock", "clocksource0/current_clocksource"),
+        (changed(group={"cpus": 1.5}), "quota", ""),
+        (changed(group={"memory": 256 << 20}), "ballast", "docker update --memory -1"),
+        (changed(group={"processes": 100}), "because 100 are the most", "docker update --pids-limit -1"),
+        (changed(limits={"files_hard": 4_096}), "10,000 idle connections", "prlimit --pid $$ --nofile=65536"),
+        (changed(limits={"processes": 512}), "because 512 are the most", "prlimit --pid $$ --nproc"),
+        (changed(limits={"accept_queue": 128}), "queue of 4,096 is cut", "sysctl net.core.somaxconn=4096"),
+        (changed(ports={"first": 50_000}), "11,000 ports", "ip_local_port_range"),
+        (changed(ports={"reuse": 0}), "More than 470 fresh connections a second", "tcp_tw_reuse=2"),
+        (changed(load={"others": {0: 0.5, 1: 0.04}}), "others use CPU 0 ", ""),
+        (changed(load={"steal": 0.1}), "the host", ""),
+        (changed(load={"pressure": None}), "psi=1", ""),
+        (changed(memory={"available": 100 << 20}), "memory would run out", ""),
+        (changed(memory={"swap_used": 4096}), "swapped out", "swapoff"),
+        (changed(kernel={"aslr": 0}), "not randomized", "randomize_va_space=2"),
+        (changed(kernel={"core_pattern": "|/usr/share/apport/apport"}), "dead server's memory", "core_pattern=core"),
+        (changed(tracing="the kernel forbids; sudo sysctl x=0"), "(walk): the kernel forbids", "sudo sysctl x=0"),
+        (changed(counting="perf is missing; apt-get install linux-perf"), "under load", "apt-get install linux-perf"),
+        (changed(docker="no engine answers; sudo dockerd &"), "--runner docker", "sudo dockerd &"),
+        (without("httperf"), "second opinion", "apt-get install httperf"),
+        (without("nginx"), "compared with nginx", "apt-get install nginx-light"),
+    ],
+)  # fmt: skip
+def test_what_hinders_is_a_sentence_with_the_command_that_mends_it(facts, hinders, fix):
+    finding = only(facts)
+    assert hinders in finding.hinders and fix in finding.fix and bool(fix) == bool(finding.fix)
+    assert finding.status == Status.note
+    assert doctor.judge(facts).usable
+    text = " ".join(doctor.render(doctor.judge(facts)).split("What cannot be measured here")[1].split())
+    assert text == f"! {doctor.sentence(finding)}"
+
+
+@pytest.mark.parametrize(
+    ("facts", "fix"),
+    [
+        (without("wrk"), "apt-get install wrk"),
+        (without("taskset"), "apt-get install util-linux"),
+        (changed(missing_executables=["quartet-fork"]), "cmake --preset release"),
+        (changed(kernel={"rollup": "it is missing; use another kernel"}), "use another kernel"),
+    ],
+)
+def test_without_what_is_essential_nothing_can_be_measured(facts, fix):
+    finding = only(facts)
+    assert finding.status == Status.problem and fix in finding.fix
+    assert not doctor.judge(facts).usable
+
+
+def test_a_missing_perf_and_a_missing_strace_are_reported_once_each():
+    facts = replace(
+        without("perf", "strace"),
+        counting="perf is not installed; apt-get install linux-perf",
+        tracing="strace is not installed; apt-get install strace",
+    )
+    assert len(doctor.judge(facts).hindrances) == 2
+
+
+def test_the_worst_comes_first():
+    card = doctor.judge(replace(without("wrk"), load=replace(BARE.load, others={0: 0.9, 1: 0.9})))
+    assert [finding.status for finding in card.hindrances] == [Status.problem, Status.note]
+
+
+def test_the_card_keeps_to_eighty_columns_and_shows_every_finding():
+    long = "Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz with a name that goes on and on and does not want to end"
+    card = doctor.judge(replace(changed(cpus={"model": long}), docker="reason; " + "x" * 60))
+    text = doctor.render(card, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert long.split()[-1] in text
+    for finding in card.findings:
+        assert finding.name in text
+
+
+def test_every_name_fits_its_column():
+    assert max(len(finding.name) for finding in doctor.judge(BARE).findings) <= doctor.NAME_WIDTH
+
+
+def test_a_card_and_its_facts_can_be_stored_and_read_back():
+    for kind, value in ((Card, doctor.judge(BARE)), (Facts, BARE)):
+        assert results.from_json(kind, json.loads(json.dumps(dataclasses.asdict(value)))) == value
+
+
+def test_topics_keep_their_order():
+    assert [topic.title for topic in doctor.judge(BARE).topics] == list(doctor.TOPICS)
+    assert all(isinstance(topic, Topic) and topic.findings for topic in doctor.judge(BARE).topics)
+
+
+def test_a_list_of_cpus_has_ranges():
+    assert parse_cpu_list("0-2,8") == [0, 1, 2, 8]
+    assert parse_cpu_list("") == []
+
+
+class Files:
+    """A machine made of files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.machine = Machine(root)
+
+    def write(self, path: str, text: str) -> Files:
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return self
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def test_the_tightest_limit_of_version_2_may_be_one_further_out(files):
+    files.write("proc/self/cgroup", "0::/user.slice/session.scope\n")
+    files.write("sys/fs/cgroup/user.slice/session.scope/memory.max", "max\n")
+    files.write("sys/fs/cgroup/user.slice/memory.max", "1073741824\n")
+    files.write("sys/fs/cgroup/user.slice/pids.max", "777\n")
+    files.write("sys/fs/cgroup/user.slice/session.scope/cpu.max", "max 100000\n")
+    files.write("sys/fs/cgroup/cpuset.cpus.effective", "0-3\n")
+    assert files.machine.group() == Group(2, None, GIB, "0-3", 777)
+
+
+def test_a_container_of_version_2_is_at_the_top_of_what_it_sees(files):
+    files.write("proc/self/cgroup", "0::/\n").write("sys/fs/cgroup/cpu.max", "150000 100000\n")
+    assert files.machine.group().cpus == 1.5
+
+
+V1 = "6:cpu,cpuacct:/docker/abc\n5:memory:/docker/abc\n4:cpuset:/docker/abc\n3:pids:/docker/abc\n0::/docker/abc\n"
+
+
+def test_a_container_of_version_1_may_not_see_the_path_that_it_is_told(files):
+    files.write("proc/self/cgroup", V1)
+    files.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n")
+    files.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n")
+    files.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    files.write("sys/fs/cgroup/cpuset/cpuset.cpus", "1\n").write("sys/fs/cgroup/pids/pids.max", "max\n")
+    assert files.machine.group() == Group(1, 0.5, 256 << 20, "1", None)
+
+
+def test_version_1_writes_a_huge_number_and_minus_one_for_no_limit(files):
+    files.write("proc/self/cgroup", V1)
+    files.write("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "9223372036854771712\n")
+    files.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us", "-1\n")
+    files.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us", "100000\n")
+    assert files.machine.group() == Group(1, None, None, "", None)
+
+
+def test_a_machine_that_tells_nothing_is_unknown_and_no_error(files):
+    machine = files.machine
+    assert machine.group() == Group(None, None, None, "", None)
+    assert machine.pressure() is None
+    assert (machine.number("proc/x"), machine.text("proc/x"), machine.kibibytes("proc/x", "MemTotal")) == (None, "", 0)
+
+
+def test_pressure_is_the_share_of_the_last_ten_seconds(files):
+    files.write("proc/pressure/cpu", "some avg10=72.83 avg60=84.82 avg300=55.55 total=12975799145\n")
+    assert files.machine.pressure() == {"cpu": 72.83}
+
+
+def test_this_machine_can_be_examined(tmp_path):
+    facts = doctor_facts.read(tmp_path, ["quartet-none"])
+    assert facts.missing_executables == ["quartet-none"]
+    assert facts.cpus.available == sorted(os.sched_getaffinity(0))
+    assert facts.memory.total > facts.memory.available > 0
+    assert facts.limits.files_hard >= facts.limits.files_soft > 0
+    assert next(tool for tool in facts.tools if tool.name == "taskset").version[0].isdigit()
+    assert "quartet-none is not built" in doctor.render(doctor.judge(facts)).replace("\n    ", " ")
+    assert not processes._live
+
+
+def test_a_machine_without_any_program_can_be_examined_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor_facts, "SYSTEM_PATH", "")
+    card = doctor.examine(tmp_path)
+    assert not card.usable
+    fixes = {finding.fix for finding in card.hindrances}
+    assert {f"apt-get install {package}" for package in ("wrk", "strace", "linux-perf", "util-linux")} <= fixes
+
+
+def test_what_is_not_named_is_servers_and_pace(tmp_path):
+    missing = " ".join(doctor.sentence(finding) for finding in doctor.examine(tmp_path).hindrances)
+    assert "quartet-coroutines, quartet-epoll, quartet-fork, quartet-pace, quartet-threads are not built" in missing
+
+
+def test_a_program_that_says_no_version_is_there_all_the_same(monkeypatch, tmp_path):
+    (tmp_path / "h2o").write_text("#!/bin/sh\necho none\n")
+    (tmp_path / "h2o").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert doctor_facts._tool("h2o", "-v", "h2o").version == "unknown version"
