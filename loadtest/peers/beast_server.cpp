@@ -111,7 +111,7 @@ Task wait_for(const TimePoint& deadline) {
 /// in each request.
 Task serve_client(Socket socket, const Options& options) {
   using namespace asio::experimental::awaitable_operators;
-  TimePoint deadline = TimePoint::max();
+  TimePoint deadline = std::chrono::steady_clock::now() + kIdleTimeout;
   co_await (converse(socket, deadline, options) || wait_for(deadline));
   beast::error_code error;  // it may have left already
   socket.shutdown(tcp::socket::shutdown_send, error);
