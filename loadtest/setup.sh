@@ -165,6 +165,8 @@ quartet_apt_install_stopped() (
   done
   ((${#services[@]} == 0)) || {
     trap 'quartet_leave_stopped "${services[@]}"' EXIT
+    trap 'exit 130' INT TERM HUP  # otherwise the shell would end without the other trap,
+    trap : PIPE                   # and so it would when it says something to a caller that has ended
     quartet_deny_start "${services[@]}" || exit
   }
   quartet_apt_install "$@"
