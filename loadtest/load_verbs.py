@@ -8,7 +8,7 @@ from typing import Optional
 
 import typer
 
-from loadtest import aa, folder, gates, options, presets, report_trials, trial_commands, trial_validity
+from loadtest import aa, gates, options, presets, report_trials, trial_commands, trial_validity
 from loadtest.containers import Containers
 from loadtest.local import Local
 from loadtest.measured import TrialResults

@@ -15,7 +15,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtest.processes import PLAINTEXT, Address, run
-from loadtest.results import MeasurementError
 
 TEMPLATES = Path(__file__).with_name("peers")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
-import os
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from loadtest.plan import Plan
