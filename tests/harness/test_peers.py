@@ -93,6 +93,13 @@ def test_a_launch_is_prepared_without_the_server_being_there(one, tmp_path):
     assert (tmp_path / "documents/file/16k").read_bytes() == peers.FILE_16K
 
 
+def test_a_relative_directory_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    launch = peers.prepare(by_name("nginx"), Path("."), tmp_path, workers=1, cpus=1, connections=16)
+    assert str(tmp_path / "nginx.conf") in launch.argv
+    assert f"root {tmp_path}/documents;" in (tmp_path / "nginx.conf").read_text()
+
+
 @pytest.mark.parametrize(
     "name, lines",
     [
