@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.cpu_sets import CpuSets, split
+from loadtest.cpu_sets import CpuSets, parse_pin, split
 
 
 def test_server_and_load_get_separate_cpus():
@@ -27,3 +27,24 @@ def test_a_budget_of_all_cpus_shares_one_with_the_load():
 def test_a_budget_beyond_the_machine_is_an_error_that_says_so():
     with pytest.raises(ValueError, match="--cpus 3: there are 2 here"):
         split({0, 1}, 3)
+
+
+def test_pinned_cpus_are_lists_and_ranges():
+    assert parse_pin("2-3:0,1", {0, 1, 2, 3}) == CpuSets((2, 3), (0, 1))
+    assert parse_pin("1:1", {0, 1}).shared
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1", "--pin 1: expected the server's CPUs and the load's, such as 1:0"),
+        ("1:", "--pin 1:: '' is no CPU and no range of them"),
+        ("3-2:0", "--pin 3-2:0: '3-2' is no CPU"),
+        ("a:0", "--pin a:0: 'a' is no CPU"),
+        ("1:7", "--pin 1:7: there is no CPU 7 for us here; there are 0, 1"),
+    ],
+)
+def test_pins_that_make_no_sense_are_errors_that_say_so(text, sentence):
+    with pytest.raises(ValueError) as caught:
+        parse_pin(text, {0, 1})
+    assert sentence in str(caught.value)

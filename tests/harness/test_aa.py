@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+import samples
+from loadtest import aa
+from loadtest.contestants import select
+from loadtest.cpu_sets import CpuSets
+from loadtest.measured import TrialResults
+from loadtest.results import Failure
+from loadtest.roster import EVERYBODY
+from loadtest.session import Exit
+from loadtest.trials import WORKLOADS, Settings
+
+
+def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
+    return aa.settings(
+        select(names.split(","), EVERYBODY),
+        tries=tries,
+        rounds=6,
+        workloads=WORKLOADS[:1],
+        budgets={1: CpuSets((1,), (0,))},
+        connections=connections,
+        duration=1,
+        seed=1,
+        runner="local",
+        pace="quartet-pace",
+    )
+
+
+def measured(advantage: float = 1.0, **changes) -> TrialResults:
+    """Twins that scatter by some percent from round to round; `advantage` of the first over the second."""
+    chosen, random = settings(), Random(3)
+    found = TrialResults("aa", samples.ENVIRONMENT, chosen, state="complete", **changes)
+    for number in range(1, chosen.rounds + 1):
+        for twin, factor in zip(chosen.contestants, (advantage, 1.0)):
+            cell = samples.trials.Cell(twin.name, "plaintext", 16)
+            requests = int(50_000 * factor * random.uniform(0.95, 1.05))
+            found.trials.append(samples.trial(cell, number, requests))
+    return found
+
+
+def test_one_contestant_stands_twice():
+    chosen = settings()
+    assert [(one.name, one.executable, one.model) for one in chosen.contestants] == [
+        ("epoll A", "quartet-epoll", "epoll"),
+        ("epoll B", "quartet-epoll", "epoll"),
+    ]
+    assert chosen.rounds == 120
+
+
+@pytest.mark.parametrize("arguments", [{"names": "epoll,threads"}, {"connections": (1, 16)}])
+def test_more_than_one_thing_is_refused(arguments):
+    with pytest.raises(ValueError, match="aa takes one contestant, one workload and one number of connections"):
+        settings(**arguments)
+
+
+def test_tries_are_the_rounds_in_sixes():
+    found = list(aa.tries(measured(), "throughput"))
+    assert len(found) == 20
+    assert {ratio.rounds for ratio in found} == {6}
+
+
+def test_equals_pass_and_the_report_says_so():
+    found = measured()
+    assert aa.status(found) == Exit.ok
+    assert "of 20 tries of the same against itself showed a difference" in " ".join(aa.render(found, 100).split())
+
+
+def test_an_instrument_that_sees_differences_fails_with_the_gates_status():
+    found = measured(advantage=1.5)
+    assert aa.status(found) == Exit.gate
+    assert "throughput: 20 of 20 tries" in aa.render(found, 100)
+
+
+def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict():
+    found = measured()
+    found.trials[5].problems = ["bad"]
+    assert len(list(aa.tries(found, "throughput"))) == 19
+    assert aa.status(found) == Exit.invalid
+    text = " ".join(aa.render(found, 100).split())
+    assert "19 valid tries are too few for a verdict." in text
+    assert "1 of 240 trials were invalid." in text
+
+
+def test_a_failure_is_a_failure():
+    found = measured(failures=[Failure("epoll A", "round 1", "it did not start")])
+    assert aa.status(found) == Exit.failed
+    assert "FAILED: it did not start" in aa.render(found, 100)
+
+
+def test_an_interrupted_run_says_so_and_gives_what_it_has():
+    found = replace(measured(), state="interrupted")
+    found.trials = found.trials[: 5 * 12 + 3]
+    assert len(list(aa.tries(found, "cpu"))) == 5
+    assert "INTERRUPTED; --resume goes on." in aa.render(found, 100)
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_table_of_tries_is_never_cut(width):
+    text = aa.render(measured(advantage=1.5), width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+import samples
+from loadtest import gates, load_verbs
+from loadtest.measured import TrialResults
+from loadtest.results import Failure
+from loadtest.session import Exit
+from loadtest.trials import Gate
+
+
+@pytest.mark.parametrize(
+    ("text", "gate"),
+    [
+        ("p99=5ms", Gate("p99", 5.0)),
+        ("p99.9=0.1s", Gate("p999", 100.0)),
+        ("max=1s", Gate("max", 1000.0)),
+        ("mean=250us", Gate("mean", 0.25)),
+    ],
+)
+def test_a_gate_is_a_quantile_and_a_time(text, gate):
+    assert gates.parse(text) == gate
+
+
+@pytest.mark.parametrize("text", ["", "p99", "p99=5", "p95=5ms", "p99=-5ms", "p99=5ms ", "p99=fastms"])
+def test_what_is_no_gate_is_refused_with_a_sentence(text):
+    with pytest.raises(ValueError, match="^--slo .*expected a quantile and a time, such as p99=5ms"):
+        gates.parse(text)
+
+
+def measured(milliseconds: float) -> TrialResults:
+    """epoll's p99 is 0.6 ms in the first round, and a little less in the others."""
+    chosen = samples.settings(rates=(1000.0,), closed=False, gates=(Gate("p99", milliseconds),))
+    return samples.trial_results(chosen, verb="latency")
+
+
+def test_a_gate_is_met_below_its_time_and_missed_at_it():
+    found = measured(1000)
+    p99 = gates.breaches(measured(0))[0].milliseconds
+    assert gates.breaches(found) == []
+    assert gates.breaches(measured(p99))[0].milliseconds == p99
+
+
+def test_a_missed_gate_says_what_and_by_how_much():
+    found = [breach.sentence for breach in gates.breaches(measured(1.0))]
+    assert found == [
+        "GATE h2o: plaintext, 16 connections, 1,000 requests/s, 1 server CPU: p99 < 1 ms is not met, it is 1.15 ms."
+    ]
+
+
+def test_the_median_of_the_rounds_counts_and_not_the_worst():
+    found = measured(1.0)
+    slow = [trial for trial in found.trials if trial.cell.contestant == "epoll"][:3]
+    for trial in slow:
+        trial.client.latency.p99 = 1e6
+    assert [breach.series.contestant.name for breach in gates.breaches(found)] == ["h2o"]
+
+
+def test_no_valid_figure_is_no_pass():
+    found = measured(1000)
+    for trial in found.trials:
+        trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
+    assert [breach.milliseconds for breach in gates.breaches(found)] == [None]
+    assert "it has no valid figure" in gates.breaches(found)[0].sentence
+
+
+def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_cell():
+    good, missed = measured(1000), measured(0.001)
+    assert load_verbs.status(good) == Exit.ok
+    assert load_verbs.status(missed) == Exit.gate == 3
+    missed.failures = [Failure("threads", "round 1", "it did not start")]
+    assert load_verbs.status(missed) == Exit.failed
+    ungated = samples.trial_results()
+    for trial in ungated.trials:
+        trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
+    assert load_verbs.status(ungated) == Exit.invalid

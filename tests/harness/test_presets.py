@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from loadtest import listing, presets
+from loadtest.contestants import MODELS, Kind
+from loadtest.trials import Workload
+
+
+def names(*arguments) -> list[str]:
+    return [one.name for one in presets.contestants(*arguments)]
+
+
+def test_without_a_word_it_is_our_models():
+    assert names("", "", [], []) == [model.name for model in MODELS]
+
+
+def test_peers_and_variants_come_after_those_named_once_each():
+    chosen = names("", "epoll,nginx", ["nginx", "h2o"], ["quartet-epoll --workers 1"])
+    assert chosen == ["epoll", "nginx", "h2o", "quartet-epoll --workers 1"]
+
+
+def test_the_yardstick_puts_every_model_beside_its_limit_and_its_peers():
+    chosen = presets.contestants("yardstick", "", [], [])
+    models = {one.name for one in chosen if one.kind == Kind.model}
+    assert models == {one.model for one in chosen if one.kind == Kind.limit}
+    assert {"nginx", "h2o", "apache-prefork", "apache-worker", "apache-event"} <= {one.name for one in chosen}
+    assert presets.rates("yardstick") and not presets.rates("")
+
+
+def test_the_yardstick_of_some_models_has_their_kind_alone():
+    assert names("yardstick", "epoll", [], []) == ["epoll", "limit-epoll", "nginx", "h2o"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sprint", "", [], []), "there is no preset 'sprint'; there is yardstick"),
+        (("", "nobody", [], []), "there is no contestant 'nobody'; there are fork-per-request"),
+        (("", "", ["epoll"], []), "--peer: there is no contestant 'epoll'; there are nginx, h2o"),
+        (("", "", [], ["nginx -c x"]), "--variant 'nginx -c x' starts with none of quartet-coroutines"),
+    ],
+)
+def test_unknown_names_are_errors_that_give_the_known(arguments, sentence):
+    with pytest.raises(ValueError) as caught:
+        presets.contestants(*arguments)
+    assert sentence in str(caught.value)
+
+
+def test_workloads_are_names_or_paths_each_once():
+    found = presets.workloads("json,plaintext,json,/bytes?n=1")
+    assert [one.path for one in found] == ["/json", "/plaintext", "/bytes?n=1"]
+    assert found[2] == Workload("/bytes?n=1", "/bytes?n=1")
+
+
+@pytest.mark.parametrize("name", ["", "nonsense", "/a b", "/caf\u00e9", "/x\n"])
+def test_what_is_no_workload_is_refused(name):
+    with pytest.raises(ValueError, match="there is no workload .*; there are plaintext, json"):
+        presets.workloads(name)
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_list_names_everybody_and_is_never_cut(tmp_path, width):
+    text = listing.render(tmp_path, tmp_path, width)
+    assert all(word in text for word in ("limit-epoll", "apache-event", "/file/16k", "involuntary switches"))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_list_tells_who_is_built(tmp_path):
+    before = {one["name"]: one["here"] for one in json.loads(listing.to_json(tmp_path))["contestants"]}
+    (tmp_path / "quartet-epoll").touch()
+    after = {one["name"]: one["here"] for one in json.loads(listing.to_json(tmp_path))["contestants"]}
+    assert (before["epoll"], after["epoll"], after["threads"]) == (False, True, False)
+
+
+def test_a_results_folder_that_cannot_be_read_is_listed_as_such(tmp_path):
+    (tmp_path / "2024-throughput").mkdir()
+    (tmp_path / "2024-throughput" / "results.json").write_text("{")
+    assert "unreadable" in listing.render(tmp_path, tmp_path, 100)

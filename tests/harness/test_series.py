@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import samples
+from loadtest import generators, metrics
+from loadtest.measured import TrialResults
+from loadtest.metrics import BY_NAME
+from loadtest.results import Newcomers, Outcome
+from loadtest.series import Series, best_peer_of, gather, limit_of
+from loadtest.trials import Cell
+
+CELL = Cell("epoll", "plaintext", 16)
+
+
+def spoil(found: TrialResults, contestant: str, rounds: range) -> None:
+    for trial in found.trials:
+        if trial.cell.contestant == contestant and trial.round in rounds:
+            trial.problems = [f"bad in round {trial.round}"]
+
+
+def series(found: TrialResults) -> dict[str, Series]:
+    return {one.contestant.name: one for all_of_load in gather(found).values() for one in all_of_load}
+
+
+# --- metrics
+
+
+def test_costs_are_shared_by_all_requests_newcomers_too():
+    trial = samples.trial(CELL, requests=990)
+    assert trial.answered == 1000
+    assert metrics.cpu_per_request(trial) == pytest.approx(990)
+    assert metrics.user_per_request(trial) + metrics.system_per_request(trial) == pytest.approx(990)
+    assert metrics.system_per_request(trial) == pytest.approx(0.75 * 990)
+    assert metrics.voluntary(trial) == pytest.approx(1.98)
+
+
+def test_what_was_not_measured_is_none_and_not_zero():
+    nothing = samples.trial(CELL, system_share=None, switches=None, system_calls=None, memory=None)
+    unknown = [name for name, metric in BY_NAME.items() if metric.of(nothing) is None]
+    absent = {"cpu user", "cpu system", "voluntary switches", "involuntary switches", "system calls", "pss", "private"}
+    assert set(unknown) == absent | {name for name in BY_NAME if name.startswith("service ")}
+
+
+def test_a_trial_without_answers_has_no_cost_per_request():
+    trial = samples.trial(CELL, newcomers=Newcomers({Outcome.refused: 10}, []))
+    trial.client = replace(trial.client, requests=0, good=0)
+    assert metrics.cpu_per_request(trial) is None
+    assert metrics.throughput(trial) == 0
+
+
+def test_latencies_are_in_milliseconds_and_memory_in_mebibytes():
+    trial = samples.trial(CELL)
+    assert BY_NAME["latency p99"].of(trial) == pytest.approx(48.0)
+    assert BY_NAME["pss"].of(trial) == 3.0
+
+
+def test_bad_answers_are_throughput_and_no_goodput():
+    trial = samples.trial(CELL)
+    trial.client = replace(trial.client, good=400)
+    assert (metrics.throughput(trial), metrics.goodput(trial)) == (1000, 400)
+
+
+def test_quantiles_are_of_single_requests():
+    found = generators.quantiles({100: 98, 200: 1, 1000: 1})
+    assert (found.count, found.p50, found.p90, found.max) == (100, 100, 100, 1000)
+    assert found.mean == pytest.approx(110)
+    assert found.p99 == 200 and found.p999 == 1000
+
+
+# --- series
+
+
+def test_a_series_has_the_valid_rounds_alone():
+    found = samples.trial_results()
+    spoil(found, "epoll", range(1, 4))
+    assert {trial.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
+    assert series(found)["epoll"].invalid == ""
+
+
+def test_a_series_without_a_valid_round_says_why():
+    found = samples.trial_results()
+    spoil(found, "epoll", range(1, 9))
+    assert series(found)["epoll"].invalid == "bad in round 8"
+
+
+def test_what_was_never_tried_has_no_series():
+    found = samples.trial_results()
+    found.trials = [trial for trial in found.trials if trial.cell.contestant != "nginx"]
+    assert "nginx" not in series(found)
+
+
+def test_a_ratio_is_of_the_rounds_that_both_have():
+    found = samples.trial_results()
+    spoil(found, "epoll", range(1, 3))
+    spoil(found, "nginx", range(8, 9))
+    both = series(found)
+    ratio = both["epoll"].ratio(both["nginx"], metrics.throughput)
+    assert ratio.rounds == 5
+    assert ratio.ratio == pytest.approx(1.25, rel=0.001)
+    spoil(found, "epoll", range(1, 8))
+    both = series(found)
+    assert both["epoll"].ratio(both["nginx"], metrics.throughput) is None
+
+
+def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
+    found = series(samples.trial_results())
+    everybody = list(found.values())
+    assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
+    assert best_peer_of(found["threads"], everybody) is None
+    assert limit_of(found["epoll"], everybody).contestant.name == "limit-epoll"
+    assert limit_of(found["threads"], everybody) is None
+
+
+def test_an_invalid_peer_is_not_the_best():
+    results = samples.trial_results()
+    spoil(results, "nginx", range(1, 9))
+    found = series(results)
+    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
+
+
+def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
+    results = samples.trial_results(samples.settings(rates=(1000.0,), closed=False))
+    for trial in results.trials:
+        trial.client = replace(trial.client, requests=1000)
+        trial.server_cpu_seconds = 0.02 if trial.cell.contestant == "h2o" else 0.03
+    found = series(results)
+    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"

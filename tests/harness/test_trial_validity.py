@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import samples
+from loadtest.cpu_sets import CpuSets
+from loadtest.measured import Quantiles, Trial
+from loadtest.results import Disturbance
+from loadtest.trial_validity import has_invalid_cell, problems, unranked
+from loadtest.trials import Cell
+
+CELL = Cell("epoll", "plaintext", 16)
+PACED = replace(CELL, rate=1000.0)
+
+
+def seen(cell: Cell = CELL, **client) -> Trial:
+    """A trial whose client saw something else."""
+    found = samples.trial(cell)
+    found.client = replace(found.client, **client)
+    return found
+
+
+def times(mean: float, longest: float | None = None) -> Quantiles:
+    """Of 1000 requests, in microseconds."""
+    return Quantiles(1000, mean, mean, mean, mean, mean, longest or mean)
+
+
+def test_a_trial_as_it_should_be_has_no_problem():
+    assert problems(samples.trial(CELL)) == []
+    assert problems(seen(PACED, latency=times(500), service=times(400))) == []
+
+
+@pytest.mark.parametrize(
+    ("client", "sentence"),
+    [
+        ({"requests": 0}, "no request was answered"),
+        ({"errors": {"read": 3, "status": 1}}, "the clients met errors: 3 read, 1 status"),
+        ({"problems": ["the schedule was not kept"]}, "the schedule was not kept"),
+        ({"connections": 20}, "only 16 of 20 clients got a worker"),
+    ],
+)
+def test_what_the_client_met_makes_a_trial_invalid(client, sentence):
+    assert problems(seen(**client))[0] == sentence
+
+
+def test_who_cannot_tell_whom_it_serves_is_not_blamed_for_it():
+    assert problems(samples.trial(CELL, clients_served=None)) == []
+
+
+def test_latencies_of_fewer_connections_than_asked_break_littles_law():
+    found = problems(seen(latency=times(4000), cpu_seconds=0.1))
+    assert len(found) == 1 and "throughput x mean latency is 4.0 requests under way, not " in found[0]
+
+
+def test_latencies_longer_than_the_connections_allow_break_littles_law():
+    found = problems(seen(latency=times(20_000)))
+    assert "20.0 requests under way" in found[0] and "(Little's law)" in found[0]
+
+
+def test_a_client_that_was_busy_or_held_up_may_ask_late():
+    late = seen(latency=times(8000), cpu_seconds=0.1)
+    assert problems(late)
+    assert problems(replace(late, disturbance=Disturbance(0, 0.5, 0))) == []
+    assert problems(seen(latency=times(8000), cpu_seconds=0.6)) == []
+
+
+def test_littles_law_is_not_asked_where_latency_leaves_connecting_out():
+    assert problems(seen(replace(CELL, keep_alive=False), latency=times(1000))) == []
+    assert problems(seen(replace(CELL, pipeline=8), latency=None)) == []
+
+
+def test_at_a_constant_rate_no_more_are_under_way_than_there_are_connections():
+    assert problems(seen(PACED, latency=times(15_000), service=times(15_000))) == []
+    assert "Little's law" in problems(seen(PACED, latency=times(30_000), service=times(30_000)))[0]
+
+
+def test_a_server_that_used_its_budget_is_the_bottleneck():
+    assert unranked([samples.trial(CELL)], samples.settings()) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"server_cpu_seconds": 0.9}, "used less than 97% of its CPU"),
+        ({"disturbance": Disturbance(0.06, 0, 0)}, "shared its CPU with others"),
+        ({"client": seen(cpu_seconds=0.95).client}, "wrk used more than 90% of a CPU"),
+    ],
+)
+def test_throughput_is_not_the_servers_where_something_else_was_the_bottleneck(changes, reason):
+    assert unranked([replace(samples.trial(CELL), **changes)], samples.settings()) == reason
+
+
+def test_a_shared_cpu_ranks_nobody():
+    chosen = replace(samples.settings(), budgets={1: CpuSets((0,), (0,))})
+    assert unranked([samples.trial(CELL)], chosen) == "shares its CPU with the load"
+
+
+def test_one_thread_of_wrk_is_the_bottleneck_however_many_cpus_the_load_has():
+    chosen = replace(samples.settings(), budgets={2: CpuSets((2, 3), (0, 1))})
+    one, two = replace(CELL, cpus=2, connections=1), replace(CELL, cpus=2)
+    busy = {"server_cpu_seconds": 1.98, "client": seen(cpu_seconds=0.95).client}
+    assert unranked([replace(samples.trial(one), **busy)], chosen) == "wrk used more than 90% of a CPU"
+    assert unranked([replace(samples.trial(two), **busy)], chosen) == ""
+
+
+def test_the_median_of_the_rounds_decides_who_was_the_bottleneck():
+    idle = samples.trial(CELL, server_cpu_seconds=0.5)
+    assert unranked([samples.trial(CELL), samples.trial(CELL), idle], samples.settings()) == ""
+    assert unranked([samples.trial(CELL), idle, idle], samples.settings()) != ""
+
+
+def test_a_cell_is_invalid_when_none_of_its_rounds_is_valid():
+    found = samples.trial_results()
+    found.trials[0].problems = ["bad"]
+    assert not has_invalid_cell(found)
+    for trial in found.trials:
+        trial.problems = ["bad"] if trial.cell.contestant == "nginx" else []
+    assert has_invalid_cell(found)
