@@ -74,7 +74,7 @@ PEERS = (
     _apache("event", "threads"),
     Peer(
         "libmicrohttpd",
-        "threads",
+        "epoll",
         "libmicrohttpd-dev",
         "peer-microhttpd",
         # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
