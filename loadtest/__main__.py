@@ -1,3 +1,3 @@
-from loadtest.cli import app
+from loadtest.job.cli import app
 
 app(prog_name="loadtest/run")

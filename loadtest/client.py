@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from loadtest.processes import Address
+from loadtest.system.processes import Address
 from loadtest.results import MeasurementError, Outcome
 
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest.place import Place
-from loadtest.processes import ProcessError, run
+from loadtest.places.place import Place
+from loadtest.system.processes import ProcessError, run
 from loadtest.results import Environment
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from loadtest.processes import PLAINTEXT, Address, run
+from loadtest.system.processes import PLAINTEXT, Address, run
 
 TEMPLATES = Path(__file__).with_name("peers")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")

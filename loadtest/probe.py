@@ -11,9 +11,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from loadtest import plan
+from loadtest.job import plan
 from loadtest.client import Client, fetch_counts
-from loadtest.processes import Address
+from loadtest.system.processes import Address
 from loadtest.results import MeasurementError, Newcomers, Outcome
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.plan import Plan
+from loadtest.job.plan import Plan
 from loadtest.wrk_result import WrkResult
 
 

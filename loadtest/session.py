@@ -16,8 +16,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
-from loadtest import environment, folder, processes
-from loadtest.place import Place
+from loadtest import environment, folder
+from loadtest.system import processes
+from loadtest.places.place import Place
 from loadtest.results import Environment, MeasurementError
 
 

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from loadtest.measured import Trial, TrialResults
-from loadtest.metrics import METRICS
+from loadtest.trial.measured import Trial, TrialResults
+from loadtest.trial.metrics import METRICS
 from loadtest.results import LoadRun, Results
 
 COLUMNS = (

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest.results import Newcomers
-from loadtest.stats import Estimate
+from loadtest.statistics.stats import Estimate
 
 DASH = "-"
 

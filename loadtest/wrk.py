@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest import sockets
-from loadtest.processes import Address, Finished, pinned, run
+from loadtest.system import sockets
+from loadtest.system.processes import Address, Finished, pinned, run
 from loadtest.results import MeasurementError
 from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, latency_problem, summarize, without_synthetic
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from loadtest.stats import percentile
+from loadtest.statistics.stats import percentile
 
 Histogram = dict[int, int]  # how many, by microseconds
 

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest import containers, cpu_sets, engine, plan  # noqa: E402
+from loadtest.job import plan  # noqa: E402
+from loadtest.places import containers, engine  # noqa: E402
+from loadtest.system import cpu_sets  # noqa: E402
 
 PLAN = plan.Plan(plan.CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
 

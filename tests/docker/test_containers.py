@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
-from conftest import eventually, ours
-from loadtest import clients, engine, plan
+from conftest import PLAN, eventually, ours
+from loadtest.job import plan
+from loadtest.places import clients, engine
 from loadtest.results import MeasurementError, Outcome
 
 EPOLL = ["quartet-epoll", "--listen", "127.0.0.1:0"]

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 
 from conftest import ROOT, eventually
-from loadtest import engine, plan
-from loadtest.processes import ProcessError
+from loadtest.job import plan
+from loadtest.places import engine
+from loadtest.system.processes import ProcessError
 
 SERVERS = sorted({contestant.executable for contestant in plan.CONTESTANTS})
 
@@ -43,13 +44,13 @@ def test_the_image_checks_its_own_health(images):
     assert config["Healthcheck"]["Test"] == ["CMD", "quartet-probe"]
 
 
-def test_the_load_image_has_wrk_and_the_harness(images):
+def test_the_load_image_has_wrk_and_pace_and_the_agent(images):
     answer = engine.docker(
         "run", "--rm", "--network", "none", images["load"], "sh", "-c",
-        "command -v wrk && python3 -c 'import loadtest.agent, loadtest.cli' && id --user",
+        "command -v wrk && command -v quartet-pace && python3 -c 'import loadtest.places.agent' && id --user",
     )  # fmt: skip
-    path, user = answer.stdout.split()
-    assert path.endswith("/wrk") and user != "0"
+    wrk, pace, user = answer.stdout.split()
+    assert wrk.endswith("/wrk") and pace.endswith("/quartet-pace") and user != "0"
 
 
 @pytest.fixture

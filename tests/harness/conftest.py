@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest import plan, processes  # noqa: E402
+from loadtest.job import plan  # noqa: E402
+from loadtest.system import processes  # noqa: E402
 
 FAKES = Path(__file__).with_name("fakes")
 SERVER = [str(FAKES / "server.py")]

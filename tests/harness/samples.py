@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtest import plan, trials
+from loadtest.job import plan
+from loadtest.trial import trials
 from loadtest.contestants import LIMITS, MODELS, Contestant
-from loadtest.cpu_sets import CpuSets
-from loadtest.measured import ClientSide, Quantiles, Trial, TrialResults
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.results import (
     Attempt,
     CrashRun,
@@ -23,7 +24,7 @@ from loadtest.results import (
     Survivors,
 )
 from loadtest.roster import PEER_CONTESTANTS
-from loadtest.tree import Switches
+from loadtest.system.tree import Switches
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))

@@ -14,9 +14,11 @@ import pytest
 
 import samples
 from conftest import ROOT, SERVER
-from loadtest import agent, clients, plan, trials
-from loadtest.cpu_sets import CpuSets
-from loadtest.processes import Address, Dialogue, ProcessError, Server
+from loadtest.job import plan
+from loadtest.places import agent, clients
+from loadtest.trial import trials
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.processes import Address, Dialogue, ProcessError, Server
 from loadtest.results import MeasurementError, Outcome
 
 SHORT = replace(
@@ -28,7 +30,7 @@ SHORT = replace(
     cpus=CpuSets((0,), (0,)),
 )
 EPOLL = plan.CONTESTANTS[-1]
-AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.agent"]
+AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]
 
 
 @pytest.fixture
@@ -120,5 +122,5 @@ def test_a_dialogue_with_somebody_who_has_left_is_an_error_not_a_signal():
 
 def test_the_agent_takes_nothing_but_pythons_own_modules():
     """The load image would have to have them; and they take time to import beside a running server."""
-    script = "import sys; import loadtest.agent; print({'typer', 'rich', 'jinja2', 'jsonschema', 'numpy'} & set(sys.modules))"
+    script = "import sys; import loadtest.places.agent; print({'typer', 'rich', 'jinja2', 'jsonschema', 'numpy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True) == "set()\n"

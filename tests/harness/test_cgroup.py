@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import cgroup
-from loadtest.cgroup import Group
+from loadtest.places import cgroup
+from loadtest.places.cgroup import Group
 from loadtest.results import GroupMemory, MeasurementError
 
 FIXTURES = Path(__file__).with_name("cgroup")

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import cli, folder, results
+from loadtest import folder, results
+from loadtest.job import cli
 from loadtest.results import Failure
 
 import samples

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 import samples
-from loadtest.comparison import Comparison, compare, render, to_json
-from loadtest.measured import TrialResults
+from loadtest.verbs.comparison import Comparison, compare, render, to_json
+from loadtest.trial.measured import TrialResults
 from loadtest.results import Results
 
 THROUGHPUT = ["throughput"]

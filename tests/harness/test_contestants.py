@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest import contestants, plan
+from loadtest import contestants
+from loadtest.job import plan
 from loadtest.contestants import Kind
 from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest import crash, plan
-from loadtest.crash import LightLoad, Outage, time_without_service
-from loadtest.processes import Address
+from loadtest.job import crash, plan
+from loadtest.job.crash import LightLoad, Outage, time_without_service
+from loadtest.system.processes import Address
 from loadtest.results import Attempt, Outcome
-from loadtest.runner import survivors
+from loadtest.job.runner import survivors
 
 OK, EOF, REFUSED = Outcome.ok, Outcome.eof, Outcome.refused
 

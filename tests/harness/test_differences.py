@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from loadtest.differences import (
+from loadtest.statistics.differences import (
     ALPHA,
     Pair,
     Ratio,
@@ -28,7 +28,7 @@ from loadtest.differences import (
     verdict,
 )
 from loadtest.results import from_json
-from loadtest.stats import Interval
+from loadtest.statistics.stats import Interval
 
 
 def by_round(values):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import doctor, doctor_facts, processes, results
-from loadtest.doctor_card import Card, Finding, Status, Topic
-from loadtest.doctor_facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
-from loadtest.doctor_machine import Group, Machine, parse_cpu_list
+from loadtest import results
+from loadtest.doctor import doctor, doctor_facts
+from loadtest.system import processes
+from loadtest.doctor.doctor_card import Card, Finding, Status, Topic
+from loadtest.doctor.doctor_facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
+from loadtest.doctor.doctor_machine import Group, Machine, parse_cpu_list
 
 GIB = 1 << 30
 TOOLS = [Tool(name, "1.0", package) for name, _, package in doctor_facts.TOOLS]

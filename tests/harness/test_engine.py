@@ -8,9 +8,10 @@ import os
 import pytest
 
 from conftest import FAKES
-from loadtest import containers, engine, tree
-from loadtest.engine import State
-from loadtest.processes import ProcessError
+from loadtest.places import containers, engine
+from loadtest.system import tree
+from loadtest.places.engine import State
+from loadtest.system.processes import ProcessError
 
 RUNNING = {
     "Status": "running",

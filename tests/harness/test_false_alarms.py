@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtest.differences import ALPHA, paired, standing, unpaired, verdict
-from loadtest.interleaving import order
-from loadtest.littles_law import closed_loop
+from loadtest.statistics.differences import ALPHA, paired, standing, unpaired, verdict
+from loadtest.statistics.interleaving import order
+from loadtest.statistics.littles_law import closed_loop
 
 TRIES = 1000
 

@@ -16,10 +16,12 @@ import pytest
 
 import samples
 from conftest import FAKES, ROOT
-from loadtest import agent, clients, contestants, idle, idle_clients, idle_runner, lines, machine_memory, report_idle, schema
+from loadtest import contestants, schema
+from loadtest.idle import idle, idle_clients, idle_runner, lines, machine_memory, report_idle
+from loadtest.places import agent, clients
 from loadtest.contestants import MODELS, Contestant, Kind, command_line
-from loadtest.cpu_sets import CpuSets
-from loadtest.idle import (
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.idle.idle import (
     Decay,
     DecayPoint,
     DecayRun,
@@ -31,9 +33,9 @@ from loadtest.idle import (
     IdleStep,
     MachineMemory,
 )
-from loadtest.idle_runner import IdleRunner
-from loadtest.local import Local
-from loadtest.processes import Address, Dialogue, Ended, prepare_limits
+from loadtest.idle.idle_runner import IdleRunner
+from loadtest.places.local import Local
+from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, from_json
 
 BY_NAME = {model.name: model for model in MODELS}
@@ -553,7 +555,7 @@ def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_pat
     (tmp_path / idle.PACE).symlink_to(FAKES / "pace.py")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # as in the load container
     step = IdleStep(1, EPOLL, 5)
-    with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.agent"]) as talk:
+    with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]) as talk:
         talk.say(agent.request(idle_clients.hold, server.address, replace(fake_pace, pace=idle.PACE), step))
         assert json.loads(talk.hear(20)) == {"look": "idle"}
         talk.say("{}")

@@ -2,7 +2,7 @@ from math import nan
 
 import pytest
 
-from loadtest.littles_law import closed_loop, open_loop, waiting
+from loadtest.statistics.littles_law import closed_loop, open_loop, waiting
 
 
 def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1):

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest import generators, paced
-from loadtest.processes import Address, Finished
+from loadtest.trial import generators, paced
+from loadtest.system.processes import Address, Finished
 from loadtest.results import MeasurementError
-from loadtest.trials import Cell
+from loadtest.trial.trials import Cell
 
 CELL = Cell("epoll", "plaintext", 64, rate=2500.0)
 ADDRESS = Address("127.0.0.1", 8080)

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, eventually
-from loadtest import contestants, peers, processes, tree
+from loadtest import contestants, peers
+from loadtest.system import processes, tree
 from loadtest.peers import PEERS, Launch, Peer
-from loadtest.processes import Server
+from loadtest.system.processes import Server
 
 BUILT = ROOT / "build/release/bin"
 WORKERS = 3

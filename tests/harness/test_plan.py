@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from loadtest import plan
-from loadtest.cpu_sets import CpuSets
-from loadtest.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
+from loadtest.job import plan
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 
 
 def full(**changes) -> Plan:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from loadtest import listing, presets
+from loadtest.verbs import listing, presets
 from loadtest.contestants import MODELS, Kind
-from loadtest.trials import Workload
+from loadtest.trial.trials import Workload
 
 
 def names(*arguments) -> list[str]:
@@ -31,7 +31,7 @@ def test_the_yardstick_puts_every_model_beside_its_limit_and_its_peers():
 
 
 def test_the_yardstick_of_some_models_has_their_kind_alone():
-    assert names("yardstick", "epoll", [], []) == ["epoll", "limit-epoll", "nginx", "h2o"]
+    assert names("yardstick", "epoll", [], []) == ["epoll", "limit-epoll", "nginx", "h2o", "libmicrohttpd"]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from conftest import FAKES, ROOT, SERVER, eventually, is_alive
-from loadtest import processes, tree
+from loadtest.system import processes, tree
 from loadtest.peers import free_port
-from loadtest.processes import Address, ProcessError, Server, run
+from loadtest.system.processes import Address, ProcessError, Server, run
 
 
 def test_run_returns_what_was_printed():
@@ -160,7 +160,7 @@ def test_ctrl_c_does_not_reach_a_child_by_itself():
 def test_a_child_dies_with_the_harness(tmp_path):
     """Also when it is killed without a chance to tidy up."""
     script = (
-        "import sys, time; from pathlib import Path; from loadtest.processes import Server\n"
+        "import sys, time; from pathlib import Path; from loadtest.system.processes import Server\n"
         f"server = Server({SERVER!r}, Path({str(tmp_path / 'log')!r}))\n"
         "print(server.pid, flush=True); time.sleep(600)"
     )

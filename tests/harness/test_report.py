@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest import summary, text, validity
-from loadtest.cpu_sets import CpuSets
-from loadtest.plan import CELLS, CONTESTANTS
-from loadtest.report import render
+from loadtest import text
+from loadtest.job import summary
+from loadtest.statistics import validity
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.job.plan import CELLS, CONTESTANTS
+from loadtest.job.report import render
 from loadtest.results import (
     Disturbance,
     Failure,
@@ -19,8 +21,8 @@ from loadtest.results import (
     MemoryRun,
     Outcome,
 )
-from loadtest.stats import Estimate, Interval
-from loadtest.summary import has_invalid_cell, summarize
+from loadtest.statistics.stats import Estimate, Interval
+from loadtest.job.summary import has_invalid_cell, summarize
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAINTEXT = CELLS[0]

@@ -10,9 +10,9 @@ import pytest
 
 import samples
 from loadtest.contestants import select, variant
-from loadtest.cpu_sets import CpuSets
-from loadtest.measured import TrialResults
-from loadtest.report_trials import render
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.trial.measured import TrialResults
+from loadtest.trial.report_trials import render
 from loadtest.results import Disturbance, Failure
 from loadtest.roster import EVERYBODY
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest import generators, metrics
-from loadtest.measured import TrialResults
-from loadtest.metrics import BY_NAME
+from loadtest.trial import generators, metrics
+from loadtest.trial.measured import TrialResults
+from loadtest.trial.metrics import BY_NAME
 from loadtest.results import Newcomers, Outcome
-from loadtest.series import Series, best_peer_of, gather, limit_of
-from loadtest.trials import Cell
+from loadtest.trial.series import Series, best_peer_of, gather, limit_of
+from loadtest.trial.trials import Cell
 
 CELL = Cell("epoll", "plaintext", 16)
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest import sockets
+from loadtest.system import sockets
 from loadtest.results import MeasurementError
-from loadtest.sockets import Sockets
+from loadtest.system.sockets import Sockets
 
 SOCKSTAT = "sockets: used 14\nTCP: inuse 3 orphan 0 tw 700 alloc 1 mem 35\nUDP: inuse 1 mem 0\n"
 QUIET = Sockets(in_use=3, time_wait=0, ports=1000, reusable=False)

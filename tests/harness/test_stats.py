@@ -1,6 +1,6 @@
 import pytest
 
-from loadtest.stats import Interval, estimate, median_interval, percentile, ranks, ratios
+from loadtest.statistics.stats import Interval, estimate, median_interval, percentile, ranks, ratios
 
 
 @pytest.mark.parametrize("count", range(1, 6))

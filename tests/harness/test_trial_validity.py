@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest.cpu_sets import CpuSets
-from loadtest.measured import Quantiles, Trial
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.trial.measured import Quantiles, Trial
 from loadtest.results import Disturbance
-from loadtest.trial_validity import has_invalid_cell, problems, unranked
-from loadtest.trials import Cell
+from loadtest.trial.trial_validity import has_invalid_cell, problems, unranked
+from loadtest.trial.trials import Cell
 
 CELL = Cell("epoll", "plaintext", 16)
 PACED = replace(CELL, rate=1000.0)

@@ -2,7 +2,7 @@ from math import nan
 
 import pytest
 
-from loadtest.validity import bottleneck
+from loadtest.statistics.validity import bottleneck
 
 
 @pytest.mark.parametrize(

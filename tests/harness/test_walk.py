@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, eventually, is_alive
-from loadtest import processes, results, strace, walk, walk_parse, walk_report, walk_sequence
-from loadtest.walk_sequence import Actors, Call, Connection, Sample, Walk
+from loadtest import results
+from loadtest.system import processes
+from loadtest.walk import strace, walk, walk_parse, walk_report, walk_sequence
+from loadtest.walk.walk_sequence import Actors, Call, Connection, Sample, Walk
 
 FIXTURES = Path(__file__).with_name("strace")
 RECORDED = json.loads((FIXTURES / "samples.json").read_text())

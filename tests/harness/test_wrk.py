@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from loadtest import processes, wrk
+from loadtest import wrk
+from loadtest.system import processes
 from loadtest.client import fetch_counts
-from loadtest.processes import Address
+from loadtest.system.processes import Address
 from loadtest.results import MeasurementError, from_json
-from loadtest.stats import percentile
+from loadtest.statistics.stats import percentile
 from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, hdr_text, without_synthetic
 
 LOAD = WrkLoad("/plaintext", connections=16, seconds=1)

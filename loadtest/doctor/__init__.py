@@ -1,0 +1,1 @@
+"""The machine card: what can be measured here."""

@@ -1,0 +1,1 @@
+"""Idle connections, and what a fork shares."""

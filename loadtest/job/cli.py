@@ -1,0 +1,143 @@
+"""The command line of loadtest/run."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import NoReturn, Optional
+
+import typer
+
+from loadtest import contestants, environment, results
+from loadtest.job import plan, report, summary
+from loadtest.system import cpu_sets
+from loadtest.places.containers import Containers
+from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.job.runner import Runner
+from loadtest.session import Exit, Progress, Session, Stop, new_directory
+
+EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage;
+4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
+
+
+BINARIES = environment.ROOT / "build/release/bin"
+
+
+class RunnerName(str, Enum):
+    local = "local"
+    docker = "docker"
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+def main(
+    smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
+    rounds: Optional[int] = typer.Option(None, min=1, metavar="N", show_default=False, help="Interleaved rounds (6)."),
+    duration: str = typer.Option("", metavar="SECONDS", show_default=False, help="Of each wrk run (1s)."),
+    connections: Optional[int] = typer.Option(
+        None, "-c", "--connections", min=1, max=1000, metavar="N", show_default=False, help="Of wrk (16)."
+    ),
+    out: Optional[Path] = typer.Option(
+        None, metavar="DIR", show_default=False, help="For results.json and the servers' log (results/TIME)."
+    ),
+    only: str = typer.Option(
+        "", metavar="NAME,...", show_default=False, help="These contestants; --dry-run lists all."
+    ),
+    json: bool = typer.Option(False, "--json", help="Print the results as JSON instead of tables."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be run, and run nothing."),
+    runner: RunnerName = typer.Option(
+        RunnerName.local, show_default=False, help="Servers and wrk as they are (local), or in containers."
+    ),
+    binaries: Optional[Path] = typer.Option(
+        None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
+    ),
+) -> None:
+    """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
+    chosen = _plan(smoke, rounds, duration, connections, only)
+    if dry_run:
+        print("\n".join(_describe(chosen)))
+        raise typer.Exit(Exit.ok)
+    if binaries and runner == RunnerName.docker:
+        _stop(Exit.usage, "--bin is for --runner local; Docker's image has servers of its own")
+    directory = out or new_directory("smoke" if smoke else "run")
+    place = _place(runner, binaries or BINARIES, directory / "servers.log")
+    try:
+        raise typer.Exit(_session(chosen, place, directory, json).run())
+    except Stop as stop:
+        _stop(stop.status, str(stop))
+
+
+def _place(runner: RunnerName, binaries: Path, log: Path) -> Place:
+    return Containers(log) if runner == RunnerName.docker else Local(binaries, log)
+
+
+def _stop(status: Exit, sentence: str) -> NoReturn:
+    print(f"loadtest/run: {sentence}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _plan(smoke: bool, rounds: int | None, duration: str, connections: int | None, only: str) -> plan.Plan:
+    try:
+        chosen = contestants.select(only.split(","), plan.CONTESTANTS) if only else plan.CONTESTANTS
+        seconds = _seconds(duration) if duration else 0
+    except ValueError as error:
+        _stop(Exit.usage, str(error))
+    base = plan.Plan(chosen, cpu_sets.split(os.sched_getaffinity(0)))
+    base = plan.smoke(base) if smoke else base
+    changes = {"rounds": rounds, "duration": seconds, "connections": connections}
+    return replace(base, **{name: value for name, value in changes.items() if value})
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})s?", text)
+    if not found:
+        raise ValueError(f"--duration {text}: wrk takes whole seconds, such as 2s")
+    return int(found[1])
+
+
+def _describe(chosen: plan.Plan) -> list[str]:
+    """A line for each group of steps, then the command lines, then how long it takes."""
+    todo = list(plan.steps(chosen))
+    groups: dict[str, list[str]] = {}
+    commands: dict[str, None] = {}
+    for step in todo:
+        group, _, name = plan.describe(step).rpartition(": ")
+        groups.setdefault(group, []).append(name)
+        commands[" ".join(plan.server_arguments(chosen, step))] = None
+    total = sum(plan.seconds(chosen, step) for step in todo)
+    lines = [f"{group}: {', '.join(names)}" for group, names in groups.items()]
+    return [*lines, "", *commands, "", f"{len(todo)} runs, about {total:.0f} s"]
+
+
+def _session(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) -> Session[results.Results]:
+    todo = list(plan.steps(chosen))
+    progress = Progress([plan.seconds(chosen, step) for step in todo])
+
+    def execute(found: results.Results, save: Callable[[], None]) -> None:
+        Runner(chosen, place, found, save, lambda index, step: progress.show(index, plan.describe(step))).run()
+
+    return Session(
+        place=place,
+        directory=directory,
+        executables=sorted({contestant.executable for contestant in chosen.contestants}),
+        load_cpus=chosen.cpus.load,
+        begin=lambda stamp: results.Results(stamp, chosen),
+        execute=execute,
+        render=report.render,
+        status=status,
+        as_json=as_json,
+    )
+
+
+def status(found: results.Results) -> Exit:
+    if found.failures:
+        return Exit.failed
+    return Exit.invalid if summary.has_invalid_cell(found) else Exit.ok

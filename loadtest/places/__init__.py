@@ -1,0 +1,1 @@
+"""Where servers and clients run: this machine as it is, or containers."""

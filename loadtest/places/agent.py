@@ -1,0 +1,64 @@
+"""The harness's half in the load container: does the clients' side of one step, as it is told on stdin, in lines of JSON.
+
+    < {"job": "crash", "address": {...}, "plan": {...}, "step": {...}}
+    > {"look": "processes"}
+    < {}                              when the server's processes have been looked at
+    > {"seen": {...}}                 or {"error": "one sentence"}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import typing
+from typing import Any
+
+from loadtest.places import clients
+from loadtest.system import processes
+from loadtest.system.processes import Address
+from loadtest.results import MeasurementError, from_json
+
+
+def main() -> None:
+    processes.prepare_limits()
+    try:
+        _say(seen=do(json.loads(sys.stdin.readline())))
+    except MeasurementError as error:
+        _say(error=str(error))
+
+
+def request(job: clients.Job, address: Address, plan: Any, step: Any) -> str:
+    """The line that asks for it."""
+    parts = {"address": address, "plan": plan, "step": step}
+    return json.dumps({"job": job.__name__, **{name: dataclasses.asdict(part) for name, part in parts.items()}})
+
+
+def do(asked: dict[str, Any]) -> Any:
+    job = clients.JOBS[asked["job"]]
+    hints = typing.get_type_hints(job)
+    seen = job(
+        from_json(Address, asked["address"]),
+        from_json(hints["plan"], asked["plan"]),
+        from_json(hints["step"], asked["step"]),
+        _look,
+    )
+    return None if seen is None else dataclasses.asdict(seen)
+
+
+def result(job: clients.Job, seen: Any) -> Any:
+    """What the job would have returned here."""
+    return from_json(typing.get_type_hints(job)["return"], seen)
+
+
+def _look(moment: str) -> None:
+    _say(look=moment)
+    sys.stdin.readline()
+
+
+def _say(**message: Any) -> None:
+    print(json.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The clients' side of every step: what must run where the server can be reached. Natively that is the harness itself,
+in Docker a process in the load container; hence nothing here knows of the server more than its address."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from loadtest import wrk
+from loadtest.idle import idle_clients
+from loadtest.system import cpus, sockets
+from loadtest.trial import generators
+from loadtest.job import crash as light_load
+from loadtest.job import crowd as many
+from loadtest.client import Client, fetch_counts
+from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan
+from loadtest.probe import Watcher
+from loadtest.system.processes import Address, Finished
+from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.system.sockets import Sockets
+from loadtest.trial.trials import Settings, TrialStep
+
+LOOK_AT = 0.5  # of a trial's duration: when the server's memory is read
+COUNT_AT = 0.7  # of a load run's duration: when /stats is asked who has a worker
+
+# Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
+Look = Callable[[str], object]
+
+
+@dataclass
+class LoadSeen:
+    wrk_command: str
+    wrk_output: str
+    wrk_cpu_seconds: float
+    clients_served: int | None  # None: /stats was not answered
+    newcomers: Newcomers
+    before: cpus.Reading
+    after: cpus.Reading
+    sockets_before: Sockets
+    sockets_after: Sockets
+
+
+def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
+    return wrk.WrkLoad(step.cell.path, plan.connections, plan.duration)
+
+
+def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:
+    """wrk, with newcomers beside it."""
+    asked, sockets_before = wrk_load(plan, step), sockets.read(address.host)
+    argv = wrk.command(asked, plan.cpus.load, address)
+    before = cpus.read()
+    with Watcher(address, plan.newcomers, plan.connections, COUNT_AT * plan.duration) as watcher:
+        finished = wrk.measure(argv, asked)
+    return LoadSeen(
+        wrk_command=finished.command,
+        wrk_output=finished.stdout,
+        wrk_cpu_seconds=finished.cpu_seconds,
+        clients_served=watcher.clients_served,
+        newcomers=watcher.newcomers,
+        before=before,
+        after=cpus.read(),
+        sockets_before=sockets_before,
+        sockets_after=sockets.read(address.host),
+    )
+
+
+def plateaus(address: Address, plan: Plan, step: MemoryStep, look: Look) -> None:
+    """Looks when every connection has a request in hand ("busy"), and when all are answered ("idle")."""
+    asyncio.run(_plateaus(address, plan, look))
+
+
+async def _plateaus(address: Address, plan: Plan, look: Look) -> None:
+    clients = [Client(address) for _ in range(plan.connections)]
+    target, patience = f"/sleep?ms={plan.memory.sleep}", plan.memory.sleep / 1000 + 2
+    asking = [asyncio.create_task(client.ask(target, patience)) for client in clients]
+    await _until_sleeping(address, plan, time.monotonic() + 2)
+    look("busy")
+    answers = await asyncio.gather(*asking)
+    look("idle")
+    for client in clients:
+        client.close()
+    lost = sum(answer.outcome != Outcome.ok for answer in answers)
+    if lost:
+        raise MeasurementError(f"the server left {lost} of {len(answers)} requests for {target} unanswered")
+
+
+async def _until_sleeping(address: Address, plan: Plan, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        counts = await fetch_counts(address, plan.newcomers.patience)
+        if counts and counts.sleeping >= plan.connections:
+            return
+        await asyncio.sleep(0.01)
+    raise MeasurementError(f"the server did not take up {plan.connections} connections in time")
+
+
+def crowd(address: Address, plan: Plan, step: CrowdStep, look: Look) -> many.Served:
+    return asyncio.run(many.gather(address, plan.crowd, plan.newcomers))
+
+
+def crash(address: Address, plan: Plan, step: CrashStep, look: Look) -> light_load.Observation:
+    """Looks half-way to the fault, right before it, and at the end."""
+    return asyncio.run(_crash(address, plan, look))
+
+
+async def _crash(address: Address, plan: Plan, look: Look) -> light_load.Observation:
+    return await light_load.LightLoad(address, plan.crash).observe(lambda: look("processes"))
+
+
+@dataclass
+class TrialSeen:
+    finished: Finished  # wrk or quartet-pace
+    clients_served: int | None  # None: the server was not asked, or did not answer
+    newcomers: Newcomers
+    before: cpus.Reading
+    after: cpus.Reading
+    sockets_before: Sockets
+    sockets_after: Sockets
+
+
+def trial(address: Address, plan: Settings, step: TrialStep, look: Look) -> TrialSeen:
+    """A load generator, with newcomers beside it. Looks amid the load."""
+    cell, sockets_before, before = step.cell, sockets.read(), cpus.read()
+    tells = plan.contestant(cell.contestant).ours
+    newcomers = replace(plan.newcomers, path=plan.workload(cell.workload).path)
+    amid = threading.Timer(LOOK_AT * plan.duration, look, ["amid"])
+    asked_at = COUNT_AT * plan.duration if tells and cell.keep_alive else None
+    with Watcher(address, newcomers, cell.connections, asked_at) as watcher, _running(amid):
+        finished = generators.generate(address, plan, cell)
+    return TrialSeen(finished, watcher.clients_served, watcher.newcomers, before, cpus.read(), sockets_before, sockets.read())
+
+
+@contextmanager
+def _running(timer: threading.Timer) -> Iterator[None]:
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial, idle_clients.hold, idle_clients.wear)}

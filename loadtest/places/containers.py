@@ -1,0 +1,239 @@
+"""Servers and clients in containers, one of each for every step.
+
+The server's container has no network but its own loopback (`--network none`). The load container joins its network and
+its /dev/shm, not its pid namespace: a namespace ends with its PID 1, and the clients have to outlive a crash. The
+agent in it does the clients' side; memory, CPU time and processes are read from outside, so that nothing but the server
+is charged to the server's container.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from loadtest.places import agent, cgroup, engine
+from loadtest.system import memory, processes, tree
+from loadtest.places.clients import Look
+from loadtest.places.local import one_line, parse_wrk_version
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
+from loadtest.system.processes import Ended, ProcessError, describe_status
+from loadtest.results import MeasurementError, Memory
+
+MEMORY_LIMIT = 2048  # MiB of each container
+ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
+JOB_PATIENCE = 30.0  # seconds beside the plan's own for a job of the agent
+
+
+def run_id() -> str:
+    """Of this harness, so that a later one can tell whether it still lives: pid and start."""
+    return "-".join(map(str, tree.identity(os.getpid()) or (os.getpid(), 0)))
+
+
+def is_abandoned(run: str) -> bool:
+    """The run's harness is gone."""
+    pid, _, start = run.partition("-")
+    return not pid.isdigit() or tree.identity(int(pid)) != (int(pid), int(start or 0))
+
+
+@dataclass
+class Containers:
+    log: Path  # the servers' stderr
+    memory_limit: int = MEMORY_LIMIT  # MiB of a server
+    name: str = "docker"
+    description: str = ""
+    run: str = field(default_factory=run_id)
+    _images: dict[str, str] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def missing(self, executables: Sequence[str]) -> str:
+        return engine.missing() or engine.missing_base_image()
+
+    def prepare(self) -> None:
+        """Builds the images, which is quick when nothing has changed, and removes what a killed run left behind."""
+        self.remove_abandoned()
+        self._images = {target: engine.build(target) for target in ("server", "load")}
+        info = engine.info()
+        self.description = (
+            f"server and load each in a container of Docker {info.version} (cgroup v{info.cgroup_version}), "
+            f"with {self.memory_limit} MiB at most, no network but a shared loopback, and Docker's seccomp profile"
+        )
+
+    def versions(self, executables: Sequence[str]) -> dict[str, str]:
+        ask = 'for name; do "$name" --version | tr "\\n" "\\t"; echo; done'
+        shown = self._output("server", "sh", "-c", ask, "sh", *executables).splitlines()
+        return {
+            "wrk": parse_wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
+            **{name: one_line(text.replace("\t", "\n")) for name, text in zip(executables, shown, strict=True)},
+            **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self._images.items()},
+        }
+
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> ContainerServer:
+        return ContainerServer(self, argv, cpus, next(self._numbers))
+
+    def close(self) -> None:
+        """Safe at any time, even when the engine has gone."""
+        processes.end_all()
+        if not self._images:
+            return
+        try:
+            self._remove(lambda run: run == self.run)
+        except ProcessError as error:
+            print(f"loadtest/run: containers may be left behind: {error}", file=sys.stderr)
+
+    def remove_abandoned(self) -> None:
+        count = self._remove(is_abandoned)
+        if count:
+            print(f"removed {count} containers that an earlier run left behind", file=sys.stderr)
+
+    def _remove(self, belongs: Callable[[str], bool]) -> int:
+        names = [name for name, run in engine.labelled().items() if belongs(run)]
+        if names:
+            engine.remove(*names)
+        return len(names)
+
+    def image(self, target: str) -> str:
+        return self._images[target]
+
+    def options(self, cpus: Sequence[int], mebibytes: int) -> list[str]:
+        """What all containers of a run have in common; the log driver only copies, and nobody reads it."""
+        files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)  # as prepare_limits does natively
+        # our own id, so that smaps_rollup is ours to read; root does not need that, and a server must not be root
+        user = ["--user", f"{os.getuid()}:{os.getgid()}"] if os.getuid() != 0 else []
+        return [
+            *("--label", f"{engine.LABEL}={self.run}"),
+            *("--cpuset-cpus", ",".join(map(str, cpus))),
+            *("--memory", f"{mebibytes}m", "--memory-swap", f"{mebibytes}m"),
+            *("--ulimit", f"nofile={files}:{files}", "--ulimit", "core=0:0"),
+            *("--read-only", "--tmpfs", "/tmp"),
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+            *("--no-healthcheck", "--log-driver", "none"),
+            *user,
+        ]
+
+    def _output(self, target: str, *argv: str) -> str:
+        label = ["--label", f"{engine.LABEL}={self.run}", "--network", "none"]
+        return engine.docker("run", "--rm", *label, self.image(target), *argv).stdout
+
+
+class ContainerServer:
+    """A server in its container; a context manager that removes it, and its load container, whatever happens."""
+
+    def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
+        self._place = place
+        self._cpus = cpus
+        self._name = f"quartet-{place.run}-{number}"
+        self._out_of_memory = False
+        options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
+        self._argv = engine.create(self._name, options, place.image("server"), argv)
+        try:
+            with ExitStack() as undo:
+                undo.callback(self._remove)
+                # attached: its lines come to us, and it ends when the container does
+                attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
+                self._attached = undo.enter_context(attached)
+                self._find()
+                self._undo = undo.pop_all()
+        except MeasurementError as error:
+            raise self._explained(error) from error
+
+    def _find(self) -> None:
+        state = engine.inspect(self._name)
+        if not state.running:
+            raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
+        self._init = state.pid
+        self._group = cgroup.find(state.pid, state.id)
+
+    def __enter__(self) -> ContainerServer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._undo.close()
+        if isinstance(error, MeasurementError) and self._out_of_memory:
+            raise self._explained(error) from error
+
+    @property
+    def command(self) -> str:
+        return shlex.join(self._argv)
+
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+        with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
+            clients.say(agent.request(job, self._attached.address, plan, step))
+            return agent.result(job, self._listen(clients, look, plan.duration + JOB_PATIENCE))
+
+    def _create_load(self) -> str:
+        """A container beside the server's."""
+        place, name = self._place, f"{self._name}-load"
+        options = [*place.options(self._cpus.load, MEMORY_LIMIT), "--interactive"]
+        beside = ["--network", f"container:{self._name}", "--ipc", f"container:{self._name}"]
+        engine.create(name, [*options, *beside], place.image("load"), ["/usr/bin/python3", "-m", "loadtest.places.agent"])
+        return name
+
+    def _listen(self, clients: processes.Dialogue, look: Look, patience: float) -> Any:
+        while True:
+            message = json.loads(clients.hear(patience))
+            match message:
+                case {"look": moment}:
+                    look(moment)
+                    clients.say("{}")
+                case {"error": sentence}:
+                    raise MeasurementError(sentence)
+                case _:
+                    return message["seen"]
+
+    def cpu_seconds(self) -> float:
+        return self._group.cpu_seconds()
+
+    def switches(self) -> None:
+        """A control group counts none."""
+
+    def memory(self) -> Memory:
+        return replace(memory.read(self.processes()), group=self._group.memory_now())
+
+    def processes(self) -> set[tuple[int, int]]:
+        """Without the container's PID 1, tini, in whose session they all are."""
+        return {stat.identity for stat in tree.members(self._init) if stat.pid != self._init}
+
+    def has_ended(self) -> bool:
+        """What the kernel knows before the engine does."""
+        return self._attached.has_ended() or not self.processes()
+
+    def stop(self) -> Ended:
+        used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
+        # of workers, whom their server outlives; the engine tells of the server only
+        self._out_of_memory |= self._group.oom_kills() > 0
+        # not through the attached client: some versions leave on SIGTERM, with the last lines unread
+        engine.signal(self._name, "TERM")
+        return replace(self.wait(timeout=12), cpu_seconds=used)
+
+    def wait(self, timeout: float) -> Ended:
+        self._attached.wait(timeout + ENGINE_LAG)
+        state = engine.inspect(self._name)
+        self._out_of_memory |= state.out_of_memory
+        return Ended(state.status, None)
+
+    def last_lines(self) -> str:
+        return self._attached.last_lines()
+
+    def incidents(self) -> list[str]:
+        limit = self._place.memory_limit
+        return [f"out of memory: its container's limit is {limit} MiB"] if self._out_of_memory else []
+
+    def _explained(self, error: MeasurementError) -> MeasurementError:
+        return MeasurementError(str(error) + "".join(f" ({incident})" for incident in self.incidents()))
+
+    def _remove(self) -> None:
+        """After a last look at what became of it."""
+        try:
+            self._out_of_memory |= engine.inspect(self._name).out_of_memory
+        finally:
+            engine.remove(self._name, f"{self._name}-load")

@@ -1,0 +1,105 @@
+"""Servers and clients as they are, on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest import peers
+from loadtest.system import memory, processes, tree
+from loadtest.places.clients import Look
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.peers import Peer
+from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
+from loadtest.results import Memory
+
+
+class LocalServer(processes.Server):
+    def __enter__(self) -> LocalServer:
+        return self
+
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+        return job(self.address, plan, step, look)
+
+    def cpu_seconds(self) -> float:
+        return tree.cpu_seconds(self.pid)
+
+    def switches(self) -> tree.Switches:
+        return tree.switches(self.pid)
+
+    def memory(self) -> Memory:
+        return memory.read(self.processes())
+
+    def processes(self) -> set[tuple[int, int]]:
+        return {stat.identity for stat in tree.members(self.pid)}
+
+    def incidents(self) -> list[str]:
+        return []
+
+
+@dataclass
+class Local:
+    binaries: Path
+    log: Path  # the servers' stderr
+    name: str = "local"
+    description: str = ""
+
+    def missing(self, executables: Sequence[str]) -> str:
+        for tool, package in (("wrk", "wrk"), ("taskset", "util-linux"), ("setpriv", "util-linux")):
+            if not shutil.which(tool):
+                return f"{tool} is not installed; apt-get install {package}"
+        return next(filter(None, map(self._missing, executables)), "")
+
+    def _missing(self, name: str) -> str:
+        if peer := peers.of_executable(name):
+            return peers.missing(peer, self.binaries)
+        if os.access(self.binaries / name, os.X_OK):
+            return ""
+        return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
+
+    def prepare(self) -> None:
+        """Nothing: loadtest/run has built the servers."""
+
+    def versions(self, executables: Sequence[str]) -> dict[str, str]:
+        return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}
+
+    def _version(self, name: str) -> str:
+        """A bare limit has none, and is built with the servers."""
+        if peer := peers.of_executable(name):
+            return peers.version(peer, self.binaries)
+        return "" if name.startswith("limit-") else _version(self.binaries / name)
+
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
+        executable, *arguments = argv
+        command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
+        return LocalServer(command, self.log)
+
+    def start_peer(self, peer: Peer, directory: Path, workers: int, connections: int, cpus: CpuSets) -> LocalServer:
+        """With its files below `directory`. Raises MeasurementError."""
+        launch = peers.prepare(peer, directory, self.binaries, workers, len(cpus.server), connections)
+        argv = processes.pinned(cpus.server, launch.argv)
+        return LocalServer(argv, self.log, address=launch.address, stop_signal=launch.stop_signal)
+
+    def close(self) -> None:
+        processes.end_all()
+
+
+def _version(executable: Path) -> str:
+    return one_line(processes.run([str(executable), "--version"], timeout=5).stdout)
+
+
+def one_line(version: str) -> str:
+    return ", ".join(version.split("\n")).strip(", ")
+
+
+def wrk_version() -> str:
+    return parse_wrk_version(processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout)
+
+
+def parse_wrk_version(text: str) -> str:
+    found = re.match(r"wrk (\S+)", text)
+    return found[1] if found else "unknown"

@@ -1,0 +1,84 @@
+"""Where servers and their clients run: on this machine as they are (local), or in containers (containers)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from loadtest.places.clients import Look
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.processes import Address, Ended
+from loadtest.results import Memory
+from loadtest.system.tree import Switches
+
+
+
+class Timed(Protocol):
+    """What every plan tells a place."""
+
+    @property
+    def duration(self) -> int:
+        """Seconds of one load."""
+
+
+Seen = TypeVar("Seen")
+AnyPlan = TypeVar("AnyPlan", bound=Timed)
+AnyStep = TypeVar("AnyStep")
+Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # one of clients.JOBS
+
+
+class Server(Protocol):
+    """A running server; a context manager that ends it whatever happens."""
+
+    def __enter__(self) -> Server: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None: ...
+
+    @property
+    def command(self) -> str: ...
+
+    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+        """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes until now, dead ones included."""
+
+    def switches(self) -> Switches | None:
+        """Of its live processes until now; None where nobody counts those of the dead."""
+
+    def memory(self) -> Memory: ...
+
+    def processes(self) -> set[tuple[int, int]]:
+        """What identifies each of its live processes."""
+
+    def has_ended(self) -> bool: ...
+
+    def wait(self, timeout: float) -> Ended: ...
+
+    def stop(self) -> Ended:
+        """Drains it with SIGTERM."""
+
+    def last_lines(self) -> str:
+        """The last of its stderr, as the end of a sentence."""
+
+    def incidents(self) -> list[str]:
+        """What befell it that its exit status may not tell, a sentence each."""
+
+
+class Place(Protocol):
+    name: str
+    description: str  # half a sentence for the report's head; "" natively
+
+    def missing(self, executables: Sequence[str]) -> str:
+        """One sentence with the fix when something is not there that we need; else nothing."""
+
+    def prepare(self) -> None:
+        """Makes what is needed and takes a while. Raises MeasurementError."""
+
+    def versions(self, executables: Sequence[str]) -> dict[str, str]: ...
+
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
+        """The server of that command line, when it listens. Raises MeasurementError."""
+
+    def close(self) -> None:
+        """Ends all that is left of it."""

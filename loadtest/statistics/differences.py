@@ -1,0 +1,378 @@
+"""Is one faster than the other, by how much, and what could these rounds have shown at all? Pure.
+
+All tests and intervals here are exact and assume no distribution: they count in how many of all ways to exchange the
+labels "a" and "b" the difference would be as large. They work on logarithms, so that a ratio and its inverse are
+treated alike, and on ranks, so that one wild round cannot decide.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import string
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.statistics.stats import CONFIDENCE, Interval
+
+ALPHA = 0.05  # the share of equal pairs that may be called different
+LEAST_ROUNDS = 6  # fewer cannot reach ALPHA in any test here on interleaved rounds: 2 / 2^5 > 5 %
+AT_DIFFERENT_TIMES = (
+    "The two were measured one after the other, not interleaved: a change can also be the machine's, which may have "
+    "drifted in between (heat, neighbours, updates). Only interleaved rounds in one run can tell."
+)
+
+Key = TypeVar("Key", bound=Hashable)
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """a / b, with what it takes to believe it. Fewer than six rounds have no interval, and are called indicative."""
+
+    ratio: float
+    interval: Interval | None  # covers the ratio at 95 %
+    p: float  # how often equals would seem to differ as much
+    rounds: int  # of the one that has fewer
+    least_p: float  # that so many rounds can give
+
+    @property
+    def indicative(self) -> bool:
+        return self.interval is None
+
+    @property
+    def different(self) -> bool:
+        """Taken alone: in a table of several comparisons ask `holm`."""
+        return self.is_different(self.p)
+
+    def is_different(self, adjusted: float) -> bool:
+        """By a p-value that was adjusted for the other comparisons of its table."""
+        return self.interval is not None and adjusted <= ALPHA and not self.interval.low <= 1 <= self.interval.high
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval."""
+        return None if self.interval is None else detectable(self.interval)
+
+
+def detectable(interval: Interval) -> float:
+    """In percent: the factor from the middle of the interval, on the logarithmic scale, to its end."""
+    return 100 * (math.sqrt(interval.high / interval.low) - 1)
+
+
+# --- two contestants
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
+    """a / b of interleaved rounds, by round, of the rounds that both have: what disturbs a round disturbs both.
+
+    Wilcoxon's signed-rank test with its exact distribution over all 2^n flips of the signs (equal absolute values
+    share their ranks; rounds without difference keep theirs and vote for nobody: Pratt 1959), the interval that
+    inverts it (Walsh averages: Tukey 1949; Hollander, Wolfe, Chicken, Nonparametric Statistical Methods, 3.3), and the
+    estimate that belongs to both: the median of the means of all pairs of rounds (Hodges, Lehmann 1963).
+    What makes a flip fair is the random order inside each round, not the noise: the noise may have heavy tails, and
+    drift from round to round. The interval also assumes that the ratio is the same in every round.
+
+    Raises ValueError when no round is common, or a value is not above 0.
+    """
+    rounds = sorted(a.keys() & b.keys())
+    if not rounds:
+        raise ValueError("there is no round that both have")
+    changes = _logarithms([a[number] for number in rounds]) - _logarithms([b[number] for number in rounds])
+    i, j = np.triu_indices(len(changes))
+    walsh = np.sort((changes[i] + changes[j]) / 2)
+    return _ratio(walsh, _outside_signs(len(changes)), _sign_p(changes), len(changes), least_p(len(changes)))
+
+
+def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
+    """a / b of two series that were not interleaved; a report says AT_DIFFERENT_TIMES beside it.
+
+    Wilcoxon's rank-sum test (Mann, Whitney) with its exact distribution over all ways to deal the values out, its
+    interval, and the median of all quotients (Hodges, Lehmann 1963). It assumes that the order of the values says
+    nothing; a machine that drifts between the series breaks that, and no arithmetic can mend it.
+
+    Raises ValueError when a series is empty, or a value is not above 0.
+    """
+    if not a or not b:
+        raise ValueError("a series is empty")
+    x, y = _logarithms(a), _logarithms(b)
+    quotients = np.sort(np.subtract.outer(x, y).ravel())
+    rounds = min(len(x), len(y))
+    outside = _outside_deals(len(x), len(y)) if rounds >= LEAST_ROUNDS else 0
+    return _ratio(quotients, outside, _deal_p(x, y), rounds, 2 / math.comb(len(x) + len(y), rounds))
+
+
+def _logarithms(values: Sequence[float]) -> Floats:
+    wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
+    if wrong:
+        raise ValueError(f"a ratio takes values above 0, not {wrong[0]}")
+    return np.log(np.asarray(values, dtype=float))
+
+
+def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -> Ratio:
+    """The interval leaves `outside` - 1 of the ordered logarithms out at each end; 0: there is none."""
+    interval = Interval(math.exp(ordered[outside - 1]), math.exp(ordered[-outside])) if outside else None
+    return Ratio(math.exp(np.median(ordered)), interval, p, rounds, min(least, 1.0))
+
+
+# --- exact distributions: how probable each sum of ranks is, when the labels mean nothing
+
+
+def _sign_p(changes: Floats) -> float:
+    weights = _doubled_ranks(np.abs(changes))
+    voting = _rounded(changes) != 0
+    up = int(weights[voting & (changes > 0)].sum())
+    return _two_sided(_sums_of_any(weights[voting]), up)
+
+
+def _deal_p(x: Floats, y: Floats) -> float:
+    ranks = _doubled_ranks(np.concatenate([x, y]))
+    return _two_sided(_sums_of_some(ranks, len(x)), int(ranks[: len(x)].sum()))
+
+
+def _two_sided(probabilities: Floats, seen: int) -> float:
+    """Of a distribution over 0, 1, 2, ...: everything at least as far from its mean as what was seen."""
+    sums = np.arange(len(probabilities))
+    mean = probabilities @ sums
+    far = np.abs(sums - mean) >= abs(seen - mean) - 1e-6  # sums are whole, and their mean a multiple of 1/2
+    return min(float(probabilities[far].sum()), 1.0)
+
+
+def _sums_of_any(weights: Integers) -> Floats:
+    """Every weight is in the sum or not, as a coin decides."""
+    sums = np.zeros(int(weights.sum()) + 1)
+    sums[0] = 1
+    for weight in weights:
+        sums[weight:] += sums[:-weight].copy()
+        sums /= 2
+    return sums
+
+
+def _sums_of_some(weights: Integers, count: int) -> Floats:
+    """`count` of the weights are in the sum, each choice as probable as any other."""
+    ways = np.zeros((count + 1, int(weights.sum()) + 1))
+    ways[0, 0] = 1
+    for weight in weights:
+        ways[1:, weight:] += ways[:-1, :-weight].copy()
+    return ways[count] / ways[count].sum()
+
+
+def _doubled_ranks(values: Floats) -> Integers:
+    """Twice the rank, from 1, so that the shared ranks of equal values are whole as well."""
+    rounded = _rounded(values)
+    below = (rounded[:, None] > rounded).sum(axis=1)
+    equal = (rounded[:, None] == rounded).sum(axis=1)
+    return 2 * below + equal + 1
+
+
+def _rounded(logarithms: Floats) -> Floats:
+    """What differs by less than 1e-12 differs by the arithmetic alone."""
+    return np.round(logarithms, 12)
+
+
+@lru_cache
+def _outside_signs(rounds: int) -> int:
+    """As many ordered Walsh averages, at each end, have a bound among them at 2.5 %; 0: too few rounds."""
+    return _outside(_sums_of_any(np.arange(1, rounds + 1)))
+
+
+@lru_cache
+def _outside_deals(a: int, b: int) -> int:
+    """The same of ordered quotients."""
+    smallest = a * (a + 1) // 2
+    return _outside(_sums_of_some(np.arange(1, a + b + 1), a)[smallest:])
+
+
+def _outside(probabilities: Floats) -> int:
+    return int((np.cumsum(probabilities) <= (1 - CONFIDENCE) / 2).sum())
+
+
+# --- a table of several comparisons
+
+
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """Adjusted so that all of the table's claims together are wrong in at most ALPHA of all tables: compare each with
+    ALPHA itself. (S. Holm, A simple sequentially rejective multiple test procedure, 1979.)"""
+    adjusted, largest = {}, 0.0
+    for i, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
+        largest = max(largest, min(1.0, (len(p_values) - i) * p_values[key]))
+        adjusted[key] = largest
+    return {key: adjusted[key] for key in p_values}
+
+
+def least_p(rounds: int, interleaved: bool = True) -> float:
+    """The smallest p-value there is: all rounds point the same way, one of 2^n flips, and its mirror image."""
+    ways = 2**rounds if interleaved else math.comb(2 * rounds, rounds)
+    return min(1.0, 2 / ways)
+
+
+def rounds_needed(comparisons: int, interleaved: bool = True) -> int:
+    """With fewer, no difference however large can be told in a table of so many comparisons: Holm's first step asks
+    for p <= ALPHA / comparisons."""
+    enough = (n for n in itertools.count(LEAST_ROUNDS) if least_p(n, interleaved) * comparisons <= ALPHA)
+    return next(enough)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """a / b, in a table with others."""
+
+    a: str
+    b: str
+    ratio: Ratio
+    adjusted_p: float
+
+    @property
+    def different(self) -> bool:
+        return self.ratio.is_different(self.adjusted_p)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who differs from whom, in place of ranks."""
+
+    pairs: list[Pair]
+    groups: list[list[str]]  # of ties, the highest first; somebody between two groups is in both
+    letters: dict[str, str]  # by name, "a" the highest group: who shares a letter is tied
+    problem: str  # why ties may be due to the number of rounds; mostly ""
+
+
+def standing(values: Mapping[str, Mapping[int, float]], highest_first: bool = True) -> Standing:
+    """Of everybody with everybody, from interleaved rounds: values by name and round."""
+    ratios = {(a, b): paired(values[a], values[b]) for a, b in itertools.combinations(values, 2)}
+    adjusted = holm({pair: ratio.p for pair, ratio in ratios.items()})
+    pairs = [Pair(a, b, ratio, adjusted[a, b]) for (a, b), ratio in ratios.items()]
+    medians = {name: float(np.median(list(rounds.values()))) for name, rounds in values.items()}
+    different = {(pair.a, pair.b) for pair in pairs if pair.different}
+    groups = tie_groups(values, different, medians, highest_first)
+    return Standing(pairs, groups, letters(groups), too_few_rounds([pair.ratio for pair in pairs]))
+
+
+def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
+    """Why some ties of a table say nothing: so few rounds could hardly have called them different, however different
+    they are. "" when rounds are not the reason."""
+    adjusted = holm({i: ratio.p for i, ratio in enumerate(ratios)})
+    ties = [ratio for i, ratio in enumerate(ratios) if not ratio.is_different(adjusted[i])]
+    short = [ratio.rounds for ratio in ties if ratio.indicative or ratio.least_p * len(ratios) > ALPHA]
+    if not short:
+        return ""
+    table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
+    silent = "1 tie" if len(short) == 1 else f"{len(short)} ties"
+    needed = rounds_needed(len(ratios), interleaved)
+    return (
+        f"{table} takes {needed} rounds to call any two different at {CONFIDENCE:.0%}; "
+        f"{silent} of fewer ({min(short)}) may mean no more than that"
+    )
+
+
+def tie_groups(
+    names: Iterable[str],
+    different: Iterable[tuple[str, str]],
+    medians: Mapping[str, float],
+    highest_first: bool = True,
+) -> list[list[str]]:
+    """All largest sets in which nobody differs from anybody, by their medians.
+
+    Ties are not transitive: when a differs from c, but b from neither, the groups are [a, b] and [b, c].
+    """
+    ordered = sorted(names, key=lambda name: medians[name], reverse=highest_first)
+    apart = {frozenset(pair) for pair in different}
+    ties = {name: {other for other in ordered if other != name and {name, other} not in apart} for name in ordered}
+    place = {name: i for i, name in enumerate(ordered)}
+    groups = [sorted(group, key=place.__getitem__) for group in _cliques(set(), set(ordered), set(), ties)]
+    return sorted(groups, key=lambda group: [place[name] for name in group])
+
+
+def _cliques(chosen: set[str], others: set[str], done: set[str], ties: Mapping[str, set[str]]) -> list[set[str]]:
+    """The largest ones that contain the chosen and nobody of the done (Bron, Kerbosch, algorithm 457, 1973)."""
+    if not others and not done:
+        return [chosen] if chosen else []
+    pivot = max(others | done, key=lambda name: (len(ties[name] & others), name))
+    found = []
+    for name in sorted(others - ties[pivot]):
+        found += _cliques(chosen | {name}, others & ties[name], done & ties[name], ties)
+        others, done = others - {name}, done | {name}
+    return found
+
+
+def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The compact letter display: a letter for each group, "ab" for who is in the first two."""
+    signs = [*string.ascii_lowercase, *(f"({i})" for i in range(27, len(groups) + 1))]
+    found: dict[str, str] = {}
+    for sign, group in zip(signs, groups):
+        for name in group:
+            found[name] = found.get(name, "") + sign
+    return found
+
+
+# --- two results
+
+
+def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
+    """"+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
+    if ratio.interval is None:
+        return f"{_percent(ratio.ratio)} %, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
+    if not ratio.is_different(ratio.p if adjusted_p is None else adjusted_p):
+        return f"no difference seen (detectable >= {detectable(ratio.interval):.1f} %)"
+    return f"{_percent(ratio.ratio)} % [{_percent(ratio.interval.low)} to {_percent(ratio.interval.high)}]"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f}"
+
+
+def regressed(ratio: Ratio, adjusted_p: float, more_is_better: bool, margin: float = 0.0) -> bool:
+    """new / old is different, and worse by more than the margin (0.02: 2 %) at the kind end of its interval."""
+    if ratio.interval is None or not ratio.is_different(adjusted_p):
+        return False
+    return ratio.interval.high < 1 - margin if more_is_better else ratio.interval.low > 1 + margin
+
+
+# --- the instrument against itself
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On tries that measured the same as a and as b."""
+
+    tries: int
+    differences: int
+    ok: bool  # at most one try in twenty
+    chance: float  # that an instrument without fault shows as many, or more
+    sentence: str
+
+
+def verdict(ratios: Sequence[Ratio]) -> Verdict:
+    """Of interleaved tries. At 95 %, one try in twenty may show a difference where there is none; two in twenty are no
+    proof of a fault either: `chance` tells. Raises ValueError for fewer than 20 tries, or for an indicative one, which
+    never shows a difference."""
+    if len(ratios) < 20:
+        raise ValueError(f"{len(ratios)} tries against itself are too few to allow one false alarm in 20")
+    if any(ratio.indicative for ratio in ratios):
+        raise ValueError(f"a try of fewer than {LEAST_ROUNDS} rounds shows no difference, whatever is measured")
+    differences = sum(ratio.different for ratio in ratios)
+    chance = float(_alarm_counts(ratios)[differences:].sum())
+    sentence = f"{differences} of {len(ratios)} tries of the same against itself showed a difference"
+    if differences:
+        sentence += f"; an instrument without fault shows {differences} or more in {chance:.0%} of such runs"
+    return Verdict(len(ratios), differences, differences <= ALPHA * len(ratios), chance, sentence)
+
+
+def _alarm_counts(ratios: Sequence[Ratio]) -> Floats:
+    """How probable 0, 1, 2, ... false alarms are."""
+    found = np.ones(1)
+    for ratio in ratios:
+        found = np.convolve(found, [1 - false_alarms(ratio.rounds), false_alarms(ratio.rounds)])
+    return found
+
+
+@lru_cache
+def false_alarms(rounds: int) -> float:
+    """The share of equal pairs that so many interleaved rounds call different: below 5 %, since rank sums are whole."""
+    return 2 * float(_sums_of_any(np.arange(1, rounds + 1))[: _outside_signs(rounds)].sum())

@@ -1,0 +1,1 @@
+"""What the kernel tells and does: processes, CPUs, memory, sockets, system calls."""

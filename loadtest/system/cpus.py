@@ -1,0 +1,89 @@
+"""Whether others used the CPUs that we measure on (proc(5), stat)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.results import Disturbance
+from loadtest.system.tree import TICK
+
+CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """Seconds since boot."""
+
+    idle: float  # waiting for I/O included
+    steal: float
+    user: float = 0.0
+    system: float = 0.0  # interrupts included
+
+
+@dataclass(frozen=True)
+class Reading:
+    time: float
+    own: float  # CPU seconds of this process: harness and probe
+    cpus: dict[int, CpuTimes]
+
+
+def parse(stat: str) -> dict[int, CpuTimes]:
+    """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ..."""
+    times = {int(number): [int(ticks) * TICK for ticks in rest.split()] for number, rest in CPU_LINE.findall(stat)}
+    return {
+        number: CpuTimes(
+            idle=fields[3] + fields[4],
+            steal=fields[7],
+            user=fields[0] + fields[1],
+            system=fields[2] + fields[5] + fields[6],
+        )
+        for number, fields in times.items()
+    }
+
+
+def read() -> Reading:
+    with open("/proc/stat", encoding="ascii") as file:
+        return Reading(time.monotonic(), time.process_time(), parse(file.read()))
+
+
+def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -> float:
+    """The share of those CPUs that others took, given the CPU seconds that we know of."""
+    window = (after.time - before.time) * len(cpus)
+    idle = sum(after.cpus[cpu].idle - before.cpus[cpu].idle for cpu in cpus)
+    steal = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
+    return max(0.0, (window - idle - steal - ours) / window)
+
+
+def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
+    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work.
+
+    Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but over
+    the CPU and not by process: a child that lives for less than a tick has no split of its own.
+    """
+    user = sum(after.cpus[cpu].user - before.cpus[cpu].user for cpu in cpus)
+    system = sum(after.cpus[cpu].system - before.cpus[cpu].system for cpu in cpus)
+    return system / (user + system) if user + system > 0 else None
+
+
+def disturbance(
+    before: Reading,
+    after: Reading,
+    sets: CpuSets,
+    server_seconds: float,
+    wrk_seconds: float,
+) -> Disturbance:
+    """On a machine with one CPU, server and load are one budget."""
+    load_seconds = wrk_seconds + after.own - before.own
+    if sets.shared:
+        server_seconds = load_seconds = server_seconds + load_seconds
+    both = sorted({*sets.server, *sets.load})
+    stolen = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in both)
+    return Disturbance(
+        server_cpu=foreign(before, after, sets.server, server_seconds),
+        load_cpu=foreign(before, after, sets.load, load_seconds),
+        steal=stolen / (after.time - before.time) / len(both),
+    )

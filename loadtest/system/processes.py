@@ -1,0 +1,376 @@
+"""The one module that starts and ends processes.
+
+Every child leads its own session: Ctrl-C reaches it only through us, and its whole process tree can be found and
+ended. It dies with us (PR_SET_PDEATHSIG), and it is ended by pid, never by name.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import IO, NoReturn
+
+from loadtest.results import MeasurementError
+from loadtest.system.tree import Switches
+
+READY_PREFIX = "listening on "
+PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
+
+
+class ProcessError(MeasurementError):
+    """One sentence: the command, what became of it, and the last of its stderr."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and what it and all descendants that were waited for have used (wait4)."""
+
+    status: int  # exit status, or minus the signal's number
+    cpu_seconds: float | None  # None: it was in a container that took the number with it
+    switches: Switches | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Finished(Ended):
+    cpu_seconds: float
+    command: str
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+
+def pinned(cpus: Sequence[int], argv: Sequence[str]) -> list[str]:
+    return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *argv]
+
+
+def prepare_limits() -> None:
+    """For all children: no core dumps, which take longer than the crash itself; as many descriptors as we may."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 65536)), hard))
+
+
+def describe_status(status: int) -> str:
+    if status >= 0:
+        return f"exited with status {status}"
+    return f"was killed by {signal.Signals(-status).name}"
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the variables that would change the servers' options behind our back."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
+
+
+_live: set[Process] = set()
+
+
+class Process:
+    """A child, until it is reaped."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
+        self.command = shlex.join(argv)
+        try:
+            self._popen = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", "--", *argv],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                env=_environment(),
+            )
+        except OSError as error:
+            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
+        self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
+        _live.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its session (setpriv and taskset exec in place)."""
+        return self._popen.pid
+
+    def wait(self, timeout: float) -> bool:
+        """Waits until it has ended, without reaping it. Returns whether it has."""
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            return bool(select.select([descriptor], [], [], max(timeout, 0))[0])
+        finally:
+            os.close(descriptor)
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
+
+    def reap(self) -> Ended:
+        """Kills what is left of its process group, then collects it. It must have ended, or be worth killing."""
+        os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
+        _, status, usage = os.wait4(self.pid, 0)
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        for pipe in (self.stdin, self.stdout):
+            if pipe:
+                pipe.close()
+        _live.discard(self)
+        switches = Switches(usage.ru_nvcsw, usage.ru_nivcsw)
+        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime, switches=switches)
+
+
+def end_all() -> None:
+    """Ends every child that is still there."""
+    for process in list(_live):
+        process.reap()
+
+
+def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Finished:
+    """Runs a command to its end. Raises ProcessError if its status is not among the good ones, or after `timeout`
+    seconds."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = Process(argv, stdout, stderr)
+        try:
+            in_time = process.wait(timeout)
+        finally:
+            ended = process.reap()
+        finished = Finished(ended.status, ended.cpu_seconds, process.command, _content(stdout), _content(stderr))
+    if not in_time:
+        raise ProcessError(f"{process.command} took longer than {timeout:g} s{_last_lines(finished.stderr)}")
+    if finished.status not in good:
+        what = describe_status(finished.status)
+        raise ProcessError(f"{process.command} {what}{_last_lines(finished.stderr)}")
+    return finished
+
+
+def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
+    """The same for a command that takes long: shows each line of its output, stderr's too. The error quotes the last."""
+    process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
+    lines, said, deadline = _Lines(process), [], time.monotonic() + timeout
+    try:
+        while line := lines.next(deadline):
+            said = [*said[-20:], line]
+            show(line.rstrip())
+        in_time = process.wait(deadline - time.monotonic())
+    finally:
+        status = process.reap().status
+    if not in_time or status != 0:
+        what = describe_status(status) if in_time else f"took longer than {timeout:g} s"
+        raise ProcessError(f"{process.command} {what}{_last_lines(''.join(said))}")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end of the block, which has to be short."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Lines:
+    """The lines that a process writes to its stdout, a pipe, each with its newline."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        self._descriptor = process.stdout.fileno()
+        self._buffer = b""
+
+    def next(self, deadline: float) -> str:
+        """The next one; what there is of it when the end or the deadline comes first."""
+        while b"\n" not in self._buffer:
+            chunk = self._read(deadline)
+            if not chunk:
+                line, self._buffer = self._buffer, b""
+                return line.decode(errors="replace")
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode(errors="replace") + "\n"
+
+    def _read(self, deadline: float) -> bytes:
+        ready = select.select([self._descriptor], [], [], max(deadline - time.monotonic(), 0))[0]
+        return os.read(self._descriptor, 65536) if ready else b""
+
+
+class Dialogue:
+    """A child that we talk with, line by line; a context manager that ends it whatever happens."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._stderr = tempfile.TemporaryFile()
+        try:
+            self._process = Process(argv, subprocess.PIPE, self._stderr, subprocess.PIPE)
+        except ProcessError:
+            self._stderr.close()
+            raise
+        self._lines = _Lines(self._process)
+
+    def __enter__(self) -> Dialogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process in _live:
+            self._process.reap()
+        self._stderr.close()
+
+    def say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            os.write(self._process.stdin.fileno(), line.encode() + b"\n")  # less than a pipe holds
+        except BrokenPipeError:
+            pass  # it has ended; hear() tells how
+
+    def hear(self, timeout: float) -> str:
+        """The next line. Raises ProcessError when there is none in time, or no more."""
+        line = self._lines.next(time.monotonic() + timeout)
+        if line.endswith("\n"):
+            return line
+        if not self._process.wait(1):
+            raise ProcessError(f"{self._process.command} said nothing for {timeout:g} s{self._last_lines()}")
+        status = self._process.reap().status
+        raise ProcessError(f"{self._process.command} {describe_status(status)}{self._last_lines()}")
+
+    def end(self, number: int, timeout: float) -> Finished:
+        """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
+        deadline, said = time.monotonic() + timeout, []
+        self._process.signal(number)
+        while line := self._lines.next(deadline):
+            said.append(line)
+        in_time, command = self._process.wait(max(deadline - time.monotonic(), 0)), self._process.command
+        ended = self._process.reap()
+        if not in_time:
+            raise ProcessError(f"{command} did not end within {timeout:g} s of {signal.Signals(number).name}")
+        stderr = _content(self._stderr)
+        return Finished(ended.status, ended.cpu_seconds, command, "".join(said), stderr, switches=ended.switches)
+
+    def _last_lines(self) -> str:
+        return _last_lines(_content(self._stderr))
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _last_lines(text: str, count: int = 3) -> str:
+    lines = text.strip().splitlines()[-count:]
+    return ": " + " / ".join(lines) if lines else ""
+
+
+class Server:
+    """A running server; a context manager that ends it whatever happens."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        timeout: float = 10,
+        address: Address | None = None,
+        stop_signal: int = signal.SIGTERM,
+    ) -> None:
+        """Starts it and waits for its `listening on` line, or, when its address is known beforehand, for its answer
+        to GET /plaintext. stderr is appended to `log`. Raises ProcessError."""
+        self._log = log
+        self._stop_signal = signal.Signals(stop_signal)
+        with log.open("ab") as stderr:
+            self._log_start = stderr.tell()
+            self._process = Process(argv, stderr if address else subprocess.PIPE, stderr)
+        try:
+            deadline = time.monotonic() + timeout
+            self.address = self._wait_for_answer(address, deadline) if address else self._wait_for_line(deadline)
+        except BaseException:
+            self._end()
+            raise
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._process in _live:
+            self._process.reap()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def command(self) -> str:
+        return self._process.command
+
+    def stop(self, timeout: float = 12) -> Ended:
+        """Drains it with its stop signal, for which our servers give themselves 10 s, and collects it. Raises
+        ProcessError when it does not end in time."""
+        self._process.signal(self._stop_signal)
+        return self.wait(timeout)
+
+    def wait(self, timeout: float) -> Ended:
+        """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
+        in_time = self._process.wait(timeout)
+        ended = self._process.reap()
+        if not in_time:
+            signal_name = self._stop_signal.name
+            raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal_name}{self.last_lines()}")
+        return ended
+
+    def has_ended(self) -> bool:
+        return self._process.wait(0)
+
+    def last_lines(self) -> str:
+        """The last of its stderr, as the end of a sentence."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            return _last_lines(log.read().decode(errors="replace"))
+
+    def _wait_for_line(self, deadline: float) -> Address:
+        line = _Lines(self._process).next(deadline)
+        if line.startswith(READY_PREFIX):
+            host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
+            return Address(host.strip("[]"), int(port))
+        if self._process.wait(deadline - time.monotonic()):
+            self._fail_at_start()
+        raise ProcessError(f"{self.command} printed no line {READY_PREFIX!r} in time{self.last_lines()}")
+
+    def _wait_for_answer(self, address: Address, deadline: float) -> Address:
+        while not (answer := _ask_for_plaintext(address, deadline)):
+            if self._process.wait(0.01):
+                self._fail_at_start()
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{self.command} did not answer GET /plaintext in time{self.last_lines()}")
+        if answer != (200, PLAINTEXT):
+            raise ProcessError(f"{self.command} answered GET /plaintext with {answer[0]} {answer[1][:40]!r}{self.last_lines()}")
+        return address
+
+    def _fail_at_start(self) -> NoReturn:
+        status = self._process.reap().status
+        raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
+
+
+def _ask_for_plaintext(address: Address, deadline: float) -> tuple[int, bytes] | None:
+    """The answer's status and body; None when there is none."""
+    patience = max(deadline - time.monotonic(), 0.01)
+    with closing(HTTPConnection(address.host, address.port, timeout=patience)) as connection:
+        try:
+            connection.request("GET", "/plaintext")
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, HTTPException):
+            return None

@@ -1,0 +1,177 @@
+"""How many system calls are made on the server's CPUs, by perf(1), while something else measures.
+
+The kernel's tracepoint raw_syscalls:sys_enter is counted on those CPUs, whoever runs there: a counter that belonged to
+the server would be inherited by each child that it forks, and make forking dearer, in the one model that forks most.
+Hence others who use these CPUs are counted too; and perf, which runs on the load's CPUs, is not.
+
+Counting is not free: a call then takes some 50 ns more (a loop of getppid, Linux 6.18), which is 1 to 3 % of a small
+request's CPU time. So rates are measured without it, and calls in a run of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from loadtest.system.processes import Process, ProcessError, pinned, run
+from loadtest.results import MeasurementError
+
+EVENT = "raw_syscalls:sys_enter"
+PATIENCE = 5.0  # seconds, for perf to start, to answer and to end
+PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
+
+
+class Counter:
+    """A context manager: `count` is the number of calls made from its beginning to its end on those CPUs, or None,
+    and then `problem` says why. Something that goes wrong here costs the count, not what is measured meanwhile."""
+
+    def __init__(self, cpus: Sequence[int], own_cpus: Sequence[int]) -> None:
+        self._cpus, self._own_cpus = tuple(cpus), tuple(own_cpus)
+        self.count: int | None = None
+        self.problem = ""
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Counter:
+        if set(self._cpus) & set(self._own_cpus):
+            self.problem = "the load makes system calls on the same CPU"
+            return self
+        try:
+            with ExitStack() as undo:
+                self._perf = undo.enter_context(_Perf(self._cpus, self._own_cpus))
+                self._perf.order("enable")
+                self._undo = undo.pop_all()
+        except (MeasurementError, OSError) as error:
+            self.problem = str(error)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.problem:
+            return
+        try:
+            with self._undo:
+                self._perf.order("disable")
+                self.count = self._perf.finish()
+        except (MeasurementError, OSError) as error:
+            self.problem = str(error)
+
+
+class _Perf:
+    """perf stat, which counts nothing until it is told to (perf-stat(1), --control)."""
+
+    def __init__(self, cpus: Sequence[int], own_cpus: Sequence[int]) -> None:
+        self._cpus, self._own_cpus = cpus, own_cpus
+
+    def __enter__(self) -> _Perf:
+        with ExitStack() as undo:
+            directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="quartet-perf-")))
+            self._output, self._said = directory / "counts", directory / "said"
+            self._orders, self._answers = (undo.enter_context(_Pipe(directory / name)) for name in ("to", "from"))
+            with self._said.open("wb") as said:
+                self._process = Process(self._command(), said, said)
+            undo.callback(self._process.reap)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def _command(self) -> list[str]:
+        cpus = ",".join(map(str, self._cpus))
+        what = ["--all-cpus", "--cpu", cpus, "--event", EVENT, "--field-separator", ",", "--output", str(self._output)]
+        control = ["--delay", "-1", "--control", f"fifo:{self._orders.path},{self._answers.path}"]
+        return pinned(self._own_cpus, ["perf", "stat", *what, *control])
+
+    def order(self, what: str) -> None:
+        """Returns when it is done. Raises ProcessError."""
+        os.write(self._orders.descriptor, f"{what}\n".encode())
+        deadline = time.monotonic() + PATIENCE
+        while not self._process.wait(0) and time.monotonic() < deadline:
+            if select.select([self._answers.descriptor], [], [], 0.05)[0]:
+                os.read(self._answers.descriptor, 64)  # "ack\n"
+                return
+        raise ProcessError(explain(self._said.read_text(errors="replace"), _paranoid(), os.geteuid() == 0))
+
+    def finish(self) -> int:
+        """Raises MeasurementError."""
+        self._process.signal(signal.SIGINT)
+        if not self._process.wait(PATIENCE):
+            raise ProcessError(f"{self._process.command} did not end within {PATIENCE:g} s of SIGINT")
+        return parse(self._output.read_text())
+
+
+class _Pipe:
+    """A named pipe, open at both ends so that nobody waits for the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> _Pipe:
+        os.mkfifo(self.path, 0o600)
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+
+def parse(output: str) -> int:
+    """From the lines of perf stat -x,: value,unit,event,nanoseconds,share of the time,... Raises MeasurementError when
+    it was not counted all the time."""
+    for line in output.splitlines():
+        value, _, event, _, share, *_ = [*line.split(","), *[""] * 5]
+        if event == EVENT and value.isdigit() and float(share or 0) == 100:
+            return int(value)
+    raise MeasurementError(f"perf counted no system calls: {output.strip()[-120:]!r}")
+
+
+def available() -> str:
+    """"" when system calls can be counted here, else one sentence with the fix. Tries it, for a moment."""
+    if not shutil.which("perf"):
+        return "perf is not installed; apt-get install linux-perf"
+    cpu = str(max(os.sched_getaffinity(0)))
+    what = ["--all-cpus", "--cpu", cpu, "--event", EVENT, "--field-separator", ","]
+    try:
+        stderr = run(["perf", "stat", *what, "--", "true"], PATIENCE, good=range(256)).stderr
+    except ProcessError as error:
+        return f"perf does not work here: {error}"
+    try:
+        parse(stderr)
+    except MeasurementError:
+        return explain(stderr, _paranoid(), os.geteuid() == 0)
+    return ""
+
+
+# with our group, for the mode is the directories' only: the files are their owner's and group's to read
+MOUNT = "mount -t tracefs -o mode=755,gid=$(id -g) none /sys/kernel/tracing"
+REMOUNT = "mount -o remount,mode=755,gid=$(id -g) /sys/kernel/tracing"
+ALLOW = "sysctl kernel.perf_event_paranoid=-1"
+
+
+def explain(stderr: str, paranoid: int, root: bool) -> str:
+    """What to do about a perf that does not count."""
+    if "not found for kernel" in stderr:  # Ubuntu's wrapper
+        return "perf is there for another kernel; apt-get install linux-tools-$(uname -r)"
+    if "Unable to find debugfs/tracefs" in stderr:
+        return f"the kernel's tracepoints are not mounted; sudo {MOUNT}"
+    if "No permissions to read" in stderr:
+        fix = f"{REMOUNT}; sudo {ALLOW}" if paranoid > -1 else REMOUNT
+        return f"the kernel's tracepoints are root's to read; sudo {fix}"
+    if paranoid > -1 and not root:
+        return f"perf may not count what all processes do; sudo {ALLOW}"
+    if "not permitted" in stderr.lower() or "no permission" in stderr.lower():
+        return "perf may not count here; in a container, start that with docker run --cap-add PERFMON"
+    return f"perf does not count {EVENT}: {' '.join(stderr.split()[:20]) or 'it said nothing'}"
+
+
+def _paranoid() -> int:
+    try:
+        return int(PARANOID.read_text())
+    except (OSError, ValueError):
+        return 2  # the kernel's default

@@ -1,0 +1,1 @@
+"""Cells under load: throughput, latency, and what they cost."""

@@ -1,0 +1,109 @@
+"""The instrument against itself: one contestant as two, in interleaved rounds, try after try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from loadtest.contestants import Contestant
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.statistics.differences import Ratio, describe, paired, verdict
+from loadtest.trial.measured import TrialResults
+from loadtest.trial.metrics import by_round, cpu_per_request, throughput
+from loadtest.job.report import describe_machine, describe_place
+from loadtest.session import Exit
+from loadtest.text import Section, render_section, table, wrap
+from loadtest.trial.trials import Settings, Workload
+
+LEAST_TRIES = 20  # to allow one false alarm
+
+METRICS = {"throughput": throughput, "cpu": cpu_per_request}
+
+
+def settings(
+    contestants: Sequence[Contestant],
+    *,
+    tries: int,
+    rounds: int,
+    workloads: tuple[Workload, ...],
+    budgets: Mapping[int, CpuSets],
+    connections: tuple[int, ...],
+    duration: int,
+    seed: int,
+    runner: str,
+    pace: str,
+) -> Settings:
+    """All tries are the rounds of one run. Raises ValueError when more than one thing is asked for."""
+    if len(contestants) != 1 or len(workloads) != 1 or len(connections) != 1:
+        raise ValueError("aa takes one contestant, one workload and one number of connections")
+    twins = tuple(replace(contestants[0], name=f"{contestants[0].name} {twin}", model=contestants[0].name) for twin in "AB")
+    return Settings(
+        contestants=twins,
+        workloads=workloads,
+        budgets=dict(budgets),
+        connections=connections,
+        rounds=tries * rounds,
+        duration=duration,
+        seed=seed,
+        preset=f"{rounds} rounds a try",
+        runner=runner,
+        pace=pace,
+    )
+
+
+def rounds_of_a_try(results: TrialResults) -> int:
+    return int(results.settings.preset.split()[0])
+
+
+def tries(results: TrialResults, metric: str) -> Iterator[Ratio]:
+    """Of A to B; those that have all their rounds."""
+    valid = [trial for trial in results.trials if not trial.problems]
+    a, b = (
+        by_round([trial for trial in valid if trial.cell.contestant == twin.name], METRICS[metric])
+        for twin in results.settings.contestants
+    )
+    size = rounds_of_a_try(results)
+    for first in range(1, results.settings.rounds + 1, size):
+        numbers = [number for number in range(first, first + size) if number in a and number in b]
+        if len(numbers) == size:
+            yield paired({number: a[number] for number in numbers}, {number: b[number] for number in numbers})
+
+
+def status(results: TrialResults) -> Exit:
+    """3: of requests a second, it saw differences that are not there in more than one try of 20."""
+    if results.failures:
+        return Exit.failed
+    found = list(tries(results, "throughput"))
+    if len(found) < LEAST_TRIES:
+        return Exit.invalid
+    return Exit.ok if verdict(found).ok else Exit.gate
+
+
+def render(results: TrialResults, width: int) -> str:
+    cell_settings = results.settings
+    found = {metric: list(tries(results, metric)) for metric in METRICS}
+    filled = table("try", *METRICS)
+    for number, row in enumerate(zip(*found.values()), start=1):
+        filled.add_row(str(number), *(describe(ratio) for ratio in row))
+    notes = [*(f"{metric}: {_sentence(ratios)}" for metric, ratios in found.items()), *_failures(results)]
+    head = [
+        describe_machine(results.environment, next(iter(cell_settings.budgets.values()))),
+        *describe_place(results.environment),
+        f"{cell_settings.contestants[0].model} against itself: {rounds_of_a_try(results)} interleaved rounds of "
+        f"{cell_settings.duration} s a try.",
+    ]
+    section = Section("Does the instrument see a difference where there is none?", filled, notes)
+    return wrap(head, width, "") + "\n" + render_section(section, width) + "\n"
+
+
+def _sentence(ratios: Sequence[Ratio]) -> str:
+    if len(ratios) < LEAST_TRIES:
+        return f"{len(ratios)} valid tries are too few for a verdict."
+    return verdict(ratios).sentence
+
+
+def _failures(results: TrialResults) -> list[str]:
+    invalid = sum(bool(trial.problems) for trial in results.trials)
+    lines = [f"FAILED: {failure.reason}" for failure in results.failures]
+    lines += [f"{invalid} of {len(results.trials)} trials were invalid."] if invalid else []
+    return lines + (["INTERRUPTED; --resume goes on."] if results.state == "interrupted" else [])
