@@ -7,6 +7,7 @@ status 3 after it. FAKE_PIDS names a directory where it leaves a file named afte
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -35,13 +36,16 @@ class Server:
             writer.close()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for number in range(1, self.options.max_requests_per_connection + 1):
+        most = self.options.max_requests_per_connection
+        for number in itertools.count(1):
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _ = head.decode().split(" ", 2)
             status, body = await self.answer(method, target)
-            last = "Connection: close\r\n" if number == self.options.max_requests_per_connection else ""
+            last = "Connection: close\r\n" if number == most else ""
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{last}\r\n{body}".encode())
             await writer.drain()
+            if number == most:
+                return
 
     async def answer(self, method: str, target: str) -> tuple[int, str]:
         url = urlsplit(target)
@@ -75,7 +79,7 @@ async def main(options: argparse.Namespace) -> int:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--version", action="version", version="fake 1.0")
-    for name in ("--listen", "--mode", "--drain-timeout", "--ballast"):
+    for name in ("--listen", "--mode", "--drain-timeout", "--ballast", "--root"):
         parser.add_argument(name)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--max-requests-per-connection", type=int, default=1000)
