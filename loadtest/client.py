@@ -133,13 +133,15 @@ class ServerCounts:
 
     connections: int  # taken up by a worker
     sleeping: int  # connections whose request waits in hand now
+    idle: int = 0  # connections that were answered and have asked nothing since
 
 
 def parse_counts(body: bytes) -> ServerCounts:
     """Raises MeasurementError when it is not what /stats should be."""
     try:
         totals = json.loads(body)["totals"]
-        return ServerCounts(totals["connections"], totals["gauges"]["sleeping"])
+        gauges = totals["gauges"]
+        return ServerCounts(totals["connections"], gauges["sleeping"], gauges.get("idle", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise MeasurementError(f"/stats has no totals that this harness can read: {body[:80]!r}") from error
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from loadtest import cpus, generators, sockets, wrk
+from loadtest import cpus, generators, idle_clients, sockets, wrk
 from loadtest import crash as light_load
 from loadtest import crowd as many
 from loadtest.client import Client, fetch_counts
@@ -118,15 +118,15 @@ class TrialSeen:
     sockets_after: Sockets
 
 
-def trial(address: Address, settings: Settings, step: TrialStep, look: Look) -> TrialSeen:
+def trial(address: Address, plan: Settings, step: TrialStep, look: Look) -> TrialSeen:
     """A load generator, with newcomers beside it. Looks amid the load."""
     cell, sockets_before, before = step.cell, sockets.read(), cpus.read()
-    tells = settings.contestant(cell.contestant).ours
-    newcomers = replace(settings.newcomers, path=settings.workload(cell.workload).path)
-    amid = threading.Timer(LOOK_AT * settings.duration, look, ["amid"])
-    asked_at = COUNT_AT * settings.duration if tells and cell.keep_alive else None
+    tells = plan.contestant(cell.contestant).ours
+    newcomers = replace(plan.newcomers, path=plan.workload(cell.workload).path)
+    amid = threading.Timer(LOOK_AT * plan.duration, look, ["amid"])
+    asked_at = COUNT_AT * plan.duration if tells and cell.keep_alive else None
     with Watcher(address, newcomers, cell.connections, asked_at) as watcher, _running(amid):
-        finished = generators.generate(address, settings, cell)
+        finished = generators.generate(address, plan, cell)
     return TrialSeen(finished, watcher.clients_served, watcher.newcomers, before, cpus.read(), sockets_before, sockets.read())
 
 
@@ -140,4 +140,4 @@ def _running(timer: threading.Timer) -> Iterator[None]:
         timer.join()
 
 
-JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial)}
+JOBS = {job.__name__: job for job in (load, plateaus, crowd, crash, trial, idle_clients.hold, idle_clients.wear)}

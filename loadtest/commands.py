@@ -9,7 +9,7 @@ from typing import Optional
 import click
 import typer
 
-from loadtest import comparison, doctor, environment, folder, listing, load_verbs, options, walk_verb
+from loadtest import comparison, doctor, environment, folder, listing, load_verbs, memory_verb, options, walk_verb
 from loadtest.options import BIN, BINARIES, EXIT_STATUSES, JSON
 from loadtest.session import Exit, width
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 for name, verb in (
     ("throughput", load_verbs.throughput),
     ("latency", load_verbs.latency),
+    ("memory", memory_verb.memory),
     ("walk", walk_verb.walk),
     ("aa", load_verbs.against_itself),
 ):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest import schema, table
+from loadtest.idle import IdleResults
 from loadtest.measured import TrialResults
 from loadtest.results import Results, from_json
 from loadtest.walk_runner import WalkResults
@@ -29,9 +30,10 @@ KINDS: dict[str, type] = {
     "throughput": TrialResults,
     "latency": TrialResults,
     "aa": TrialResults,
+    "memory": IdleResults,
     "walk": WalkResults,
 }
-AnyResults = Results | TrialResults | WalkResults
+AnyResults = Results | TrialResults | IdleResults | WalkResults
 
 SCHEMA = schema.of(KINDS, str(MAJOR))
 

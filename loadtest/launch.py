@@ -32,7 +32,12 @@ def start(
     assert isinstance(place, Local)  # the command line sees to it
     own = directory / "peers" / contestant.name
     own.mkdir(parents=True, exist_ok=True)
-    return place.start_peer(peers.select(contestant.name), own, workers, connections, cpus)
+    return place.start_peer(peers.select(contestant.name), own, _peer_workers(contestant, workers, cpus), connections, cpus)
+
+
+def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:
+    """Of a loop, one on each CPU."""
+    return workers if contestant.pool else len(cpus.server)
 
 
 def example(
@@ -49,7 +54,8 @@ def example(
         directory = DRY_RUN / contestant.name
         directory.mkdir(parents=True, exist_ok=True)
         peer = peers.select(contestant.name)
-        launch = peers.prepare(peer, directory, binaries, workers, len(cpus.server), connections)
+        own_workers = _peer_workers(contestant, workers, cpus)
+        launch = peers.prepare(peer, directory, binaries, own_workers, len(cpus.server), connections)
         return launch.address, pinned(cpus.server, launch.argv)
     executable, *arguments = command_line(contestant, workers, len(cpus.server), more)
     arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"

@@ -9,7 +9,7 @@ from loadtest import folder, peers
 from loadtest.contestants import Contestant, Kind
 from loadtest.metrics import METRICS
 from loadtest.roster import EVERYBODY
-from loadtest.text import Section, render_section, table
+from loadtest.text import Section, render_section, words
 from loadtest.trials import WORKLOADS
 
 NEWEST = 10  # results folders that are shown
@@ -20,13 +20,13 @@ def render(binaries: Path, results: Path, width: int) -> str:
 
 
 def _sections(binaries: Path, results: Path) -> list[Section]:
-    everybody = table("", "kind", "of the model", "command or package", "here")
+    everybody = words("", "kind", "of the model", "command or package", "here")
     for one in EVERYBODY:
         everybody.add_row(one.name, one.kind.value, one.model, _what(one), _here(one, binaries))
-    loads = table("", "asks for", "")
+    loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
-    numbers = table("", "unit", "better")
+    numbers = words("", "unit", "better")
     for metric in METRICS:
         numbers.add_row(metric.name, metric.unit, metric.better)
     sections = [
@@ -51,7 +51,7 @@ def _folders(results: Path) -> list[Section]:
     found = sorted(results.glob("*/results.json"), reverse=True)[:NEWEST] if results.is_dir() else []
     if not found:
         return []
-    shown = table("", "verb", "state", "commit", "seconds")
+    shown = words("", "verb", "state", "commit", "seconds")
     for path in found:
         shown.add_row(path.parent.name, *_summary(path))
     return [Section(f"Results (the newest {NEWEST} in {results})", shown, [])]

@@ -8,7 +8,7 @@ from typing import Optional
 
 import typer
 
-from loadtest import aa, folder, gates, options, presets, report_trials, trial_commands, trial_validity
+from loadtest import aa, gates, options, presets, report_trials, trial_commands, trial_validity
 from loadtest.containers import Containers
 from loadtest.local import Local
 from loadtest.measured import TrialResults
@@ -220,10 +220,7 @@ def status(found: TrialResults) -> Exit:
 
 def _refuse(settings: Settings, binaries: Path | None) -> None:
     """What cannot be done, before anything is started."""
-    if settings.runner == "docker" and binaries:
-        raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
-    if settings.runner == "docker" and (absent := [one.name for one in settings.contestants if not one.ours]):
-        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")
+    options.refuse_places(settings.runner, settings.contestants, binaries)
     if settings.pipeline > 1 and not settings.keep_alive:
         raise ValueError("--pipeline takes kept connections, not --fresh ones")
     if len({one.name for one in settings.contestants}) < len(settings.contestants):

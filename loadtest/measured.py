@@ -47,8 +47,8 @@ class Trial:
     server_cpu_seconds: float  # of the whole process tree, dead children included
     system_share: float | None  # of that time, spent in the kernel
     switches: Switches | None  # None: nobody counted those of dead processes
-    system_calls: int | None  # of everything on the server's CPUs, newcomers' requests included
-    system_calls_problem: str
+    system_calls: float | None  # per request, of a short run of its own: counting them takes time
+    system_calls_problem: str  # why there are none
     clients_served: int | None  # None: the server cannot tell
     newcomers: Newcomers
     memory: Memory | None  # amid the load

@@ -27,6 +27,7 @@ def total(processes: list[Memory]) -> Memory:
         rss=_sum([one.rss for one in processes]),
         page_tables=sum(one.page_tables for one in processes),
         unknown=next((one.unknown for one in processes if one.unknown), ""),
+        anonymous=_sum([one.anonymous for one in processes]),
     )
 
 
@@ -45,6 +46,7 @@ def parse(rollup: str, status: str) -> Memory:
         private=bytes_of["Private_Clean"] + bytes_of["Private_Dirty"],
         rss=bytes_of["Rss"],
         page_tables=_page_tables(status),
+        anonymous=bytes_of.get("Pss_Anon"),  # from Linux 5.3 on
     )
 
 

@@ -51,7 +51,7 @@ def involuntary(trial: Trial) -> float | None:
 
 
 def system_calls(trial: Trial) -> float | None:
-    return None if trial.system_calls is None else _each(trial, trial.system_calls)
+    return trial.system_calls
 
 
 def pss(trial: Trial) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -12,7 +13,9 @@ from typing import NoReturn, TypeVar
 import typer
 
 from loadtest import environment, folder
+from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets, parse_pin, split
+from loadtest.results import Environment
 from loadtest.session import Exit, Session, Stop
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
@@ -95,6 +98,32 @@ def earlier(kind: type[Kept], verb: str, resume: Path | None, out: Path | None) 
     if not isinstance(found, kind) or found.verb != verb:
         raise ValueError(f"--resume {resume}: these are results of {found.verb}, not of {verb}")
     return found
+
+
+def refuse_other_software(measured: Environment, now: Environment) -> None:
+    """Or another machine: their rounds would be compared with those to come. Raises Stop."""
+    if difference := _difference(measured, now):
+        raise Stop(Exit.usage, f"cannot resume: {difference}; one run cannot hold both")
+
+
+def _difference(then: Environment, now: Environment) -> str:
+    """What has changed since then; mostly nothing."""
+    for name in ("commit", "cpu_model", "cpus", "kernel", "runner"):
+        if getattr(then, name) != getattr(now, name):
+            return f"{name.replace('_', ' ')} was {getattr(then, name)} and is {getattr(now, name)}"
+    for program in sorted(then.versions.keys() | now.versions.keys()):
+        was, is_now = then.versions.get(program, "absent"), now.versions.get(program, "absent")
+        if was != is_now:
+            return f"{program} was {was} and is {is_now}"
+    return ""
+
+
+def refuse_places(runner: str, contestants: Sequence[Contestant], binaries: Path | None) -> None:
+    """Raises ValueError for what does not run there."""
+    if runner == "docker" and binaries:
+        raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+    if runner == "docker" and (absent := [one.name for one in contestants if not one.ours]):
+        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")
 
 
 def one_budget(pin: str) -> CpuSets:

@@ -15,7 +15,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtest.processes import PLAINTEXT, Address, run
-from loadtest.results import MeasurementError
 
 TEMPLATES = Path(__file__).with_name("peers")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
@@ -75,7 +74,7 @@ PEERS = (
     _apache("event", "threads"),
     Peer(
         "libmicrohttpd",
-        "threads",
+        "epoll",
         "libmicrohttpd-dev",
         "peer-microhttpd",
         # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
@@ -124,11 +123,10 @@ def write_documents(directory: Path) -> None:
     (directory / "file" / "16k").write_bytes(FILE_16K)
 
 
-def prepare(
-    peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int
-) -> Launch:
-    """Writes its configuration and its documents below `directory`, which is absolute, there for this alone, and the
-    caller's to remove; all that the peer writes is there too. Raises MeasurementError."""
+def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int) -> Launch:
+    """Writes its configuration and its documents below `directory`, which is there for this alone, and the caller's to
+    remove; all that the peer writes is there too. Raises OSError when that cannot be written."""
+    directory = directory.absolute()  # servers take other paths for relative to their own folders
     address = Address("127.0.0.1", free_port())
     documents, configuration = directory / "documents", directory / peer.template.removesuffix(".j2")
     room = connections + 1024  # also for newcomers, and for whoever asks beside the load

@@ -246,6 +246,19 @@ class Dialogue:
         status = self._process.reap().status
         raise ProcessError(f"{self._process.command} {describe_status(status)}{self._last_lines()}")
 
+    def end(self, number: int, timeout: float) -> Finished:
+        """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
+        deadline, said = time.monotonic() + timeout, []
+        self._process.signal(number)
+        while line := self._lines.next(deadline):
+            said.append(line)
+        in_time, command = self._process.wait(max(deadline - time.monotonic(), 0)), self._process.command
+        ended = self._process.reap()
+        if not in_time:
+            raise ProcessError(f"{command} did not end within {timeout:g} s of {signal.Signals(number).name}")
+        stderr = _content(self._stderr)
+        return Finished(ended.status, ended.cpu_seconds, command, "".join(said), stderr, switches=ended.switches)
+
     def _last_lines(self) -> str:
         return _last_lines(_content(self._stderr))
 

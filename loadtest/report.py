@@ -10,7 +10,7 @@ from loadtest.cpu_sets import CpuSets
 from loadtest.report_loads import ROUNDS_FOR_INTERVALS
 from loadtest.results import Environment, Results
 from loadtest.summary import invalid_runs
-from loadtest.text import Section, render_section, wrap
+from loadtest.text import Section, plural, render_section, wrap
 
 
 def render(results: Results, width: int = 100) -> str:
@@ -33,7 +33,7 @@ def _header(results: Results) -> list[str]:
     lines = [
         describe_machine(results.environment, plan.cpus),
         *describe_place(results.environment),
-        f"wrk: {plan.connections} connections, {plan.duration} s, in {_count(plan.rounds, 'interleaved round')}; every "
+        f"wrk: {plan.connections} connections, {plan.duration} s, in {plural(plan.rounds, 'interleaved round')}; every "
         f"run has a fresh server. Routes: {', '.join(cell.path for cell in plan.cells)}.",
         f"Pools have {plan.workers} workers: one for each connection, one for newcomers, one for /stats.",
     ]
@@ -48,7 +48,7 @@ def _header(results: Results) -> list[str]:
 def describe_machine(environment: Environment, cpus: CpuSets) -> str:
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
     return (
-        f"{model}, {_count(environment.cpus, 'CPU')}: {describe_sets(cpus)}; "
+        f"{model}, {plural(environment.cpus, 'CPU')}: {describe_sets(cpus)}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
 
@@ -66,10 +66,6 @@ def describe_place(environment: Environment) -> list[str]:
     return [
         f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones.",
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _list(cpus: Sequence[int]) -> str:
@@ -93,7 +89,7 @@ def _disturbances(results: Results) -> list[str]:
     repeated = sum(run.repeats for run in results.loads)
     lines = []
     if repeated:
-        lines.append(f"Other load on our CPUs: {_count(repeated, 'run')} thrown away and repeated.")
+        lines.append(f"Other load on our CPUs: {plural(repeated, 'run')} thrown away and repeated.")
     if disturbed:
         worst = max(run.disturbance.worst for run in disturbed)
         lines.append(

@@ -13,7 +13,7 @@ from loadtest.measured import Trial, TrialResults
 from loadtest.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
 from loadtest.report import describe_machine, describe_place, describe_sets
 from loadtest.series import Series, Value, best_peer_of, gather, limit_of
-from loadtest.text import DASH, Section, number, render_section, table, wrap
+from loadtest.text import DASH, Section, number, plural, render_section, table, wrap
 from loadtest.trial_validity import client_share
 from loadtest.trials import Cell, Settings
 
@@ -47,7 +47,7 @@ def _header(results: TrialResults) -> list[str]:
         describe_machine(results.environment, first),
         *(f"With {len(sets.server)} server CPUs: {describe_sets(sets)}." for sets in more),
         *describe_place(results.environment),
-        f"{settings.rounds} interleaved rounds of {settings.duration} s each, in a random order (seed "
+        f"{plural(settings.rounds, 'interleaved round')} of {settings.duration} s each, in a random order (seed "
         f"{settings.seed}); every trial has a fresh server. Pools have {_workers(settings)}.",
     ]
     if settings.rounds < LEAST_ROUNDS:
@@ -205,7 +205,8 @@ def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
     for one in series:
         filled.add_row(one.contestant.name, *_cost_columns(results, one))
     notes = [
-        "Per request: context switches of the whole process tree; system calls on the server's CPUs. newcomers: fresh "
+        "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
+        "its own, because counting takes time. newcomers: fresh "
         "connections beside the load, one every 100 ms, all rounds together, of invalid ones too.",
         *_uncounted(series),
     ]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
-import os
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from loadtest.plan import Plan
@@ -120,6 +117,7 @@ class Memory:
     page_tables: int
     group: GroupMemory | None = None  # of the server's container
     unknown: str = ""  # why something is None
+    anonymous: int | None = None  # of the PSS: heaps, stacks and whatever else is no file's
 
 
 @dataclass

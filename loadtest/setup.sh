@@ -1,9 +1,11 @@
-# shellcheck shell=bash
+#!/bin/bash
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, harness, tests, engine
+#                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
+#
+# By hand, loadtest/setup.sh SET... installs.
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -24,11 +26,24 @@ quartet_wrk_packages=(
   wrk  # the load generator
 )
 
+# The harness's half in the load container.
+quartet_agent_packages=(
+  python3
+)
+
 # To measure them.
 quartet_harness_packages=(
-  python3-typer  # the harness's command line
-  python3-rich   # tables
-  python3-numpy  # exact distributions of ranks
+  python3-typer       # the harness's command line
+  python3-rich        # tables
+  python3-numpy       # exact distributions of ranks
+  python3-jinja2      # the configurations of peers
+  python3-jsonschema  # results are valid whenever they are written and read
+)
+
+# What only some verbs need, and do without where it does not work.
+quartet_instruments_packages=(
+  strace      # the walk of one request
+  linux-perf  # system calls, counted without slowing the server
 )
 
 # To build the tests.
@@ -43,7 +58,6 @@ quartet_test_tools=(
   llvm                # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
-  strace              # counts system calls per request
   httperf             # a second opinion on what quartet-pace measures
   python3-pytest
 )
@@ -55,7 +69,19 @@ quartet_engine_packages=(
   mmdebstrap      # docker/base-image
 )
 
-quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}")
+# To have servers beside which ours are measured.
+quartet_peers_packages=(
+  nginx
+  h2o
+  apache2-bin        # Apache in its three models; apache2 would bring a service along
+  libmicrohttpd-dev  # peer-microhttpd
+  libboost1.81-dev   # peer-beast
+)
+# Those that start a server on port 80 when they are installed, and at every boot: ours shall run only while measured.
+quartet_services=(nginx h2o)
+quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
+
+quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_instruments_packages[@]}")
 
 quartet_missing() {
   local installed
@@ -65,11 +91,16 @@ quartet_missing() {
   printf '%s\n' "$@" | grep --invert-match --line-regexp --fixed-strings -- "$installed" || true
 }
 
+quartet_as_root() {
+  local sudo=()
+  ((EUID == 0)) || sudo=(sudo)
+  "${sudo[@]}" "$@"
+}
+
+# It never removes anything.
 quartet_apt_get() {
-  local as_root=()
-  ((EUID == 0)) || as_root=(sudo)
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
-    apt-get --quiet --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+  quartet_as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
+    apt-get --quiet --yes --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 "$@"
 }
 
 # The package lists are absent in a fresh image and outdated in an old one: both show as a failure to install.
@@ -87,13 +118,68 @@ quartet_cannot_install() {
   exit 5
 }
 
+# Why a peer's package cannot be had here; nothing when it can.
+quartet_misfit() {
+  local removed
+  removed=$(apt-get --simulate --no-install-recommends install "$1" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | xargs)
+  [[ ! $removed ]] || echo "it excludes what is installed here: $removed"
+  [[ " ${quartet_services[*]} " == *" $1 "* && -e $quartet_policy ]] || return 0
+  "$quartet_policy" "$1" start >/dev/null 2>&1  # somebody else's: it stays, and decides
+  (($? == 101)) || echo "it starts a server, which $quartet_policy allows"
+}
+
+# Peers are optional: those that do not fit are left out, with a sentence.
+quartet_fitting() {
+  local package misfit
+  for package in "$@"; do
+    misfit=
+    [[ " ${quartet_peers_packages[*]} " != *" $package "* ]] || misfit=$(quartet_misfit "$package" | head -n 1)
+    [[ $misfit ]] && echo "$0: $package is left out: $misfit" >&2 || echo "$package"
+  done
+}
+
+quartet_deny_start() {
+  local names=("$@" "${@/%/.service}")  # of the init script, and of the systemd unit
+  [[ -e $quartet_policy ]] || quartet_as_root install --mode 755 /dev/stdin "$quartet_policy" <<END
+#!/bin/sh
+# Made by Quartet's loadtest/setup.sh for the time of an installation, after which it can be removed.
+for word; do
+  case \$word in $(IFS='|' && echo "${names[*]}")) exit 101 ;; esac
+done
+END
+}
+
+quartet_leave_stopped() {
+  local service
+  for service in "$@"; do
+    [[ ! -e /etc/init.d/$service ]] || quartet_as_root update-rc.d "$service" disable
+  done
+  ! grep -qs "Made by Quartet's" "$quartet_policy" || quartet_as_root rm "$quartet_policy"
+}
+
+# The same as quartet_apt_install, but new services neither start now nor at boot. In a subshell, for its trap.
+quartet_apt_install_stopped() (
+  services=()
+  for service in "${quartet_services[@]}"; do
+    [[ " $* " != *" $service "* ]] || services+=("$service")
+  done
+  ((${#services[@]} == 0)) || {
+    trap 'quartet_leave_stopped "${services[@]}"' EXIT
+    trap 'exit 130' INT TERM HUP  # otherwise the shell would end without the other trap,
+    trap : PIPE                   # and so it would when it says something to a caller that has ended
+    quartet_deny_start "${services[@]}" || exit
+  }
+  quartet_apt_install "$@"
+)
+
 quartet_install() {
   local packages=() missing output started=$SECONDS name
   for name in "$@"; do
     local -n set=quartet_${name}_packages
     packages+=("${set[@]}")
   done
-  missing=$(quartet_missing "${packages[@]}" | xargs)
+  # shellcheck disable=SC2046  # a list of words
+  missing=$(quartet_fitting $(quartet_missing "${packages[@]}") | xargs)
   [[ $missing ]] || return 0
 
   [[ -d /proc/self ]] || quartet_cannot_install "$missing" "/proc is not mounted"
@@ -101,7 +187,7 @@ quartet_install() {
   ((EUID == 0)) || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
   echo "installing $missing" >&2
   # shellcheck disable=SC2086  # a list of words
-  output=$(quartet_apt_install $missing 2>&1) ||
+  output=$(quartet_apt_install_stopped $missing 2>&1) ||
     quartet_cannot_install "$missing" "$(quartet_apt_reason <<<"$output")"
   echo "installed in $((SECONDS - started)) s" >&2
 }
@@ -157,3 +243,5 @@ quartet_build() (
     exit 1
   fi
 )
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || quartet_install "$@"

@@ -1,11 +1,11 @@
 """How many system calls are made on the server's CPUs, by perf(1), while something else measures.
 
-The kernel's tracepoint raw_syscalls:sys_enter is counted on those CPUs, whoever runs there: a counter that belonged to the
-server would be inherited by each child it forks, and make forking dearer, in the one model that forks most. Hence others
-who use these CPUs are counted too; and perf, which starts on the load's CPUs, is not.
+The kernel's tracepoint raw_syscalls:sys_enter is counted on those CPUs, whoever runs there: a counter that belonged to
+the server would be inherited by each child that it forks, and make forking dearer, in the one model that forks most.
+Hence others who use these CPUs are counted too; and perf, which runs on the load's CPUs, is not.
 
-Counting is not free: every call on the machine then takes some 50 ns more (a loop of getppid, Linux 6.18), 1 to 3 % of a
-small request's CPU time. So rates are measured without it, and calls in a run of their own.
+Counting is not free: a call then takes some 50 ns more (a loop of getppid, Linux 6.18), which is 1 to 3 % of a small
+request's CPU time. So rates are measured without it, and calls in a run of their own.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class _Pipe:
 
 
 def parse(output: str) -> int:
-    """From the lines of perf stat -x,: value,unit,event,nanoseconds,share of the time,... Raises MeasurementError when it
-    was not counted all the time."""
+    """From the lines of perf stat -x,: value,unit,event,nanoseconds,share of the time,... Raises MeasurementError when
+    it was not counted all the time."""
     for line in output.splitlines():
         value, _, event, _, share, *_ = [*line.split(","), *[""] * 5]
         if event == EVENT and value.isdigit() and float(share or 0) == 100:
@@ -148,8 +148,9 @@ def available() -> str:
     return ""
 
 
-MOUNT = "mount -t tracefs -o mode=755 none /sys/kernel/tracing"
-REMOUNT = "mount -o remount,mode=755 /sys/kernel/tracing"
+# with our group, for the mode is the directories' only: the files are their owner's and group's to read
+MOUNT = "mount -t tracefs -o mode=755,gid=$(id -g) none /sys/kernel/tracing"
+REMOUNT = "mount -o remount,mode=755,gid=$(id -g) /sys/kernel/tracing"
 ALLOW = "sysctl kernel.perf_event_paranoid=-1"
 
 

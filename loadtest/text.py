@@ -52,12 +52,24 @@ def table(*columns: str) -> Table:
     return empty
 
 
+def words(*columns: str) -> Table:
+    """The same with words in every column."""
+    filled = table(*columns)
+    for column in filled.columns:
+        column.justify = "left"
+    return filled
+
+
 def closing(results: Any) -> str:
     """What failed, how it ended, and how long it took; of any verb's results."""
     lines = [f"FAILED {one.contestant} ({one.step}): {one.reason}" for one in results.failures]
     if results.state == "interrupted":
         lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
     return "\n".join([*lines, f"Measured in {results.seconds:.0f} s."]) + "\n"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: float) -> str:

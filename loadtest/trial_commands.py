@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest import folder, generators, launch
+from loadtest import folder, generators, launch, options
 from loadtest.measured import TrialResults
 from loadtest.place import Place
 from loadtest.results import Environment
-from loadtest.session import Exit, Progress, Stop
+from loadtest.session import Progress
 from loadtest.trial_runner import TrialRunner, more_options, remaining
 from loadtest.trials import Cell, Settings, TrialStep, cells, describe, seconds, steps
 
@@ -23,22 +23,9 @@ def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: En
     with those to come."""
     if earlier is None:
         return TrialResults(verb, stamp, settings)
-    if difference := _difference(earlier.environment, stamp):
-        raise Stop(Exit.usage, f"cannot resume: {difference}; one run cannot hold both")
+    options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier
-
-
-def _difference(then: Environment, now: Environment) -> str:
-    """What has changed since then; mostly nothing."""
-    for name in ("commit", "cpu_model", "cpus", "kernel", "runner"):
-        if getattr(then, name) != getattr(now, name):
-            return f"{name.replace('_', ' ')} was {getattr(then, name)} and is {getattr(now, name)}"
-    for program in sorted(then.versions.keys() | now.versions.keys()):
-        was, is_now = then.versions.get(program, "absent"), now.versions.get(program, "absent")
-        if was != is_now:
-            return f"{program} was {was} and is {is_now}"
-    return ""
 
 
 def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from loadtest.contestants import Contestant
 from loadtest.cpu_sets import CpuSets
 from loadtest.plan import Newcomers
-from loadtest.interleaving import order
+from loadtest.interleaving import order_in_groups
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,19 @@ def cells(settings: Settings) -> list[Cell]:
 
 
 def steps(settings: Settings) -> Iterator[TrialStep]:
-    """Round by round, each in an order of its own."""
-    for number, row in enumerate(order(cells(settings), settings.rounds, settings.seed), start=1):
+    """Round by round, each in an order of its own. Who is compared stays together: a machine drifts."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells(settings):
+        groups.setdefault(cell.load, []).append(cell)
+    rows = order_in_groups(list(groups.values()), settings.rounds, settings.seed)
+    for number, row in enumerate(rows, start=1):
         yield from (TrialStep(number, cell) for cell in row)
 
 
 def seconds(settings: Settings, step: TrialStep) -> float:
     """How long a trial takes, about: start, load, drain."""
-    return settings.duration + 0.4
+    counted = 1.4 if step.round == 1 else 0.0  # a second of counting system calls
+    return settings.duration + 0.4 + counted
 
 
 def describe(step: TrialStep) -> str:

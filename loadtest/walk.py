@@ -18,6 +18,7 @@ PAUSE = 0.03  # seconds from an answer to the next request, at least; it varies,
 SPREAD = 0.04  # seconds that it varies by
 PATIENCE = 5.0  # seconds for an answer, under strace
 
+
 def take(contestant: str, session: int, address: Address, target: str = "/plaintext") -> list[Walk]:
     """Of a server that runs as the leader of that session and listens there. Takes about 3 s; a pool needs two
     workers. Raises MeasurementError."""
@@ -40,13 +41,14 @@ def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
             client.ask()
             times.append((sent, time.time()))
             time.sleep(_pause(number))  # the pause is the client's behaviour, not a wait for something
+        end = time.time()
     except (OSError, WrongContent) as error:
         raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
     finally:
         client.close()
-    ends = [sent for sent, _ in times[1:]] + [time.time()]
+    ends = [*(sent for sent, _ in times[1:]), end]
     time.sleep(PAUSE)  # what the close costs belongs to no request
-    return [Sample(*both, end) for both, end in zip(times, ends, strict=True)][WARM_UP:]
+    return [Sample(*both, following) for both, following in zip(times, ends, strict=True)][WARM_UP:]
 
 
 def _pause(number: int) -> float:

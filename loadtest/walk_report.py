@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.table import Table
 
@@ -34,9 +35,11 @@ def render(walks: Sequence[Walk], width: int = 100) -> str:
 
 
 def sections(walks: Sequence[Walk], width: int) -> list[Section]:
-    """For each kind of connection: the calls in order, in as many tables as the width takes; then how many by name."""
+    """For each kind of connection: the calls in order, in as many tables as the width takes; then how many by name.
+    What holds for all is noted below the last."""
     kinds = [[walk for walk in walks if walk.kind == kind] for kind in Connection]
-    return [section for alike in kinds if alike for section in _of_kind(alike, width)]
+    *found, last = [section for alike in kinds if alike for section in _of_kind(alike, width)]
+    return [*found, replace(last, notes=[*last.notes, *NOTES])]
 
 
 def _of_kind(walks: Sequence[Walk], width: int) -> Iterator[Section]:
@@ -46,7 +49,7 @@ def _of_kind(walks: Sequence[Walk], width: int) -> Iterator[Section]:
         title = "(continued)"
     *tables, last = _by_name(walks, width)
     yield from (Section(COUNTS, one, []) for one in tables)
-    yield Section(COUNTS, last, [*_doubts(walks), *NOTES])
+    yield Section(COUNTS, last, _doubts(walks))
 
 
 def _doubts(walks: Sequence[Walk]) -> list[str]:

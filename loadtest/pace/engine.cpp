@@ -113,7 +113,7 @@ class Engine {
  public:
   Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted);
 
-  Ledger run();
+  Ledger run(const std::function<void(const Ledger&)>& on_open);
 
  private:
   // --- time
@@ -192,9 +192,10 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
   net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
 }
 
-Ledger Engine::run() {
+Ledger Engine::run(const std::function<void(const Ledger&)>& on_open) {
   open_held();
   open_lanes();
+  if (on_open) on_open(ledger_);
   start_schedule();
   const auto cpu_before = cpu_time();
   while (!over(now())) turn();
@@ -513,8 +514,9 @@ void Engine::expire(Client& client, Nanoseconds time) {
 
 }  // namespace
 
-Ledger run(const Plan& plan, const volatile std::sig_atomic_t& interrupted) {
-  return Engine(plan, interrupted).run();
+Ledger run(const Plan& plan, const volatile std::sig_atomic_t& interrupted,
+           const std::function<void(const Ledger&)>& on_open) {
+  return Engine(plan, interrupted).run(on_open);
 }
 
 }  // namespace quartet::pace

@@ -66,10 +66,13 @@ int exit_status(const Plan& plan, const Ledger& ledger, const Summary& summary) 
   return summary.problems.empty() ? kMeasured : kInvalid;
 }
 
+/// For whoever wants to look at the server while they are held.
+void announce(const Ledger& ledger) { print(fmt::format("holding {}\n", ledger.held_served)); }
+
 int measure(const Options& options) {
   for (const auto* path : {&options.json, &options.records, &options.histogram}) check_writable(*path);
   listen_to_signals();
-  const Ledger ledger = run(options.plan, interrupted);
+  const Ledger ledger = run(options.plan, interrupted, options.announce ? announce : nullptr);
   const Summary summary = summarize(options.plan, ledger);
   write_results(options, ledger, summary);
   return exit_status(options.plan, ledger, summary);

@@ -122,6 +122,9 @@ void describe_output(CLI::App& app, Options& options, Text& text) {
                  "Latency of the first class, for HdrHistogram plotters, in ms")
       ->type_name("FILE")
       ->group("Output");
+  app.add_flag("--announce", options.announce,
+               "A line on stdout when all connections are open: \"holding N\"")
+      ->group("Output");
   app.add_option("--tolerance", text.tolerance,
                  "How late 1 % of the requests may be dealt with here (default 1ms)")
       ->type_name("TIME")

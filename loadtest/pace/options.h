@@ -13,6 +13,7 @@ struct Options {
   std::string json;       ///< file, "-" for stdout; empty: none
   std::string records;    ///< file; empty: none
   std::string histogram;  ///< file; empty: none
+  bool announce = false;  ///< a line on stdout when all connections are open
 };
 
 /// One sentence.

@@ -15,7 +15,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/version.hpp>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -112,7 +111,7 @@ Task wait_for(const TimePoint& deadline) {
 /// in each request.
 Task serve_client(Socket socket, const Options& options) {
   using namespace asio::experimental::awaitable_operators;
-  TimePoint deadline = TimePoint::max();
+  TimePoint deadline = std::chrono::steady_clock::now() + kIdleTimeout;
   co_await (converse(socket, deadline, options) || wait_for(deadline));
   beast::error_code error;  // it may have left already
   socket.shutdown(tcp::socket::shutdown_send, error);
@@ -158,7 +157,7 @@ int serve(const Options& options) {
 }  // namespace quartet::peers
 
 int main(int argc, char** argv) try {
-  return quartet::peers::serve(quartet::peers::parse_options(argc, argv, "Boost.Beast " BOOST_LIB_VERSION));
+  return quartet::peers::serve(quartet::peers::parse_options(argc, argv, BOOST_BEAST_NAME));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "peer-beast: %s\n", error.what());
   return 1;

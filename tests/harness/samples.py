@@ -135,7 +135,7 @@ def trial(cell: trials.Cell, number: int = 1, requests: int = 1000, **changes) -
         server_cpu_seconds=0.99,
         system_share=0.75,
         switches=Switches(2 * requests, requests // 10),
-        system_calls=3 * requests,
+        system_calls=3.0,
         system_calls_problem="",
         clients_served=16,
         newcomers=Newcomers({Outcome.ok: 10}, [0.001] * 10),

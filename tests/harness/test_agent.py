@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import samples
 from conftest import ROOT, SERVER
-from loadtest import agent, clients, plan
+from loadtest import agent, clients, plan, trials
 from loadtest.cpu_sets import CpuSets
 from loadtest.processes import Address, Dialogue, ProcessError, Server
 from loadtest.results import MeasurementError, Outcome
@@ -35,9 +37,11 @@ def talk() -> Iterator[Dialogue]:
         yield dialogue
 
 
-def do(talk: Dialogue, job: clients.Job, address: Address, step: plan.Step) -> tuple[object, list[str]]:
+def do(
+    talk: Dialogue, job: clients.Job, address: Address, step: Any, chosen: Any = SHORT
+) -> tuple[Any, list[str]]:
     """What the agent has seen, and when it had the server's processes looked at."""
-    talk.say(agent.request(job, address, SHORT, step))
+    talk.say(agent.request(job, address, chosen, step))
     moments = []
     while "look" in (message := json.loads(talk.hear(20))):
         moments.append(message["look"])
@@ -75,6 +79,21 @@ def test_a_load_is_measured_with_the_clocks_of_the_agents_machine(talk, server, 
     assert set(seen.after.cpus) == set(seen.before.cpus) and seen.after.time > seen.before.time
 
 
+def test_a_trial_is_measured_where_the_agent_is(server, binaries, monkeypatch):
+    monkeypatch.setenv("PATH", f"{binaries}:/usr/bin:/bin")
+    chosen = replace(samples.settings(), budgets={1: CpuSets((0,), (0,))})
+    step = next(trials.steps(chosen))
+    with Dialogue(AGENT) as talk:
+        seen, _ = do(talk, clients.trial, server.address, step, chosen)
+    assert json.loads(seen.finished.stdout.splitlines()[-1])["requests"] == 20
+    assert seen.sockets_after.ports > 0 and seen.after.time > seen.before.time
+
+
+def test_every_job_calls_its_plan_and_step_what_the_agent_calls_them():
+    for job in clients.JOBS.values():
+        assert list(inspect.signature(job).parameters) == ["address", "plan", "step", "look"]
+
+
 def test_what_gives_no_result_is_an_error_in_one_sentence(talk, log):
     with Server([*SERVER, "--workers", "2"], log) as server:
         with pytest.raises(MeasurementError, match="did not take up 4 connections in time"):
@@ -101,5 +120,5 @@ def test_a_dialogue_with_somebody_who_has_left_is_an_error_not_a_signal():
 
 def test_the_agent_takes_nothing_but_pythons_own_modules():
     """The load image would have to have them; and they take time to import beside a running server."""
-    script = "import sys; import loadtest.agent; print({'typer', 'rich', 'jinja2', 'numpy'} & set(sys.modules))"
+    script = "import sys; import loadtest.agent; print({'typer', 'rich', 'jinja2', 'jsonschema', 'numpy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True) == "set()\n"

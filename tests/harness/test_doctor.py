@@ -35,8 +35,9 @@ BARE = Facts(
 
 def changed(**parts: object) -> Facts:
     """BARE with other values: `cpus={"governor": "powersave"}`."""
-    whole = {name: part if not isinstance(part, dict) else replace(getattr(BARE, name), **part) for name, part in parts.items()}
-    return replace(BARE, **whole)
+    for name, part in parts.items():
+        parts[name] = replace(getattr(BARE, name), **part) if isinstance(part, dict) else part
+    return replace(BARE, **parts)
 
 
 def without(*names: str) -> Facts:
@@ -83,7 +84,7 @@ def test_in_a_container_with_one_cpu_nobody_is_ranked():
 @pytest.mark.parametrize(
     ("facts", "hinders", "fix"),
     [
-        (changed(cpus={"governor": "powersave"}), "clock follows the load", "cpupower frequency-set --governor performance"),
+        (changed(cpus={"governor": "powersave"}), "clock follows the load", "cpupower frequency-set"),
         (changed(cpus={"hardware_counters": False}), "Instructions", ""),
         (changed(cpus={"clock": "hpet"}), "reading this clock", "clocksource0/current_clocksource"),
         (changed(group={"cpus": 1.5}), "quota", ""),
@@ -197,7 +198,8 @@ def files(tmp_path: Path) -> Files:
 def test_the_tightest_limit_of_version_2_may_be_one_further_out(files):
     files.write("proc/self/cgroup", "0::/user.slice/session.scope\n")
     files.write("sys/fs/cgroup/user.slice/session.scope/memory.max", "max\n")
-    files.write("sys/fs/cgroup/user.slice/memory.max", "1073741824\n").write("sys/fs/cgroup/user.slice/pids.max", "777\n")
+    files.write("sys/fs/cgroup/user.slice/memory.max", "1073741824\n")
+    files.write("sys/fs/cgroup/user.slice/pids.max", "777\n")
     files.write("sys/fs/cgroup/user.slice/session.scope/cpu.max", "max 100000\n")
     files.write("sys/fs/cgroup/cpuset.cpus.effective", "0-3\n")
     assert files.machine.group() == Group(2, None, GIB, "0-3", 777)
@@ -232,7 +234,7 @@ def test_a_machine_that_tells_nothing_is_unknown_and_no_error(files):
     machine = files.machine
     assert machine.group() == Group(None, None, None, "", None)
     assert machine.pressure() is None
-    assert (machine.number("proc/x"), machine.text("proc/x"), machine.kibibytes("proc/meminfo", "MemTotal")) == (None, "", 0)
+    assert (machine.number("proc/x"), machine.text("proc/x"), machine.kibibytes("proc/x", "MemTotal")) == (None, "", 0)
 
 
 def test_pressure_is_the_share_of_the_last_ten_seconds(files):
@@ -249,6 +251,15 @@ def test_this_machine_can_be_examined(tmp_path):
     assert next(tool for tool in facts.tools if tool.name == "taskset").version[0].isdigit()
     assert "quartet-none is not built" in doctor.render(doctor.judge(facts)).replace("\n    ", " ")
     assert not processes._live
+
+
+def test_a_machine_without_any_program_can_be_examined_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor_facts, "SYSTEM_PATH", "")
+    card = doctor.examine(tmp_path)
+    assert not card.usable
+    fixes = {finding.fix for finding in card.hindrances}
+    assert {f"apt-get install {package}" for package in ("wrk", "strace", "linux-perf", "util-linux")} <= fixes
 
 
 def test_what_is_not_named_is_servers_and_pace(tmp_path):

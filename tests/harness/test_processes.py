@@ -11,7 +11,8 @@ import pytest
 
 from conftest import FAKES, ROOT, SERVER, eventually, is_alive
 from loadtest import processes, tree
-from loadtest.processes import ProcessError, Server, run
+from loadtest.peers import free_port
+from loadtest.processes import Address, ProcessError, Server, run
 
 
 def test_run_returns_what_was_printed():
@@ -88,6 +89,53 @@ def test_a_server_that_does_not_drain_is_an_error_and_ends_all_the_same(log, mon
         assert not is_alive(server.pid)
 
 
+def serving_at(address: Address, answer: str) -> list[str]:
+    """A server that prints no line, and needs a moment until it listens."""
+    head = f"HTTP/1.0 {answer.partition(' ')[0]} X\\r\\n\\r\\n"
+    script = (
+        "import socketserver, time; time.sleep(0.1)\n"
+        "class Handler(socketserver.StreamRequestHandler):\n"
+        f"  def handle(self): self.rfile.readline(); self.wfile.write(b'{head}{answer.partition(' ')[2]}')\n"
+        "socketserver.TCPServer.allow_reuse_address = True\n"
+        f"socketserver.TCPServer(('{address.host}', {address.port}), Handler).serve_forever()"
+    )
+    return [sys.executable, "-c", script]
+
+
+@pytest.fixture
+def address() -> Address:
+    return Address("127.0.0.1", free_port())
+
+
+def test_a_server_at_a_known_address_is_ready_when_it_answers(log, address):
+    with Server(serving_at(address, "200 Hello, World!"), log, address=address) as server:
+        assert server.address == address
+        socket.create_connection((address.host, address.port), timeout=10).close()
+
+
+@pytest.mark.parametrize("answer, quoted", [("404 no", "404 b'no'"), ("200 Hello!", "200 b'Hello!'")])
+def test_a_server_at_a_known_address_that_answers_otherwise_is_an_error(log, address, answer, quoted):
+    with pytest.raises(ProcessError, match=f"answered GET /plaintext with {quoted}"):
+        Server(serving_at(address, answer), log, address=address)
+
+
+def test_a_server_at_a_known_address_that_cannot_start_is_an_error_with_its_reason(log, address, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "broken")
+    with pytest.raises(ProcessError, match="exited with status 1 before it listened: bind .* Permission denied"):
+        Server(SERVER, log, address=address)
+
+
+def test_a_server_at_a_known_address_that_never_answers_is_an_error_in_time(log, address):
+    with pytest.raises(ProcessError, match="did not answer GET /plaintext in time"):
+        Server(["sleep", "600"], log, 0.3, address)
+
+
+def test_a_server_is_stopped_with_its_own_signal(log, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "stubborn")  # it ignores SIGTERM
+    with Server(SERVER, log, stop_signal=signal.SIGQUIT) as server:
+        assert server.stop().status == -signal.SIGQUIT
+
+
 def test_an_error_in_the_block_ends_the_server(log):
     with pytest.raises(RuntimeError), Server(SERVER, log) as server:
         raise RuntimeError
@@ -135,3 +183,19 @@ def test_only_one_module_starts_processes():
 
 def test_the_stand_ins_are_executable():
     assert all(os.access(path, os.X_OK) for path in Path(FAKES).glob("*.py"))
+
+
+def test_a_dialogue_that_is_ended_by_a_signal_gives_what_was_still_said():
+    script = "trap 'echo one; echo two; exit 7' INT; echo ready; while :; do sleep 0.01; done"
+    with processes.Dialogue(["sh", "-c", script]) as talk:
+        assert talk.hear(10) == "ready\n"
+        finished = talk.end(signal.SIGINT, 10)
+    assert (finished.status, finished.stdout) == (7, "one\ntwo\n")
+    assert finished.cpu_seconds > 0
+
+
+def test_a_dialogue_that_goes_on_after_the_signal_is_an_error_in_time():
+    with processes.Dialogue(["sh", "-c", "trap '' INT; echo ready; sleep 600"]) as talk:
+        talk.hear(10)
+        with pytest.raises(processes.ProcessError, match="did not end within 0.1 s of SIGINT"):
+            talk.end(signal.SIGINT, 0.1)

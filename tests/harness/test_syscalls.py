@@ -50,9 +50,9 @@ def test_what_was_not_counted_all_the_time_is_an_error(output):
 @pytest.mark.parametrize(
     ("stderr", "paranoid", "root", "fix"),
     [
-        (FORBIDDEN, 2, False, "mount -o remount,mode=755 /sys/kernel/tracing; sudo sysctl kernel.perf_event_paranoid=-1"),
-        (FORBIDDEN, -1, False, "sudo mount -o remount,mode=755 /sys/kernel/tracing"),
-        (UNMOUNTED, 2, True, "sudo mount -t tracefs -o mode=755 none /sys/kernel/tracing"),
+        (FORBIDDEN, 2, False, "gid=$(id -g) /sys/kernel/tracing; sudo sysctl kernel.perf_event_paranoid=-1"),
+        (FORBIDDEN, -1, False, "sudo mount -o remount,mode=755,gid=$(id -g) /sys/kernel/tracing"),
+        (UNMOUNTED, 2, True, "sudo mount -t tracefs -o mode=755,gid=$(id -g) none /sys/kernel/tracing"),
         (PARANOID, 2, False, "sudo sysctl kernel.perf_event_paranoid=-1"),
         ("perf_event_open: Operation not permitted", 2, True, "docker run --cap-add PERFMON"),
         ("WARNING: perf not found for kernel 6.2.0-26", 2, True, "apt-get install linux-tools-$(uname -r)"),
@@ -145,6 +145,17 @@ def test_calls_before_and_after_are_not_counted(cpus):
     calls(counted, 3_000_000)
     assert counter.count is not None, counter.problem
     assert counter.count < 3_000_000
+
+
+def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
+    counted, other = cpus
+    with syscalls._Perf([counted], [other]) as perf:
+        perf.order("ping")  # it is ready
+        calls(counted, 1_000_000)
+        perf.order("enable")
+        perf.order("disable")
+        calls(counted, 1_000_000)
+        assert perf.finish() < 1_000_000
 
 
 def test_an_error_in_the_block_ends_perf(cpus):

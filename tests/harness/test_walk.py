@@ -156,6 +156,37 @@ def test_the_majority_is_shown_and_counted():
     assert (found.samples, found.agreeing) == (5, 3)
 
 
+def requests(*texts: str) -> Walk:
+    """Of processes 7 and 8, from what each request made them call; 100 ms apart."""
+    lines, samples = [], []
+    for number, text in enumerate(texts):
+        start = 1000 + number / 10
+        for index, call in enumerate(text.split("; ")):
+            process, _, what = call.partition(" ")
+            lines.append(f"{process} {start + index / 1e4:.6f} {what} <0.000001>\n")
+        samples.append(Sample(start, start + 0.001, start + 0.05))
+    events = walk_parse.parse("".join(lines))
+    return walk_sequence.walk("one", Connection.kept, events, samples, Actors(7, {7: 7, 8: 8}, events))
+
+
+def test_a_call_that_failed_is_not_like_one_that_did_not():
+    found = requests("7 accept4(3) = 5", f"7 accept4(3) = {EAGAIN}", "7 accept4(3) = 6")
+    assert (found.agreeing, found.calls[0].result) == (2, "5")
+
+
+def test_how_processes_take_turns_does_not_matter_and_few_turns_are_shown():
+    found = requests(
+        "7 close(1) = 0; 8 close(2) = 0; 7 getpid() = 7; 8 getpid() = 8",
+        "7 close(1) = 0; 7 getpid() = 7; 8 close(2) = 0; 8 getpid() = 8",
+    )
+    assert found.agreeing == 2
+    assert [call.process for call in found.calls] == ["parent", "parent", "worker", "worker"]
+
+
+def test_what_each_process_calls_does_matter():
+    assert requests("7 close(1) = 0; 8 getpid() = 8", "8 close(1) = 0; 7 getpid() = 8").agreeing == 1
+
+
 def test_who_is_alone_has_no_number_and_who_is_not_has_one():
     actors = Actors(1, {1: 1, 2: 2, 3: 3, 4: 3}, [])
     assert actors.names([2, 1, 2, 3], 0) == {2: "worker 1", 1: "parent", 3: "worker 2"}
@@ -176,6 +207,7 @@ def test_the_report_shows_every_call_and_keeps_its_width(width):
     for found in walks:
         for call in found.calls:
             assert call.name in text
+    assert text.count("strace makes every call dearer") == 1
     assert text.count("epoll_wait = 1") == 2 + 4  # kept and fresh, coroutines and epoll
 
 

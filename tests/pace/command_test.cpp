@@ -118,5 +118,16 @@ TEST(PaceCommand, HoldsConnectionsAgainstAServer) {
   EXPECT_EQ(held["closed_by_server"], 0);
 }
 
+TEST(PaceCommand, AnnouncesOnceAllHeldConnectionsHaveBeenServed) {
+  const auto server = start_server();
+  suite::ChildProcess process(pace({address_of(server), "--rate", "0", "--hold", "100", "--duration", "1000s",
+                                    "--announce", "--json", "-"}));
+  ASSERT_TRUE(suite::eventually([&] { return process.out().ends_with('\n'); }));
+  EXPECT_EQ(process.out(), "holding 100\n");
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait_exit(), exited(130));
+  EXPECT_EQ(Json::parse(process.out().substr(process.out().find('{')))["held"]["closed_by_server"], 0);
+}
+
 }  // namespace
 }  // namespace quartet::pace

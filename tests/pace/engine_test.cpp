@@ -311,6 +311,18 @@ TEST(Engine, HoldsConnectionsThatWereServedOnce) {
   EXPECT_TRUE(ledger.records.empty());
 }
 
+TEST(Engine, TellsWhenTheHeldConnectionsHaveBeenServed) {
+  const ScriptedServer server(answer(kHello));
+  auto plan = small_plan(server.address());
+  plan.lanes.clear();
+  plan.hold = 1;
+  plan.duration = 1ms;
+  std::vector<std::size_t> served;
+  const volatile std::sig_atomic_t never = 0;
+  run(plan, never, [&served](const Ledger& ledger) { served.push_back(ledger.held_served); });
+  EXPECT_EQ(served, std::vector<std::size_t>{1});
+}
+
 TEST(Engine, CountsHeldConnectionsThatTheServerCloses) {
   const ScriptedServer server([](int socket) {
     if (read_request(socket)) write_all(socket, kHello);

@@ -1,39 +1,63 @@
 #!/usr/bin/python3
-"""Stands in for quartet-pace: a few requests in no time, reported like its --json. FAKE_PACE=late could not keep the
-schedule."""
+"""Stands in for quartet-pace: holds idle connections until SIGINT, or asks a schedule's number of requests at once.
+
+FAKE_PACE=greedy holds one fewer than asked, =loser says at the end that the server has closed one, =short answers one
+request fewer, =late could not keep the schedule.
+"""
 
 import argparse
-import http.client
 import json
 import os
-import sys
+import signal
+import socket
 
-LATE = os.environ.get("FAKE_PACE") == "late"
-REQUESTS = 20
+BEHAVIOUR = os.environ.get("FAKE_PACE", "")
+TIMES = {"mean_ms": 0.5, "p50_ms": 0.4, "p90_ms": 0.8, "p99_ms": 1.5, "p99_9_ms": 2.5, "max_ms": 3.0}
+NOT_VALID = 4
+
+
+def ask(address: str, connection: socket.socket | None = None) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    connection = connection or socket.create_connection((host, int(port)), timeout=5)
+    connection.sendall(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.recv(65536)
+    return connection
+
+
+def hold(options: argparse.Namespace) -> dict[str, object]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held = [ask(options.address) for _ in range(options.hold - (BEHAVIOUR == "greedy"))]
+    print(f"holding {len(held)}", flush=True)
+    signal.sigwait({signal.SIGINT})
+    return {"problems": [], "held": {"closed_by_server": int(BEHAVIOUR == "loser")}}
+
+
+def ask_all(options: argparse.Namespace) -> dict[str, object]:
+    seconds = seconds_of(options.duration)
+    requests = round(float(options.rate) * seconds) - (BEHAVIOUR == "short")
+    connection = None
+    for _ in range(requests):
+        connection = ask(options.address, connection)
+    times = {"count": requests, **TIMES}
+    lane = {"connections": options.connections, "outcomes": {"ok": requests}, "latency": times, "service": times}
+    problems = ["the schedule was not kept"] if BEHAVIOUR == "late" else []
+    return {"duration_s": seconds, "elapsed_s": seconds, "problems": problems, "lanes": [lane]}
+
+
+def seconds_of(duration: str) -> float:
+    return float(duration[:-2]) / 1000 if duration.endswith("ms") else float(duration[:-1])
+
 
 parser = argparse.ArgumentParser()
+parser.add_argument("address")
+parser.add_argument("target", nargs="?")
 parser.add_argument("--version", action="version", version="quartet-pace fake 1.0")
-for name in ("server", "target", "--timeout", "--grace", "--json"):
+parser.add_argument("-c", "--connections", type=int)
+parser.add_argument("-d", "--duration")
+parser.add_argument("--hold", type=int, default=0)
+parser.add_argument("--announce", action="store_true")
+for name in ("--rate", "--sources", "--json", "--grace", "--timeout"):
     parser.add_argument(name)
-parser.add_argument("--rate", type=float)
-parser.add_argument("-c", dest="connections", type=int)
-parser.add_argument("-d", dest="duration")
-parser.add_argument("--fresh", action="store_true")
-options = parser.parse_args()
-
-connection = http.client.HTTPConnection(options.server, timeout=5)
-for _ in range(REQUESTS):
-    connection.request("GET", options.target)
-    connection.getresponse().read()
-milliseconds = {"mean": 0.5, "p50": 0.4, "p90": 0.8, "p99": 1.5, "p99_9": 2.5, "max": 3.0}
-times = {"count": REQUESTS, **{f"{name}_ms": value for name, value in milliseconds.items()}}
-lane = {
-    "connections": options.connections,
-    "outcomes": {"ok": REQUESTS, "refused": 0},
-    "latency": times,
-    "service": times,
-}
-seconds = float(options.duration.rstrip("s"))
-problems = ["the schedule was not kept"] if LATE else []
-print(json.dumps({"duration_s": seconds, "elapsed_s": seconds, "problems": problems, "lanes": [lane]}))
-sys.exit(4 if LATE else 0)
+arguments = parser.parse_args()
+print(json.dumps(hold(arguments) if arguments.hold else ask_all(arguments), indent=2))
+raise SystemExit(130 if arguments.hold else NOT_VALID if BEHAVIOUR == "late" else 0)

@@ -7,7 +7,6 @@ status 3 after it. FAKE_PIDS names a directory where it leaves a file named afte
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import signal
@@ -23,6 +22,7 @@ class Server:
         self.options = options
         self.connections = 0
         self.sleeping = 0
+        self.idle = 0
         self.workers = asyncio.Semaphore(options.workers)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,16 +36,21 @@ class Server:
             writer.close()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        most = self.options.max_requests_per_connection
-        for number in itertools.count(1):
-            head = await reader.readuntil(b"\r\n\r\n")
+        for number in range(1, (self.options.max_requests_per_connection or sys.maxsize) + 1):
+            head = await self.wait_for_request(reader, number)
             method, target, _ = head.decode().split(" ", 2)
             status, body = await self.answer(method, target)
-            last = "Connection: close\r\n" if number == most else ""
+            last = "Connection: close\r\n" if number == self.options.max_requests_per_connection else ""
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{last}\r\n{body}".encode())
             await writer.drain()
-            if number == most:
-                return
+
+    async def wait_for_request(self, reader: asyncio.StreamReader, number: int) -> bytes:
+        """Idle is who was answered before."""
+        self.idle += number > 1
+        try:
+            return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            self.idle -= number > 1
 
     async def answer(self, method: str, target: str) -> tuple[int, str]:
         url = urlsplit(target)
@@ -56,7 +61,7 @@ class Server:
             await asyncio.sleep(int(parse_qs(url.query)["ms"][0]) / 1000)
             self.sleeping -= 1
         if url.path == "/stats":
-            totals = {"connections": self.connections, "gauges": {"sleeping": self.sleeping}}
+            totals = {"connections": self.connections, "gauges": {"sleeping": self.sleeping, "idle": self.idle}}
             return 200, json.dumps({"totals": totals, "workers": []})
         return (404, "no such route") if url.path == "/missing" else (200, "Hello, World!")
 
@@ -80,6 +85,8 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--version", action="version", version="fake 1.0")
     for name in ("--listen", "--mode", "--drain-timeout", "--ballast", "--root"):
+        parser.add_argument(name)
+    for name in ("--max-connections", "--keep-alive-timeout"):
         parser.add_argument(name)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--max-requests-per-connection", type=int, default=1000)
