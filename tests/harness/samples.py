@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from loadtest import plan, trials
-from loadtest.contestants import LIMITS, MODELS, Contestant
+from loadtest.contestants import Contestant, select
 from loadtest.cpu_sets import CpuSets
 from loadtest.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.results import (
@@ -22,7 +22,7 @@ from loadtest.results import (
     Results,
     Survivors,
 )
-from loadtest.roster import PEER_CONTESTANTS
+from loadtest.roster import EVERYBODY
 from loadtest.tree import Switches
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
@@ -111,9 +111,7 @@ def results(**changes) -> Results:
 
 # --- the verbs
 
-TRIED = tuple(
-    one for one in (*MODELS, *LIMITS, *PEER_CONTESTANTS) if one.name in ("threads", "epoll", "limit-epoll", "nginx", "h2o")
-)
+TRIED = select(("threads", "epoll", "limit-epoll", "nginx", "h2o"), EVERYBODY)
 # requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
 TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
 
