@@ -60,8 +60,9 @@ MODELS = (
 )
 
 LIMITS = tuple(
-    Contestant(f"limit-{one.name}", f"limit-{one.name}", pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
+    Contestant(name, name, pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
     for one in MODELS
+    for name in [f"limit-{one.name}"]
 )
 
 

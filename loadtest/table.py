@@ -81,6 +81,7 @@ def _of_load(results: Results, run: LoadRun) -> Iterator[Row]:
         values.append(("cpu", run.cpu_per_request * 1e6, "us/request"))
     if run.wrk.latency:
         latency = run.wrk.latency
-        values += [(f"latency {name}", micro / 1000, "ms") for name, micro in (("p50", latency.median), ("p99", latency.p99), ("max", latency.max))]
+        times = {"p50": latency.median, "p99": latency.p99, "max": latency.max}
+        values += [(f"latency {name}", microseconds / 1000, "ms") for name, microseconds in times.items()]
     for name, value, unit in values:
         yield {**common, "metric": name, "value": repr(float(value)), "unit": unit}

@@ -130,7 +130,15 @@ def trial(address: Address, plan: Settings, step: TrialStep, look: Look) -> Tria
     asked_at = COUNT_AT * plan.duration if tells and cell.keep_alive else None
     with Watcher(address, newcomers, cell.connections, asked_at) as watcher, _running(amid):
         finished = generators.generate(address, plan, cell)
-    return TrialSeen(finished, watcher.clients_served, watcher.newcomers, before, cpus.read(), sockets_before, sockets.read())
+    return TrialSeen(
+        finished=finished,
+        clients_served=watcher.clients_served,
+        newcomers=watcher.newcomers,
+        before=before,
+        after=cpus.read(),
+        sockets_before=sockets_before,
+        sockets_after=sockets.read(),
+    )
 
 
 @contextmanager

@@ -35,7 +35,8 @@ def parse_pin(text: str, available: Set[int]) -> CpuSets:
     sets = CpuSets(_cpus(text, server), _cpus(text, load))
     absent = sorted({*sets.server, *sets.load} - set(available))
     if absent:
-        raise ValueError(f"--pin {text}: there is no CPU {absent[0]} for us here; there are {', '.join(map(str, sorted(available)))}")
+        known = ", ".join(map(str, sorted(available)))
+        raise ValueError(f"--pin {text}: there is no CPU {absent[0]} for us here; there are {known}")
     return sets
 
 

@@ -63,9 +63,14 @@ class TrialRunner:
             trial, repeats = self._measure(step), repeats + 1
             self._repeats_left -= 1
         trial.repeats = repeats
-        if step.round == 1:
+        if not trial.problems and not self._is_counted(step.cell):
             trial.system_calls, trial.system_calls_problem = self._count(step)
         return trial
+
+    def _is_counted(self, cell: Cell) -> bool:
+        """Beside its first valid trial: an invalid one shows no number."""
+        tried = [trial for trial in self.results.trials if trial.cell == cell]
+        return any(trial.system_calls is not None or trial.system_calls_problem for trial in tried)
 
     def _count(self, step: TrialStep) -> tuple[float | None, str]:
         """System calls per request, newcomers' included, in a run of its own: perf makes each dearer by some 50 ns."""

@@ -36,7 +36,8 @@ def settings(
     """All tries are the rounds of one run. Raises ValueError when more than one thing is asked for."""
     if len(contestants) != 1 or len(workloads) != 1 or len(connections) != 1:
         raise ValueError("aa takes one contestant, one workload and one number of connections")
-    twins = tuple(replace(contestants[0], name=f"{contestants[0].name} {twin}", model=contestants[0].name) for twin in "AB")
+    one = contestants[0]
+    twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.name) for twin in "AB")
     return Settings(
         contestants=twins,
         workloads=workloads,

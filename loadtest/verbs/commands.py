@@ -39,7 +39,9 @@ for name, verb in (
 def compare_folders(
     a: Path = typer.Argument(..., metavar="A", help="A results folder: before."),
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
-    margin: float = typer.Option(0.0, "--margin", min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
+    margin: float = typer.Option(
+        0.0, "--margin", min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."
+    ),
     metric: str = typer.Option(
         "throughput,cpu,latency p99", "--metric", metavar="NAME,...", help="What is compared, as in cells.csv."
     ),

@@ -49,7 +49,9 @@ def throughput(
     connections: str = CONNECTIONS,
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive."),
     pipeline: int = typer.Option(1, "--pipeline", min=1, max=1000, metavar="N", help="Requests sent at once."),
-    rate: str = typer.Option("", "--rate", metavar="N,...", show_default=False, help="At these rates as well, for CPU per request."),
+    rate: str = typer.Option(
+        "", "--rate", metavar="N,...", show_default=False, help="At these rates as well, for CPU per request."
+    ),
     duration: str = DURATION,
     rounds: int = ROUNDS,
     workers: Optional[int] = WORKERS,
@@ -89,7 +91,11 @@ def throughput(
 def latency(
     rate: str = typer.Option("1000", "--rate", metavar="N,...", help="Requests a second, the same for everybody."),
     slo: list[str] = typer.Option(
-        [], "--slo", metavar="QUANTILE=TIME", show_default=False, help="A gate, such as p99=5ms; repeat it. Missed: exit 3."
+        [],
+        "--slo",
+        metavar="QUANTILE=TIME",
+        show_default=False,
+        help="A gate, such as p99=5ms; repeat it. Missed: exit 3.",
     ),
     only: str = ONLY,
     peer: list[str] = PEER,

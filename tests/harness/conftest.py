@@ -28,6 +28,7 @@ def binaries(tmp_path: Path) -> Path:
         if not target.exists():
             target.symlink_to(FAKES / "server.py")
     (directory / "wrk").symlink_to(FAKES / "wrk.py")
+    (directory / "quartet-pace").symlink_to(FAKES / "pace.py")
     return directory
 
 

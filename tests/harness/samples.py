@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from loadtest.job import plan
 from loadtest.trial import trials
-from loadtest.contestants import LIMITS, MODELS, Contestant
+from loadtest.contestants import Contestant, select
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.results import (
@@ -23,7 +23,7 @@ from loadtest.results import (
     Results,
     Survivors,
 )
-from loadtest.roster import PEER_CONTESTANTS
+from loadtest.roster import EVERYBODY
 from loadtest.system.tree import Switches
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
@@ -112,9 +112,7 @@ def results(**changes) -> Results:
 
 # --- the verbs
 
-TRIED = tuple(
-    one for one in (*MODELS, *LIMITS, *PEER_CONTESTANTS) if one.name in ("threads", "epoll", "limit-epoll", "nginx", "h2o")
-)
+TRIED = select(("threads", "epoll", "limit-epoll", "nginx", "h2o"), EVERYBODY)
 # requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
 TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
 

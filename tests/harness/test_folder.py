@@ -12,7 +12,8 @@ from loadtest.results import Failure, Outcome
 
 
 def test_results_survive_the_way_to_the_folder_and_back(tmp_path):
-    for found in (samples.results(failures=[Failure("epoll", "a crash: epoll", "it did not start")]), samples.trial_results()):
+    failed = samples.results(failures=[Failure("epoll", "a crash: epoll", "it did not start")])
+    for found in (failed, samples.trial_results()):
         folder.save(found, tmp_path)
         assert folder.load(tmp_path) == found
         assert folder.load(tmp_path / "results.json") == found

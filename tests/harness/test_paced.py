@@ -66,8 +66,8 @@ def test_a_schedule_that_was_not_kept_is_the_clients_own_problem():
 
 
 def test_when_nothing_was_answered_there_is_no_latency():
-    lane = {**summary()["lanes"][0], "outcomes": {"ok": 0, "refused": 9}, "latency": {"count": 0}, "service": {"count": 0}}
-    found = parsed(lanes=[lane])
+    nothing = {"outcomes": {"ok": 0, "refused": 9}, "latency": {"count": 0}, "service": {"count": 0}}
+    found = parsed(lanes=[{**summary()["lanes"][0], **nothing}])
     assert (found.requests, found.latency, found.service) == (0, None, None)
     assert found.latency_problem == "nothing was answered"
 

@@ -32,6 +32,7 @@ class Played(TrialRunner):
         self.saves: list[tuple[int, int]] = []
         self.shown: list[TrialStep] = []
         self.attempts = 0
+        self.counted: list[TrialStep] = []
 
     def _keep(self) -> None:
         self.saves.append((len(self.results.trials), len(self.results.failures)))
@@ -44,7 +45,11 @@ class Played(TrialRunner):
         if step.cell.contestant == self.broken:
             raise MeasurementError("it did not start")
         disturbance = self.disturbances.pop(0) if self.disturbances else QUIET
-        return samples.trial(step.cell, step.round, disturbance=disturbance)
+        return samples.trial(step.cell, step.round, disturbance=disturbance, system_calls=None)
+
+    def _count(self, step: TrialStep) -> tuple[float | None, str]:
+        self.counted.append(step)
+        return 2.5, ""
 
 
 def new(**changes) -> TrialResults:
@@ -81,6 +86,25 @@ def test_on_a_busy_machine_a_tenth_of_the_trials_is_repeated_and_no_more():
     runner.run()
     assert sum(trial.repeats for trial in runner.results.trials) == TRIALS // 10
     assert runner.attempts == TRIALS + TRIALS // 10
+
+
+def test_system_calls_are_counted_once_for_every_cell_beside_its_first_round():
+    runner = Played(new(), [BUSY, BUSY, QUIET])
+    runner.run()
+    assert runner.counted == [step for step in steps(samples.settings()) if step.round == 1]
+    assert {(trial.round, trial.system_calls) for trial in runner.results.trials} == {
+        (1, 2.5),
+        *((number, None) for number in range(2, 9)),
+    }
+
+
+def test_system_calls_are_counted_beside_the_first_valid_trial():
+    found = new()
+    invalid = [samples.trial(step.cell, 1, problems=["bad"], system_calls=None) for step in list(steps(found.settings))[:5]]
+    found.trials = list(invalid)
+    runner = Played(found)
+    runner.run()
+    assert {step.round for step in runner.counted} == {2} and len(runner.counted) == 5
 
 
 def test_results_are_saved_after_every_trial():

@@ -2,7 +2,7 @@
 """Stands in for quartet-pace: holds idle connections until SIGINT, or asks a schedule's number of requests at once.
 
 FAKE_PACE=greedy holds one fewer than asked, =loser says at the end that the server has closed one, =short answers one
-request fewer.
+request fewer, =late could not keep the schedule.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import signal
 import socket
 
 BEHAVIOUR = os.environ.get("FAKE_PACE", "")
+TIMES = {"mean_ms": 0.5, "p50_ms": 0.4, "p90_ms": 0.8, "p99_ms": 1.5, "p99_9_ms": 2.5, "max_ms": 3.0}
+NOT_VALID = 4
 
 
 def ask(address: str, connection: socket.socket | None = None) -> socket.socket:
@@ -31,22 +33,31 @@ def hold(options: argparse.Namespace) -> dict[str, object]:
 
 
 def ask_all(options: argparse.Namespace) -> dict[str, object]:
-    requests = round(float(options.rate) * int(options.duration.removesuffix("ms")) / 1000) - (BEHAVIOUR == "short")
+    seconds = seconds_of(options.duration)
+    requests = round(float(options.rate) * seconds) - (BEHAVIOUR == "short")
     connection = None
     for _ in range(requests):
         connection = ask(options.address, connection)
-    return {"problems": [], "lanes": [{"outcomes": {"ok": requests}}]}
+    times = {"count": requests, **TIMES}
+    lane = {"connections": options.connections, "outcomes": {"ok": requests}, "latency": times, "service": times}
+    problems = ["the schedule was not kept"] if BEHAVIOUR == "late" else []
+    return {"duration_s": seconds, "elapsed_s": seconds, "problems": problems, "lanes": [lane]}
+
+
+def seconds_of(duration: str) -> float:
+    return float(duration[:-2]) / 1000 if duration.endswith("ms") else float(duration[:-1])
 
 
 parser = argparse.ArgumentParser()
 parser.add_argument("address")
 parser.add_argument("target", nargs="?")
-parser.add_argument("-c", "--connections")
+parser.add_argument("--version", action="version", version="quartet-pace fake 1.0")
+parser.add_argument("-c", "--connections", type=int)
 parser.add_argument("-d", "--duration")
 parser.add_argument("--hold", type=int, default=0)
 parser.add_argument("--announce", action="store_true")
-for name in ("--rate", "--sources", "--json", "--grace"):
+for name in ("--rate", "--sources", "--json", "--grace", "--timeout"):
     parser.add_argument(name)
 arguments = parser.parse_args()
 print(json.dumps(hold(arguments) if arguments.hold else ask_all(arguments), indent=2))
-raise SystemExit(130 if arguments.hold else 0)
+raise SystemExit(130 if arguments.hold else NOT_VALID if BEHAVIOUR == "late" else 0)

@@ -84,7 +84,9 @@ async def main(options: argparse.Namespace) -> int:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--version", action="version", version="fake 1.0")
-    for name in ("--listen", "--mode", "--drain-timeout", "--ballast", "--max-connections", "--keep-alive-timeout"):
+    for name in ("--listen", "--mode", "--drain-timeout", "--ballast", "--root"):
+        parser.add_argument(name)
+    for name in ("--max-connections", "--keep-alive-timeout"):
         parser.add_argument(name)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--max-requests-per-connection", type=int, default=1000)

@@ -1,25 +1,45 @@
 #!/usr/bin/python3
-"""Stands in for wrk: a few requests in no time, reported like wrk.lua does. FAKE_WRK=errors reports some."""
+"""Stands in for wrk: a few requests in no time, reported like wrk.lua does.
+
+FAKE_WRK=errors reports some; =patient takes as long as it was asked to. FAKE_WRK_HELD names a file, and
+FAKE_WRK_RESULTS a results.json: once that has two trials, this leaves the file and does not end by itself.
+"""
 
 import http.client
 import json
 import os
+import signal
 import sys
+import time
+from pathlib import Path
 from urllib.parse import urlsplit
+
+
+def option(letter: str) -> int:
+    return int(next(argument for argument in sys.argv if argument.startswith(f"-{letter}"))[2:].rstrip("s"))
+
 
 if "-v" in sys.argv:
     print("wrk fake-1.0")
     sys.exit(1)
 
+started = time.monotonic()
+if "FAKE_WRK_HELD" in os.environ and len(json.loads(Path(os.environ["FAKE_WRK_RESULTS"]).read_text())["trials"]) == 2:
+    Path(os.environ["FAKE_WRK_HELD"]).touch()
+    signal.pause()
+
 url = urlsplit(next(argument for argument in sys.argv if argument.startswith("http://")))
 connection = http.client.HTTPConnection(url.netloc, timeout=5)
-REQUESTS, received = 20, 0
+REQUESTS, DURATION, received = 20, 200_000, 0
 for _ in range(REQUESTS):
     connection.request("GET", url.path + "?" + url.query)
     received += len(connection.getresponse().read())
+if os.environ.get("FAKE_WRK") == "patient":
+    time.sleep(max(0, started + option("d") - time.monotonic()))
 errors = dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0)
 if os.environ.get("FAKE_WRK") == "errors":
     errors["read"] = 3
 print("Running a test")
-report = {"requests": REQUESTS, "bytes": received, "duration_us": 200000, "errors": errors}
-print(json.dumps(report | {"latency_us": [[500, 19], [900, 1]]}))
+report = {"requests": REQUESTS, "bytes": received, "duration_us": DURATION, "errors": errors}
+# as Little's law has it: every connection waits all the time
+print(json.dumps(report | {"latency_us": [[option("c") * DURATION // REQUESTS, REQUESTS]]}))

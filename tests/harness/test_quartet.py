@@ -1,0 +1,321 @@
+"""loadtest/quartet as a program, with stand-ins for the servers, wrk and quartet-pace."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import samples
+from conftest import FAKES, ROOT, eventually, is_alive
+from loadtest import folder
+from loadtest.places import launch
+from loadtest.system import processes
+from loadtest.verbs import commands, trial_commands
+from loadtest.contestants import MODELS, select
+from loadtest.trial.measured import TrialResults
+
+SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
+
+
+class Quartet:
+    """`python3 -m loadtest.commands` with stand-ins first on its PATH."""
+
+    def __init__(self, binaries: Path, tmp_path: Path) -> None:
+        self.out = tmp_path / "out"
+        self.pids = tmp_path / "pids"
+        self.pids.mkdir()
+        self._held = tmp_path / "held"
+        self._errors = tmp_path / "stderr"
+        self._binaries = binaries
+        self.environment = {
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "FAKE_PIDS": str(self.pids),
+        }
+
+    def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
+        where = () if "--resume" in arguments else ("--out", str(self.out))
+        argv = [sys.executable, "-m", "loadtest.verbs.commands", verb, "--bin", str(self._binaries), *where, *arguments]
+        with self._errors.open("w") as errors:
+            return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    def run(self, verb: str, *arguments: str) -> tuple[int, str, str]:
+        process = self.start(verb, *arguments)
+        output = process.communicate(timeout=120)[0]
+        return process.returncode, output, self._errors.read_text()
+
+    def results(self) -> TrialResults:
+        found = folder.load(self.out)
+        assert isinstance(found, TrialResults)
+        return found
+
+    def interrupt(self, number: int, *arguments: str) -> tuple[int, str]:
+        """Amid the load of the third trial."""
+        before = dict(self.environment)
+        self.environment |= {"FAKE_WRK_HELD": str(self._held), "FAKE_WRK_RESULTS": str(self.out / "results.json")}
+        process = self.start(*arguments)
+        assert eventually(self._held.exists, 60)
+        process.send_signal(number)
+        output = process.communicate(timeout=60)[0]
+        self.environment = before
+        return process.returncode, output
+
+    def servers_are_gone(self) -> bool:
+        return eventually(lambda: not any(is_alive(int(path.name)) for path in self.pids.iterdir()))
+
+
+@pytest.fixture
+def quartet(binaries, tmp_path) -> Quartet:
+    (binaries / "limit-epoll").symlink_to(FAKES / "server.py")
+    return Quartet(binaries, tmp_path)
+
+
+def test_throughput_measures_every_cell_and_leaves_no_process(quartet):
+    status, output, errors = quartet.run("throughput", "--only", "epoll,limit-epoll", "--rounds", "1", "-d", "1s")
+    found = quartet.results()
+    assert (found.state, found.failures, len(found.trials)) == ("complete", [], 2)
+    assert [trial.problems for trial in found.trials] == [[], []]
+    assert status == 0
+    assert "How many requests are answered in a second? (plaintext, 16 connections" in output
+    assert "[1/2] round 1, 0:0" in errors
+    assert quartet.servers_are_gone()
+
+
+def test_the_folder_holds_commands_versions_numbers_and_raw_output(quartet):
+    output = quartet.run("throughput", "--only", "prefork", "--rounds", "1", "-d", "1s", "--json")[1]
+    assert output == (quartet.out / "results.json").read_text()
+    found, trial = quartet.results(), quartet.results().trials[0]
+    assert "--mode prefork --listen 127.0.0.1:0 --workers 18 --max-requests-per-connection 0" in trial.server_command
+    assert "wrk -t1 -c16 -d1s" in trial.client.command
+    assert found.environment.command.startswith("loadtest/quartet throughput --bin ")
+    assert found.environment.versions["quartet-fork"] == "fake 1.0"
+    rows = list(csv.DictReader((quartet.out / "cells.csv").open()))
+    assert {"throughput", "cpu", "latency p99"} <= {row["metric"] for row in rows}
+    raw = list((quartet.out / "raw").iterdir())
+    assert [path.name for path in raw] == ["01-prefork-plaintext-c16-cpus1-wrk.json"]
+    assert '"requests": 20' in raw[0].read_text()
+
+
+def test_amid_the_load_memory_is_read_and_clients_with_a_worker_are_counted(quartet):
+    quartet.environment["FAKE_WRK"] = "patient"
+    quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s", "-c", "1")
+    trial = quartet.results().trials[0]
+    assert trial.memory.pss > 1 << 20
+    assert (trial.clients_served, trial.problems) == (1, [])
+    assert trial.newcomers.served > 0
+
+
+def test_latency_asks_at_a_rate_and_a_missed_gate_is_exit_3(quartet):
+    arguments = ("--only", "epoll", "--rounds", "1", "-d", "1s", "--rate", "50")
+    status, output, _ = quartet.run("latency", *arguments, "--slo", "p99=1.5ms", "--slo", "p50=1s")
+    assert status == 3
+    assert "GATE epoll: plaintext, 16 connections, 50 requests/s, 1 server CPU: p99 < 1.5 ms is not met" in output
+    assert "--rate 50 -c 16 -d 1s" in quartet.results().trials[0].client.command
+    assert output.count("GATE") == 1
+
+
+def test_a_schedule_that_was_not_kept_is_an_invalid_cell(quartet):
+    quartet.environment["FAKE_PACE"] = "late"
+    status, output, _ = quartet.run("latency", "--only", "epoll", "--rounds", "1", "-d", "1s", "--rate", "50")
+    assert status == 4
+    assert "epoll: invalid, the schedule was not kept." in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_marked_valid_and_completed_by_resume(quartet, number):
+    status, output = quartet.interrupt(number, "throughput", *SHORT)
+    found = quartet.results()
+    assert (status, found.state, len(found.trials)) == (130, "interrupted", 2)
+    assert "INTERRUPTED: the tables hold what was measured until then; --resume goes on." in output
+    assert quartet.servers_are_gone()
+
+    status, output, _ = quartet.run("throughput", "--resume", str(quartet.out))
+    after = quartet.results()
+    assert (status, after.state, len(after.trials)) == (0, "complete", 4)
+    assert after.trials[:2] == found.trials
+    assert {(trial.round, trial.cell.contestant) for trial in after.trials} == {
+        (number, name) for number in (1, 2) for name in ("prefork", "epoll")
+    }
+    assert after.seconds > found.seconds
+    assert "INTERRUPTED" not in output
+
+
+def test_what_failed_is_tried_again_by_resume(quartet):
+    quartet.environment["FAKE_SERVER"] = "broken"
+    status, output, _ = quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s")
+    assert status == 1
+    assert [failure.contestant for failure in quartet.results().failures] == ["epoll"]
+    assert "FAILED epoll (round 1: epoll: " in output and "Permission denied" in output
+    del quartet.environment["FAKE_SERVER"]
+    assert quartet.run("throughput", "--resume", str(quartet.out))[0] == 0
+    assert (len(quartet.results().trials), quartet.results().failures) == (1, [])
+
+
+def test_a_run_of_another_commit_is_not_gone_on_with(quartet):
+    found = samples.trial_results(samples.settings(select(["epoll"], MODELS)), state="interrupted")
+    quartet.out.mkdir()
+    folder.save(found, quartet.out)
+    status, output, errors = quartet.run("throughput", "--resume", str(quartet.out))
+    assert (status, output) == (2, "")
+    assert errors.startswith("loadtest/quartet: cannot resume: commit was abcdef and is ")
+    assert quartet.results() == found
+
+
+def test_a_missing_server_is_an_error_of_the_environment_with_its_fix(quartet, binaries):
+    (binaries / "quartet-epoll").unlink()
+    status, _, errors = quartet.run("throughput", *SHORT)
+    assert status == 5
+    assert "quartet-epoll is missing; cmake --preset release && cmake --build --preset release" in errors
+    assert not quartet.out.exists()
+
+
+def test_an_unexpected_fault_keeps_what_was_measured_and_is_no_usage_error(quartet):
+    """A file stands where the raw output should go."""
+    quartet.out.mkdir()
+    (quartet.out / "raw").write_text("")
+    status, _, errors = quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s")
+    assert status == 1
+    assert "Traceback" in errors
+    assert quartet.results().state == "failed"
+    assert quartet.servers_are_gone()
+
+
+# --- without a process: in this one
+
+
+@pytest.fixture
+def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process, where nothing may be started."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["commands.py", *arguments])
+        status = commands.main()
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    monkeypatch.setattr(processes.Process, "__init__", refuse)
+    monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "dry-run")
+    monkeypatch.setattr(trial_commands, "DOCUMENTS", tmp_path / "dry-run/root")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("throughput --only nobody", "there is no contestant 'nobody'; there are fork-per-request, "),
+        ("throughput --only epoll,", "there is no contestant ''; there are fork-per-request, "),
+        ("throughput --peer apache", "--peer: there is no contestant 'apache'; there are nginx, "),
+        ("throughput --workload poem", "there is no workload 'poem'; there are plaintext, "),
+        ("throughput --preset sprint", "there is no preset 'sprint'; there is yardstick"),
+        ("throughput --only limit-epoll --workload json", "none of these contestants serves /json"),
+        ("throughput -c 0", "--connections 0: expected 1 to 10000"),
+        ("throughput -c 1,,2", "--connections 1,,2: expected whole numbers, such as 1,16,64"),
+        ("throughput -d 1.5s", "--duration 1.5s: wrk takes whole seconds, such as 2s"),
+        ("throughput -d 0", "--duration 0: wrk takes whole seconds, such as 2s"),
+        ("throughput --rate fast", "--rate fast: expected whole numbers"),
+        ("latency --rate 0", "--rate 0: expected 1 to 10000000"),
+        ("latency --slo p99=5", "--slo p99=5: expected a quantile and a time, such as p99=5ms or max=1s"),
+        ("throughput --pin 1", "--pin 1: expected the server's CPUs and the load's, such as 1:0 or 2-3:0,1"),
+        ("throughput --pin 7:0", "--pin 7:0: there is no CPU 7 for us here; there are 0, 1"),
+        ("throughput --cpus 9", "--cpus 9: there are 2 here"),
+        ("throughput --cpus 2 --pin 1:0", "--cpus 2 and --pin 1:0: the pinned CPUs are the budget"),
+        ("throughput --variant nginx", "--variant 'nginx' starts with none of quartet-coroutines, "),
+        ("throughput --variant quartet-epoll --variant quartet-epoll", "a contestant is there twice"),
+        ("throughput --resume nowhere", "cannot read nowhere: No such file or directory"),
+        ("throughput --resume nowhere --out here", "--resume goes on in its own folder; --out is for a new run"),
+        ("throughput --pipeline 4 --fresh", "--pipeline takes kept connections, not --fresh ones"),
+        ("throughput --peer nginx --runner docker", "nginx is not in the images: peers and limits are for --runner"),
+        ("throughput --runner docker --bin x", "--bin is for --runner local; Docker's image has servers of its own"),
+        ("throughput --rounds 0", "Invalid value for '--rounds': 0 is not in the range"),
+        ("throughput --runner podman", "Invalid value for '--runner': 'podman' is not one of 'local', 'docker'"),
+        ("throughput --nonsense", "No such option: --nonsense"),
+        ("aa --only epoll,threads", "aa takes one contestant, one workload and one number of connections"),
+        ("aa --tries 5", "Invalid value for '--tries': 5 is not in the range"),
+        ("compare nowhere here", "cannot read nowhere: No such file or directory"),
+        ("compare one", "Missing argument 'B'"),
+        ("dance", "No such command 'dance'"),
+    ],
+)
+def test_a_usage_error_is_one_sentence_and_exit_2(say, line, sentence):
+    status, output, errors = say(*line.split())
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"loadtest/quartet: {sentence}")
+    assert errors.count("\n") == 1
+
+
+def test_results_of_another_verb_are_not_gone_on_with(say, tmp_path):
+    (tmp_path / "out").mkdir()
+    folder.save(samples.trial_results(verb="latency"), tmp_path / "out")
+    status, _, errors = say("throughput", "--resume", "out")
+    assert status == 2
+    assert errors == "loadtest/quartet: --resume out: these are results of latency, not of throughput\n"
+
+
+def test_a_dry_run_prints_every_command_and_starts_nothing(say, tmp_path):
+    line = "throughput --dry-run --only epoll,threads,nginx -c 16,64 --rate 1000 --workload plaintext,file --bin /opt"
+    status, output, _ = say(*line.split())
+    lines = output.splitlines()
+    assert status == 0
+    assert "taskset --cpu-list 1 /opt/quartet-epoll --listen 127.0.0.1:8080 --max-requests-per-connection 0" in lines
+    assert sum(" wrk -t1 -c" in one for one in lines) == sum("quartet-pace 127.0.0.1:" in one for one in lines) == 12
+    assert sum("/usr/sbin/nginx" in one for one in lines) == 8
+    assert lines[-1].startswith("# 144 trials in 6 rounds, about ")
+    assert [path.name for path in tmp_path.iterdir()] == ["dry-run"]
+
+
+def test_a_dry_run_against_itself_counts_the_rounds_of_all_tries(say):
+    assert say("aa", "--dry-run")[1].splitlines()[-1].startswith("# 240 trials in 120 rounds, ")
+
+
+def test_a_dry_run_of_files_names_a_root_that_holds_them(say, tmp_path):
+    output = say("throughput", "--dry-run", "--only", "epoll", "--workload", "file")[1]
+    root = output.split("--root ")[1].split()[0]
+    assert (Path(root) / "16k").stat().st_size == 16384
+
+
+def test_a_dry_run_in_docker_says_that_commands_run_in_containers(say):
+    assert say("throughput", "--dry-run", "--runner", "docker", "--only", "epoll")[1].startswith("# in Docker: ")
+
+
+def test_compare_exits_with_3_on_a_regression_and_0_without(say, tmp_path):
+    before, after = samples.trial_results(), samples.trial_results()
+    for trial in after.trials:
+        trial.server_cpu_seconds *= 1.2
+    for name, found in (("a", before), ("b", after)):
+        (tmp_path / name).mkdir()
+        folder.save(found, tmp_path / name)
+    assert say("compare", "a", "a")[0] == 0
+    status, output, _ = say("compare", "a", "b")
+    assert (status, output.count("REGRESSION")) == (3, 5)
+    assert say("compare", "a", "b", "--margin", "25")[0] == 0
+    status, output, _ = say("compare", "b", "a", "--json")
+    assert status == 0 and not any(change["regressed"] for change in json.loads(output)["changes"])
+    assert say("compare", "a", "b", "--metric", "speed")[2].startswith("loadtest/quartet: there is no metric 'speed'")
+
+
+def test_the_list_names_who_and_what_can_be_measured(say):
+    status, output, _ = say("list")
+    assert status == 0
+    assert all(name in output for name in ("fork-per-request", "limit-epoll", "nginx", "plaintext", "latency p99"))
+
+
+def test_help_documents_the_exit_statuses(say):
+    for verb in ("throughput", "latency", "aa", "compare"):
+        status, output, _ = say(verb, "--help")
+        text = " ".join(output.split())
+        assert status == 0
+        assert all(word in text for word in ("4 measured, but", "130 interrupted", "3 a gate"))
