@@ -86,8 +86,6 @@ def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
 
 
 def _answer_columns(results: TrialResults, one: Series, letters: dict[str, str]) -> list[str]:
-    if not one.trials:
-        return [DASH] * 10
     return [
         _number(one, "throughput"),
         letters.get(one.contestant.name, DASH),
@@ -219,9 +217,8 @@ def _cost_columns(results: TrialResults, one: Series) -> list[str]:
     served = sum(trial.newcomers.served for trial in tried)
     asked = sum(trial.newcomers.asked for trial in tried)
     names = ("goodput", "voluntary switches", "involuntary switches", "system calls", "private")
-    columns = [_number(one, name) for name in names] if one.trials else [DASH] * len(names)
-    longest = _number(one, "latency max") if one.trials else DASH
-    return [*columns, f"{served}/{asked}", longest, f"{len(one.trials)}/{len(tried)}"]
+    columns = [_number(one, name) for name in names]
+    return [*columns, f"{served}/{asked}", _number(one, "latency max"), f"{len(one.trials)}/{len(tried)}"]
 
 
 def _uncounted(series: Sequence[Series]) -> list[str]:
@@ -253,8 +250,6 @@ def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None
 
 
 def _latency_columns(one: Series, names: Sequence[str]) -> list[str]:
-    if not one.trials:
-        return [DASH] * (len(names) + 6)
     return [
         *(_number(one, f"latency {name}") for name in names),
         _number(one, "service p99"),
@@ -276,6 +271,7 @@ def _invalid(series: Sequence[Series]) -> list[str]:
 
 
 def _number(one: Series, metric: str) -> str:
+    """A dash where no trial is valid, or has it."""
     value = one.middle(BY_NAME[metric].of)
     return DASH if value is None else number(value)
 
