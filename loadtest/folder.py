@@ -43,17 +43,21 @@ class FolderError(Exception):
 
 
 def to_json(results: AnyResults) -> str:
-    """That they are as the schema says is ours to see to."""
-    document = {"format": FORMAT, **dataclasses.asdict(results)}
-    rendered = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    """Valid by the schema, which is ours to see to."""
+    rendered = _render(results)
     if problem := schema.problem(json.loads(rendered), SCHEMA):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
 
 
-def save(results: AnyResults, directory: Path) -> None:
-    """Replaces the files at once, so that a reader or a failure never meets half of one."""
-    _replace(directory / "results.json", to_json(results))
+def _render(results: AnyResults) -> str:
+    return json.dumps({"format": FORMAT, **dataclasses.asdict(results)}, indent=1, allow_nan=False) + "\n"
+
+
+def save(results: AnyResults, directory: Path, amid: bool = False) -> None:
+    """Replaces the files at once, so that a reader or a failure never meets half of one. Checking them against the
+    schema takes a second where there are hundreds of trials: amid a run, the next reader does it."""
+    _replace(directory / "results.json", _render(results) if amid else to_json(results))
     _replace(directory / "cells.csv", table.csv_text(results))
 
 

@@ -88,14 +88,14 @@ class Session(Generic[Found]):
     def _measure(self, found: Found) -> Exit:
         started = time.monotonic() - found.seconds
 
-        def save() -> None:
+        def save(amid: bool = False) -> None:
             found.seconds = time.monotonic() - started
-            folder.save(found, self.directory)
+            folder.save(found, self.directory, amid)
 
         found.state = "running"
         try:
             save()
-            self.execute(found, save)
+            self.execute(found, lambda: save(amid=True))
             found.state = "complete"
         except KeyboardInterrupt:
             found.state = "interrupted"

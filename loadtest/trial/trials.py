@@ -88,6 +88,7 @@ class Settings:
     duration: int = 2  # seconds of each load
     seed: int = 1  # of the order of the rounds
     workers: int | None = None  # of the pools; None: two more than connections
+    rounds_of_a_try: int = 0  # of the instrument against itself, which tries again and again
     preset: str = ""
     runner: str = "local"
     pace: str = "quartet-pace"  # where it is

@@ -46,14 +46,10 @@ def settings(
         rounds=tries * rounds,
         duration=duration,
         seed=seed,
-        preset=f"{rounds} rounds a try",
+        rounds_of_a_try=rounds,
         runner=runner,
         pace=pace,
     )
-
-
-def rounds_of_a_try(results: TrialResults) -> int:
-    return int(results.settings.preset.split()[0])
 
 
 def tries(results: TrialResults, metric: str) -> Iterator[Ratio]:
@@ -63,7 +59,7 @@ def tries(results: TrialResults, metric: str) -> Iterator[Ratio]:
         by_round([trial for trial in valid if trial.cell.contestant == twin.name], METRICS[metric])
         for twin in results.settings.contestants
     )
-    size = rounds_of_a_try(results)
+    size = results.settings.rounds_of_a_try
     for first in range(1, results.settings.rounds + 1, size):
         numbers = [number for number in range(first, first + size) if number in a and number in b]
         if len(numbers) == size:
@@ -81,17 +77,17 @@ def status(results: TrialResults) -> Exit:
 
 
 def render(results: TrialResults, width: int) -> str:
-    cell_settings = results.settings
+    chosen = results.settings
     found = {metric: list(tries(results, metric)) for metric in METRICS}
     filled = table("try", *METRICS)
     for number, row in enumerate(zip(*found.values()), start=1):
         filled.add_row(str(number), *(describe(ratio) for ratio in row))
     notes = [*(f"{metric}: {_sentence(ratios)}" for metric, ratios in found.items()), *_failures(results)]
     head = [
-        describe_machine(results.environment, next(iter(cell_settings.budgets.values()))),
+        describe_machine(results.environment, next(iter(chosen.budgets.values()))),
         *describe_place(results.environment),
-        f"{cell_settings.contestants[0].model} against itself: {rounds_of_a_try(results)} interleaved rounds of "
-        f"{cell_settings.duration} s a try.",
+        f"{chosen.contestants[0].model} against itself: {chosen.rounds_of_a_try} interleaved rounds of "
+        f"{chosen.duration} s a try.",
     ]
     section = Section("Does the instrument see a difference where there is none?", filled, notes)
     return wrap(head, width, "") + "\n" + render_section(section, width) + "\n"

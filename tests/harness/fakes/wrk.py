@@ -29,9 +29,11 @@ if "FAKE_WRK_HELD" in os.environ and len(json.loads(Path(os.environ["FAKE_WRK_RE
     signal.pause()
 
 url = urlsplit(next(argument for argument in sys.argv if argument.startswith("http://")))
-connection = http.client.HTTPConnection(url.netloc, timeout=5)
+# all of them, in turn: /stats may be asked how many clients have a worker
+connections = [http.client.HTTPConnection(url.netloc, timeout=5) for _ in range(option("c"))]
 REQUESTS, DURATION, received = 20, 200_000, 0
-for _ in range(REQUESTS):
+for number in range(REQUESTS):
+    connection = connections[number % len(connections)]
     connection.request("GET", url.path + "?" + url.query)
     received += len(connection.getresponse().read())
 if os.environ.get("FAKE_WRK") == "patient":
