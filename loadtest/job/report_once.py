@@ -37,7 +37,7 @@ GROUP_COLUMNS = ("cgroup\nanon", "\nkernel", "\nsockets")
 GROUP_NOTE = (
     "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included. Anon: "
     "heaps, stacks and what else is private and written to. Kernel: "
-    "stacks, page tables, slabs; cgroup v1 knows only the sum. Page cache is left out: its first user is charged for it."
+    "stacks, page tables, slabs; cgroup v1 knows only the sum. Page cache is left out: its first user is charged."
 )
 
 

@@ -1,4 +1,4 @@
-"""The harness's half in the load container: does the clients' side of one step, as it is told on stdin, in lines of JSON.
+"""The harness's half in the load container: does the clients' side of one step, as told on stdin, in lines of JSON.
 
     < {"job": "crash", "address": {...}, "plan": {...}, "step": {...}}
     > {"look": "processes"}

@@ -175,7 +175,8 @@ class ContainerServer:
         place, name = self._place, f"{self._name}-load"
         options = [*place.options(self._cpus.load, MEMORY_LIMIT), "--interactive"]
         beside = ["--network", f"container:{self._name}", "--ipc", f"container:{self._name}"]
-        engine.create(name, [*options, *beside], place.image("load"), ["/usr/bin/python3", "-m", "loadtest.places.agent"])
+        argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
+        engine.create(name, [*options, *beside], place.image("load"), argv)
         return name
 
     def _listen(self, clients: processes.Dialogue, look: Look, patience: float) -> Any:

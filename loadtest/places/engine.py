@@ -87,7 +87,7 @@ def missing() -> str:
     if found.kernel != platform.release():
         return (
             f"the Docker engine runs on another machine, or in a virtual one (Linux {found.kernel}; here "
-            f"{platform.release()}), where this harness sees no process; use an engine on this machine, or --runner local"
+            f"{platform.release()}), where we see no process; use an engine on this machine, or --runner local"
         )
     if not (found.cpuset and found.memory_limit):
         return "the Docker engine cannot limit CPUs and memory here; give it the controllers cpuset and memory"

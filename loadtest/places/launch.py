@@ -32,7 +32,8 @@ def start(
     assert isinstance(place, Local)  # the command line sees to it
     own = directory / "peers" / contestant.name
     own.mkdir(parents=True, exist_ok=True)
-    return place.start_peer(peers.select(contestant.name), own, _peer_workers(contestant, workers, cpus), connections, cpus)
+    own_workers = _peer_workers(contestant, workers, cpus)
+    return place.start_peer(peers.select(contestant.name), own, own_workers, connections, cpus)
 
 
 def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:

@@ -160,7 +160,7 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
 
 
 def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
-    """The same for a command that takes long: shows each line of its output, stderr's too. The error quotes the last."""
+    """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
     process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
     lines, said, deadline = _Lines(process), [], time.monotonic() + timeout
     try:
@@ -356,7 +356,8 @@ class Server:
             if time.monotonic() > deadline:
                 raise ProcessError(f"{self.command} did not answer GET /plaintext in time{self.last_lines()}")
         if answer != (200, PLAINTEXT):
-            raise ProcessError(f"{self.command} answered GET /plaintext with {answer[0]} {answer[1][:40]!r}{self.last_lines()}")
+            said = f"{answer[0]} {answer[1][:40]!r}"
+            raise ProcessError(f"{self.command} answered GET /plaintext with {said}{self.last_lines()}")
         return address
 
     def _fail_at_start(self) -> NoReturn:

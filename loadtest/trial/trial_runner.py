@@ -73,8 +73,8 @@ class TrialRunner:
         return any(trial.system_calls is not None or trial.system_calls_problem for trial in tried)
 
     def _count(self, step: TrialStep) -> tuple[float | None, str]:
-        """System calls per request, newcomers' included, in a run of its own: perf makes each dearer by some 50 ns. What
-        goes wrong here costs the count, not the trial."""
+        """System calls per request, newcomers' included, in a run of its own: perf makes each dearer by some 50 ns.
+        What goes wrong here costs the count, not the trial."""
         try:
             return self._count_in_own_run(step)
         except MeasurementError as error:

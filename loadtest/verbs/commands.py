@@ -65,7 +65,8 @@ def examine(json: bool = JSON, binaries: Optional[Path] = BIN) -> None:
 @app.command("list")
 def list_all(json: bool = JSON) -> None:
     """Who and what can be measured: contestants, workloads, metrics; results that are there."""
-    print(listing.to_json(BINARIES) if json else listing.render(BINARIES, environment.ROOT / "results", width()), end="")
+    results = environment.ROOT / "results"
+    print(listing.to_json(BINARIES) if json else listing.render(BINARIES, results, width()), end="")
 
 
 def main() -> int:

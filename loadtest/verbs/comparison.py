@@ -10,7 +10,15 @@ from statistics import median
 from typing import Any
 
 from loadtest import table as cells
-from loadtest.statistics.differences import AT_DIFFERENT_TIMES, Ratio, describe, holm, regressed, too_few_rounds, unpaired
+from loadtest.statistics.differences import (
+    AT_DIFFERENT_TIMES,
+    Ratio,
+    describe,
+    holm,
+    regressed,
+    too_few_rounds,
+    unpaired,
+)
 from loadtest.trial.metrics import BY_NAME
 from loadtest.text import Section, number, render_section, table, wrap
 

@@ -12,6 +12,7 @@ from loadtest.roster import EVERYBODY
 from loadtest.text import Section, render_section, words
 from loadtest.trial.trials import WORKLOADS
 
+PATHS = "Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
 NEWEST = 10  # results folders that are shown
 
 
@@ -31,7 +32,7 @@ def _sections(binaries: Path, results: Path) -> list[Section]:
         numbers.add_row(metric.name, metric.unit, metric.better)
     sections = [
         Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
-        Section("Workloads (--workload)", loads, ["Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."]),
+        Section("Workloads (--workload)", loads, [PATHS]),
         Section("Metrics (cells.csv, --metric)", numbers, []),
     ]
     return sections + _folders(results)

@@ -15,7 +15,22 @@ from loadtest.places.containers import Containers
 from loadtest.idle.idle import IdleResults, IdleSettings
 from loadtest.idle.idle_runner import IdleRunner
 from loadtest.places.local import Local
-from loadtest.verbs.options import BIN, BINARIES, DRY_RUN, JSON, ONLY, OUT, PEER, PIN, PRESET, RESUME, RUNNER, SEED, VARIANT, RunnerName
+from loadtest.verbs.options import (
+    BIN,
+    BINARIES,
+    DRY_RUN,
+    JSON,
+    ONLY,
+    OUT,
+    PEER,
+    PIN,
+    PRESET,
+    RESUME,
+    RUNNER,
+    SEED,
+    VARIANT,
+    RunnerName,
+)
 from loadtest.places.place import Place
 from loadtest.results import Environment
 from loadtest.session import Exit, Progress, Session, new_directory
@@ -23,15 +38,15 @@ from loadtest.session import Exit, Progress, Session, new_directory
 
 def memory(
     connections: str = typer.Option(
-        "0,100,1000,5000,10000", "-c", "--connections", metavar="N,...", help="Idle ones; each level has a server of its own."
+        "0,100,1000,5000,10000", "-c", "--connections", metavar="N,...", help="Idle; each level has a server of its own."
     ),
     only: str = ONLY,
     peer: list[str] = PEER,
     variant: list[str] = VARIANT,
     preset: str = PRESET,
-    ballast: int = typer.Option(0, "--ballast", min=0, max=100_000, metavar="MIB", help="Touched memory that ours hold."),
+    ballast: int = typer.Option(0, "--ballast", min=0, max=100_000, metavar="MIB", help="Memory that ours touch first."),
     workers: int = typer.Option(
-        1000, "--workers", min=1, max=20_000, metavar="N", help="Of the largest pool that is tried: one for each connection."
+        1000, "--workers", min=1, max=20_000, metavar="N", help="Of the largest pool tried: one for each connection."
     ),
     rounds: int = typer.Option(3, "--rounds", min=1, max=1000, metavar="N", help="Interleaved."),
     pin: str = PIN,

@@ -33,7 +33,7 @@ class RunnerName(str, Enum):
 ONLY = typer.Option("", metavar="NAME,...", show_default=False, help="These contestants; `list` names them.")
 PEER = typer.Option([], "--peer", metavar="NAME", show_default=False, help="A production server as well; repeat it.")
 VARIANT = typer.Option(
-    [], "--variant", metavar="COMMAND", show_default=False, help="Ours with options, 'quartet-epoll --workers 1'; repeat it."
+    [], "--variant", metavar="COMMAND", show_default=False, help="Ours with options, 'quartet-epoll --workers 1'."
 )
 WORKLOAD = typer.Option("plaintext", metavar="NAME,...", help="What is asked for; `list` names them.")
 CONNECTIONS = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, such as 1,16,64,256.")
@@ -43,7 +43,9 @@ WORKERS = typer.Option(
     None, "--workers", min=1, max=20000, metavar="N", show_default=False, help="Of the pools (connections + 2)."
 )
 CPUS = typer.Option("1", "--cpus", metavar="N,...", help="CPU budgets of the server.")
-PIN = typer.Option("", "--pin", metavar="SERVER:LOAD", show_default=False, help="CPUs, such as 2-3:0,1 (the last; the first).")
+PIN = typer.Option(
+    "", "--pin", metavar="SERVER:LOAD", show_default=False, help="CPUs, such as 2-3:0,1 (the last; the first)."
+)
 SEED = typer.Option(1, "--seed", metavar="N", help="Of the order inside the rounds.")
 RUNNER = typer.Option(
     RunnerName.local, "--runner", show_default=False, help="Servers and load as they are (local), or in containers."
@@ -52,10 +54,14 @@ OUT = typer.Option(None, "--out", metavar="DIR", show_default=False, help="The r
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 DRY_RUN = typer.Option(False, "--dry-run", help="Print every external command, ready to paste, and run nothing.")
 RESUME = typer.Option(
-    None, "--resume", metavar="DIR", show_default=False, help="Go on with an interrupted run; other options are its own."
+    None, "--resume", metavar="DIR", show_default=False, help="Go on with an interrupted run, by its own options."
 )
-BIN = typer.Option(None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin).")
-PRESET = typer.Option("", "--preset", metavar="NAME", show_default=False, help="yardstick: every model beside its peers and its limit.")
+BIN = typer.Option(
+    None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
+)
+PRESET = typer.Option(
+    "", "--preset", metavar="NAME", show_default=False, help="yardstick: every model beside its peers and its limit."
+)
 
 
 Kept = TypeVar("Kept", bound=folder.AnyResults)

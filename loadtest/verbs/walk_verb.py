@@ -73,6 +73,7 @@ def _commands(settings: WalkSettings, binaries: Path) -> list[str]:
     """Of each server, and of strace on it."""
     lines = []
     for contestant in settings.contestants:
-        argv = launch.example(contestant, binaries, settings.cpus, workers=walk_runner.WORKERS, connections=walk_runner.WORKERS)[1]
+        workers = walk_runner.WORKERS
+        _, argv = launch.example(contestant, binaries, settings.cpus, workers=workers, connections=workers)
         lines += [f"# {contestant.name}", shlex.join(argv), strace.example()]
     return lines

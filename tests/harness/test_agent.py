@@ -122,5 +122,6 @@ def test_a_dialogue_with_somebody_who_has_left_is_an_error_not_a_signal():
 
 def test_the_agent_takes_nothing_but_pythons_own_modules():
     """The load image would have to have them; and they take time to import beside a running server."""
-    script = "import sys; import loadtest.places.agent; print({'typer', 'rich', 'jinja2', 'jsonschema', 'numpy'} & set(sys.modules))"
+    foreign = "{'typer', 'rich', 'jinja2', 'jsonschema', 'numpy'}"
+    script = f"import sys; import loadtest.places.agent; print({foreign} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True) == "set()\n"

@@ -145,7 +145,8 @@ def test_a_peer_answers_a_hundred_requests_on_a_connection(peer, running):
 def test_a_peer_sends_the_fields_that_our_servers_send(running):
     with closing(connect(running)) as connection:
         connection.request("GET", "/plaintext")
-        assert {"server", "date", "content-type", "content-length"} <= {key.lower() for key in connection.getresponse().headers}
+        names = {key.lower() for key in connection.getresponse().headers}
+        assert {"server", "date", "content-type", "content-length"} <= names
 
 
 def test_a_peer_answers_on_fresh_connections(running):
@@ -195,7 +196,9 @@ def test_a_peer_has_the_workers_that_were_asked_for(peer, running):
     assert eventually(lambda: threads(running) == EXPECTED_THREADS[peer.name]), threads(running)
 
 
-@pytest.mark.parametrize("peer", [by_name("apache-prefork"), by_name("apache-worker")], indirect=True, ids=["prefork", "worker"])
+@pytest.mark.parametrize(
+    "peer", [by_name("apache-prefork"), by_name("apache-worker")], indirect=True, ids=["prefork", "worker"]
+)
 def test_a_pool_serves_as_many_clients_as_it_has_workers(running):
     def is_served(client: socket.socket, patience: float) -> bool:
         client.settimeout(patience)
