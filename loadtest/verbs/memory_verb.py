@@ -38,13 +38,13 @@ from loadtest.session import Exit, Progress, Session, new_directory
 
 def memory(
     connections: str = typer.Option(
-        "0,100,1000,5000,10000", "-c", "--connections", metavar="N,...", help="Idle; each level has a server of its own."
+        "0,100,1000,5000,10000", "-c", "--connections", metavar="N,...", help="Idle ones; each level has its own server."
     ),
     only: str = ONLY,
     peer: list[str] = PEER,
     variant: list[str] = VARIANT,
     preset: str = PRESET,
-    ballast: int = typer.Option(0, "--ballast", min=0, max=100_000, metavar="MIB", help="Memory that ours touch first."),
+    ballast: int = typer.Option(0, "--ballast", min=0, max=100_000, metavar="MIB", help="Memory that ours have."),
     workers: int = typer.Option(
         1000, "--workers", min=1, max=20_000, metavar="N", help="Of the largest pool tried: one for each connection."
     ),
