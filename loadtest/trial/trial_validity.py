@@ -50,14 +50,15 @@ def _little(trial: Trial) -> str:
 def _little_closed(trial: Trial, rate: float) -> str:
     client = trial.client
     assert client.latency is not None
-    at_work = client.cpu_seconds / client.seconds + trial.disturbance.load_cpu
+    stolen = (trial.cell.cpus + 1) * trial.disturbance.steal  # at most: all of it from the client's CPU
+    away = client.cpu_seconds / client.seconds + trial.disturbance.load_cpu + stolen
     check = littles_law.closed_loop(
         client.connections,
         rate,
         client.latency.mean / 1e6,
         duration=client.seconds,
         longest=client.latency.max / 1e6,
-        client_share=min(1.0, at_work),
+        client_share=min(1.0, away),
     )
     return check.sentence
 

@@ -63,6 +63,7 @@ def test_a_client_that_was_busy_or_held_up_may_ask_late():
     late = seen(latency=times(8000), cpu_seconds=0.1)
     assert problems(late)
     assert problems(replace(late, disturbance=Disturbance(0, 0.5, 0))) == []
+    assert problems(replace(late, disturbance=Disturbance(0, 0, 0.25))) == []  # of two CPUs: half of the client's
     assert problems(seen(latency=times(8000), cpu_seconds=0.6)) == []
 
 
