@@ -77,7 +77,7 @@ def memory(
             print("\n".join(_commands(settings, binaries or BINARIES)))
             raise typer.Exit(Exit.ok)
         directory = (resume or out or new_directory("memory")).absolute()
-        raise typer.Exit(_session(settings, earlier, directory, binaries or BINARIES, json).run())
+    options.finish(_session(settings, earlier, directory, binaries or BINARIES, json))
 
 
 def _session(
