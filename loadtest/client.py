@@ -6,8 +6,8 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from loadtest.system.processes import Address
 from loadtest.results import MeasurementError, Outcome
+from loadtest.system.processes import Address
 
 
 @dataclass(frozen=True)

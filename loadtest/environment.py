@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest.places.place import Place
-from loadtest.system.processes import ProcessError, run
 from loadtest.results import Environment
+from loadtest.system.processes import ProcessError, run
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from loadtest import schema, table
 from loadtest.idle.idle import IdleResults
-from loadtest.trial.measured import TrialResults
 from loadtest.results import Results, from_json
+from loadtest.trial.measured import TrialResults
 from loadtest.walk.walk_runner import WalkResults
 
 MAJOR, MINOR = 2, 0  # a reader understands every minor version of its major one

@@ -11,10 +11,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from loadtest.job import plan
 from loadtest.client import Client, fetch_counts
-from loadtest.system.processes import Address
+from loadtest.job import plan
 from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.system.processes import Address
 
 
 class NewcomerProbe:

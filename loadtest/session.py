@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
 from loadtest import environment, folder
-from loadtest.system import processes
 from loadtest.places.place import Place
 from loadtest.results import Environment, MeasurementError
+from loadtest.system import processes
 
 
 class Exit(IntEnum):

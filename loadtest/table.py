@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from loadtest.results import LoadRun, Results
 from loadtest.trial.measured import Trial, TrialResults
 from loadtest.trial.metrics import METRICS
-from loadtest.results import LoadRun, Results
 
 COLUMNS = (
     *("verb", "contestant", "kind", "model", "workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtest.results import MeasurementError
 from loadtest.system import sockets
 from loadtest.system.processes import Address, Finished, pinned, run
-from loadtest.results import MeasurementError
 from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, latency_problem, summarize, without_synthetic
 
 SCRIPT = Path(__file__).with_name("wrk.lua")

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.table import Table
 
 from loadtest.doctor import doctor_facts, doctor_hardware, doctor_system
-from loadtest.job import plan
 from loadtest.doctor.doctor_card import Card, Finding, Status, Topic
 from loadtest.doctor.doctor_facts import Facts
+from loadtest.job import plan
 from loadtest.text import Section, render_section, table, wrap
 
 TOPICS = {

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest import environment
+from loadtest.doctor.doctor_machine import Group, Machine
 from loadtest.places import engine
 from loadtest.system import cpus, syscalls
-from loadtest.walk import strace
-from loadtest.doctor.doctor_machine import Group, Machine
 from loadtest.system.processes import ProcessError, run
+from loadtest.walk import strace
 
 WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH

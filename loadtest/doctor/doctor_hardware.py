@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loadtest.statistics import validity
-from loadtest.system import cpu_sets
 from loadtest.doctor.doctor_card import Finding, count, join, note_if
 from loadtest.doctor.doctor_facts import Facts
+from loadtest.statistics import validity
+from loadtest.system import cpu_sets
 from loadtest.text import mebibytes, number
 
 SPARE_MEMORY = 1 << 30  # bytes: 512 MiB of ballast, and as much again

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from loadtest.contestants import Contestant, gives
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.results import Environment, Failure, Memory
+from loadtest.system.cpu_sets import CpuSets
 
 LEVELS = (0, 100, 1_000, 5_000, 10_000)
 PACE = "quartet-pace"

@@ -15,8 +15,8 @@ from typing import Any
 
 from loadtest.client import Client, fetch_counts
 from loadtest.idle.idle import DecayStep, Held, IdleSettings, IdleStep, Step
-from loadtest.system.processes import Address, Dialogue, Finished, ProcessError, pinned, run
 from loadtest.results import MeasurementError, Outcome
+from loadtest.system.processes import Address, Dialogue, Finished, ProcessError, pinned, run
 
 ANNOUNCEMENT = re.compile(r"holding (\d+)\n")
 PATIENCE = 5.0  # seconds for an answer to somebody who asks alone

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.idle import idle_clients, machine_memory
-from loadtest.places import launch
-from loadtest.system import memory
 from loadtest.idle.idle import (
     DecayPoint,
     DecayRun,
@@ -26,9 +24,11 @@ from loadtest.idle.idle import (
     steps,
     workers,
 )
+from loadtest.places import launch
 from loadtest.places.place import Place, Server
-from loadtest.system.processes import Ended, describe_status
 from loadtest.results import Failure, MeasurementError, Memory
+from loadtest.system import memory
+from loadtest.system.processes import Ended, describe_status
 
 SPARE_DESCRIPTORS = 64  # of a process, besides its connections
 SETTLING = 3.0  # seconds in which a server should have come to rest

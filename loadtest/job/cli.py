@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import NoReturn, Optional
 
 import typer
 
-from loadtest import contestants, environment, results
+from loadtest import contestants, folder, results
 from loadtest.job import plan, report, summary
-from loadtest.system import cpu_sets
+from loadtest.job.runner import Runner
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
-from loadtest.job.runner import Runner
 from loadtest.session import Exit, Progress, Session, Stop, new_directory
+from loadtest.system import cpu_sets
+from loadtest.verbs import options
+from loadtest.verbs.options import RunnerName
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage;
 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
-
-
-BINARIES = environment.ROOT / "build/release/bin"
-
-
-class RunnerName(str, Enum):
-    local = "local"
-    docker = "docker"
-
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -56,23 +47,31 @@ def main(
     runner: RunnerName = typer.Option(
         RunnerName.local, show_default=False, help="Servers and wrk as they are (local), or in containers."
     ),
-    binaries: Optional[Path] = typer.Option(
-        None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
-    ),
+    resume: Optional[Path] = options.RESUME,
+    binaries: Optional[Path] = options.BIN,
 ) -> None:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
-    chosen = _plan(smoke, rounds, duration, connections, only)
+    earlier = _earlier(resume, out)
+    chosen = earlier.plan if earlier else _plan(smoke, rounds, duration, connections, only)
     if dry_run:
         print("\n".join(_describe(chosen)))
         raise typer.Exit(Exit.ok)
-    if binaries and runner == RunnerName.docker:
+    where = RunnerName(earlier.environment.runner) if earlier else runner
+    if binaries and where == RunnerName.docker:
         _stop(Exit.usage, "--bin is for --runner local; Docker's image has servers of its own")
-    directory = out or new_directory("smoke" if smoke else "run")
-    place = _place(runner, binaries or BINARIES, directory / "servers.log")
+    directory = resume or out or new_directory("smoke" if smoke else "run")
+    place = _place(where, binaries or options.BINARIES, directory / "servers.log")
     try:
-        raise typer.Exit(_session(chosen, place, directory, json).run())
+        raise typer.Exit(_session(chosen, earlier, place, directory, json).run())
     except Stop as stop:
         _stop(stop.status, str(stop))
+
+
+def _earlier(resume: Path | None, out: Path | None) -> results.Results | None:
+    try:
+        return options.earlier(results.Results, "run", resume, out)
+    except (ValueError, folder.FolderError) as error:
+        _stop(Exit.usage, str(error))
 
 
 def _place(runner: RunnerName, binaries: Path, log: Path) -> Place:
@@ -87,20 +86,13 @@ def _stop(status: Exit, sentence: str) -> NoReturn:
 def _plan(smoke: bool, rounds: int | None, duration: str, connections: int | None, only: str) -> plan.Plan:
     try:
         chosen = contestants.select(only.split(","), plan.CONTESTANTS) if only else plan.CONTESTANTS
-        seconds = _seconds(duration) if duration else 0
+        seconds = options.seconds(duration) if duration else 0
     except ValueError as error:
         _stop(Exit.usage, str(error))
     base = plan.Plan(chosen, cpu_sets.split(os.sched_getaffinity(0)))
     base = plan.smoke(base) if smoke else base
     changes = {"rounds": rounds, "duration": seconds, "connections": connections}
     return replace(base, **{name: value for name, value in changes.items() if value})
-
-
-def _seconds(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]{0,3})s?", text)
-    if not found:
-        raise ValueError(f"--duration {text}: wrk takes whole seconds, such as 2s")
-    return int(found[1])
 
 
 def _describe(chosen: plan.Plan) -> list[str]:
@@ -117,7 +109,9 @@ def _describe(chosen: plan.Plan) -> list[str]:
     return [*lines, "", *commands, "", f"{len(todo)} runs, about {total:.0f} s"]
 
 
-def _session(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) -> Session[results.Results]:
+def _session(
+    chosen: plan.Plan, earlier: results.Results | None, place: Place, directory: Path, as_json: bool
+) -> Session[results.Results]:
     todo = list(plan.steps(chosen))
     progress = Progress([plan.seconds(chosen, step) for step in todo])
 
@@ -129,12 +123,21 @@ def _session(chosen: plan.Plan, place: Place, directory: Path, as_json: bool) ->
         directory=directory,
         executables=sorted({contestant.executable for contestant in chosen.contestants}),
         load_cpus=chosen.cpus.load,
-        begin=lambda stamp: results.Results(stamp, chosen),
+        begin=lambda stamp: _begin(chosen, earlier, stamp),
         execute=execute,
         render=report.render,
         status=status,
         as_json=as_json,
     )
+
+
+def _begin(chosen: plan.Plan, earlier: results.Results | None, stamp: results.Environment) -> results.Results:
+    """Raises Stop when the earlier results are of other software or of another machine."""
+    if earlier is None:
+        return results.Results(stamp, chosen)
+    options.refuse_other_software(earlier.environment, stamp)
+    earlier.failures = []  # they are tried again
+    return earlier
 
 
 def status(found: results.Results) -> Exit:

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadtest.job import plan
 from loadtest.client import Answer, Client
-from loadtest.system.processes import Address
+from loadtest.job import plan
 from loadtest.results import Attempt, Outcome
+from loadtest.system.processes import Address
 
 CUT = frozenset({Outcome.eof, Outcome.truncated, Outcome.reset})
 

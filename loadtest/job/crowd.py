@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from loadtest.job import plan
 from loadtest.client import Client
+from loadtest.job import plan
 from loadtest.probe import NewcomerProbe
-from loadtest.system.processes import Address
 from loadtest.results import Newcomers, Outcome
+from loadtest.system.processes import Address
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from loadtest.job import report_loads, report_once
+from loadtest.job.report_loads import ROUNDS_FOR_INTERVALS
+from loadtest.job.summary import invalid_runs
+from loadtest.results import Environment, Results
 from loadtest.statistics import validity
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.job.report_loads import ROUNDS_FOR_INTERVALS
-from loadtest.results import Environment, Results
-from loadtest.job.summary import invalid_runs
 from loadtest.text import Section, plural, render_section, wrap
 
 

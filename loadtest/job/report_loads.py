@@ -8,7 +8,6 @@ from statistics import median
 from rich.table import Table
 
 from loadtest.job.plan import BALLASTED, Cell, Plan
-from loadtest.results import LoadRun, Results
 from loadtest.job.summary import (
     LoadSummary,
     all_newcomers,
@@ -18,6 +17,7 @@ from loadtest.job.summary import (
     reference_of,
     summarize,
 )
+from loadtest.results import LoadRun, Results
 from loadtest.text import DASH, Section, milliseconds, number, ratio, share, table, waits
 
 ROUNDS_FOR_INTERVALS = 6

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loadtest.job import crash
-from loadtest.system.processes import describe_status
 from loadtest.results import CrashRun, CrowdRun, MemoryRun, Outcome, Results
-from loadtest.text import DASH, Section, mebibytes, milliseconds, share, table, waits
 from loadtest.statistics.validity import crash_problem
+from loadtest.system.processes import describe_status
+from loadtest.text import DASH, Section, mebibytes, milliseconds, share, table, waits
 
 
 def memory(results: Results) -> Section | None:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 from loadtest import wrk
 from loadtest.job import crash
-from loadtest.places import clients
-from loadtest.statistics import validity
-from loadtest.system import cpus, sockets
-from loadtest.places.place import Place, Server
 from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan, Step, describe, server_arguments, steps
-from loadtest.system.processes import Ended, describe_status
+from loadtest.places import clients
+from loadtest.places.place import Place, Server
 from loadtest.results import (
     CrashRun,
     CrowdRun,
@@ -25,6 +22,9 @@ from loadtest.results import (
     Results,
     Survivors,
 )
+from loadtest.statistics import validity
+from loadtest.system import cpus, sockets
+from loadtest.system.processes import Ended, describe_status
 
 # Runs that other load disturbed are repeated: a tenth of the load steps in all, so that a busy machine costs
 # patience and not the afternoon, and each twice at most.
@@ -42,12 +42,13 @@ class Runner:
     _repeats_left: int = 0
 
     def run(self) -> None:
-        """All steps. A contestant that fails is left out from there on."""
+        """All steps that have no result yet. A contestant that fails is left out from there on."""
         todo = list(steps(self.plan))
+        measured = done(self.results)
         self._repeats_left = max(2, int(REPEATS * sum(isinstance(step, LoadStep) for step in todo)))
         failed: set[str] = set()
         for index, step in enumerate(todo):
-            if step.contestant.name in failed:
+            if step.contestant.name in failed or identity(step) in measured:
                 continue
             self.progress(index, step)
             try:
@@ -165,6 +166,29 @@ class Runner:
             attempts=seen.attempts,
             survivors=survivors(looks, seen, status),
         )
+
+
+def identity(step: Step) -> tuple[object, ...]:
+    """What tells its result from those of all other steps."""
+    match step:
+        case LoadStep():
+            return LoadRun, step.contestant.name, step.round, step.cell.name
+        case MemoryStep():
+            return MemoryRun, step.contestant.name
+        case CrowdStep():
+            return CrowdRun, step.contestant.name, step.rotation
+        case CrashStep():
+            return CrashRun, step.contestant.name
+
+
+def done(results: Results) -> set[tuple[object, ...]]:
+    """The identities of the steps that have a result."""
+    return {
+        *((LoadRun, run.contestant, run.round, run.cell) for run in results.loads),
+        *((MemoryRun, run.contestant) for run in results.memory),
+        *((CrowdRun, run.contestant, run.rotation) for run in results.crowds),
+        *((CrashRun, run.contestant) for run in results.crashes),
+    }
 
 
 def _nobody_looks(moment: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from loadtest.statistics import stats
 from loadtest.job.plan import Cell, Plan, contestants_of
 from loadtest.results import LoadRun, Newcomers, Outcome, Results
+from loadtest.statistics import stats
 from loadtest.statistics.stats import Estimate, estimate
 from loadtest.statistics.validity import crash_problem, unranked_reason
 

@@ -15,9 +15,9 @@ import typing
 from typing import Any
 
 from loadtest.places import clients
+from loadtest.results import MeasurementError, from_json
 from loadtest.system import processes
 from loadtest.system.processes import Address
-from loadtest.results import MeasurementError, from_json
 
 
 def main() -> None:

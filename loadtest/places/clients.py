@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from loadtest import wrk
+from loadtest.client import Client, fetch_counts
 from loadtest.idle import idle_clients
-from loadtest.system import cpus, sockets
-from loadtest.trial import generators
 from loadtest.job import crash as light_load
 from loadtest.job import crowd as many
-from loadtest.client import Client, fetch_counts
 from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, MemoryStep, Plan
 from loadtest.probe import Watcher
-from loadtest.system.processes import Address, Finished
 from loadtest.results import MeasurementError, Newcomers, Outcome
+from loadtest.system import cpus, sockets
+from loadtest.system.processes import Address, Finished
 from loadtest.system.sockets import Sockets
+from loadtest.trial import generators
 from loadtest.trial.trials import Settings, TrialStep
 
 LOOK_AT = 0.5  # of a trial's duration: when the server's memory is read

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.places import agent, cgroup, engine
-from loadtest.system import memory, processes, tree
 from loadtest.places.clients import Look
 from loadtest.places.local import one_line, parse_wrk_version
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
-from loadtest.system.processes import Ended, ProcessError, describe_status
 from loadtest.results import MeasurementError, Memory
+from loadtest.system import memory, processes, tree
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.processes import Ended, ProcessError, describe_status
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from loadtest import peers
 from loadtest.contestants import Contestant, Kind, command_line
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.places.local import Local
 from loadtest.places.place import Place, Server
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address, pinned
 
 DRY_RUN = Path(__file__).resolve().parents[2] / "build" / "dry-run"

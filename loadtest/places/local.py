@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest import peers
-from loadtest.system import memory, processes, tree
-from loadtest.places.clients import Look
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.peers import Peer
+from loadtest.places.clients import Look
 from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
 from loadtest.results import Memory
+from loadtest.system import memory, processes, tree
+from loadtest.system.cpu_sets import CpuSets
 
 
 class LocalServer(processes.Server):

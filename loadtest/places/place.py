@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from loadtest.places.clients import Look
+from loadtest.results import Memory
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address, Ended
-from loadtest.results import Memory
 from loadtest.system.tree import Switches
 
 

@@ -9,8 +9,8 @@ from statistics import median
 from loadtest.job import crash
 from loadtest.job.crash import CUT
 from loadtest.job.plan import Plan
-from loadtest.system.processes import describe_status
 from loadtest.results import CrashRun, LoadRun, Outcome
+from loadtest.system.processes import describe_status
 from loadtest.wrk_result import WrkResult
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.results import Disturbance
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import TICK
 
 CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtest.system.processes import Process, ProcessError, pinned, run
 from loadtest.results import MeasurementError
+from loadtest.system.processes import Process, ProcessError, pinned, run
 
 EVENT = "raw_syscalls:sys_enter"
 PATIENCE = 5.0  # seconds, for perf to start, to answer and to end

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from loadtest import wrk
+from loadtest.statistics.stats import percentile
+from loadtest.system.processes import Address, Finished
 from loadtest.trial import paced
 from loadtest.trial.measured import ClientSide, Quantiles
-from loadtest.system.processes import Address, Finished
-from loadtest.statistics.stats import percentile
 from loadtest.trial.trials import Cell, Settings
 from loadtest.wrk_result import Histogram, WrkLoad
 

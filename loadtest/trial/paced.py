@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from loadtest.trial.measured import ClientSide, Quantiles
-from loadtest.system.processes import Address, Finished, pinned, run
 from loadtest.results import MeasurementError
+from loadtest.system.processes import Address, Finished, pinned, run
+from loadtest.trial.measured import ClientSide, Quantiles
 from loadtest.trial.trials import Cell, Settings, Workload
 
 EXECUTABLE = "quartet-pace"

@@ -6,17 +6,17 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.statistics import validity
-from loadtest.verbs import gates
 from loadtest.contestants import Kind
+from loadtest.job.report import describe_machine, describe_place, describe_sets
+from loadtest.statistics import validity
 from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
+from loadtest.text import DASH, Section, number, plural, render_section, table, wrap
 from loadtest.trial.measured import Trial, TrialResults
 from loadtest.trial.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
-from loadtest.job.report import describe_machine, describe_place, describe_sets
 from loadtest.trial.series import Series, Value, best_peer_of, gather, limit_of
-from loadtest.text import DASH, Section, number, plural, render_section, table, wrap
 from loadtest.trial.trial_validity import client_share
 from loadtest.trial.trials import Cell, Settings
+from loadtest.verbs import gates
 
 MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
 BUSIER = (

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from loadtest.contestants import gives
 from loadtest.places import clients, launch
+from loadtest.places.place import Place, Server
+from loadtest.results import Failure, MeasurementError, Memory
 from loadtest.statistics import validity
 from loadtest.system import cpus, sockets, syscalls
-from loadtest.trial import generators, trial_validity
-from loadtest.contestants import gives
-from loadtest.trial.measured import Trial, TrialResults
-from loadtest.places.place import Place, Server
 from loadtest.system.processes import Ended, describe_status
-from loadtest.results import Failure, MeasurementError, Memory
 from loadtest.system.tree import Switches
+from loadtest.trial import generators, trial_validity
+from loadtest.trial.measured import Trial, TrialResults
 from loadtest.trial.trials import Cell, Settings, TrialStep, describe, steps
 
 # Trials that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from loadtest.statistics import littles_law
+from loadtest.statistics.validity import bottleneck
 from loadtest.trial.measured import Trial, TrialResults
 from loadtest.trial.metrics import server_share
 from loadtest.trial.trials import Settings
-from loadtest.statistics.validity import bottleneck
 
 
 def problems(trial: Trial) -> list[str]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from loadtest.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.job.plan import Newcomers
 from loadtest.statistics.interleaving import order_in_groups
+from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from loadtest.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.statistics.differences import Ratio, describe, paired, verdict
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.metrics import by_round, cpu_per_request, throughput
 from loadtest.job.report import describe_machine, describe_place
 from loadtest.session import Exit
+from loadtest.statistics.differences import Ratio, describe, paired, verdict
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.text import Section, render_section, table, wrap
+from loadtest.trial.measured import TrialResults
+from loadtest.trial.metrics import by_round, cpu_per_request, throughput
 from loadtest.trial.trials import Settings, Workload
 
 LEAST_TRIES = 20  # to allow one false alarm

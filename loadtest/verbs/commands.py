@@ -11,9 +11,9 @@ import typer
 
 from loadtest import environment, folder
 from loadtest.doctor import doctor
+from loadtest.session import Exit, width
 from loadtest.verbs import comparison, listing, load_verbs, memory_verb, options, walk_verb
 from loadtest.verbs.options import BIN, BINARIES, EXIT_STATUSES, JSON
-from loadtest.session import Exit, width
 
 app = typer.Typer(
     add_completion=False,

@@ -19,8 +19,8 @@ from loadtest.statistics.differences import (
     too_few_rounds,
     unpaired,
 )
-from loadtest.trial.metrics import BY_NAME
 from loadtest.text import Section, number, render_section, table, wrap
+from loadtest.trial.metrics import BY_NAME
 
 KEY = ("contestant", "workload", "connections", "keep_alive", "pipeline", "cpus", "rate")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from loadtest import folder, peers
 from loadtest.contestants import Contestant, Kind
-from loadtest.trial.metrics import METRICS
 from loadtest.roster import EVERYBODY
 from loadtest.text import Section, render_section, words
+from loadtest.trial.metrics import METRICS
 from loadtest.trial.trials import WORKLOADS
 
 PATHS = "Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."

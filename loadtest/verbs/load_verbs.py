@@ -8,11 +8,14 @@ from typing import Optional
 
 import typer
 
-from loadtest.trial import report_trials, trial_validity
-from loadtest.verbs import aa, gates, options, presets, trial_commands
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.session import Exit, Session, new_directory
+from loadtest.trial import report_trials, trial_validity
 from loadtest.trial.measured import TrialResults
+from loadtest.trial.trials import Settings, cells
+from loadtest.verbs import aa, gates, options, presets, trial_commands
 from loadtest.verbs.options import (
     BIN,
     BINARIES,
@@ -35,9 +38,6 @@ from loadtest.verbs.options import (
     WORKLOAD,
     RunnerName,
 )
-from loadtest.places.place import Place
-from loadtest.session import Exit, Session, new_directory
-from loadtest.trial.trials import Settings, cells
 
 
 def throughput(

@@ -9,12 +9,15 @@ from typing import Optional
 import typer
 
 from loadtest.idle import idle, idle_clients, report_idle
-from loadtest.places import launch
-from loadtest.verbs import options, presets
-from loadtest.places.containers import Containers
 from loadtest.idle.idle import IdleResults, IdleSettings
 from loadtest.idle.idle_runner import IdleRunner
+from loadtest.places import launch
+from loadtest.places.containers import Containers
 from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.results import Environment
+from loadtest.session import Exit, Progress, Session, new_directory
+from loadtest.verbs import options, presets
 from loadtest.verbs.options import (
     BIN,
     BINARIES,
@@ -31,9 +34,6 @@ from loadtest.verbs.options import (
     VARIANT,
     RunnerName,
 )
-from loadtest.places.place import Place
-from loadtest.results import Environment
-from loadtest.session import Exit, Progress, Session, new_directory
 
 
 def memory(

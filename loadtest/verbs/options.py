@@ -14,9 +14,9 @@ import typer
 
 from loadtest import environment, folder
 from loadtest.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 from loadtest.results import Environment
 from loadtest.session import Exit, Session, Stop
+from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
 not met, or a regression; 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary);

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from loadtest import folder
 from loadtest.places import launch
-from loadtest.trial import generators
-from loadtest.verbs import options
-from loadtest.trial.measured import TrialResults
 from loadtest.places.place import Place
 from loadtest.results import Environment
 from loadtest.session import Progress
+from loadtest.trial import generators
+from loadtest.trial.measured import TrialResults
 from loadtest.trial.trial_runner import TrialRunner, more_options, remaining
 from loadtest.trial.trials import Cell, Settings, TrialStep, cells, describe, seconds, steps
+from loadtest.verbs import options
 
 NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
 DOCUMENTS = launch.DRY_RUN / "root"

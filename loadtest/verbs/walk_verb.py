@@ -10,11 +10,11 @@ import typer
 
 from loadtest import text
 from loadtest.places import launch
-from loadtest.verbs import options, presets
-from loadtest.walk import strace, walk_report, walk_runner
 from loadtest.places.local import Local
-from loadtest.verbs.options import BIN, BINARIES, DRY_RUN, JSON, ONLY, OUT, PEER, PIN, PRESET, RESUME, VARIANT
 from loadtest.session import Exit, Progress, Session, Stop, new_directory
+from loadtest.verbs import options, presets
+from loadtest.verbs.options import BIN, BINARIES, DRY_RUN, JSON, ONLY, OUT, PEER, PIN, PRESET, RESUME, VARIANT
+from loadtest.walk import strace, walk_report, walk_runner
 from loadtest.walk.walk_runner import WalkResults, WalkSettings
 
 

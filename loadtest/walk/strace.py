@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from loadtest.results import MeasurementError
 from loadtest.system import tree
 from loadtest.system.processes import Process, ProcessError
-from loadtest.results import MeasurementError
 
 PATIENCE = 5.0  # seconds, to attach and to detach
 OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, durations, strings cut

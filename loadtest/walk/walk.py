@@ -6,10 +6,10 @@ from __future__ import annotations
 import socket
 import time
 
-from loadtest.walk import strace, walk_parse
 from loadtest.client import WrongContent, parse_head
-from loadtest.system.processes import Address
 from loadtest.results import MeasurementError
+from loadtest.system.processes import Address
+from loadtest.walk import strace, walk_parse
 from loadtest.walk.walk_sequence import Actors, Connection, Sample, Walk, walk
 
 SAMPLES = 20  # requests of each kind

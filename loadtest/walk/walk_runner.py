@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loadtest.places import launch
-from loadtest.walk import walk
 from loadtest.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.places import launch
 from loadtest.places.local import LocalServer
 from loadtest.places.place import Place
 from loadtest.results import Environment, Failure, MeasurementError
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.walk import walk
 from loadtest.walk.walk_sequence import Walk
 
 WORKERS = 4  # of the pools: some that wait belong to the picture, and strace has to follow each

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from loadtest.walk import walk_parse
 from loadtest.results import MeasurementError
+from loadtest.walk import walk_parse
 from loadtest.walk.walk_parse import Event
 
 QUIET = 0.01  # seconds without a call, after the answer: the request is over

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtest.job import plan
-from loadtest.trial import trials
 from loadtest.contestants import Contestant, select
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
+from loadtest.job import plan
 from loadtest.results import (
     Attempt,
     CrashRun,
@@ -24,7 +21,10 @@ from loadtest.results import (
     Survivors,
 )
 from loadtest.roster import EVERYBODY
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import Switches
+from loadtest.trial import trials
+from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))

@@ -6,14 +6,14 @@ from random import Random
 import pytest
 
 import samples
-from loadtest.verbs import aa
 from loadtest.contestants import select
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial.measured import TrialResults
 from loadtest.results import Failure
 from loadtest.roster import EVERYBODY
 from loadtest.session import Exit
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.trial.measured import TrialResults
 from loadtest.trial.trials import WORKLOADS, Settings
+from loadtest.verbs import aa
 
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:

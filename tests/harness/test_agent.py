@@ -16,10 +16,10 @@ import samples
 from conftest import ROOT, SERVER
 from loadtest.job import plan
 from loadtest.places import agent, clients
-from loadtest.trial import trials
+from loadtest.results import MeasurementError, Outcome
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address, Dialogue, ProcessError, Server
-from loadtest.results import MeasurementError, Outcome
+from loadtest.trial import trials
 
 SHORT = replace(
     samples.PLAN,

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import folder, results
-from loadtest.job import cli
-from loadtest.results import Failure
+from loadtest import folder
+from loadtest.job import cli, plan, runner
+from loadtest.results import Failure, LoadRun, Results
 
 import samples
 
@@ -40,7 +40,8 @@ class Harness:
 
     def start(self, *arguments: str, where: Sequence[str] | None = None) -> subprocess.Popen[str]:
         where = ["--bin", str(self._binaries)] if where is None else where
-        argv = [sys.executable, "-m", "loadtest", *where, "--out", str(self.out), *arguments]
+        out = [] if "--resume" in arguments else ["--out", str(self.out)]
+        argv = [sys.executable, "-m", "loadtest", *where, *out, *arguments]
         with self._errors.open("w") as errors:
             return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
 
@@ -55,7 +56,7 @@ class Harness:
     def errors(self) -> str:
         return self._errors.read_text()
 
-    def results(self) -> results.Results:
+    def results(self) -> Results:
         return folder.load(self.out)
 
     def servers(self) -> list[int]:
@@ -103,6 +104,26 @@ def test_an_interruption_keeps_what_was_measured(harness, number):
     assert len(found.loads) >= 2
     assert "INTERRUPTED" in output and "How many requests a second" in output
     assert eventually(lambda: not any(is_alive(pid) for pid in harness.servers()))
+
+
+def test_an_interrupted_run_is_completed_by_resume(harness):
+    process = harness.start(*SHORT, "--rounds", "3")
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().loads) >= 2, 60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    first = harness.results()
+    assert harness.run("--resume", str(harness.out), "--rounds", "99")[0] == 0  # by its own options
+    found = harness.results()
+    assert (found.state, found.plan) == ("complete", first.plan)
+    assert found.loads[: len(first.loads)] == first.loads
+    steps = [runner.identity(step) for step in plan.steps(found.plan)]
+    assert runner.done(found) == set(steps)
+    assert len(found.loads) == sum(identity[0] is LoadRun for identity in steps)
+
+
+def test_resuming_what_is_not_there_is_a_usage_error(harness):
+    status, _, errors = harness.run("--resume", str(harness.out / "nowhere"))
+    assert (status, errors.count("\n")) == (2, 1) and "cannot read" in errors
 
 
 def test_a_background_job_can_be_interrupted_too(harness):

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from loadtest import client, probe
-from loadtest.job import crowd, plan
 from loadtest.client import Client, WrongContent, parse_counts, parse_head
-from loadtest.system.processes import Address, Server
+from loadtest.job import crowd, plan
 from loadtest.results import MeasurementError, Outcome
+from loadtest.system.processes import Address, Server
 
 from conftest import SERVER, eventually
 

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 import samples
-from loadtest.verbs.comparison import Comparison, compare, render, to_json
-from loadtest.trial.measured import TrialResults
 from loadtest.results import Results
+from loadtest.trial.measured import TrialResults
+from loadtest.verbs.comparison import Comparison, compare, render, to_json
 
 THROUGHPUT = ["throughput"]
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from loadtest import contestants
-from loadtest.job import plan
 from loadtest.contestants import Kind
+from loadtest.job import plan
 from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from loadtest.job import crash, plan
 from loadtest.job.crash import LightLoad, Outage, time_without_service
-from loadtest.system.processes import Address
-from loadtest.results import Attempt, Outcome
 from loadtest.job.runner import survivors
+from loadtest.results import Attempt, Outcome
+from loadtest.system.processes import Address
 
 OK, EOF, REFUSED = Outcome.ok, Outcome.eof, Outcome.refused
 

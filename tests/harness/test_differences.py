@@ -7,6 +7,7 @@ from statistics import median
 import numpy as np
 import pytest
 
+from loadtest.results import from_json
 from loadtest.statistics.differences import (
     ALPHA,
     Pair,
@@ -27,7 +28,6 @@ from loadtest.statistics.differences import (
     unpaired,
     verdict,
 )
-from loadtest.results import from_json
 from loadtest.statistics.stats import Interval
 
 

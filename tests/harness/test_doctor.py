@@ -10,10 +10,10 @@ import pytest
 
 from loadtest import results
 from loadtest.doctor import doctor, doctor_facts
-from loadtest.system import processes
 from loadtest.doctor.doctor_card import Card, Finding, Status, Topic
 from loadtest.doctor.doctor_facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
 from loadtest.doctor.doctor_machine import Group, Machine, parse_cpu_list
+from loadtest.system import processes
 
 GIB = 1 << 30
 TOOLS = [Tool(name, "1.0", package) for name, _, package in doctor_facts.TOOLS]

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import FAKES
 from loadtest.places import containers, engine
-from loadtest.system import tree
 from loadtest.places.engine import State
+from loadtest.system import tree
 from loadtest.system.processes import ProcessError
 
 RUNNING = {

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 import samples
-from loadtest.verbs import gates, load_verbs
-from loadtest.trial.measured import TrialResults
 from loadtest.results import Failure
 from loadtest.session import Exit
+from loadtest.trial.measured import TrialResults
 from loadtest.trial.trials import Gate
+from loadtest.verbs import gates, load_verbs
 
 
 @pytest.mark.parametrize(

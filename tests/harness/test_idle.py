@@ -17,10 +17,8 @@ import pytest
 import samples
 from conftest import FAKES, ROOT
 from loadtest import contestants, schema
-from loadtest.idle import idle, idle_clients, idle_runner, lines, machine_memory, report_idle
-from loadtest.places import agent, clients
 from loadtest.contestants import MODELS, Contestant, Kind, command_line
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.idle import idle, idle_clients, idle_runner, lines, machine_memory, report_idle
 from loadtest.idle.idle import (
     Decay,
     DecayPoint,
@@ -34,9 +32,11 @@ from loadtest.idle.idle import (
     MachineMemory,
 )
 from loadtest.idle.idle_runner import IdleRunner
+from loadtest.places import agent, clients
 from loadtest.places.local import Local
-from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, from_json
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 
 BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 import samples
-from loadtest.trial import generators, paced
-from loadtest.system.processes import Address, Finished
 from loadtest.results import MeasurementError
+from loadtest.system.processes import Address, Finished
+from loadtest.trial import generators, paced
 from loadtest.trial.trials import Cell
 
 CELL = Cell("epoll", "plaintext", 64, rate=2500.0)

@@ -14,8 +14,8 @@ import pytest
 
 from conftest import ROOT, eventually
 from loadtest import contestants, peers
-from loadtest.system import processes, tree
 from loadtest.peers import PEERS, Launch, Peer
+from loadtest.system import tree
 from loadtest.system.processes import Server
 
 BUILT = ROOT / "build/release/bin"

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from loadtest.job import plan
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
+from loadtest.system.cpu_sets import CpuSets
 
 
 def full(**changes) -> Plan:

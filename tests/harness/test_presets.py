@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from loadtest.verbs import listing, presets
 from loadtest.contestants import MODELS, Kind
 from loadtest.trial.trials import Workload
+from loadtest.verbs import listing, presets
 
 
 def names(*arguments) -> list[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import FAKES, ROOT, SERVER, eventually, is_alive
-from loadtest.system import processes, tree
 from loadtest.peers import free_port
+from loadtest.system import processes, tree
 from loadtest.system.processes import Address, ProcessError, Server, run
 
 

@@ -16,11 +16,11 @@ import pytest
 import samples
 from conftest import FAKES, ROOT, eventually, is_alive
 from loadtest import folder
+from loadtest.contestants import MODELS, select
 from loadtest.places import launch
 from loadtest.system import processes
-from loadtest.verbs import commands, trial_commands
-from loadtest.contestants import MODELS, select
 from loadtest.trial.measured import TrialResults
+from loadtest.verbs import commands, trial_commands
 
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
 

@@ -9,10 +9,9 @@ import pytest
 import samples
 from loadtest import text
 from loadtest.job import summary
-from loadtest.statistics import validity
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.job.plan import CELLS, CONTESTANTS
 from loadtest.job.report import render
+from loadtest.job.summary import has_invalid_cell, summarize
 from loadtest.results import (
     Disturbance,
     Failure,
@@ -21,8 +20,9 @@ from loadtest.results import (
     MemoryRun,
     Outcome,
 )
+from loadtest.statistics import validity
 from loadtest.statistics.stats import Estimate, Interval
-from loadtest.job.summary import has_invalid_cell, summarize
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
 PLAINTEXT = CELLS[0]

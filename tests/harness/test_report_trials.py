@@ -10,11 +10,11 @@ import pytest
 
 import samples
 from loadtest.contestants import select, variant
+from loadtest.results import Disturbance, Failure
+from loadtest.roster import EVERYBODY
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial.measured import TrialResults
 from loadtest.trial.report_trials import render
-from loadtest.results import Disturbance, Failure
-from loadtest.roster import EVERYBODY
 
 
 def row(text: str, question: str, name: str) -> list[str]:

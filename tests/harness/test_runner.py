@@ -9,8 +9,8 @@ import pytest
 import samples
 from loadtest.job import plan
 from loadtest.job.plan import LoadStep, Step
-from loadtest.results import Disturbance, MeasurementError, Results
 from loadtest.job.runner import REPEATS_OF_A_RUN, Runner
+from loadtest.results import Disturbance, MeasurementError, Results
 
 NO_PLACE: Any = None
 QUIET, BUSY = Disturbance(0.01, 0.01, 0), Disturbance(0.5, 0, 0)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 import samples
+from loadtest.results import Newcomers, Outcome
 from loadtest.trial import generators, metrics
 from loadtest.trial.measured import TrialResults
 from loadtest.trial.metrics import BY_NAME
-from loadtest.results import Newcomers, Outcome
 from loadtest.trial.series import Series, best_peer_of, gather, limit_of
 from loadtest.trial.trials import Cell
 

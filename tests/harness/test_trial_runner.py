@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import samples
-from loadtest.statistics import validity
-from loadtest.verbs import trial_commands
-from loadtest.trial.measured import TrialResults
 from loadtest.results import Disturbance, Failure, MeasurementError
 from loadtest.session import Exit, Stop
+from loadtest.statistics import validity
+from loadtest.trial.measured import TrialResults
 from loadtest.trial.trial_runner import REPEATS_OF_A_TRIAL, TrialRunner, remaining
 from loadtest.trial.trials import TrialStep, steps
+from loadtest.verbs import trial_commands
 
 NO_PLACE: Any = None
 QUIET, BUSY = Disturbance(0.01, 0.01, 0), Disturbance(validity.DISTURBED + 0.1, 0, 0)

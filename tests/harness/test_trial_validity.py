@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 import samples
+from loadtest.results import Disturbance
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial.measured import Quantiles, Trial
-from loadtest.results import Disturbance
 from loadtest.trial.trial_validity import has_invalid_cell, problems, unranked
 from loadtest.trial.trials import Cell
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 import samples
-from loadtest.trial import metrics, trials
 from loadtest.contestants import LIMITS, select, variant
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
-from loadtest.verbs.trial_commands import executables
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.trial import metrics, trials
 from loadtest.trial.trial_runner import more_options, remaining
 from loadtest.trial.trials import WORKLOADS, Cell, Workload
+from loadtest.verbs.trial_commands import executables
 
 JSON, FILE = WORKLOADS[1], WORKLOADS[3]
 

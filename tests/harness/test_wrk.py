@@ -13,11 +13,11 @@ import pytest
 
 from conftest import ROOT
 from loadtest import wrk
-from loadtest.system import processes
 from loadtest.client import fetch_counts
-from loadtest.system.processes import Address
 from loadtest.results import MeasurementError, from_json
 from loadtest.statistics.stats import percentile
+from loadtest.system import processes
+from loadtest.system.processes import Address
 from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, hdr_text, without_synthetic
 
 LOAD = WrkLoad("/plaintext", connections=16, seconds=1)
