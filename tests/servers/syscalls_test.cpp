@@ -71,6 +71,14 @@ class Tracer {
   bool attached_;
 };
 
+/// From the first answer on: strace may attach amid the recv that brings the first request, and miss its end.
+std::vector<Call> after_first_answer(std::vector<Call> calls) {
+  const auto answer = std::find_if(calls.begin(), calls.end(),
+                                   [](const Call& call) { return call.name.starts_with("send"); });
+  calls.erase(calls.begin(), answer == calls.end() ? answer : answer + 1);
+  return calls;
+}
+
 /// What one thread did.
 struct Tally {
   long received = 0;  ///< recv with bytes
@@ -131,9 +139,9 @@ TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
   Tracer tracer(server);
   if (!tracer.attached()) GTEST_SKIP() << "strace cannot attach: " << tracer.err();
   const auto start_time = Clock::now();
-  make_paced_requests(client, kRequests);
+  make_paced_requests(client, 1 + kRequests);
   const long ticks = (Clock::now() - start_time) / 100ms + 2;
-  auto tallies = tally_by_thread(tracer.finish());
+  auto tallies = tally_by_thread(after_first_answer(tracer.finish()));
   ASSERT_FALSE(tallies.empty());
 
   const auto serving = take_serving_thread(tallies);
