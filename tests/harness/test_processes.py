@@ -177,7 +177,7 @@ def test_a_child_dies_with_the_harness(tmp_path):
 
 def test_only_one_module_starts_processes():
     starters = ("subprocess", "os.fork", "os.spawn", "os.system", "popen")
-    sources = {path.name: path.read_text() for path in (ROOT / "loadtest").glob("*.py")}
+    sources = {path.name: path.read_text() for path in (ROOT / "loadtest").rglob("*.py")}
     assert [name for name, text in sources.items() if any(word in text for word in starters)] == ["processes.py"]
 
 

@@ -80,7 +80,7 @@ def test_memory_that_we_may_not_look_into_is_unknown_and_so_is_its_sum():
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
 def test_the_memory_of_another_users_process_is_unknown_to_us():
     script = (
-        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from loadtest import memory, tree\n"
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from loadtest.system import memory, tree\n"
         "os.setresuid(65534, 65534, 65534); print(memory.read([tree.identity(1)]).unknown)"
     )
     finished = processes.run([sys.executable, "-c", script], timeout=30)
