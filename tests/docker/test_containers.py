@@ -59,12 +59,12 @@ def test_a_server_that_does_not_start_is_an_error_with_its_reason(place):
 
 def test_an_oom_kill_at_the_start_is_reported(small):
     with pytest.raises(MeasurementError, match=r"\(out of memory: its container's limit is 32 MiB\)"):
-        small.start([*EPOLL, "--ballast", "64"])
+        small.start([*EPOLL, "--ballast", "64"], PLAN.cpus)
     assert ours(small.run) == []
 
 
 def test_an_oom_kill_of_a_worker_that_its_server_outlives_is_reported(small):
-    with small.start([*PREFORK, "--max-body", "100000000"]) as server:
+    with small.start([*PREFORK, "--max-body", "100000000"], PLAN.cpus) as server:
         before = server.processes()
         post_zeros(small, server, 64 << 20)
         assert eventually(lambda: not before <= server.processes())
