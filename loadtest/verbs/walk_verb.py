@@ -11,6 +11,7 @@ import typer
 from loadtest import text
 from loadtest.places import launch
 from loadtest.places.local import Local
+from loadtest.results import Environment
 from loadtest.session import Exit, Progress, Session, Stop, new_directory
 from loadtest.verbs import options, presets
 from loadtest.verbs.options import BIN, BINARIES, DRY_RUN, JSON, ONLY, OUT, PEER, PIN, PRESET, RESUME, VARIANT
@@ -57,12 +58,20 @@ def _session(
         directory=directory,
         executables=sorted({one.executable for one in settings.contestants}),
         load_cpus=settings.cpus.load,
-        begin=lambda stamp: earlier or WalkResults("walk", stamp, settings),
+        begin=lambda stamp: _begin(settings, earlier, stamp),
         execute=lambda found, save: walk_runner.execute(found, place, directory, save, progress.show),
         render=_render,
         status=lambda found: Exit.failed if found.failures else Exit.ok,
         as_json=as_json,
     )
+
+
+def _begin(settings: WalkSettings, earlier: WalkResults | None, stamp: Environment) -> WalkResults:
+    if earlier is None:
+        return WalkResults("walk", stamp, settings)
+    options.refuse_other_software(earlier.environment, stamp)
+    earlier.failures = []  # they are tried again
+    return earlier
 
 
 def _render(found: WalkResults, width: int) -> str:
