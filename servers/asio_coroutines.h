@@ -6,6 +6,7 @@
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/posix/basic_stream_descriptor.hpp>
@@ -34,6 +35,18 @@ constexpr asio::use_awaitable_t<Executor> use_awaitable;
 /// For co_spawn: asio::detached would swallow what a coroutine throws.
 inline void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
+}
+
+/// Suspended until then, or until the peer is gone. @return whether it is still there
+inline asio::awaitable<bool, Executor> sleep_until(Socket& peer, std::chrono::steady_clock::time_point then) {
+  using namespace asio::experimental::awaitable_operators;
+  Timer timer(peer.get_executor(), then);
+  const auto first =
+      co_await (timer.async_wait(use_awaitable) || peer.async_wait(Socket::wait_error, use_awaitable));
+  if (first.index() == 0) co_return true;
+  if (net::is_reset(peer.native_handle())) co_return false;
+  co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which nobody asked for
+  co_return true;
 }
 
 /// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate

@@ -11,12 +11,14 @@ namespace quartet {
 // poll(2) per read.
 
 /// Blocks in recv(2).
-void read_step(const net::Fd& client, http::Connection& connection);
+/// @return false when all is said and nothing is on its way
+bool read_step(const net::Fd& client, http::Connection& connection);
 /// Blocks in send(2) or sendfile(2).
 /// @return false when the peer is gone
 bool write_step(const net::Fd& client, http::Connection& connection);
 /// Blocks in clock_nanosleep(2) until the deadline; a long sleep is cut into ticks, to notice a shutdown.
-void sleep_step(http::Connection& connection);
+/// @return false when the peer is gone
+bool sleep_step(const net::Fd& client, http::Connection& connection);
 /// Tells the connection about a shutdown. @return false when the drain timeout has passed: the connection is
 /// cut
 bool shutdown_step(const net::Shutdown& shutdown, http::Connection& connection, http::Slot& slot);

@@ -62,7 +62,7 @@ Task serve_client(Worker& worker, Socket socket) {
     if (worker.server.shutdown.requested()) connection.on_shutdown(net::now());
     switch (connection.want()) {
       case http::Want::read: {
-        if (connection.finishing()) net::half_close(session.socket.native_handle());
+        if (connection.finishing() && net::may_close(session.socket.native_handle(), connection)) co_return;
         const auto received =
             co_await reception.async_receive(session.socket, asio::redirect_error(use_awaitable, error));
         runs = 0;
@@ -94,12 +94,10 @@ Task serve_client(Worker& worker, Socket socket) {
         }
         break;
       }
-      case http::Want::sleep: {
-        Timer timer(worker.context, connection.deadline());
-        co_await timer.async_wait(use_awaitable);
+      case http::Want::sleep:
+        if (!co_await sleep_until(session.socket, connection.deadline())) co_return;
         connection.on_tick(net::now());
         break;
-      }
       case http::Want::close: co_return;
     }
   }
@@ -117,6 +115,7 @@ Task sweep(Worker& worker) {
       worker.context.stop();
     }
     for (Session* session : worker.sessions) {
+      net::report_progress(session->socket.native_handle(), session->connection, now);
       const bool waits_for_time = session->connection.want() == http::Want::sleep;
       if (!waits_for_time && now.steady >= session->connection.deadline()) session->socket.cancel();
     }

@@ -97,7 +97,7 @@ class Loop {
     for (int runs = 0;;) {
       switch (connection.want()) {
         case http::Want::read:
-          if (connection.finishing()) net::half_close(client.socket.get());
+          if (connection.finishing() && net::may_close(client.socket.get(), connection)) return drop(client);
           if (!client.readable) return park(client, EPOLLIN);
           read(client);
           break;
@@ -153,6 +153,7 @@ class Loop {
     pause_accepting(false);
     for (auto next = clients_.begin(); next != clients_.end();) {
       Client& client = *next++;
+      net::report_progress(client.socket.get(), client.connection, now);
       const http::Want want = client.connection.want();
       if (want == http::Want::sleep || (want != http::Want::run && now.steady < client.connection.deadline()))
         continue;

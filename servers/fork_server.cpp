@@ -44,7 +44,9 @@ void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
       case http::Want::write:
         if (!write_step(client, connection)) _exit(kClose);
         break;
-      case http::Want::sleep: sleep_step(connection); break;
+      case http::Want::sleep:
+        if (!sleep_step(client, connection)) _exit(kClose);
+        break;
       default: _exit(kClose);
     }
   }
@@ -85,14 +87,18 @@ void serve_requests(app::Server& server, http::Slot& slot, net::Fd client) {
   http::Connection connection(server.service, slot, net::now());
   while (shutdown_step(server.shutdown, connection, slot)) {
     switch (connection.want()) {
-      case http::Want::read: read_step(client, connection); break;
+      case http::Want::read:
+        if (!read_step(client, connection)) return;
+        break;
       case http::Want::run:
         if (!run_in_child(server, client, connection)) return;
         break;
       case http::Want::write:
         if (!write_step(client, connection)) return;
         break;
-      case http::Want::sleep: sleep_step(connection); break;
+      case http::Want::sleep:
+        if (!sleep_step(client, connection)) return;
+        break;
       case http::Want::close: return;
     }
   }

@@ -19,16 +19,22 @@ TimePoint after(TimePoint since, milliseconds timeout) {
   return timeout == milliseconds::zero() ? TimePoint::max() : since + timeout;
 }
 
-/// A deadline that grows with progress. @param rate bytes a second; 0: does not grow
-TimePoint after(TimePoint since, milliseconds timeout, std::uint64_t bytes, std::size_t rate) {
-  if (timeout == milliseconds::zero()) return TimePoint::max();
-  return since + timeout + milliseconds(rate == 0 ? 0 : bytes * 1000 / rate);
+/// A deadline that grows with progress, but never further from now than the timeout: a burst pays for no
+/// rest.
+/// @param rate bytes a second; 0: does not grow
+TimePoint prolonged(TimePoint deadline, milliseconds timeout, std::uint64_t bytes, std::size_t rate,
+                    TimePoint now) {
+  if (deadline == TimePoint::max() || rate == 0) return deadline;
+  using Seconds = std::chrono::duration<double>;
+  const auto bought =
+      std::min<Seconds>(Seconds(static_cast<double>(bytes) / static_cast<double>(rate)), timeout);
+  return std::min(deadline + std::chrono::round<std::chrono::nanoseconds>(bought), now + timeout);
 }
 
 }  // namespace
 
 Connection::Connection(const Service& service, Slot& slot, Moment now)
-    : service_(service), slot_(&slot), parser_(service.limits), since_(now.steady), write_since_(now.steady) {
+    : service_(service), slot_(&slot), parser_(service.limits), since_(now.steady) {
   add(slot_->connections);
   publish();
 }
@@ -44,8 +50,7 @@ Want Connection::want() const {
   if (may_run()) return Want::run;
   if (output_pending()) return Want::write;
   if (wake_) return Want::sleep;
-  if (closing_ == Closing::plainly || eof_) return Want::close;
-  return Want::read;
+  return eof_ ? Want::close : Want::read;
 }
 
 bool Connection::request_ready() const {
@@ -67,13 +72,14 @@ Output Connection::output() const {
 
 bool Connection::answering() const { return delayed_ || stream_ || output_pending(); }
 
-bool Connection::finishing() const { return closing_ == Closing::lingering && !answering(); }
+bool Connection::finishing() const {
+  return (closing_ == Closing::lingering || closing_ == Closing::plainly) && !answering();
+}
 
 TimePoint Connection::deadline() const {
-  const Limits& limits = service_.limits;
   switch (want()) {
     case Want::sleep: return *wake_;
-    case Want::write: return after(write_since_, limits.write_timeout, written_, limits.min_body_rate);
+    case Want::write: return write_deadline_;
     case Want::read: return read_deadline();
     default: return TimePoint::max();
   }
@@ -82,11 +88,10 @@ TimePoint Connection::deadline() const {
 TimePoint Connection::read_deadline() const {
   const Limits& limits = service_.limits;
   if (finishing()) return since_ + kLinger;
-  if (parser_.head_complete()) {
-    return after(since_, limits.body_timeout, parser_.body_received(), limits.min_body_rate);
-  }
-  if (parser_.started()) return after(since_, limits.header_timeout);
+  if (parser_.head_complete()) return body_deadline_;
+  if (parser_.in_request()) return after(since_, limits.header_timeout);
   if (shutdown_) return since_ + kDrainGrace;
+  if (parser_.started()) return after(since_, limits.header_timeout);
   return after(since_, answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
 }
 
@@ -128,7 +133,11 @@ std::size_t Connection::receive(std::string_view bytes, Moment now) {
   std::size_t taken = 0;
   while (taken < bytes.size() && !parser_.complete() && closing_ == Closing::no) {
     const bool had_head = parser_.head_complete();
+    const auto body_before = parser_.body_received();
     taken += parser_.feed(bytes.substr(taken));
+    body_deadline_ =
+        prolonged(body_deadline_, service_.limits.body_timeout, parser_.body_received() - body_before,
+                  service_.limits.min_body_rate, now.steady);
     if (const Rejection rejection = parser_.rejection()) {
       fail(rejection, now);
     } else if (!had_head && parser_.head_complete()) {
@@ -147,7 +156,7 @@ void Connection::continue_with_input(Moment now) {
 }
 
 void Connection::on_head(bool body_has_begun, Moment now) {
-  since_ = now.steady;
+  body_deadline_ = after(now.steady, service_.limits.body_timeout);
   const Request& request = parser_.request();
   if (request.path != "*") route_ = service_.router.find(request.path);
   if (parser_.complete()) return;
@@ -172,7 +181,7 @@ void Connection::on_eof(Moment now) {
 void Connection::on_shutdown(Moment now) {
   if (shutdown_) return;
   shutdown_ = true;
-  if (!parser_.started() && closing_ == Closing::no) since_ = now.steady;
+  if (!parser_.in_request() && closing_ == Closing::no) since_ = now.steady;
 }
 
 // --- answers
@@ -291,7 +300,7 @@ void Connection::on_forked(Slot& slot) {
 void Connection::end_request(bool keep_alive, Moment now) {
   ++answered_;
   ++batched_;
-  // Who asked for the end expects no more and cannot lose anything by a plain close.
+  // Who asked for the end expects no more: once it has all, a plain close costs it nothing.
   if (!keep_alive) closing_ = parser_.keep_alive() ? Closing::lingering : Closing::plainly;
   parser_.reset();
   route_ = nullptr;
@@ -319,26 +328,37 @@ void Connection::fail(const Response& response, Moment now) {
 
 std::string& Connection::begin_output(Moment now) {
   if (!output_pending()) {
-    write_since_ = now.steady;
-    written_ = 0;
+    write_deadline_ = after(now.steady, service_.limits.write_timeout);
+    in_flight_ = 0;
   }
   return output_.take();
 }
 
 void Connection::on_written(std::size_t count, Moment now) {
   add(slot_->bytes_sent, count);
-  written_ += count;
+  in_flight_ += count;
   const auto bytes = output_ ? std::min(count, output_->size() - output_sent_) : 0;
   output_sent_ += bytes;
   if (file_) file_->advance(count - bytes);
   if (file_ && file_->length() == 0) file_.reset();
-  if (output_pending()) return on_tick(now);
+  if (output_pending()) return;
   output_.release();
   output_sent_ = 0;
   batched_ = 0;
   since_ = now.steady;  // waiting for the client begins now, whatever it had sent before
+  body_deadline_ = after(now.steady, service_.limits.body_timeout);
   if (closing_ == Closing::no && !parser_.started()) continue_with_input(now);
   publish();
+}
+
+void Connection::on_unacknowledged(std::uint64_t bytes, Moment now) {
+  const auto acknowledged = in_flight_ - std::min(bytes, in_flight_);
+  in_flight_ = bytes;
+  if (acknowledged == 0) return;
+  if (finishing()) since_ = now.steady;
+  const Limits& limits = service_.limits;
+  write_deadline_ =
+      prolonged(write_deadline_, limits.write_timeout, acknowledged, limits.min_body_rate, now.steady);
 }
 
 // --- time
@@ -366,7 +386,7 @@ void Connection::wake_up(Moment now) {
 
 void Connection::give_up_reading(Moment now) {
   if (!finishing() && !shutdown_) add(slot_->timeouts);
-  const bool amid_request = parser_.started() && !finishing();
+  const bool amid_request = parser_.in_request() && !finishing();
   if (amid_request) {
     return fail(Rejection{408, parser_.head_complete() ? "the body took too long" : "the head took too long"},
                 now);

@@ -66,6 +66,10 @@ class Connection {
   void on_eof(Moment now);
   /// @param count bytes of output() that left, counted across bytes and file
   void on_written(std::size_t count, Moment now);
+  /// While awaits_acknowledgement(): of what was written the peer has not acknowledged so many bytes
+  /// (SIOCOUTQ, tcp(7)). What the kernel took for it is no progress: it takes megabytes for a peer that reads
+  /// nothing.
+  void on_unacknowledged(std::uint64_t bytes, Moment now);
   /// Looks at the deadline; call it as often as you like.
   void on_tick(Moment now);
   /// Sticky: the answer in hand, or the next one, is the last; without a request for 100 ms it closes.
@@ -91,6 +95,11 @@ class Connection {
   /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline,
   /// because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
   bool finishing() const;
+  /// The client itself asked for the end: while finishing() it may be closed plainly as soon as nothing is on
+  /// its way, in either direction.
+  bool dismissed() const { return closing_ == Closing::plainly; }
+  /// The deadline depends on what the peer acknowledges: on_unacknowledged() before on_tick().
+  bool awaits_acknowledgement() const { return want() == Want::write || finishing(); }
 
  private:
   /// What becomes of the socket once the output has left.
@@ -138,11 +147,13 @@ class Connection {
   std::optional<TimePoint> wake_;
   bool answer_keeps_alive_ = true;  // as its Connection field says
 
-  TimePoint since_;  // of what read waits for: a first byte, a head, a body, EOF
-  TimePoint write_since_;
-  std::uint64_t written_ = 0;  // since write_since_
-  std::size_t answered_ = 0;   // requests of this connection
-  std::size_t batched_ = 0;    // answers in output_
+  TimePoint since_;  // of what read waits for: a first byte, a head, EOF
+  TimePoint body_deadline_;
+  TimePoint write_deadline_;
+  std::uint64_t in_flight_ =
+      0;  // of output_ and file_ and those before: left, and not yet known to be acknowledged
+  std::size_t answered_ = 0;  // requests of this connection
+  std::size_t batched_ = 0;   // answers in output_
   Closing closing_ = Closing::no;
   bool eof_ = false;
   bool shutdown_ = false;

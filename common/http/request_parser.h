@@ -34,6 +34,8 @@ class RequestParser {
 
   /// A byte of any kind has come, also of a stray empty line (RFC 9112, 2.2).
   bool started() const { return message_.started; }
+  /// More than stray empty lines has come.
+  bool in_request() const { return storage_ && !storage_->head.empty() && storage_->head != "\r"; }
   bool head_complete() const { return message_.head_complete; }
   bool complete() const { return message_.complete; }
   const Rejection& rejection() const { return rejection_; }

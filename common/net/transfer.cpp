@@ -1,5 +1,8 @@
 #include "common/net/transfer.h"
 
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -22,6 +25,12 @@ ssize_t send_file(int socket, const http::FileRange& file) {
   return sent;
 }
 
+/// @param direction SIOCINQ: not read; SIOCOUTQ: not acknowledged. @return 0 where the socket does not tell
+std::uint64_t queued(int socket, unsigned long direction) {
+  int bytes = 0;
+  return ioctl(socket, direction, &bytes) == 0 ? static_cast<std::uint64_t>(bytes) : 0;
+}
+
 }  // namespace
 
 ssize_t receive(int socket, std::span<char> buffer) { return recv(socket, buffer.data(), buffer.size(), 0); }
@@ -37,6 +46,21 @@ ssize_t send_output(int socket, const http::Output& output) {
 
 void half_close(int socket) {
   shutdown(socket, SHUT_WR);  // fails only where the peer has reset the connection: the next read will tell
+}
+
+void report_progress(int socket, http::Connection& connection, http::Moment now) {
+  if (connection.awaits_acknowledgement()) connection.on_unacknowledged(queued(socket, SIOCOUTQ), now);
+}
+
+bool may_close(int socket, const http::Connection& connection) {
+  if (connection.dismissed() && queued(socket, SIOCINQ) == 0 && queued(socket, SIOCOUTQ) == 0) return true;
+  half_close(socket);
+  return false;
+}
+
+bool is_reset(int socket) {
+  pollfd entry{.fd = socket, .events = 0, .revents = 0};
+  return poll(&entry, 1, 0) > 0;  // POLLERR, or POLLHUP: both directions are shut
 }
 
 }  // namespace quartet::net

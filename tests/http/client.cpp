@@ -185,6 +185,11 @@ void Client::pass(milliseconds duration) {
   tick();
 }
 
+void Client::report_unacknowledged(std::uint64_t bytes) {
+  if (connection.awaits_acknowledgement()) connection.on_unacknowledged(bytes, now);
+  tick();
+}
+
 void Client::run() {
   connection.run(now);
   tick();

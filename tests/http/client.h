@@ -60,6 +60,9 @@ class Client {
   /// The clock moves on, then ticks.
   void pass(milliseconds duration);
 
+  /// So much of what was written has not reached the client's kernel.
+  void report_unacknowledged(std::uint64_t bytes);
+
   void run();
   /// Takes up to `most` bytes off the output into `received`.
   void write(std::size_t most = std::numeric_limits<std::size_t>::max());
@@ -77,6 +80,8 @@ class Client {
   milliseconds patience() const;
   /// Nothing more will be answered: closed, or lingering.
   bool ended() const { return want() == http::Want::close || connection.finishing(); }
+  /// It asked for the end, and got all: the model closes as soon as nothing is on its way.
+  bool dismissed() const { return connection.finishing() && connection.dismissed(); }
   /// The client waits and the connection waits for it.
   bool open() const { return want() == http::Want::read && !connection.finishing(); }
   std::uint64_t gauge(http::Phase phase) { return slot.gauge(phase); }

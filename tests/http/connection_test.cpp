@@ -61,10 +61,31 @@ TEST(Want, IsSleepWhileAnAnswerIsDelayed) {
   EXPECT_TRUE(client.connection.answering());
 }
 
-TEST(Want, IsCloseAfterTheAnswerToAClientThatAskedForIt) {
+TEST(Want, IsToReadTheEndOfAClientThatAskedForIt) {
   Client client;
   client.exchange(get("/plaintext", "Connection: close\r\n"));
+  EXPECT_EQ(client.want(), Want::read);
+  EXPECT_TRUE(client.dismissed());
+  client.half_close();
   EXPECT_EQ(client.want(), Want::close);
+}
+
+TEST(Want, IsCloseAfterTheAnswerToAClientThatAskedForItAndSendsNoMore) {
+  Client client;
+  client.send(get("/plaintext", "Connection: close\r\n"));
+  client.half_close();
+  client.play();
+  EXPECT_EQ(statuses(client.received), std::vector{200});
+  EXPECT_EQ(client.want(), Want::close);
+}
+
+TEST(Want, IsToDiscardWhatFollowsTheLastRequest) {
+  Client client;
+  client.exchange(get("/plaintext", "Connection: close\r\n") + get());
+  EXPECT_TRUE(client.send(get()));
+  EXPECT_EQ(client.want(), Want::read);
+  EXPECT_EQ(statuses(client.received), std::vector<int>{});
+  EXPECT_FALSE(client.connection.answering());
 }
 
 TEST(Want, IsWriteAndThenReadAgainForARequestThatIsRefused) {
@@ -316,10 +337,13 @@ TEST(Finishing, FollowsEveryRefusal) {
   }
 }
 
-TEST(Finishing, DoesNotFollowAClientsClose) {
+TEST(Finishing, IsOverForAClientThatAskedForItAsSoonAsNothingIsOnItsWay) {
   Client client;
   client.exchange(get("/plaintext", "Connection: close\r\n"));
-  EXPECT_FALSE(client.connection.finishing());
+  EXPECT_TRUE(client.connection.dismissed());
+  Client other;
+  other.exchange("BAD\r\n\r\n");
+  EXPECT_FALSE(other.connection.dismissed());
 }
 
 TEST(Finishing, WaitsUntilTheAnswerHasLeft) {

@@ -28,7 +28,7 @@ struct Played {
 };
 
 End end_of(const Client& client) {
-  if (client.want() == http::Want::close) return End::closed;
+  if (client.want() == http::Want::close || client.dismissed()) return End::closed;
   return client.connection.finishing() ? End::lingering : End::open;
 }
 

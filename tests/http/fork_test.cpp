@@ -127,7 +127,7 @@ TEST(ProcessPerRequest, EndsWithTheClientsClose) {
   Client client(kPerRequest);
   const auto served = serve(client, get("/plaintext", "Connection: close\r\n") + get());
   EXPECT_EQ(statuses(served.bytes), std::vector{200});
-  EXPECT_EQ(client.want(), Want::close);
+  EXPECT_TRUE(client.dismissed());
 }
 
 TEST(ProcessPerRequest, LingersAfterTheLastRequestOfAConnection) {

@@ -69,6 +69,9 @@ class TestClient {
   Answer exchange(std::string_view bytes, bool head = false);
   Answer get(std::string_view target) { return exchange(suite::get(target)); }
 
+  /// Waits until so many bytes have come that were not read yet. @throws std::runtime_error at an end before
+  /// that
+  void receive_until(std::size_t size);
   /// Reads until the end.
   Rest read_to_end(std::chrono::milliseconds patience = kPatience);
   /// @return whether nothing came, and no end, for so long. Only what must not happen is worth waiting for.
@@ -79,7 +82,6 @@ class TestClient {
  private:
   /// Receives what is there into received_. @return none when there was something
   End receive(std::chrono::milliseconds patience);
-  void receive_until(std::size_t size);
   std::string take(std::size_t count);
   std::string take_line();
   std::string take_chunks();

@@ -1,6 +1,8 @@
 // Deadlines: never early, and not much later; a client that makes progress lives.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/servers/configuration.h"
@@ -67,7 +69,7 @@ TEST_P(TimeoutsTest, DribbledEmptyLinesAreNoProgress) {
   client.get("/plaintext");
   const auto start_time = Clock::now();
   while (client.silent_for(50ms) && Clock::now() - start_time < kSoon) client.offer("\r\n");
-  EXPECT_EQ(client.read_to_end().end, End::eof);
+  EXPECT_EQ(client.read_to_end().bytes, "");
   expect_after_timeout(start_time);
 }
 
@@ -103,35 +105,79 @@ TEST_P(TimeoutsTest, ADribbledBodyIs408) {
 }
 
 TEST_P(TimeoutsTest, ABodyThatMakesProgressMayTakeLonger) {
-  const auto server = start({"--body-timeout", "1s", "--min-body-rate", "1000"});
+  const auto server = start({"--body-timeout", "3s", "--min-body-rate", "1000"});
+  const auto start_time = Clock::now();
   TestClient client(server);
-  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 20001\r\n\r\n" +
-              std::string(20'000, 'b'));
-  EXPECT_TRUE(client.silent_for(1500ms));  // 20,000 bytes have bought 20 s
-  EXPECT_EQ(client.exchange("b").body.size(), 20'001u);
+  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n");
+  std::size_t sent = 0;
+  for (; Clock::now() - start_time < 4s; sent += 1000) {
+    client.send(std::string(1000, 'b'));
+    ASSERT_TRUE(client.silent_for(50ms));
+  }
+  EXPECT_EQ(client.exchange(std::string(1'000'000 - sent, 'b')).body.size(), 1'000'000u);
 }
 
-TEST_P(TimeoutsTest, AClientThatDoesNotReadIsCut) {
+TEST_P(TimeoutsTest, ABodyThatBeganWithABurstIsNotWaitedForAnyLonger) {
+  const auto server = start({"--body-timeout", "1s"});
+  const auto start_time = Clock::now();
+  TestClient client(server);
+  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" +
+              std::string(99'999, 'b'));
+  expect_408(client);
+  expect_after_timeout(start_time);
+}
+
+/// Whether the server has cut so many clients, and writes to none.
+bool has_cut(TestClient& observer, int clients) {
+  const auto totals = nlohmann::json::parse(observer.get("/stats").body).at("totals");
+  return totals.at("timeouts") == clients && totals.at("gauges").at("writing") == 0;
+}
+
+constexpr std::size_t kLong = 16'000'000;  ///< bytes: more than both kernels' buffers take
+
+/// A directory with one long file.
+class LongFile {
+ public:
+  LongFile() {
+    std::string name = "/tmp/quartet-long-XXXXXX";
+    directory_ = ::mkdtemp(name.data());
+    std::ofstream(directory_ / "long.bin");
+    std::filesystem::resize_file(directory_ / "long.bin", kLong);
+  }
+  ~LongFile() { std::filesystem::remove_all(directory_); }
+  LongFile(const LongFile&) = delete;
+  LongFile& operator=(const LongFile&) = delete;
+
+  std::string directory() const { return directory_; }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+TEST_P(TimeoutsTest, AClientThatReadsNothingIsCutWhateverTheKernelTookForIt) {
+  const LongFile file;
   const auto server =
-      start({"--write-timeout", "1s", "--min-body-rate", "1000000000", "--max-requests-per-connection", "0"});
-  TestClient client(server.endpoint(), /*receive_buffer=*/4096);
-  client.send(get("/bytes?n=16000000"));
-  TestClient observer(server);
-  EXPECT_TRUE(eventually([&] {
-    const auto totals = nlohmann::json::parse(observer.get("/stats").body).at("totals");
-    return totals.at("timeouts") == 1 && totals.at("gauges").at("writing") == 0;
-  }));
-  EXPECT_LT(client.read_to_end().bytes.size(), 16'000'000u);
+      start({"--write-timeout", "1s", "--max-requests-per-connection", "0", "--root", file.directory()});
+  TestClient bytes(server), whole_file(server), pipeline(server), observer(server);
+  bytes.send(get("/bytes?n=16000000"));
+  whole_file.send(get("/file/long.bin"));
+  for (int i = 0; i < 20; ++i) pipeline.send(get("/bytes?n=1000000"));
+  EXPECT_TRUE(eventually([&] { return has_cut(observer, 3); }));
+  EXPECT_LT(bytes.read_to_end().bytes.size(), kLong);
+  EXPECT_LT(whole_file.read_to_end().bytes.size(), kLong);
+  EXPECT_LT(pipeline.read_to_end().bytes.size(), 20'000'000u);
 }
 
-TEST_P(TimeoutsTest, ASlowReaderThatMakesProgressIsNotCut) {
-  const auto server = start({"--write-timeout", "1s", "--min-body-rate", "100000"});
-  TestClient client(server.endpoint(), /*receive_buffer=*/4096);
+TEST_P(TimeoutsTest, AClientThatReadsSlowlyIsNotCut) {
+  const auto server = start({"--write-timeout", "3s"});
+  TestClient client(server.endpoint(), /*receive_buffer=*/65536);
   client.send(get("/bytes?n=16000000"));
-  EXPECT_TRUE(client.readable());
-  EXPECT_EQ(TestClient(server).get("/sleep?ms=1500").status,
-            200);  // what the buffers took has bought more than this
-  EXPECT_EQ(client.read_answer().body.size(), 16'000'000u);
+  const auto start_time = Clock::now();
+  for (std::size_t received = 0; Clock::now() - start_time < 4s;) {
+    client.receive_until(received += 65'536);
+    TestClient(server).get("/sleep?ms=50");
+  }
+  EXPECT_EQ(client.read_answer().body.size(), kLong);
 }
 
 TEST_P(TimeoutsTest, ASlowHandlerIsNoTimeout) {
@@ -159,6 +205,77 @@ TEST_P(TimeoutsTest, ALingeringCloseEndsWithoutTheClientsHelp) {
   TestClient client(server);
   EXPECT_EQ(client.exchange("GARBAGE\r\n\r\n").status, 400);
   EXPECT_TRUE(eventually([&] { return port_queues(server.port()).connections == 0; }));
+}
+
+/// From a client with small buffers that begins to read late, when more has come behind its request.
+std::size_t read_late(TestClient& client, const ServerProcess& server, const std::string& request,
+                      const std::string& behind) {
+  client.send(request);
+  TestClient(server).get("/sleep?ms=150");
+  client.offer(behind);
+  TestClient(server).get("/sleep?ms=150");
+  const auto rest = client.read_to_end();
+  EXPECT_EQ(rest.end, End::eof);
+  return rest.bytes.size();
+}
+
+TEST_P(TimeoutsTest, NoAnswerIsCutByWhatFollowsTheRequestThatEndsTheConnection) {
+  const auto server = start();
+  const auto last = get("/bytes?n=400000", {"Connection: close"});
+  std::string pipeline;
+  for (int i = 0; i < 3'700; ++i) pipeline += "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+  TestClient at_once(server.endpoint(), /*receive_buffer=*/65536), late(server.endpoint(), 65536);
+  EXPECT_GT(read_late(at_once, server, last + pipeline, ""), 400'000u);
+  EXPECT_GT(read_late(late, server, last, pipeline), 400'000u);
+}
+
+TEST_P(TimeoutsTest, NoAnswerIsCutByALateEmptyLine) {
+  const auto server = start();
+  TestClient client(server.endpoint(), /*receive_buffer=*/65536);
+  const auto post = "POST /echo HTTP/1.0\r\nContent-Length: 400000\r\n\r\n" + std::string(400'000, 'x');
+  EXPECT_GT(read_late(client, server, post, "\r\n"), 400'000u);
+}
+
+TEST_P(TimeoutsTest, ALingeringCloseLastsAsLongAsTheClientReads) {
+  const auto server = start();
+  TestClient client(server.endpoint(), /*receive_buffer=*/65536);
+  client.send(get("/bytes?n=2000000", {"Connection: close"}));
+  std::size_t received = 0;
+  for (; received < 1'900'000; client.offer("\r\n")) {
+    client.receive_until(received += 50'000);
+    TestClient(server).get("/sleep?ms=100");
+  }
+  const auto rest = client.read_to_end();
+  EXPECT_EQ(rest.end, End::eof);
+  EXPECT_GT(rest.bytes.size(), 2'000'000u);
+}
+
+TEST_P(TimeoutsTest, AClientThatAskedForTheEndIsNotKept) {
+  const auto server = start();
+  TestClient client(server);
+  EXPECT_EQ(client.exchange(get("/plaintext", {"Connection: close"})).status, 200);
+  EXPECT_EQ(client.read_to_end().end, End::eof);
+  EXPECT_TRUE(eventually([&] { return port_queues(server.port()).connections == 0; }));
+}
+
+TEST_P(TimeoutsTest, NobodySleepsForAClientThatIsGone) {
+  const auto server = start();
+  TestClient client(server), observer(server);
+  const auto sleeping = [&] {
+    return nlohmann::json::parse(observer.get("/stats").body).at("totals").at("gauges").at("sleeping") == 1;
+  };
+  client.send(get("/sleep?ms=60000"));
+  ASSERT_TRUE(eventually(sleeping));
+  client.reset();
+  EXPECT_TRUE(eventually([&] { return !sleeping(); }));
+}
+
+TEST_P(TimeoutsTest, AClientThatOnlyHalfClosedIsStillAnswered) {
+  const auto server = start();
+  TestClient client(server);
+  client.send(get("/sleep?ms=300"));
+  client.half_close();
+  EXPECT_EQ(client.read_answer().body, "slept 300 ms");
 }
 
 TEST_P(TimeoutsTest, NoTimeoutDisturbsAnotherConnection) {
