@@ -26,10 +26,14 @@ consteval OctetSet field_value_octets() {
   return set;
 }
 
-constexpr OctetSet kToken = octets("!#$%&'*+-.^_`|~", true);             // RFC 9110, 5.6.2
-constexpr OctetSet kFieldValue = field_value_octets();                   // RFC 9110, 5.5, obs-text included
-constexpr OctetSet kPathOrQuery = octets("-._~!$&'()*+,;=:@/?%", true);  // RFC 3986, 3.3 and 3.4
-constexpr OctetSet kRegName = octets("-._~!$&'()*+,;=%", true);          // RFC 3986, 3.2.2
+constexpr OctetSet kToken = octets("!#$%&'*+-.^_`|~", true);  // RFC 9110, 5.6.2
+constexpr OctetSet kFieldValue = field_value_octets();        // RFC 9110, 5.5, obs-text included
+// RFC 3986, 3.3 and 3.4. The last ones of each are in no URI, but browsers send them raw (the path and query
+// percent-encode sets of WHATWG's URL standard). No \ in a path: many take it for a slash. Never " < > and #:
+// browsers do not send them, and where a URI ends at one of them is a matter of opinion.
+constexpr OctetSet kPath = octets("-._~!$&'()*+,;=:@/%[]|", true);
+constexpr OctetSet kQuery = octets("-._~!$&'()*+,;=:@/?%[]|\\^`{}", true);
+constexpr OctetSet kRegName = octets("-._~!$&'()*+,;=%", true);  // RFC 3986, 3.2.2
 constexpr OctetSet kIpFuture = octets("-._~!$&'()*+,;=:", true);
 constexpr OctetSet kHexadecimal = octets("0123456789abcdefABCDEF", false);
 constexpr OctetSet kDigit = octets("0123456789", false);
@@ -97,10 +101,12 @@ bool has_valid_escapes(std::string_view text) {
 }
 
 std::optional<Target> split_query(std::string_view path_and_query) {
-  if (!consists_of(kPathOrQuery, path_and_query) || !has_valid_escapes(path_and_query)) return std::nullopt;
+  if (!has_valid_escapes(path_and_query)) return std::nullopt;
   const auto question = std::min(path_and_query.find('?'), path_and_query.size());
-  return Target{path_and_query.substr(0, question),
-                path_and_query.substr(std::min(question + 1, path_and_query.size()))};
+  const Target target{path_and_query.substr(0, question),
+                      path_and_query.substr(std::min(question + 1, path_and_query.size()))};
+  if (!consists_of(kPath, target.path) || !consists_of(kQuery, target.query)) return std::nullopt;
+  return target;
 }
 
 // absolute-form: the host in the target takes the place of Host, which we only validate (RFC 9112, 3.2.2).
@@ -152,10 +158,11 @@ class ExtensionReader {
 
   bool quoted_string() {
     if (!rest_.starts_with('"')) return false;
+    bool escaped = false;  // by a backslash, which makes no octet valid that is not (RFC 9110, 5.6.4)
     for (std::size_t i = 1; i < rest_.size(); ++i) {
       if (!kFieldValue[static_cast<unsigned char>(rest_[i])]) return false;
-      if (rest_[i] == '\\') {
-        ++i;  // quoted-pair
+      if (escaped || rest_[i] == '\\') {
+        escaped = !escaped;
       } else if (rest_[i] == '"') {
         rest_.remove_prefix(i + 1);
         return true;

@@ -21,6 +21,15 @@ ResponseParser::Worker parse_worker(std::string_view text) {
   return worker;
 }
 
+/// Its beginning, where 0 is any digit; CR may take the place of the last space (RFC 9112, 4).
+constexpr std::string_view kStatusLine = "HTTP/0.0 000 ";
+
+bool fits_status_line(std::size_t position, char c) {
+  const char wanted = kStatusLine[position];
+  if (wanted == '0') return c >= '0' && c <= '9';
+  return c == wanted || (c == '\r' && position + 1 == kStatusLine.size());
+}
+
 }  // namespace
 
 ResponseParser::ResponseParser() {
@@ -29,9 +38,7 @@ ResponseParser::ResponseParser() {
 }
 
 void ResponseParser::begin(Method method) {
-  llhttp_reset(&llhttp_);
-  field_name_.clear();
-  field_value_.clear();
+  restart();
   worker_ = {};
   body_.clear();
   body_bytes_ = 0;
@@ -39,17 +46,49 @@ void ResponseParser::begin(Method method) {
   started_ = complete_ = malformed_ = keep_alive_ = false;
 }
 
+void ResponseParser::restart() {
+  llhttp_reset(&llhttp_);
+  field_name_.clear();
+  field_value_.clear();
+  previous_ = '\0';
+  status_line_length_ = 0;
+}
+
 std::size_t ResponseParser::feed(std::string_view bytes) {
-  if (bytes.empty() || complete_ || malformed_) return 0;
+  std::size_t taken = 0;
+  while (taken < bytes.size() && !complete_ && !malformed_) taken += feed_message(bytes.substr(taken));
+  return taken;
+}
+
+std::size_t ResponseParser::feed_message(std::string_view bytes) {
   started_ = true;
+  unchecked_ = bytes.data();
   const auto error = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
-  if (error == HPE_OK) return bytes.size();
-  if (!complete_) malformed_ = true;
-  return static_cast<std::size_t>(llhttp_get_error_pos(&llhttp_) - bytes.data());
+  const char* end = error == HPE_OK ? bytes.data() + bytes.size() : llhttp_get_error_pos(&llhttp_);
+  check_lines(end);
+  malformed_ = malformed_ || (error != HPE_OK && error != HPE_PAUSED);
+  complete_ = complete_ && !malformed_;
+  if (error == HPE_PAUSED && !complete_) restart();  // behind an interim response
+  return static_cast<std::size_t>(end - bytes.data());
 }
 
 void ResponseParser::on_eof() {
-  if (!complete_) llhttp_finish(&llhttp_);  // calls end_message() where EOF is an end
+  if (!complete_ && !malformed_) llhttp_finish(&llhttp_);  // calls end_message() where EOF is an end
+}
+
+// Looks at what is no body, from where it looked last.
+void ResponseParser::check_lines(const char* end) {
+  for (; unchecked_ < end; ++unchecked_) {
+    const char c = *unchecked_;
+    const bool line_ends = previous_ == '\r';
+    const bool no_name =
+        previous_ == '\n' && (c == ' ' || c == '\t' || c == ':');  // obs-fold, or an empty one
+    if (line_ends != (c == '\n') || no_name) malformed_ = true;
+    previous_ = c;
+    const bool stray = status_line_length_ == 0 && (c == '\r' || c == '\n');  // an empty line before it
+    if (stray || status_line_length_ == kStatusLine.size()) continue;
+    if (!fits_status_line(status_line_length_++, c)) malformed_ = true;
+  }
 }
 
 const llhttp_settings_t& ResponseParser::settings() {
@@ -94,13 +133,17 @@ int ResponseParser::end_head() {
 }
 
 int ResponseParser::end_message() {
-  if (status() < 200 && status() != kSwitchingProtocols) return kGoOn;
+  if (status() < 200 && status() != kSwitchingProtocols) return HPE_PAUSED;
   complete_ = true;
   keep_alive_ = status() != kSwitchingProtocols && llhttp_should_keep_alive(&llhttp_) != 0;
   return HPE_PAUSED;  // not a byte beyond
 }
 
 void ResponseParser::add_body(std::string_view part) {
+  check_lines(part.data());
+  unchecked_ = part.data() + part.size();
+  previous_ = '\0';
+  if (malformed_) return;
   body_bytes_ += part.size();
   if (!keeps_bodies_) return;
   try {

@@ -14,7 +14,9 @@ namespace quartet::http {
 
 /// The other side of the conversation: one response after the other, read by llhttp without I/O. Where a
 /// request is refused for the smallest irregularity, a response is believed, because the server is ours to
-/// measure: what matters is whether it is whole.
+/// measure: what matters is whether it is whole. The shape of lines is checked here, because llhttp's
+/// versions disagree about it: lines end in CRLF and are not folded, fields have names, and a status has
+/// three digits.
 ///
 /// Interim responses (1xx but 101) are skipped. It allocates nothing, unless it keeps bodies.
 class ResponseParser {
@@ -79,15 +81,21 @@ class ResponseParser {
     bool overflown_ = false;
   };
 
+  std::size_t feed_message(std::string_view bytes);
+  void check_lines(const char* end);
   int end_head();
   int end_message();
   void end_field();
   void add_body(std::string_view part);
+  void restart();
 
   static const llhttp_settings_t& settings();
   static ResponseParser& of(llhttp_t* parser) { return *static_cast<ResponseParser*>(parser->data); }
 
   llhttp_t llhttp_;
+  const char* unchecked_ = nullptr;     // of the bytes that llhttp is reading: what check_lines() sees next
+  char previous_ = '\0';                // octet of a line; NUL at the beginning and behind a body
+  std::size_t status_line_length_ = 0;  // as far as it matters
   Short<16> field_name_;
   Short<32> field_value_;
   Worker worker_;

@@ -6,6 +6,7 @@
 namespace quartet::http {
 namespace {
 
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 TEST(RequestLine, HasThreeParts) {
@@ -46,6 +47,20 @@ TEST(Target, HasPathAndQuery) {
   EXPECT_EQ(target("http://a"), Parts("/", ""));
   EXPECT_EQ(target("http://a?b"), Parts("/", "b"));
   EXPECT_EQ(target("*", Method::options), Parts("*", ""));
+}
+
+// The path and query percent-encode sets of WHATWG's URL standard.
+TEST(Target, HoldsRawWhatBrowsersSendRaw) {
+  using Parts = std::pair<std::string, std::string>;
+  EXPECT_EQ(target("/a[1]|b"), Parts("/a[1]|b", ""));
+  EXPECT_EQ(target("/a?b[]={c}|d^e`f\\g"), Parts("/a", "b[]={c}|d^e`f\\g"));
+  EXPECT_EQ(target("http://h?a|b"), Parts("/", "a|b"));
+}
+
+TEST(Target, HoldsNothingElse) {
+  for (const char c : "\\^`{}\"<>#\x80\xff"sv) EXPECT_EQ(target("/a"s + c + "b").first, "none") << c;
+  for (const char c : "\"<>#\x80\xff"sv) EXPECT_EQ(target("/a?b"s + c + "c").first, "none") << c;
+  for (const char c : "\\^`{}|\"<>#"sv) EXPECT_EQ(target("http://a"s + c + "b/").first, "none") << c;
 }
 
 TEST(FieldLine, HasNameAndTrimmedValue) {
@@ -90,6 +105,17 @@ TEST(ChunkSize, IsNothingElse) {
                           "1;a b", "10000000000000000"}) {
     EXPECT_FALSE(parse_chunk_size(line).has_value()) << line;
   }
+}
+
+// RFC 9110, 5.6.4
+TEST(ChunkSize, HasExtensionsWhoseBackslashMakesNoControlCharacterValid) {
+  for (int octet = 0; octet < 256; ++octet) {
+    const bool valid = octet == '\t' || (octet >= ' ' && octet != 0x7f);
+    const auto line = "5;a=\"x\\"s + static_cast<char>(octet) + "y\"";
+    EXPECT_EQ(parse_chunk_size(line).has_value(), valid) << octet;
+  }
+  EXPECT_FALSE(parse_chunk_size("5;a=\"x\\").has_value());
+  EXPECT_FALSE(parse_chunk_size("5;a=\"x\\\"").has_value());
 }
 
 TEST(List, IsTakenElementByElement) {

@@ -163,6 +163,59 @@ TEST(ResponseParser, CallsMalformedWhatIsNoResponse) {
   }
 }
 
+// What llhttp 8.1 and 9.2 see differently.
+TEST(ResponseParser, CallsMalformedWhatIsNoLine) {
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  const std::string rest = "Content-Length: 1\r\n\r\nx";
+  for (const auto& bytes : {"HTTP/1.1 200 OK\n" + rest,
+                            "HTTP/1.1 200 OK\r\r" + rest,
+                            "HTTP/1.1 0200 OK\r\n" + rest,
+                            "HTTP/1.1 20 OK\r\n" + rest,
+                            "HTTP/1.1 2000 OK\r\n" + rest,
+                            "HTTP/1.1  200 OK\r\n" + rest,
+                            "HTTP/1.1 200OK\r\n" + rest,
+                            "\n" + head + rest,
+                            head + "A: b\r\n c\r\n" + rest,
+                            head + " A: b\r\n" + rest,
+                            head + "A: b\r\n\tc\r\n" + rest,
+                            head + ": b\r\n" + rest,
+                            head + "A: b\n" + rest,
+                            head + "A: b\rc\r\n" + rest,
+                            head + "Content-Length: 1\r\n\nx",
+                            head + "Content-Length: 1\n\nx",
+                            chunked + "1\nx\r\n0\r\n\r\n",
+                            chunked + "1\r\nx\n0\r\n\r\n",
+                            chunked + "1\r\nx\r\n0\r\nA: b\r\n c\r\n\r\n",
+                            chunked + "1\r\nx\r\n0\r\n: b\r\n\r\n",
+                            chunked + "1\r\nx\r\n0\r\n\n",
+                            "HTTP/1.1 100 Continue\n\r\n" + head + rest}) {
+    for (std::size_t split = 0; split < bytes.size(); ++split) {
+      Reader reader(std::string_view(bytes).substr(0, split));
+      reader.parser.feed(std::string_view(bytes).substr(split));
+      reader.parser.on_eof();
+      EXPECT_TRUE(reader.parser.malformed()) << bytes << "split at " << split;
+      EXPECT_FALSE(reader.parser.complete()) << bytes << "split at " << split;
+    }
+  }
+}
+
+TEST(ResponseParser, MindsNoLineEndsInABody) {
+  const std::string_view body = "\n\r\r \n\t:\n ";
+  for (const auto& bytes :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + std::string(body),
+        "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n" + std::string(body) + "\r\n0\r\n\r\n",
+        "\r\n\r\nHTTP/1.0 200 \r\n\r\n" + std::string(body)}) {
+    for (std::size_t split = 0; split < bytes.size(); ++split) {
+      Reader reader(std::string_view(bytes).substr(0, split));
+      reader.parser.feed(std::string_view(bytes).substr(split));
+      reader.parser.on_eof();
+      EXPECT_TRUE(reader.parser.complete()) << bytes << "split at " << split;
+      EXPECT_EQ(reader.parser.body(), body) << "split at " << split;
+    }
+  }
+}
+
 TEST(ResponseParser, ReadsTheWorkerWhereverItIsSplit) {
   const std::string_view bytes =
       "HTTP/1.1 200 OK\r\nA:\r\nquartet-worker: 1234/5\r\nContent-Length: 0\r\nB: c\r\n\r\n";
