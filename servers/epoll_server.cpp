@@ -170,7 +170,7 @@ class Loop {
       if (socket) {
         welcome(std::move(socket));
       } else {
-        if (net::is_exhausted(errno)) pause_accepting(true);
+        if (app::is_exhausted(errno)) pause_accepting(true);
         return;
       }
     }

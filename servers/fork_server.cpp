@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <list>
+#include <cstring>
+#include <stdexcept>
 #include <string>
 
 #include "common/app/children.h"
+#include "common/app/log.h"
 #include "common/app/server.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
@@ -23,8 +25,6 @@ namespace {
 // ones.
 constexpr int kKeepAlive = 64;
 constexpr int kClose = 65;
-
-using ServeClient = void (*)(app::Server&, http::Slot&, net::Fd);
 
 void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
   serve_client(std::move(client), server.service, slot, server.shutdown);
@@ -53,7 +53,8 @@ void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
   _exit(connection.want() == http::Want::close || connection.finishing() ? kClose : kKeepAlive);
 }
 
-/// Blocks until the child has ended. @return its status, as from waitpid(2)
+/// Blocks until the child has ended. In a drain this process's alarm bounds that: the child dies with it.
+/// @return the child's status, as from waitpid(2)
 int wait_for(pid_t child, const net::Shutdown& shutdown) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
@@ -62,20 +63,33 @@ int wait_for(pid_t child, const net::Shutdown& shutdown) {
   return status;
 }
 
+/// Without a process. Waiting for one could last for ever: other connections hold what they wait for as well.
+void refuse(http::Slot* reserved, http::Connection& connection) {
+  if (reserved != nullptr) {
+    app::log_seldom(std::string("fork: ") + std::strerror(errno) + "; answering 503");
+    app::Scoreboard::release(*reserved);
+  }
+  connection.on_overload("no process is left to run the request", net::now());
+}
+
 /// @return whether the connection goes on
 bool run_in_child(app::Server& server, const net::Fd& client, http::Connection& connection) {
-  http::Slot& slot = server.scoreboard.reserve();
+  http::Slot* slot = app::reserve_slot(server.scoreboard);
   const pid_t parent = getpid();
-  const pid_t child = fork();
-  slot.process = child;  // it may die before it can say so itself
+  const pid_t child = slot == nullptr ? -1 : fork();
+  if (child < 0) {
+    refuse(slot, connection);
+    return true;
+  }
+  slot->process = child;  // it may die before it can say so itself
   if (child == 0) {
     server.shutdown.become_worker(parent, SIGKILL);  // nobody is left to go on with the connection
-    app::Scoreboard::own(slot);
-    answer_request(server, slot, client, connection);
+    app::Scoreboard::own(*slot);
+    answer_request(server, *slot, client, connection);
   }
-  const int status = child < 0 ? W_EXITCODE(app::kStartFailed, 0) : wait_for(child, server.shutdown);
+  const int status = wait_for(child, server.shutdown);
   if (WIFEXITED(status) && (WEXITSTATUS(status) == kKeepAlive || WEXITSTATUS(status) == kClose)) {
-    app::Scoreboard::release(slot);
+    app::Scoreboard::release(*slot);
     connection.on_answered(WEXITSTATUS(status) == kKeepAlive, net::now());
     return true;
   }
@@ -106,39 +120,30 @@ void serve_requests(app::Server& server, http::Slot& slot, net::Fd client) {
 
 // --- who accepts
 
-/// Forks a process for each client of the queue, as all of them are wanted at once.
-void fork_for_all(app::Server& server, app::Children& children, std::list<net::Fd> queue, ServeClient serve) {
-  while (!queue.empty()) {
-    net::Fd client = std::move(queue.front());
-    queue.pop_front();
-    children.fork_worker([&](http::Slot& slot) {
-      queue.clear();  // a copy that stays open would keep the other clients waiting for an end
-      serve(server, slot, std::move(client));
-    });
-  }
-}
-
-int fork_per_client(app::Server& server, ServeClient serve) {
+int fork_per_client(app::Server& server, app::ServeClient serve) {
   app::Children children(server);
   server.announce();
   const auto limit = server.service.limits.max_connections;
+  net::Fd client;  // accepted, and without a process as long as none is to be had
+  const auto work = [&](http::Slot& slot) {
+    server.listener.close();
+    serve(server, slot, std::move(client));
+  };
   for (; !server.shutdown.requested(); children.reap()) {
     if (limit != 0 && children.alive() >= limit) {
       app::wait_a_tick();
-    } else if (net::Fd client = server.listener.accept()) {
-      children.fork_worker([&](http::Slot& slot) {
-        server.listener.close();
-        serve(server, slot, std::move(client));
-      });
-    } else if (net::is_exhausted(errno)) {
+    } else if (client || (client = server.listener.accept())) {
+      children.fork_worker(work) ? client.reset() : children.wait_for_room();
+    } else if (app::is_exhausted(errno)) {
       app::wait_a_tick();
     }
   }
   server.announce_drain();
   auto queue = server.listener.accept_all();
+  if (client) queue.push_front(std::move(client));
   children.tell_all();  // before the first refusal tells the world
   server.listener.close();
-  fork_for_all(server, children, std::move(queue), serve);
+  children.fork_for_all(std::move(queue), serve);
   return children.drain();
 }
 
@@ -164,8 +169,8 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
     if (net::Fd client = server.listener.accept()) {
       serve_client(std::move(client), service, slot, server.shutdown);
     } else if (errno == EINVAL) {
-      return;  // the parent has stopped the listener
-    } else if (net::is_exhausted(errno)) {
+      break;  // the parent has stopped the listener, or after its death another worker
+    } else if (app::is_exhausted(errno)) {
       app::wait_a_tick();
     }
   }
@@ -179,16 +184,21 @@ int prefork(app::Server& server) {
   const auto workers = limit == 0 ? server.options.workers : std::min(server.options.workers, limit);
   const pid_t parent = getpid();
   const auto start = [&] {
-    children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
+    return children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
   };
-  for (std::size_t i = 0; i < workers; ++i) start();
+  std::size_t missing = workers;  // never started yet
+  while (missing > 0 && start()) --missing;
+  if (missing == workers) throw std::runtime_error(children.problem());
   server.announce();
   while (!server.shutdown.requested()) {
     app::wait_a_tick();
     children.reap();
     while (!server.shutdown.requested() && children.alive() < workers && children.may_replace()) {
-      start();
-      http::add(server.scoreboard.board().replaced);
+      if (!start()) {
+        children.complain();
+        break;
+      }
+      missing > 0 ? void(--missing) : http::add(server.scoreboard.board().replaced);
     }
   }
   server.announce_drain();
@@ -196,7 +206,7 @@ int prefork(app::Server& server) {
   children.tell_all();  // before the first refusal tells the world
   server.listener.stop();
   server.listener.close();
-  fork_for_all(server, children, std::move(queue), serve_connection);
+  children.fork_for_all(std::move(queue), serve_connection);
   return children.drain();
 }
 

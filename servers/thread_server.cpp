@@ -103,7 +103,7 @@ void accept_clients(app::Server& server, Clients& clients) {
     if (!clients.wait_for_room()) continue;
     if (net::Fd client = server.listener.accept()) {
       clients.push(std::move(client));
-    } else if (net::is_exhausted(errno)) {
+    } else if (app::is_exhausted(errno)) {
       clients.wait_for_move();  // no descriptor is free before a client leaves
     }
   }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "common/app/log.h"
@@ -36,6 +37,13 @@ std::string describe_suspects(const std::vector<std::string>& requests) {
 
 void wait_a_tick() { poll(nullptr, 0, static_cast<int>(net::kTick.count())); }
 
+http::Slot* reserve_slot(Scoreboard& scoreboard) try {
+  return &scoreboard.reserve();
+} catch (const std::runtime_error& error) {
+  log_seldom(error.what());
+  return nullptr;
+}
+
 void report_death(Scoreboard& scoreboard, pid_t worker, int status) {
   const auto requests = scoreboard.bury(worker, status);
   log_line(fmt::format("worker {} {}{}", worker, describe_exit(status), describe_suspects(requests)));
@@ -45,44 +53,75 @@ Children::Children(Server& server) : server_(server) {
   struct sigaction action {};
   action.sa_handler = [](int) {};  // not SIG_IGN, which would lose their CPU time: it only interrupts
   net::check(sigaction(SIGCHLD, &action, nullptr), "sigaction");
+  sigset_t ends_of_children;  // whoever started us may have blocked it
+  sigemptyset(&ends_of_children);
+  sigaddset(&ends_of_children, SIGCHLD);
+  net::check(sigprocmask(SIG_UNBLOCK, &ends_of_children, nullptr), "sigprocmask");
   server_.shutdown.become_parent();
 }
 
 pid_t Children::fork_child() {
   const pid_t parent = getpid();
-  pid_t child = fork();
-  for (; child < 0; child = fork()) {
-    log_line(std::string("fork: ") + std::strerror(errno));
-    wait_a_tick();
-    reap();
-  }
-  if (child > 0) {
+  const pid_t child = fork();
+  if (child < 0) {
+    problem_ = std::string("fork: ") + std::strerror(errno);
+  } else if (child > 0) {
     alive_.emplace(child, net::now().steady);
   } else {
-    server_.shutdown.become_worker(parent, server_.options.orphans == Orphans::serve ? 0 : SIGTERM);
+    const bool serves_on = server_.options.orphans == Orphans::serve;
+    if (!serves_on) server_.listener.stop_when_orphaned();
+    server_.shutdown.become_worker(parent, serves_on ? 0 : SIGTERM);
   }
   return child;
 }
 
-void Children::fork_worker(const std::function<void(http::Slot&)>& work) {
-  http::Slot& slot = server_.scoreboard.reserve();
-  if (const pid_t child = fork_child(); child > 0) {
-    slot.process = child;  // it may die before it can say so itself
-    return;
-  }
+bool Children::fork_worker(const std::function<void(http::Slot&)>& work) {
+  http::Slot* slot = reserve_slot(server_.scoreboard);
+  if (slot == nullptr) return problem_ = "no worker slot is free", false;
+  const pid_t child = fork_child();
+  if (child < 0) Scoreboard::release(*slot);
+  if (child > 0) slot->process = child;  // it may die before it can say so itself
+  if (child != 0) return child > 0;
   leave([&] {
-    Scoreboard::own(slot);
-    work(slot);
+    Scoreboard::own(*slot);
+    work(*slot);
     return kDrained;
   });
 }
 
-void Children::fork_server(const std::function<int()>& work) {
-  if (fork_child() > 0) return;
+bool Children::fork_server(const std::function<int()>& work) {
+  const pid_t child = fork_child();
+  if (child != 0) return child > 0;
   leave([&] {
     server_.shutdown.renew_event();
     return work();
   });
+}
+
+void Children::complain() const { log_seldom(problem_ + "; trying again"); }
+
+void Children::wait_for_room() {
+  complain();
+  wait_a_tick();
+  reap();
+}
+
+void Children::fork_for_all(std::list<net::Fd> queue, ServeClient serve) {
+  const auto work = [&](http::Slot& slot) {
+    net::Fd client = std::move(queue.front());
+    queue.clear();  // a copy that stays open would keep the other clients waiting for an end
+    serve(server_, slot, std::move(client));
+  };
+  const net::Shutdown& shutdown = server_.shutdown;
+  while (!queue.empty() && !shutdown.repeated() && !shutdown.overdue(net::now().steady)) {
+    if (fork_worker(work)) {
+      queue.pop_front();
+    } else {
+      tell_all();
+      wait_for_room();
+    }
+  }
+  http::add(server_.scoreboard.board().cut, queue.size());
 }
 
 void Children::reap() {
@@ -120,7 +159,8 @@ bool Children::may_replace() {
 }
 
 void Children::tell_all() const {
-  for (const auto& [child, started] : alive_) kill(child, server_.shutdown.repeated() ? SIGKILL : SIGTERM);
+  const bool patient = !server_.shutdown.repeated() && !server_.shutdown.alarm_has_passed(net::now().steady);
+  for (const auto& [child, started] : alive_) kill(child, patient ? SIGTERM : SIGKILL);
 }
 
 int Children::drain() {

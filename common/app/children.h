@@ -3,7 +3,9 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <list>
 #include <map>
+#include <string>
 
 #include "common/app/backoff.h"
 #include "common/app/server.h"
@@ -13,9 +15,15 @@ namespace quartet::app {
 /// Until a signal comes, of a child's end for example, or a tick has passed.
 void wait_a_tick();
 
+/// Scoreboard::reserve(), but null when all are taken; the log says so, seldom.
+http::Slot* reserve_slot(Scoreboard& scoreboard);
+
 /// Says on the log, and on the scoreboard, how a worker died, and running what.
 /// @param status as from waitpid(2), which has reaped it
 void report_death(Scoreboard& scoreboard, pid_t worker, int status);
+
+/// Serves one client in a process of its own.
+using ServeClient = void (*)(Server&, http::Slot&, net::Fd);
 
 /// The worker processes that this process has forked and not reaped yet.
 class Children {
@@ -23,14 +31,25 @@ class Children {
   /// Makes this process a parent: SIGCHLD interrupts what it waits for, and signals are for its workers, too.
   explicit Children(Server& server);
 
-  /// Forks a process that works in a slot of its own and then exits. Waits where the system has no process
-  /// left.
-  void fork_worker(const std::function<void(http::Slot&)>& work);
+  /// Forks a process that works in a slot of its own and then exits.
+  /// @return false where no process, or no slot, is to be had: see problem(), and try again later
+  bool fork_worker(const std::function<void(http::Slot&)>& work);
   /// Forks a process that sees to its slots itself. The result of `work` is its exit status.
-  void fork_server(const std::function<int()>& work);
+  /// @return false where no process is to be had
+  bool fork_server(const std::function<int()>& work);
+  /// Why the last fork failed: "fork: Resource temporarily unavailable".
+  const std::string& problem() const { return problem_; }
+  /// The last fork failed, and will be tried again: says so, seldom.
+  void complain() const;
+  /// After a failed fork: complains, and waits a tick for a process to end.
+  void wait_for_room();
+  /// In a drain: forks a process for each client of the queue, as all of them are wanted at once. Until the
+  /// drain timeout it waits for processes to be had; whoever is left then is cut.
+  void fork_for_all(std::list<net::Fd> queue, ServeClient serve);
   /// Looks who has ended, without waiting; reports those that died.
   void reap();
-  /// Passes the shutdown on, without waiting.
+  /// Passes the shutdown on, without waiting; by SIGKILL after a second signal, and to those that not even
+  /// their alarm has ended.
   void tell_all() const;
   /// Waits for all to end. @return kDrained, kCut or, after a crash loop, kCrashLoop
   int drain();
@@ -48,7 +67,8 @@ class Children {
   std::map<pid_t, http::TimePoint> alive_;  // and when they were started
   Backoff backoff_;
   bool gave_up_ = false;
-  std::size_t hung_ = 0;  // connections of those that died of SIGALRM or our SIGKILL amid a drain
+  std::string problem_;
+  std::size_t hung_ = 0;  // connections of those that died of SIGALRM or SIGKILL amid a drain
 };
 
 }  // namespace quartet::app

@@ -3,14 +3,24 @@
 #include <string>
 #include <string_view>
 
+#include "common/net/system.h"
+
 namespace quartet::app {
 
-/// The name that starts every line: "quartet-epoll".
+/// The name that starts every line: "quartet-epoll". Before the first fork: what is not said twice, and what
+/// was lost, is known to all processes forked later.
 void set_log_name(std::string_view name);
 
 /// One lifecycle line on stderr: "quartet-epoll[1234]: draining". One write(2), so that processes do not
-/// interleave.
+/// interleave. Never waits: where stderr takes no more (a full pipe, a stopped terminal) the line is lost,
+/// and the next one that it takes says how many were.
 void log_line(std::string_view text);
+
+/// What happens again and again while it lasts: the same text once a minute.
+void log_seldom(std::string_view text, http::TimePoint now = net::now().steady);
+
+/// Writes a line at once or not at all. @return whether all of it was written
+bool write_now(int descriptor, std::string_view line);
 
 /// "exited with status 3", "was killed by signal 11 (Segmentation fault)".
 /// @param status as from waitpid(2)

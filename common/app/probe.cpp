@@ -162,6 +162,7 @@ int run(const Question& question) {
 }  // namespace quartet
 
 int main(int argc, char** argv) try {
+  quartet::net::reserve_standard_descriptors();
   return quartet::run(quartet::parse(argc, argv));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "quartet-probe: %s\n", error.what());

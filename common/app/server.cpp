@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -138,6 +138,18 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   return status;
 }
 
+/// As the default, but it does not wait for a reader of stderr.
+[[noreturn]] void terminate() noexcept {
+  try {
+    if (const auto uncaught = std::current_exception()) std::rethrow_exception(uncaught);
+  } catch (const std::exception& error) {
+    log_line(fmt::format("nobody caught an exception: {}", error.what()));
+  } catch (...) {
+    log_line("nobody caught an exception");
+  }
+  std::abort();
+}
+
 void tell_supervisor(std::atomic<bool>& news) {
   news = true;
   ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
@@ -147,8 +159,8 @@ void tell_supervisor(std::atomic<bool>& news) {
 
 void Server::announce() const {
   if (supervised) return tell_supervisor(scoreboard.board().ready);
-  fmt::print("listening on {}\n", listener.address().to_string());
-  std::fflush(stdout);  // whoever closed stdout does not want to know
+  // Whoever closed stdout, or lets it fill up, does not want to know.
+  write_now(STDOUT_FILENO, fmt::format("listening on {}\n", listener.address().to_string()));
   net::notify_service_manager("READY=1");
 }
 
@@ -159,12 +171,20 @@ void Server::announce_drain() const {
   net::notify_service_manager("STOPPING=1");
 }
 
+bool is_exhausted(int error) {
+  if (!net::is_exhausted(error)) return false;
+  log_seldom(fmt::format("accept: {}; clients wait", std::strerror(error)));
+  return true;
+}
+
 int run_server(int argc, char** argv, const Model& model, const Serve& serve) try {
+  net::reserve_standard_descriptors();
   set_log_name(model.name);
+  std::set_terminate(terminate);
   const Options options = parse_options(argc, argv, model);
   return run(model, options, serve);
 } catch (const std::exception& error) {
-  fmt::print(stderr, "{}: {}\n", model.name, error.what());
+  write_now(STDERR_FILENO, fmt::format("{}: {}\n", model.name, error.what()));
   return kStartFailed;
 }
 

@@ -28,6 +28,9 @@ struct Server {
   void announce_drain() const;
 };
 
+/// net::is_exhausted(), of accept(2): the log says so, seldom.
+bool is_exhausted(int error);
+
 /// A model: serves until the drain is over. @return kDrained, kCut or kCrashLoop
 using Serve = std::function<int(Server&)>;
 

@@ -1,5 +1,7 @@
 #include "common/app/supervisor.h"
 
+#include <stdexcept>
+
 #include "common/app/children.h"
 #include "common/net/system.h"
 
@@ -9,12 +11,12 @@ int supervise(Server& server, const Serve& serve) {
   Children children(server);
   const auto start = [&] {
     server.scoreboard.board().handed_over = false;  // by one that was told to drain, and is gone
-    children.fork_server([&] {
+    return children.fork_server([&] {
       server.supervised = true;
       return serve(server);
     });
   };
-  start();
+  if (!start()) throw std::runtime_error(children.problem());
   for (bool announced = false; !server.shutdown.requested();) {
     wait_a_tick();
     children.reap();
@@ -23,8 +25,7 @@ int supervise(Server& server, const Serve& serve) {
       announced = true;
     }
     if (children.alive() == 0 && children.may_replace()) {
-      start();
-      http::add(server.scoreboard.board().replaced);
+      start() ? http::add(server.scoreboard.board().replaced) : children.complain();
     }
   }
   server.announce_drain();
@@ -34,12 +35,15 @@ int supervise(Server& server, const Serve& serve) {
     if (children.alive() == 0) {
       const bool too_late = server.shutdown.repeated() || server.shutdown.overdue(net::now().steady);
       if (too_late || !children.may_replace()) break;
-      start();
+      if (!start()) children.complain();
     }
     children.tell_all();
     wait_a_tick();
     children.reap();
   }
+  if (!server.scoreboard.board().handed_over)
+    http::add(server.scoreboard.board().cut,
+              server.listener.accept_all().size());  // nobody is left to answer
   server.listener.close();
   return children.drain();
 }

@@ -329,6 +329,7 @@ int fail(int status, const std::exception& error) {
 }  // namespace quartet::app
 
 int main(int argc, char** argv) try {
+  quartet::net::reserve_standard_descriptors();
   quartet::app::run(quartet::app::parse_options(argc, argv));
   return 0;
 } catch (const quartet::app::UsageError& error) {

@@ -184,6 +184,11 @@ void Connection::on_shutdown(Moment now) {
   if (!parser_.in_request() && closing_ == Closing::no) since_ = now.steady;
 }
 
+void Connection::on_overload(std::string_view why, Moment now) {
+  fail(Rejection{503, why}, now);
+  publish();
+}
+
 // --- answers
 
 void Connection::run(Moment now) {

@@ -72,6 +72,8 @@ class Connection {
   void on_unacknowledged(std::uint64_t bytes, Moment now);
   /// Looks at the deadline; call it as often as you like.
   void on_tick(Moment now);
+  /// Nobody can run the request in hand: 503, the last answer. Only while want() is run.
+  void on_overload(std::string_view why, Moment now);
   /// Sticky: the answer in hand, or the next one, is the last; without a request for 100 ms it closes.
   void on_shutdown(Moment now);
   /// @}

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "common/net/orphan.h"
 #include "common/net/system.h"
 
 namespace quartet::net {
@@ -72,6 +73,11 @@ void set_client_options(int socket) {
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, on);
   set_option(socket, SOL_SOCKET, SO_RCVTIMEO, tick);
   set_option(socket, SOL_SOCKET, SO_SNDTIMEO, tick);
+}
+
+void make_blocking(int socket, bool blocking) {
+  const int flags = check(fcntl(socket, F_GETFL), "fcntl");
+  check(fcntl(socket, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), "fcntl");
 }
 
 bool is_listening(int socket) {
@@ -134,13 +140,12 @@ Listener::Listener(Fd passed) : socket_(std::move(passed)), passed_(true) {
 
 Fd Listener::accept(int flags) { return Fd(accept4(descriptor(), nullptr, nullptr, flags | SOCK_CLOEXEC)); }
 
-void Listener::set_blocking(bool blocking) {
-  const int flags = check(fcntl(descriptor(), F_GETFL), "fcntl");
-  check(fcntl(descriptor(), F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), "fcntl");
-}
+void Listener::set_blocking(bool blocking) { make_blocking(descriptor(), blocking); }
 
 std::list<Fd> Listener::accept_all(int flags) {
-  std::list<Fd> clients;
+  forget_listener(descriptor());  // from here on nobody else takes in clients
+  std::list<Fd> clients = take_rescued();
+  for (const Fd& client : clients) make_blocking(client.get(), (flags & SOCK_NONBLOCK) == 0);
   set_blocking(false);
   for (;;) {
     Fd client = accept(flags);
@@ -155,6 +160,15 @@ std::list<Fd> Listener::accept_all(int flags) {
 void Listener::stop() {
   if (passed_) return;
   shutdown(descriptor(), SHUT_RDWR);  // fails only where it is stopped already
+}
+
+void Listener::stop_when_orphaned() const {
+  if (!passed_) watch_listener(descriptor());
+}
+
+void Listener::close() {
+  forget_listener(descriptor());
+  socket_.reset();
 }
 
 }  // namespace quartet::net

@@ -38,12 +38,16 @@ class Listener {
   /// @param flags for accept4(2): SOCK_CLOEXEC is always added; event loops add SOCK_NONBLOCK
   Fd accept(int flags = 0);
   void set_blocking(bool blocking);
-  /// Drain: the whole accept queue in one go (closing a listener resets what is left in it).
+  /// Drain: the whole accept queue in one go (closing a listener resets what is left in it), and whom a
+  /// signal handler has taken in.
   std::list<Fd> accept_all(int flags = 0);
   /// Nobody can connect any more, nor accept, in any process that shares the socket (then: EINVAL). A passed
   /// socket is left alone: its owner goes on with it.
   void stop();
-  void close() { socket_.reset(); }
+  /// In a worker: if its parent dies, the signal that tells it (Shutdown::become_worker) does the same on the
+  /// spot, however busy the worker is. Who waits in the queue by then is left to accept_all().
+  void stop_when_orphaned() const;
+  void close();
 
  private:
   Address address_;

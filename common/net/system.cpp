@@ -1,5 +1,8 @@
 #include "common/net/system.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <ctime>
 
@@ -16,6 +19,16 @@ void throw_errno(const std::string& what) { throw std::system_error(errno, std::
 int check(int result, const std::string& what) {
   if (result == -1) throw_errno(what);
   return result;
+}
+
+void reserve_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) != -1) continue;
+    // Opened the wrong way round, so that no output is taken for written (as gnulib's stdopen does it). It
+    // gets the lowest number that is free: this one. Where /dev is missing, a directory does as well.
+    const int flags = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", flags) == -1) check(open("/", O_RDONLY | O_DIRECTORY), "open /");
+  }
 }
 
 http::Moment now() { return {std::chrono::steady_clock::now(), std::time(nullptr)}; }

@@ -22,6 +22,11 @@ bool is_exhausted(int error);
 /// Returns the result, or throws for -1.
 int check(int result, const std::string& what);
 
+/// First thing in main: whoever started us may have closed 0, 1 or 2, and the next descriptor, a client's
+/// perhaps, would be taken for stdout or stderr. What is closed stays unusable: reads and writes fail with
+/// EBADF.
+void reserve_standard_descriptors();
+
 /// Both clocks, read once.
 http::Moment now();
 

@@ -75,6 +75,7 @@ void Server::announce() const {
 }
 
 int run_limit(int argc, char** argv, const Limit& limit, Serve serve) try {
+  net::reserve_standard_descriptors();
   const Options options = parse_options(argc, argv, limit);
   raise_descriptor_limit();
   net::Listener listener(options.listen);

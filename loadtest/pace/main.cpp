@@ -87,6 +87,7 @@ int fail(int status, const std::exception& error) {
 }  // namespace quartet::pace
 
 int main(int argc, char** argv) try {
+  quartet::net::reserve_standard_descriptors();
   return quartet::pace::measure(quartet::pace::parse_options(argc, argv));
 } catch (const quartet::pace::UsageError& error) {
   return quartet::pace::fail(quartet::pace::kUsage, error);
