@@ -35,7 +35,7 @@ class Peer:
 
     name: str
     model: str  # the contestant of ours that it is the peer of
-    package: str  # Debian's
+    package: str  # Debian's, or what it holds where releases name it differently
     executable: str  # absolute, or a target of loadtest/peers/CMakeLists.txt
     arguments: tuple[str, ...]
     template: str = ""  # of its configuration, in loadtest/peers
@@ -84,7 +84,7 @@ PEERS = (
     Peer(
         "beast",
         "coroutines",
-        "libboost1.81-dev",
+        "Boost 1.81",
         "peer-beast",
         ("--port", "{port}", "--root", "{documents}/file", "--workers", "{workers}"),
         version_option="--version",

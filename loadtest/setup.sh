@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12:
+# Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12 or 13:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
 #                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
@@ -9,12 +9,23 @@
 
 quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
+# What is called otherwise in another release, or is not there (-): what it is called here, then there.
+quartet_releases=( bookworm            trixie)        # VERSION_CODENAME in /etc/os-release: Debian 12 and 13, the newest last
+declare -A quartet_names=(
+  [llhttp]="       node-llhttp         libllhttp-dev" # as C source, with nodejs behind it; as a library
+  [boost]="        libboost1.81-dev    libboost-dev"  # 1.81 or newer
+  [h2o]="          h2o                 -"
+  [docker-cli]="   -                   docker-cli"    # in 12 a part of docker.io
+  [clang-format]=" clang-format        -"             # style has one judge: clang 14
+  [clang-tidy]="   clang-tidy          -"
+)
+
 # To build the servers.
 quartet_build_packages=(
   g++                 # the compiler of everything that is measured
   cmake ninja-build
   libasio-dev         # quartet-coroutines: standalone Asio
-  node-llhttp         # the HTTP parser, as C source; Debian has it only with nodejs behind it
+  llhttp              # the HTTP parser
   libfmt-dev          # g++ 12 has no <format>
   libcli11-dev        # the servers' command line
   libncurses-dev      # quartet-top
@@ -53,18 +64,19 @@ quartet_test_libraries=(
 
 # To run them.
 quartet_test_tools=(
-  clang               # libFuzzer
-  libclang-rt-14-dev  # clang's sanitizers; the fuzz preset only (g++ brings its own)
-  llvm                # llvm-symbolizer: names in the fuzzer's stack traces
+  clang            # libFuzzer
+  libclang-rt-dev  # clang's sanitizers; the fuzz preset only (g++ brings its own)
+  llvm             # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
-  httperf             # a second opinion on what quartet-pace measures
+  httperf          # a second opinion on what quartet-pace measures
   python3-pytest
 )
 
 # To have a Docker engine with a base image where there is neither engine nor registry.
 quartet_engine_packages=(
   docker.io
+  docker-cli
   docker-compose  # docker/compose.yaml
   mmdebstrap      # docker/base-image
 )
@@ -75,13 +87,58 @@ quartet_peers_packages=(
   h2o
   apache2-bin        # Apache in its three models; apache2 would bring a service along
   libmicrohttpd-dev  # peer-microhttpd
-  libboost1.81-dev   # peer-beast
+  boost              # peer-beast
 )
 # Those that start a server on port 80 when they are installed, and at every boot: ours shall run only while measured.
 quartet_services=(nginx h2o)
 quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
 
 quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_instruments_packages[@]}")
+
+# "bookworm Debian GNU/Linux 12 (bookworm)"; in a subshell, since that file sets variables.
+quartet_os() (
+  . /etc/os-release 2>/dev/null
+  echo "${VERSION_CODENAME:--} ${PRETTY_NAME:-this system}"
+)
+
+# The column of quartet_names that holds here; for a release that is not in the table, the newest.
+quartet_column() {
+  local codename column
+  read -r codename _ < <(quartet_os)
+  for column in "${!quartet_releases[@]}"; do
+    [[ ${quartet_releases[column]} != "$codename" ]] || break
+  done
+  echo "$column"
+}
+
+# What packages are called here, without those that this release does not have.
+quartet_called() {
+  local package names column
+  column=$(quartet_column)
+  for package in "$@"; do
+    # shellcheck disable=SC2206  # a list of words
+    names=(${quartet_names[$package]-})
+    ((${#names[@]})) || { echo "$package" && continue; }
+    [[ ${names[column]} == - ]] || echo "${names[column]}"
+  done
+}
+
+# Peers are optional: a sentence for each that this release does not have.
+quartet_say_absent() {
+  local package pretty
+  read -r _ pretty < <(quartet_os)
+  for package in "$@"; do
+    [[ " ${quartet_peers_packages[*]} " != *" $package "* || $(quartet_called "$package") ]] ||
+      echo "$0: $package is left out: $pretty does not have it" >&2
+  done
+}
+
+quartet_say_untried() {
+  local codename pretty
+  read -r codename pretty < <(quartet_os)
+  [[ " ${quartet_releases[*]} " == *" $codename "* ]] ||
+    echo "$0: Quartet has not been tried on $pretty: taking the package names of Debian ${quartet_releases[-1]}" >&2
+}
 
 quartet_missing() {
   local installed
@@ -130,10 +187,11 @@ quartet_misfit() {
 
 # Peers are optional: those that do not fit are left out, with a sentence.
 quartet_fitting() {
-  local package misfit
+  local package misfit peers
+  peers=" $(quartet_called "${quartet_peers_packages[@]}" | xargs) "
   for package in "$@"; do
     misfit=
-    [[ " ${quartet_peers_packages[*]} " != *" $package "* ]] || misfit=$(quartet_misfit "$package" | head -n 1)
+    [[ $peers != *" $package "* ]] || misfit=$(quartet_misfit "$package" | head -n 1)
     [[ $misfit ]] && echo "$0: $package is left out: $misfit" >&2 || echo "$package"
   done
 }
@@ -178,13 +236,15 @@ quartet_install() {
     local -n set=quartet_${name}_packages
     packages+=("${set[@]}")
   done
+  quartet_say_absent "${packages[@]}"
   # shellcheck disable=SC2046  # a list of words
-  missing=$(quartet_fitting $(quartet_missing "${packages[@]}") | xargs)
+  missing=$(quartet_fitting $(quartet_missing $(quartet_called "${packages[@]}")) | xargs)
   [[ $missing ]] || return 0
 
   [[ -d /proc/self ]] || quartet_cannot_install "$missing" "/proc is not mounted"
   command -v apt-get >/dev/null || quartet_cannot_install "$missing" "there is no apt-get here"
   ((EUID == 0)) || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
+  quartet_say_untried
   echo "installing $missing" >&2
   # shellcheck disable=SC2086  # a list of words
   output=$(quartet_apt_install_stopped $missing 2>&1) ||

@@ -22,18 +22,18 @@ WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
 VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 
-# with the option that prints the version, and the Debian package
+# with the option that prints the version, and what installs it
 TOOLS = (
-    ("wrk", "-v", "wrk"),
-    ("taskset", "--version", "util-linux"),
-    ("setpriv", "--version", "util-linux"),
-    ("strace", "-V", "strace"),
-    ("perf", "--version", "linux-perf"),
-    ("docker", "--version", "docker.io"),
-    ("httperf", "--version", "httperf"),
-    ("nginx", "-v", "nginx-light"),
-    ("h2o", "-v", "h2o"),
-    ("apache2", "-v", "apache2-bin"),
+    ("wrk", "-v", "apt-get install wrk"),
+    ("taskset", "--version", "apt-get install util-linux"),
+    ("setpriv", "--version", "apt-get install util-linux"),
+    ("strace", "-V", "apt-get install strace"),
+    ("perf", "--version", "apt-get install linux-perf"),
+    ("docker", "--version", "apt-get install docker.io"),
+    ("httperf", "--version", "apt-get install httperf"),
+    ("nginx", "-v", "loadtest/setup.sh peers"),
+    ("h2o", "-v", "loadtest/setup.sh peers"),
+    ("apache2", "-v", "loadtest/setup.sh peers"),
 )
 
 
@@ -102,7 +102,7 @@ class Kernel:
 class Tool:
     name: str
     version: str  # "" when it is not there
-    package: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -223,9 +223,9 @@ def _system(machine: Machine) -> str:
     return found[1] if found else "unknown"
 
 
-def _tool(name: str, option: str, package: str) -> Tool:
+def _tool(name: str, option: str, fix: str) -> Tool:
     path = shutil.which(name, path=os.environ.get("PATH", "") + SYSTEM_PATH)
-    return Tool(name, _version(path, option) if path else "", package)
+    return Tool(name, _version(path, option) if path else "", fix)
 
 
 def _version(path: str, option: str) -> str:

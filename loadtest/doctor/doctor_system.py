@@ -121,4 +121,4 @@ def _tool(tool: Tool) -> Finding:
         return Finding(tool.name, tool.version)
     status = Status.problem if tool.name in ESSENTIAL else Status.note
     lost = {**ESSENTIAL, **HELPFUL}[tool.name]
-    return Finding(tool.name, "not found", status, lost, f"apt-get install {tool.package}")
+    return Finding(tool.name, "not found", status, lost, tool.fix)

@@ -28,7 +28,7 @@ EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, dr
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(cls=options.Command, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 def main(
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
     rounds: Optional[int] = typer.Option(None, min=1, metavar="N", show_default=False, help="Interleaved rounds (6)."),

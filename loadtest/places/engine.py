@@ -15,7 +15,7 @@ from pathlib import Path
 from loadtest.system.processes import Finished, ProcessError, run, run_shown, uninterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE_IMAGE = "debian:bookworm-slim"
+DOCKERFILE = ROOT / "docker/Dockerfile"
 LABEL = "quartet.run"  # its value: the run that the container belongs to
 PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
 
@@ -109,19 +109,26 @@ def explain(error: str) -> str:
     return f"the Docker engine does not work: {error}"
 
 
+def base_image() -> str:
+    """The default of the Dockerfile, which is the one place that names it."""
+    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+
+
 def missing_base_image() -> str:
     """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
+    image = base_image()
     try:
-        docker("image", "inspect", BASE_IMAGE)
+        docker("image", "inspect", image)
         return ""
     except ProcessError:
-        print(f"pulling {BASE_IMAGE}", file=sys.stderr, flush=True)
+        print(f"pulling {image}", file=sys.stderr, flush=True)
     try:
-        docker("pull", "--quiet", BASE_IMAGE, timeout=300)
+        docker("pull", "--quiet", image, timeout=300)
         return ""
     except ProcessError as error:
         reason = str(error).rpartition(": Error response from daemon: ")[2]
-        return f"the image {BASE_IMAGE} is not here, nor can it be pulled ({reason}); make it with docker/base-image"
+        return f"the image {image} is not here, nor can it be pulled ({reason}); make it with docker/base-image"
 
 
 def build(target: str) -> str:
@@ -130,7 +137,7 @@ def build(target: str) -> str:
     print(f"building the image {tag}", file=sys.stderr, flush=True)
     # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
     proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
-    dockerfile = ["--file", str(ROOT / "docker/Dockerfile"), "--target", target, "--tag", tag]
+    dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
     run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
     _show("")
     print(f"built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

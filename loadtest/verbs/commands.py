@@ -32,10 +32,10 @@ for name, verb in (
     ("walk", walk_verb.walk),
     ("aa", load_verbs.against_itself),
 ):
-    app.command(name, epilog=EXIT_STATUSES)(verb)
+    app.command(name, cls=options.Command, epilog=EXIT_STATUSES)(verb)
 
 
-@app.command("compare", epilog=EXIT_STATUSES)
+@app.command("compare", cls=options.Command, epilog=EXIT_STATUSES)
 def compare_folders(
     a: Path = typer.Argument(..., metavar="A", help="A results folder: before."),
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),

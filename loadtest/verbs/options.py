@@ -10,7 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+import click
 import typer
+import typer.core
 
 from loadtest import environment, folder
 from loadtest.contestants import Contestant
@@ -28,6 +30,13 @@ BINARIES = environment.ROOT / "build/release/bin"
 class RunnerName(str, Enum):
     local = "local"
     docker = "docker"
+
+
+class Command(typer.core.TyperCommand):
+    """Some versions of typer escape brackets for rich although they print without it."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        return super().get_help(ctx).replace("\\[", "[")
 
 
 ONLY = typer.Option("", metavar="NAME,...", show_default=False, help="These contestants; `list` names them.")

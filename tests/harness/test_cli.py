@@ -255,6 +255,7 @@ def test_servers_built_elsewhere_cannot_run_in_docker(harness):
 
 def test_help_documents_the_exit_statuses(harness):
     status, output, _ = harness.run("--help")
+    assert "[x>=1]" in output and "\\[" not in output
     assert status == 0
     assert all(word in " ".join(output.split()) for word in ("4 measured, but", "130 interrupted", "--dry-run"))
 

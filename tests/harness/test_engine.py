@@ -93,9 +93,9 @@ def test_an_engine_that_cannot_measure_is_one_sentence_with_what_to_do(docker, m
 def test_a_missing_base_image_is_pulled_and_then_made_by_hand(docker, monkeypatch):
     monkeypatch.setenv("FAKE_DOCKER", "bare")
     sentence = engine.missing_base_image()
-    assert "pull --quiet debian:bookworm-slim" in docker()
+    assert "pull --quiet debian:trixie-slim" in docker()
     assert sentence == (
-        "the image debian:bookworm-slim is not here, nor can it be pulled "
+        "the image debian:trixie-slim is not here, nor can it be pulled "
         "(Get https://registry-1.docker.io/v2/: no route to host); make it with docker/base-image"
     )
 

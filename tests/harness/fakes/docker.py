@@ -37,11 +37,11 @@ match sys.argv[1]:
     case "info":
         print(json.dumps(info()))
     case "image" if BEHAVIOUR == "bare":
-        fail("No such image: debian:bookworm-slim")
+        fail("No such image: debian:trixie-slim")
     case "pull":
         fail("Get https://registry-1.docker.io/v2/: no route to host")
     case "build":
-        print("Step 1/1 : FROM debian:bookworm-slim\nE: Unable to locate package nonsense")
+        print("Step 1/1 : FROM debian:trixie-slim\nE: Unable to locate package nonsense")
         sys.exit(1)
     case "ps":
         print(Path(os.environ["FAKE_DOCKER_CONTAINERS"]).read_text(), end="")

@@ -1,0 +1,107 @@
+"""The packages by release, the base image, and what says so when a release has no such thing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+BOOKWORM = "bookworm Debian GNU/Linux 12 (bookworm)"
+TRIXIE = "trixie Debian GNU/Linux 13 (trixie)"
+UNTRIED = "noble Ubuntu 24.04 LTS"
+
+
+def bash(script: str, release: str = TRIXIE, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """With setup.sh's functions, on that release."""
+    setup = f"source {ROOT}/loadtest/setup.sh; quartet_os() {{ echo '{release}'; }}; {script}"
+    environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"} if path else None
+    return subprocess.run(["bash", "-c", setup, "setup"], env=environment, capture_output=True, text=True, timeout=30)
+
+
+def called(name: str, release: str) -> list[str]:
+    return bash(f'quartet_called "${{quartet_{name}_packages[@]}}"', release).stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("release", "parser", "boost"),
+    [(BOOKWORM, "node-llhttp", "libboost1.81-dev"), (TRIXIE, "libllhttp-dev", "libboost-dev")],
+)
+def test_a_package_has_the_name_that_its_release_gives_it(release, parser, boost):
+    assert parser in called("build", release)
+    assert boost in called("peers", release)
+    assert "llhttp" not in called("build", release)
+
+
+def test_what_a_release_does_not_have_is_not_installed_there():
+    assert "h2o" in called("peers", BOOKWORM)
+    assert "h2o" not in called("peers", TRIXIE)
+    assert "docker-cli" not in called("engine", BOOKWORM)
+    assert "docker-cli" in called("engine", TRIXIE)
+
+
+def test_a_peer_that_a_release_does_not_have_is_left_out_with_a_sentence():
+    said = bash('quartet_say_absent "${quartet_peers_packages[@]}" "${quartet_tests_packages[@]}"').stderr
+    assert said == "setup: h2o is left out: Debian GNU/Linux 13 (trixie) does not have it\n"
+
+
+def test_every_peer_is_there_on_debian_12():
+    assert bash('quartet_say_absent "${quartet_peers_packages[@]}"', BOOKWORM).stderr == ""
+
+
+def test_an_untried_release_gets_the_newest_names_and_a_sentence():
+    assert "libllhttp-dev" in called("build", UNTRIED)
+    assert bash("quartet_say_untried", UNTRIED).stderr == (
+        "setup: Quartet has not been tried on Ubuntu 24.04 LTS: taking the package names of Debian trixie\n"
+    )
+    assert bash("quartet_say_untried", TRIXIE).stderr == ""
+
+
+def test_every_name_that_differs_is_a_package_of_a_set_and_has_one_word_for_each_release():
+    sets = "compgen -A arrayvar | grep -E '^quartet_.*_packages$'"
+    everything = bash(f'for set in $({sets}); do declare -n all=$set; echo "${{all[@]}}"; done').stdout.split()
+    listed = bash('for name in "${!quartet_names[@]}"; do echo $name ${quartet_names[$name]}; done').stdout
+    assert len(listed.splitlines()) >= 6
+    for line in listed.splitlines():
+        name, *by_release = line.split()
+        assert name in everything
+        assert len(by_release) == 2
+
+
+@pytest.fixture
+def clang(tmp_path: Path) -> Path:
+    """A clang-format of another version."""
+    tool = tmp_path / "clang-format"
+    tool.write_text("#!/bin/sh\necho 'Debian clang-format version 19.1.7 (3+b1)'\n")
+    tool.chmod(0o755)
+    return tmp_path
+
+
+JUDGE = "source <(sed -n '/^not_run=/,/^}/p' tests/run); judge_is_here"
+
+
+def test_another_clang_than_the_sources_follow_does_not_judge_them(clang):
+    refused = bash(f"cd {ROOT}; {JUDGE} clang-format", path=clang)
+    assert refused.returncode == 77
+    assert refused.stdout == "NOT RUN: the sources follow clang-format 14, and here is version 19\n"
+
+
+def test_a_clang_that_is_not_here_does_not_judge():
+    refused = bash(f"cd {ROOT}; {JUDGE} clang-nonsense")
+    assert refused.returncode == 77
+    assert refused.stdout == "NOT RUN: the sources follow clang-nonsense 14, and here is none\n"
+
+
+def test_the_base_image_is_made_of_the_release_that_the_dockerfile_names():
+    help_text = subprocess.run([ROOT / "docker/base-image", "--help"], capture_output=True, text=True).stdout
+    assert "by default that of docker/Dockerfile, which is trixie\n" in help_text
+
+
+@pytest.mark.parametrize("arguments", [["trixie", "bookworm"], ["--output"], ["--release", "trixie"], [""]])
+def test_base_image_refuses_what_it_does_not_know(arguments):
+    refused = subprocess.run([ROOT / "docker/base-image", *arguments], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("see docker/base-image --help\n")
