@@ -21,13 +21,6 @@ void require(bool condition, const char* rule) {
   if (!condition) throw std::logic_error(rule);
 }
 
-/// FNV-1a: the bytes decide how they are played, so that a corpus of plain requests serves as seeds.
-std::uint64_t hash(std::string_view bytes) {
-  std::uint64_t result = 0xcbf29ce484222325;
-  for (const char byte : bytes) result = (result ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return result;
-}
-
 http::Limits some_limits(Random& random) {
   http::Limits limits;
   if (random.below(2) == 0) return limits;
