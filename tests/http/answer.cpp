@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kVersion = "HTTP/1.1 ";
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view take(std::string_view& bytes, std::size_t count) {
   if (bytes.size() < count) throw Incomplete("the body is shorter than announced");
@@ -111,11 +110,16 @@ std::vector<int> statuses(std::string_view bytes) {
   return result;
 }
 
-std::string without_continue(std::string bytes) {
-  for (auto found = bytes.find(kContinue); found != std::string::npos; found = bytes.find(kContinue, found)) {
-    bytes.erase(found, kContinue.size());
+std::string without_interim(std::string_view bytes, const std::vector<Body>& bodies) {
+  std::string result;
+  for (std::size_t final_answers = 0; !bytes.empty();) {
+    const auto before = bytes;
+    const auto body = final_answers < bodies.size() ? bodies[final_answers] : Body::expected;
+    if (take_answer(bytes, body).status < 200) continue;
+    result += before.substr(0, before.size() - bytes.size());
+    ++final_answers;
   }
-  return bytes;
+  return result;
 }
 
 }  // namespace quartet::test

@@ -39,9 +39,12 @@ Answer take_answer(std::string_view& bytes, Body body = Body::expected);
 Answer only_answer(std::string_view bytes, Body body = Body::expected);
 
 /// The statuses of all answers, guessing which are to HEAD: those behind whose head the next answer starts.
+/// Only for answers whose bodies do not look like one.
 std::vector<int> statuses(std::string_view bytes);
 
-/// Without 100 (Continue), whose place depends on when the body came.
-std::string without_continue(std::string bytes);
+/// Without interim answers, 100 (Continue), whose place depends on when the body came. Each is told by where
+/// it stands, not by its text, which a body may contain.
+/// @param bodies of the final answers, in order; what is missing is expected. @throws Malformed, Incomplete
+std::string without_interim(std::string_view bytes, const std::vector<Body>& bodies = {});
 
 }  // namespace quartet::test

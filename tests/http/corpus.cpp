@@ -112,12 +112,18 @@ Conversation load(const fs::path& path) {
   return conversation;
 }
 
+std::vector<fs::path> http_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() == ".http") files.push_back(entry.path());
+  }
+  std::ranges::sort(files, {}, [](const auto& path) { return path.stem(); });
+  return files;
+}
+
 std::vector<Conversation> load_all() {
   std::vector<Conversation> all;
-  for (const auto& entry : fs::directory_iterator(QUARTET_CORPUS)) {
-    if (entry.path().extension() == ".http") all.push_back(load(entry.path()));
-  }
-  std::ranges::sort(all, {}, &Conversation::name);
+  for (const auto& path : http_files(QUARTET_CORPUS)) all.push_back(load(path));
   return all;
 }
 
@@ -125,6 +131,12 @@ std::vector<Conversation> load_all() {
 
 const std::vector<Conversation>& corpus() {
   static const auto all = load_all();
+  return all;
+}
+
+std::vector<std::pair<std::string, std::string>> response_seeds() {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& path : http_files(QUARTET_RESPONSES)) all.emplace_back(path.stem(), read(path));
   return all;
 }
 

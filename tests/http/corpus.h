@@ -35,4 +35,7 @@ struct Conversation {
 /// All of corpus/, by name. @throws std::runtime_error naming file and line
 const std::vector<Conversation>& corpus();
 
+/// The files of responses/, by name.
+std::vector<std::pair<std::string, std::string>> response_seeds();
+
 }  // namespace quartet::test

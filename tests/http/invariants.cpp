@@ -1,27 +1,24 @@
 #include "tests/http/invariants.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
 #include "tests/http/answer.h"
 #include "tests/http/client.h"
 #include "tests/http/mutator.h"
+#include "tests/http/reference.h"
 
 namespace quartet::test {
 namespace {
 
 constexpr int kMostRounds = 10'000;
+constexpr std::size_t kMostSingleBytes = 400;
+constexpr std::string_view kVersion = "HTTP/1.1 ";
 
 void require(bool condition, const char* rule) {
   if (!condition) throw std::logic_error(rule);
-}
-
-/// FNV-1a: the bytes decide how they are played, so that a corpus of plain requests serves as seeds.
-std::uint64_t hash(std::string_view bytes) {
-  std::uint64_t result = 0xcbf29ce484222325;
-  for (const char byte : bytes) result = (result ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return result;
 }
 
 http::Limits some_limits(Random& random) {
@@ -42,30 +39,136 @@ std::string_view take_piece(std::string_view& bytes, Random& random) {
   return piece;
 }
 
-/// The answers, and whether more could come.
-std::pair<std::string, bool> play_whole(std::string_view bytes, const Setup& setup) {
-  Client client(setup);
-  const auto answers = without_continue(client.exchange(bytes));
-  return {answers, client.ended()};
-}
+struct Played {
+  std::string answers;  ///< without interim ones
+  bool ended = false;   ///< no more could come
 
-std::pair<std::string, bool> play_in_parts(std::string_view bytes, const Setup& setup, Random& random) {
-  Client client(setup);
-  client.write_size = 1 + random.below(100);
-  while (!bytes.empty()) {
-    client.send(take_piece(bytes, random));
-    client.play();
+  bool operator==(const Played&) const = default;
+};
+
+/// One client of a server that has all the time that it wants; each answer is looked at when it comes.
+class Game {
+ public:
+  Game(const Setup& setup, const Dues& dues, std::size_t write_size = kAll) : client_(setup), audit_(dues) {
+    client_.write_size = write_size;
   }
-  return {without_continue(client.take_received()), client.ended()};
+
+  void send(std::string_view bytes) {
+    client_.send(bytes);
+    sent_ += bytes.size();
+    client_.play();
+    look();
+  }
+  void send_in_pieces(std::string_view bytes, Random& random) {
+    while (!bytes.empty()) send(take_piece(bytes, random));
+  }
+  void send_bytes(std::string_view bytes) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) send(bytes.substr(i, 1));
+  }
+  /// The client goes while its requests are being answered.
+  void send_and_half_close(std::string_view bytes) {
+    client_.send(bytes);
+    sent_ += bytes.size();
+    client_.settle();
+    if (client_.want() != http::Want::close) client_.half_close();
+    client_.play();
+    look();
+    require(client_.want() != http::Want::read, "after EOF nothing is read");
+  }
+
+  const Audit& audit() const { return audit_; }
+  Played played() const { return {audit_.final_answers(), client_.ended()}; }
+
+ private:
+  static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+  void look() {
+    audit_.read(client_.take_received());
+    audit_.expect_all_of(sent_);
+  }
+
+  Client client_;
+  Audit audit_;
+  std::size_t sent_ = 0;
+};
+
+Played play_whole(std::string_view bytes, const Setup& setup, const Dues& dues) {
+  Game game(setup, dues);
+  game.send(bytes);
+  game.audit().expect_continues_of_one_piece();
+  require(game.played().ended == dues.closes(), "the connection ends with the answer that says so");
+  const auto played = game.played();
+  if (played.ended) game.send(get());
+  require(game.played() == played, "nothing is answered behind the end");
+  return played;
 }
 
-void expect_half_close_to_end(std::string_view bytes, const Setup& setup) {
-  Client client(setup);
-  client.send(bytes);
-  client.settle();
-  if (client.want() != http::Want::close) client.half_close();
-  client.play();
-  require(client.want() != http::Want::read, "after EOF nothing is read");
+Played play_in_halves(std::string_view bytes, const Setup& setup, const Dues& dues, std::size_t at) {
+  Game game(setup, dues);
+  game.send(bytes.substr(0, at));
+  game.send(bytes.substr(at));
+  return game.played();
+}
+
+Played play_in_parts(std::string_view bytes, const Setup& setup, const Dues& dues, Random& random) {
+  Game game(setup, dues, 1 + random.below(100));
+  game.send_in_pieces(bytes, random);
+  return game.played();
+}
+
+Played play_byte_by_byte(std::string_view bytes, const Setup& setup, const Dues& dues) {
+  Game game(setup, dues, 1);
+  game.send_bytes(bytes);
+  game.audit().expect_continues_of_single_bytes();
+  return game.played();
+}
+
+Played play_with_half_close(std::string_view bytes, const Setup& setup, const Dues& dues) {
+  Game game(setup, dues);
+  game.send_and_half_close(bytes);
+  return {game.played().answers, dues.closes()};
+}
+
+/// The same bytes as the second request: what the first one leaves behind must not matter.
+Played play_behind_another(std::string_view bytes, Setup setup) {
+  const auto first = get("/plaintext");
+  auto& most = setup.limits.max_requests_per_connection;
+  if (most != 0) ++most;
+  const auto together = first + std::string(bytes);
+  const auto dues = due_answers(together, setup.limits, setup.router);
+  Game game(setup, dues);
+  game.send(together);
+  auto played = game.played();
+  std::string_view answers = played.answers;
+  require(take_answer(answers).body == "Hello, World!", "the first request is answered first");
+  return {std::string(answers), played.ended};
+}
+
+/// Where the client could go on, it can.
+void expect_next_request_to_be_answered(std::string_view bytes, const Setup& setup, const Played& whole) {
+  const auto together = std::string(bytes) + get("/plaintext");
+  const auto dues = due_answers(together, setup.limits, setup.router);
+  Game game(setup, dues);
+  game.send(together);
+  const auto played = game.played().answers;
+  require(played.starts_with(whole.answers), "the next request changes no answer");
+  require(only_answer(std::string_view(played).substr(whole.answers.size())).status == 200,
+          "the next request is answered");
+}
+
+void expect_same_however_it_is_sent(std::string_view bytes, const Setup& setup, const Dues& dues,
+                                    Random& random) {
+  const auto whole = play_whole(bytes, setup, dues);
+  require(play_in_parts(bytes, setup, dues, random) == whole,
+          "bytes in parts are answered like bytes in one");
+  const auto at = random.below(bytes.size());
+  require(play_in_halves(bytes, setup, dues, at) == whole,
+          "bytes in two parts are answered like bytes in one");
+  if (bytes.size() <= kMostSingleBytes)
+    require(play_byte_by_byte(bytes, setup, dues) == whole, "single bytes are answered like bytes in one");
+  require(play_behind_another(bytes, setup) == whole, "bytes behind a request are answered like bytes alone");
+  require(play_with_half_close(bytes, setup, dues) == whole, "who half-closes is still answered");
+  if (!whole.ended && !dues.unfinished) expect_next_request_to_be_answered(bytes, setup, whole);
 }
 
 void do_something(Client& client, Random& random) {
@@ -90,8 +193,19 @@ void expect_silence_to_end(Client& client) {
   }
 }
 
-/// Time passes, writes are short, the server drains: only the rules that always hold are checked.
-void play_restlessly(std::string_view bytes, const Setup& setup, Random& random) {
+/// Whole answers, and the beginning of one that was cut.
+void expect_answers_until_cut(std::string_view received, const Dues& dues) {
+  Audit audit(dues, {.timeouts = true, .drain = true});
+  try {
+    audit.read(received);
+  } catch (const Incomplete&) {
+    const auto rest = received.substr(audit.taken());
+    require(kVersion.starts_with(rest.substr(0, kVersion.size())), "an answer starts with HTTP/1.1");
+  }
+}
+
+/// Time passes, writes are short, the server drains: what is answered is still what is due.
+void play_restlessly(std::string_view bytes, const Setup& setup, const Dues& dues, Random& random) {
   Client client(setup);
   for (int round = 0; !bytes.empty() && client.want() != http::Want::close; ++round) {
     require(round < kMostRounds + 100 * static_cast<int>(bytes.size()), "the connection makes progress");
@@ -99,8 +213,7 @@ void play_restlessly(std::string_view bytes, const Setup& setup, Random& random)
     do_something(client, random);
   }
   expect_silence_to_end(client);
-  constexpr std::string_view kVersion = "HTTP/1.1 ";  // or the part of it that left before a timeout
-  require(kVersion.starts_with(client.received.substr(0, kVersion.size())), "an answer starts with HTTP/1.1");
+  expect_answers_until_cut(client.received, dues);
 }
 
 }  // namespace
@@ -108,11 +221,9 @@ void play_restlessly(std::string_view bytes, const Setup& setup, Random& random)
 void check_connection(std::string_view bytes) {
   Random random(hash(bytes));
   const Setup setup{.limits = some_limits(random), .batch_requests = 1 + random.below(64)};
-  const auto whole = play_whole(bytes, setup);
-  statuses(whole.first);
-  require(play_in_parts(bytes, setup, random) == whole, "bytes in parts are answered like bytes in one");
-  expect_half_close_to_end(bytes, setup);
-  play_restlessly(bytes, setup, random);
+  const auto dues = due_answers(bytes, setup.limits, setup.router);
+  expect_same_however_it_is_sent(bytes, setup, dues, random);
+  play_restlessly(bytes, setup, dues, random);
 }
 
 }  // namespace quartet::test

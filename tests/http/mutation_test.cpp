@@ -3,6 +3,7 @@
 #include "tests/http/client.h"
 #include "tests/http/invariants.h"
 #include "tests/http/mutator.h"
+#include "tests/http/response_invariants.h"
 
 namespace quartet::test {
 namespace {
@@ -21,6 +22,20 @@ TEST(Mutations, TenThousandSpoiledRequestsKeepTheRulesOfAConnection) {
   for (const auto& bytes : malformed_requests(kMutations, kSeed)) {
     ASSERT_NO_THROW(check_connection(bytes)) << "mutation " << index << ": " << testing::PrintToString(bytes);
     ++index;
+  }
+}
+
+TEST(Mutations, TheResponsesKeepTheRulesOfAResponseParser) {
+  for (const auto& [name, bytes] : response_seeds()) ASSERT_NO_THROW(check_responses(bytes)) << name;
+}
+
+TEST(Mutations, TenThousandSpoiledResponsesKeepTheRulesOfAResponseParser) {
+  std::vector<std::string> originals;
+  for (const auto& [name, bytes] : response_seeds()) originals.push_back(bytes);
+  Mutator mutator(std::move(originals), kSeed);
+  for (std::size_t i = 0; i < kMutations; ++i) {
+    const auto bytes = mutator.next();
+    ASSERT_NO_THROW(check_responses(bytes)) << "mutation " << i << ": " << testing::PrintToString(bytes);
   }
 }
 

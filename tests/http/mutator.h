@@ -36,6 +36,14 @@ class Random {
   std::uint64_t state_;
 };
 
+/// FNV-1a: an input decides by itself how it is played, so that plain bytes serve as seeds, and a finding
+/// repeats.
+inline std::uint64_t hash(std::string_view bytes) {
+  std::uint64_t result = 0xcbf29ce484222325;
+  for (const char byte : bytes) result = (result ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return result;
+}
+
 /// Spoils requests: truncates them, flips bits, moves, repeats and drops parts, inserts what parsers trip
 /// over. The same seed gives the same requests. Most of them are malformed; what happens to be well-formed is
 /// still no original.
