@@ -15,12 +15,12 @@ import pytest
 
 import samples
 from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import folder
+from loadtest import command, folder
 from loadtest.contestants import MODELS, select
 from loadtest.places import launch
 from loadtest.system import processes
 from loadtest.trial.measured import TrialResults
-from loadtest.verbs import commands, trial_commands
+from loadtest.verbs import commands
 
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
 
@@ -201,13 +201,12 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["commands.py", *arguments])
-        status = commands.main()
+        status = command.run(commands.app)
         output = capsys.readouterr()
         return status, output.out, output.err
 
     monkeypatch.setattr(processes.Process, "__init__", refuse)
     monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "dry-run")
-    monkeypatch.setattr(trial_commands, "DOCUMENTS", tmp_path / "dry-run/root")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return run
