@@ -1,3 +1,6 @@
+import sys
+
+from loadtest import command
 from loadtest.job.cli import app
 
-app(prog_name="loadtest/run")
+sys.exit(command.run(app))

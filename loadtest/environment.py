@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def stamp(place: Place, executables: Sequence[str]) -> Environment:
-    cpu_info = Path("/proc/cpuinfo").read_text()
+    cpu_info = _cpu_info()
     return Environment(
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         cpu_model=_field(cpu_info, "model name") or platform.machine(),
@@ -28,16 +28,31 @@ def stamp(place: Place, executables: Sequence[str]) -> Environment:
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         kernel=platform.release(),
         system=_system(),
-        load_average=os.getloadavg()[0],
+        load_average=load_average(),
         commit=_commit(),
         versions={"python": platform.python_version(), **place.versions(executables)},
-        command=shlex.join([_program(), *sys.argv[1:]]),
+        command=shlex.join([program(), *sys.argv[1:]]),
         runner=place.name,
         place=place.description,
     )
 
 
-def _program() -> str:
+def load_average() -> float | None:
+    """None where /proc/loadavg is hidden."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def program() -> str:
     return "loadtest/quartet" if Path(sys.argv[0]).name == "commands.py" else "loadtest/run"
 
 

@@ -22,7 +22,7 @@ from loadtest.results import Results, from_json
 from loadtest.trial.measured import TrialResults
 from loadtest.walk.walk_runner import WalkResults
 
-MAJOR, MINOR = 2, 0  # a reader understands every minor version of its major one
+MAJOR, MINOR = 2, 1  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
 
 KINDS: dict[str, type] = {
@@ -63,8 +63,38 @@ def save(results: AnyResults, directory: Path, amid: bool = False) -> None:
 
 def _replace(path: Path, content: str) -> None:
     draft = path.with_suffix(".tmp")
-    draft.write_text(content)
-    os.replace(draft, path)
+    try:
+        write(draft, content)
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write(path: Path, content: str) -> None:
+    """In UTF-8 whatever the locale; bytes that were none before are none again. Raises OSError with the file's name."""
+    try:
+        path.write_text(content, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def mark_as_failed(directory: Path) -> None:
+    """The state in the file. In place: on a full disk only bytes that are there already can change."""
+    running, failed = b'"state": "running"', b'"state": "failed" '
+    try:
+        with (directory / "results.json").open("r+b") as file:
+            position = file.read().rfind(running)
+            if position >= 0:
+                file.seek(position)
+                file.write(failed)
+    except OSError:
+        pass  # removed, or read-only: nothing can be done
+
+
+def home(path: Path) -> Path:
+    """The folder itself, or that of its results.json."""
+    return path.parent if path.is_file() else path
 
 
 def load(directory: Path) -> AnyResults:
@@ -82,7 +112,7 @@ def load(directory: Path) -> AnyResults:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -108,6 +138,6 @@ def raw(directory: Path) -> Callable[[str, str], None]:
     def store(name: str, content: str) -> None:
         folder = directory / "raw"
         folder.mkdir(exist_ok=True)
-        (folder / name).write_text(content)
+        write(folder / name, content)
 
     return store

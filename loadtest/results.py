@@ -49,15 +49,20 @@ class Newcomers:
 
 @dataclass
 class Disturbance:
-    """CPU time that others took, as a share of the measured window."""
+    """CPU time that others took, as a share of the measured window. None: /proc/stat does not tell of those CPUs."""
 
-    server_cpu: float
-    load_cpu: float
-    steal: float
+    server_cpu: float | None
+    load_cpu: float | None
+    steal: float | None
+
+    @property
+    def unknown(self) -> bool:
+        return None in (self.server_cpu, self.load_cpu, self.steal)
 
     @property
     def worst(self) -> float:
-        return max(self.server_cpu, self.load_cpu, self.steal)
+        """As far as it is known."""
+        return max(self.server_cpu or 0, self.load_cpu or 0, self.steal or 0)
 
 
 @dataclass
@@ -191,7 +196,7 @@ class Environment:
     memory_bytes: int
     kernel: str
     system: str
-    load_average: float
+    load_average: float | None
     commit: str
     versions: dict[str, str]
     command: str

@@ -6,6 +6,8 @@ What was measured is kept however it ends: it is saved after every step, and Ctr
 from __future__ import annotations
 
 import datetime
+import fcntl
+import itertools
 import os
 import signal
 import sys
@@ -16,7 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
-from loadtest import environment, folder
+from loadtest import environment, folder, output
 from loadtest.places.place import Place
 from loadtest.results import Environment, MeasurementError
 from loadtest.system import processes
@@ -68,11 +70,11 @@ class Session(Generic[Found]):
         finally:
             _ignore_signals()  # a second Ctrl-C must not leave servers behind
             self.place.close()
+            _remove_if_empty(self.directory)
 
     def _prepare(self) -> Found:
         if sentence := environment.missing() or self.place.missing(self.executables):
             raise Stop(Exit.environment, sentence)
-        make(self.directory)
         try:
             self.place.prepare()
         except MeasurementError as error:
@@ -81,7 +83,11 @@ class Session(Generic[Found]):
             found = self.begin(environment.stamp(self.place, self.executables))
         except MeasurementError as error:
             raise Stop(Exit.environment, f"a program that we need does not work: {error}") from error
-        os.sched_setaffinity(0, self.load_cpus)
+        try:
+            os.sched_setaffinity(0, self.load_cpus)
+        except OSError as error:  # the cpuset has changed since --resume's run, or a sandbox forbids it
+            cpus = ",".join(map(str, self.load_cpus))
+            raise Stop(Exit.environment, f"cannot run on CPU {cpus}: {error.strerror}") from error
         processes.prepare_limits()
         return found
 
@@ -92,13 +98,15 @@ class Session(Generic[Found]):
             found.seconds = time.monotonic() - started
             folder.save(found, self.directory, amid)
 
-        found.state = "running"
+        found.state, lost = "running", ""
         try:
             save()
             self.execute(found, lambda: save(amid=True))
             found.state = "complete"
         except KeyboardInterrupt:
             found.state = "interrupted"
+        except OSError as error:  # mostly a full disk
+            found.state, lost = "failed", sentence(error, self.directory)
         except BaseException:
             found.state = "failed"
             save()
@@ -106,22 +114,98 @@ class Session(Generic[Found]):
         finally:
             _ignore_signals()  # a second Ctrl-C must not leave half a report
             self.place.close()
-        save()
+        try:
+            save()
+        except OSError as error:
+            lost = lost or sentence(error, self.directory)
+            folder.mark_as_failed(self.directory)
+        return self._show(found, lost)
+
+    def _show(self, found: Found, lost: str) -> Exit:
+        """@param lost: why the files are not all that was measured; mostly ""."""
         _clear_line()
-        sys.stdout.write(folder.to_json(found) if self.as_json else self.render(found, width()))
-        print(f"results: {self.directory / 'results.json'}", file=sys.stderr)
-        return Exit.interrupted if found.state == "interrupted" else self.status(found)
+        path = self.directory / "results.json"
+        try:
+            output.show(folder.to_json(found) if self.as_json else self.render(found, width()))
+        except output.OutputError as error:
+            lost = lost or f"{error}; the results are safe in {path}"
+        output.tell(f"{environment.program()}: {lost}" if lost else f"results: {path}")
+        if found.state == "interrupted":
+            return Exit.interrupted
+        return Exit.failed if lost else self.status(found)
 
 
-def new_directory(suffix: str) -> Path:
-    return environment.ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
-
-
-def make(directory: Path) -> None:
+def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
+    """A run's folder, made and locked: of an earlier run, of the user's choice, or results/TIME-SUFFIX. Raises Stop."""
     try:
+        directory = folder.home(resume) if resume else out or _new_directory(suffix)
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Stop(Exit.environment, f"{directory}: {error.strerror}; choose another with --out") from error
+        raise Stop(Exit.environment, f"{error.filename}: {error.strerror}; choose another with --out") from error
+    lock(directory)
+    if not resume:
+        refuse_used(directory)  # by now somebody else may have had the same wish
+    return directory.absolute()
+
+
+def _new_directory(suffix: str) -> Path:
+    """Two runs of the same second have two."""
+    name = environment.ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
+    name.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = name if number == 1 else name.with_name(f"{name.name}-{number}")
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            continue
+    raise AssertionError
+
+
+_locked: dict[Path, int] = {}
+
+
+def lock(directory: Path) -> None:
+    """Until this process ends, however it does. Raises Stop when another process has it."""
+    path = directory.resolve()
+    if path in _locked:
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Stop(Exit.usage, f"{directory} is in use by a run that has not ended") from None
+    except OSError:
+        pass  # network file systems may know no locks
+    _locked[path] = descriptor
+
+
+def refuse_used(out: Path) -> None:
+    """One folder does not hold two runs, nor somebody else's files. Raises Stop."""
+    if not out.exists() and not out.is_symlink():
+        return
+    if not out.is_dir():
+        raise Stop(Exit.usage, f"--out {out}: this is no folder")
+    if (out / "results.json").exists():
+        raise Stop(Exit.usage, f"--out {out}: there is a run in it; --resume {out} goes on with it")
+    if any(out.iterdir()):
+        raise Stop(Exit.usage, f"--out {out}: this folder is not empty")
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """Nothing came of it."""
+    try:
+        directory.rmdir()
+    except OSError:
+        pass
+
+
+def sentence(error: OSError, otherwise: Path | None = None) -> str:
+    """@param otherwise: what it may have been about, where the system does not tell, as in writing to a full disk."""
+    what = error.filename or otherwise
+    reason = error.strerror or str(error)
+    return f"{what}: {reason}" if what else reason
 
 
 def width() -> int:
@@ -142,7 +226,7 @@ def _ignore_signals() -> None:
 
 def _clear_line() -> None:
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        output.tell("\r\x1b[K", end="")
 
 
 @dataclass
@@ -158,11 +242,11 @@ class Progress:
         left = self._left(index)
         position = f"[{index + 1}/{len(self.seconds)}]"
         if sys.stderr.isatty():
-            print(f"\r\x1b[K{position} {text}, {left} left"[:200], end="", file=sys.stderr, flush=True)
+            output.tell(f"\r\x1b[K{position} {text}, {left} left"[:200], end="")
             return
         group = text.partition(":")[0]
         if group != self._group:
-            print(f"{position} {group}, {left} left", file=sys.stderr, flush=True)
+            output.tell(f"{position} {group}, {left} left")
         self._group = group
 
     def _left(self, index: int) -> str:

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/bash -p
 # Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12 or 13:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
@@ -7,7 +7,14 @@
 #
 # By hand, loadtest/setup.sh SET... installs.
 
-quartet_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+quartet_root=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+
+# The caller's habits are not ours (bash -p ignores CDPATH, BASH_ENV and functions).
+unset -v POSIXLY_CORRECT
+[[ -e /proc/self/fd/2 || ! -d /proc/self ]] || exec 2>/dev/null  # a closed stderr fails every redirection to it
+
+# What is said on the way is worth no run: stderr may be full.
+quartet_say() { echo "$@" >&2 || true; }
 
 # What is called otherwise in another release, or is not there (-): what it is called here, then there.
 quartet_releases=( bookworm            trixie)        # VERSION_CODENAME in /etc/os-release: Debian 12 and 13, the newest last
@@ -192,7 +199,7 @@ quartet_fitting() {
   for package in "$@"; do
     misfit=
     [[ $peers != *" $package "* ]] || misfit=$(quartet_misfit "$package" | head -n 1)
-    [[ $misfit ]] && echo "$0: $package is left out: $misfit" >&2 || echo "$package"
+    [[ $misfit ]] && quartet_say "$0: $package is left out: $misfit" || echo "$package"
   done
 }
 
@@ -245,11 +252,11 @@ quartet_install() {
   command -v apt-get >/dev/null || quartet_cannot_install "$missing" "there is no apt-get here"
   ((EUID == 0)) || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
   quartet_say_untried
-  echo "installing $missing" >&2
+  quartet_say "installing $missing"
   # shellcheck disable=SC2086  # a list of words
   output=$(quartet_apt_install_stopped $missing 2>&1) ||
     quartet_cannot_install "$missing" "$(quartet_apt_reason <<<"$output")"
-  echo "installed in $((SECONDS - started)) s" >&2
+  quartet_say "installed in $((SECONDS - started)) s"
 }
 
 # One per CPU, but a file that includes Asio takes 1 GB to compile with a sanitizer.
@@ -291,12 +298,13 @@ quartet_show_progress() {
 quartet_build() (
   set -o pipefail
   cd -- "$quartet_root" || exit 1
+  trap 'exit 130' INT TERM  # or a build that Ctrl-C ended would count as one that failed
   log=build/$1/build.log
   started=$SECONDS
   mkdir -p "build/$1" && : >"$log" || exit 1  # the shell says why: most likely root built here before
-  echo "building $1" >&2
+  quartet_say "building $1"
   if { quartet_configure "$1" && quartet_compile "$@"; } 2>&1 | tee "$log" | quartet_show_progress; then
-    echo "built build/$1 in $((SECONDS - started)) s" >&2
+    quartet_say "built build/$1 in $((SECONDS - started)) s"
   else
     grep -vE '^\[[0-9/]+\] |^-- |^Preset|^  CMAKE_|^$' "$log" | head -n 200 >&2
     echo "$0: cannot build the preset $1 (all of the output: $log)" >&2

@@ -8,13 +8,13 @@ import resource
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest import environment
 from loadtest.doctor.doctor_machine import Group, Machine
 from loadtest.places import engine
-from loadtest.system import cpus, syscalls
+from loadtest.system import cpus, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.walk import strace
 
@@ -73,10 +73,11 @@ class Ports:
 
 @dataclass(frozen=True)
 class Load:
-    average: float
+    average: float | None
     others: dict[int, float]  # share of each available CPU that others took, in a window of half a second
-    steal: float
+    steal: float | None
     pressure: dict[str, float] | None  # some avg10, in percent; None: the kernel does not tell
+    hidden: list[int] = field(default_factory=list)  # available CPUs that /proc/stat does not list
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _limits(machine: Machine) -> Limits:
 
 
 def _ports(machine: Machine) -> Ports:
-    first, last = map(int, (machine.text("proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split())
+    first, last = map(int, (machine.text("proc/sys/net/ipv4/ip_local_port_range") or sockets.DEFAULT_PORTS).split())
     waiting = re.search(r"^TCP: .* tw (\d+)", machine.text("proc/net/sockstat"), re.MULTILINE)
     reuse = machine.number("proc/sys/net/ipv4/tcp_tw_reuse")
     return Ports(first, last, int(waiting[1]) if waiting else None, reuse)
@@ -193,12 +194,13 @@ def _load(machine: Machine, available: Sequence[int]) -> Load:
     before = cpus.read()
     time.sleep(WINDOW)
     after = cpus.read()
-    stolen = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in available)
+    shares = {cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available}
     return Load(
-        average=os.getloadavg()[0],
-        others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
-        steal=stolen / (after.time - before.time) / len(available),
+        average=environment.load_average(),
+        others={cpu: share for cpu, share in shares.items() if share is not None},
+        steal=cpus.stolen(before, after, available),
         pressure=machine.pressure(),
+        hidden=[cpu for cpu, share in shares.items() if share is None],
     )
 
 

@@ -95,17 +95,24 @@ def processes(name: str, limit: int | None, fix: str) -> Finding:
 def load(facts: Facts) -> Iterator[Finding]:
     found = facts.load
     busy = [cpu for cpu, share in found.others.items() if share > BUSY]
-    yield Finding("load average", number(found.average))
+    yield Finding("load average", "not told" if found.average is None else number(found.average))
+    yield note_if(
+        bool(found.hidden),
+        "/proc/stat",
+        f"hides CPU {join(found.hidden)}" if found.hidden else "lists our CPUs",
+        f"Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU "
+        f"{join(found.hidden)}, on which we may run (in a container lxcfs counts CPUs from 0)",
+    )
     yield note_if(
         bool(busy),
         "taken by others",
-        ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in found.others.items()),
+        ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in found.others.items()) or "not told",
         f"Undisturbed rounds cannot be had now, because others use CPU {join(busy)} (see: top -b -n 1 | head -20)",
     )
     yield note_if(
-        found.steal > BUSY,
+        found.steal is not None and found.steal > BUSY,
         "stolen",
-        f"{found.steal:.0%}",
+        "not told" if found.steal is None else f"{found.steal:.0%}",
         "Undisturbed rounds cannot be had now, because the host gives our CPUs to other virtual machines",
     )
     yield note_if(
@@ -120,9 +127,9 @@ def load(facts: Facts) -> Iterator[Finding]:
 def memory(facts: Facts) -> Iterator[Finding]:
     found = facts.memory
     yield note_if(
-        found.available < SPARE_MEMORY,
+        0 < found.available < SPARE_MEMORY,  # 0: /proc/meminfo is hidden
         "available",
-        f"{mebibytes(found.available)} of {mebibytes(found.total)} MiB",
+        f"{mebibytes(found.available)} of {mebibytes(found.total)} MiB" if found.available else "not told",
         "Fork with 512 MiB of ballast cannot be measured, because memory would run out",
     )
     yield Finding("page cache", f"{mebibytes(found.cached)} MiB")

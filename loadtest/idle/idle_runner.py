@@ -88,17 +88,17 @@ class IdleRunner:
 
     def _idle(self, step: IdleStep) -> IdleRun:
         _need_descriptors(step.connections)
-        looks: list[tuple[Memory, MachineMemory]] = []
+        looks: list[tuple[Memory, MachineMemory | None]] = []
 
         def look(moment: str) -> None:
-            looks.append((_settled_memory(server), machine_memory.read()))
+            looks.append((_settled_memory(server), None if hidden else machine_memory.read()))
 
-        before = machine_memory.settled()
+        before, hidden = _before()
         with self._start(step) as server:
             seen = server.ask(idle_clients.hold, self.results.settings, step, look)
             _stop(server)
         found, during = looks[0]
-        machine, left, problem = _machine(found, before, during)
+        machine, left, problem = _machine(found, before, during) if before and during else (None, None, hidden)
         return IdleRun(
             contestant=step.contestant.name,
             round=step.round,
@@ -164,6 +164,14 @@ def _settled_memory(server: Server) -> Memory:
 def _alike(one: Memory, other: Memory) -> bool:
     known, later = one.pss or 0, other.pss or 0
     return one.processes == other.processes and abs(later - known) <= ALIKE * known
+
+
+def _before() -> tuple[MachineMemory | None, str]:
+    """The machine's memory, or why the kernel does not tell."""
+    try:
+        return machine_memory.settled(), ""
+    except MeasurementError as error:
+        return None, str(error)
 
 
 def _machine(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, Optional
+from typing import Optional
 
 import typer
 
-from loadtest import contestants, folder, results
+from loadtest import contestants, output, results
 from loadtest.job import plan, report, summary
 from loadtest.job.runner import Runner
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
-from loadtest.session import Exit, Progress, Session, Stop, new_directory
+from loadtest.session import Exit, Progress, Session, claim
 from loadtest.system import cpu_sets
 from loadtest.verbs import options
 from loadtest.verbs.options import RunnerName
@@ -51,44 +50,28 @@ def main(
     binaries: Optional[Path] = options.BIN,
 ) -> None:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
-    earlier = _earlier(resume, out)
-    chosen = earlier.plan if earlier else _plan(smoke, rounds, duration, connections, only)
-    if dry_run:
-        print("\n".join(_describe(chosen)))
-        raise typer.Exit(Exit.ok)
-    where = RunnerName(earlier.environment.runner) if earlier else runner
-    if binaries and where == RunnerName.docker:
-        _stop(Exit.usage, "--bin is for --runner local; Docker's image has servers of its own")
-    directory = resume or out or new_directory("smoke" if smoke else "run")
-    place = _place(where, binaries or options.BINARIES, directory / "servers.log")
-    try:
-        raise typer.Exit(_session(chosen, earlier, place, directory, json).run())
-    except Stop as stop:
-        _stop(stop.status, str(stop))
-
-
-def _earlier(resume: Path | None, out: Path | None) -> results.Results | None:
-    try:
-        return options.earlier(results.Results, "run", resume, out)
-    except (ValueError, folder.FolderError) as error:
-        _stop(Exit.usage, str(error))
+    with options.stopping():
+        earlier = options.earlier(results.Results, "run", resume, out)
+        chosen = earlier.plan if earlier else _plan(smoke, rounds, duration, connections, only)
+        if dry_run:
+            output.show("\n".join(_describe(chosen)) + "\n")
+            raise typer.Exit(Exit.ok)
+        where = RunnerName(earlier.environment.runner) if earlier else runner
+        if binaries and where == RunnerName.docker:
+            raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+        directory = claim(resume, out, "smoke" if smoke else "run")
+        place = _place(where, binaries or options.BINARIES, directory / "servers.log")
+    options.finish(_session(chosen, earlier, place, directory, json))
 
 
 def _place(runner: RunnerName, binaries: Path, log: Path) -> Place:
     return Containers(log) if runner == RunnerName.docker else Local(binaries, log)
 
 
-def _stop(status: Exit, sentence: str) -> NoReturn:
-    print(f"loadtest/run: {sentence}", file=sys.stderr)
-    raise typer.Exit(status)
-
-
 def _plan(smoke: bool, rounds: int | None, duration: str, connections: int | None, only: str) -> plan.Plan:
-    try:
-        chosen = contestants.select(only.split(","), plan.CONTESTANTS) if only else plan.CONTESTANTS
-        seconds = options.seconds(duration) if duration else 0
-    except ValueError as error:
-        _stop(Exit.usage, str(error))
+    """Raises ValueError."""
+    chosen = contestants.select(only.split(","), plan.CONTESTANTS) if only else plan.CONTESTANTS
+    seconds = options.seconds(duration) if duration else 0
     base = plan.Plan(chosen, cpu_sets.split(os.sched_getaffinity(0)))
     base = plan.smoke(base) if smoke else base
     changes = {"rounds": rounds, "duration": seconds, "connections": connections}

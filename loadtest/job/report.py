@@ -48,9 +48,10 @@ def _header(results: Results) -> list[str]:
 
 def describe_machine(environment: Environment, cpus: CpuSets) -> str:
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
+    average = "unknown" if environment.load_average is None else f"{environment.load_average:.1f}"
     return (
         f"{model}, {plural(environment.cpus, 'CPU')}: {describe_sets(cpus)}; "
-        f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
+        f"Linux {environment.kernel}, {environment.system}; load average {average} at the start."
     )
 
 
@@ -97,7 +98,7 @@ def _disturbances(results: Results) -> list[str]:
             f"DISTURBED: in {len(disturbed)} of {len(results.loads)} load runs others took more than "
             f"{validity.DISTURBED:.0%} of a CPU, at worst {worst:.0%}. Repeat on a quiet machine."
         )
-    return lines
+    return lines + validity.unseen([run.disturbance for run in results.loads])
 
 
 SECTIONS: Sequence[Callable[[Results], Section | None]] = (

@@ -1,5 +1,7 @@
 // quartet-pace: the constant-rate and ledger client. See loadtest/pace/README.md.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -23,7 +25,15 @@ volatile std::sig_atomic_t interrupted = 0;
 void listen_to_signals() {
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_flags = SA_RESTART;  // epoll returns all the same; writing the results goes on
   for (const int signal : {SIGINT, SIGTERM}) net::check(::sigaction(signal, &action, nullptr), "sigaction");
+  // A closed pipe or a file that may not grow is an error of one output: the others are still written.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+}
+
+/// Before the run. What was closed, reserve_standard_descriptors() has opened the wrong way round.
+void check_stdout() {
+  if ((::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) throw std::runtime_error("stdout is closed");
 }
 
 /// Before the run: afterwards it would be lost.
@@ -34,6 +44,7 @@ void check_writable(const std::string& path) {
 
 template <typename Write>
 void write_file(const std::string& path, Write write) {
+  errno = 0;
   std::ofstream file(path);
   write(file);
   file.close();
@@ -41,19 +52,41 @@ void write_file(const std::string& path, Write write) {
 }
 
 void print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF) net::throw_errno("stdout");
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF) net::throw_errno("write stdout");
 }
 
-void write_results(const Options& options, const Ledger& ledger, const Summary& summary) {
-  if (!options.records.empty()) write_records(options.records, ledger.records, ledger.start);
+int fail(int status, const std::exception& error) {
+  fmt::print(stderr, "quartet-pace: {}\n", error.what());
+  return status;
+}
+
+/// Says what goes wrong. Returns whether nothing did.
+template <typename Write>
+bool attempt(Write write) {
+  try {
+    write();
+    return true;
+  } catch (const std::exception& error) {
+    fail(kFailed, error);
+    return false;
+  }
+}
+
+/// Each of them, whatever becomes of the others. Returns whether all are written.
+bool write_results(const Options& options, const Ledger& ledger, const Summary& summary) {
   const auto json = to_json(options.plan, ledger, summary).dump(2) + "\n";
+  bool all = attempt([&] { print(options.json == "-" ? json : to_text(options.plan, ledger, summary)); });
   if (!options.json.empty() && options.json != "-")
-    write_file(options.json, [&](auto& file) { file << json; });
+    all &= attempt([&] { write_file(options.json, [&](auto& file) { file << json; }); });
   if (!options.histogram.empty())
-    write_file(options.histogram, [&](auto& file) {
-      write_histogram(file, summary.lanes.empty() ? Percentiles({}) : summary.lanes.front().latency);
+    all &= attempt([&] {
+      write_file(options.histogram, [&](auto& file) {
+        write_histogram(file, summary.lanes.empty() ? Percentiles({}) : summary.lanes.front().latency);
+      });
     });
-  print(options.json == "-" ? json : to_text(options.plan, ledger, summary));
+  if (!options.records.empty())
+    all &= attempt([&] { write_records(options.records, ledger.records, ledger.start); });
+  return all;
 }
 
 int exit_status(const Plan& plan, const Ledger& ledger, const Summary& summary) {
@@ -74,13 +107,9 @@ int measure(const Options& options) {
   listen_to_signals();
   const Ledger ledger = run(options.plan, interrupted, options.announce ? announce : nullptr);
   const Summary summary = summarize(options.plan, ledger);
-  write_results(options, ledger, summary);
-  return exit_status(options.plan, ledger, summary);
-}
-
-int fail(int status, const std::exception& error) {
-  fmt::print(stderr, "quartet-pace: {}\n", error.what());
-  return status;
+  const bool written = write_results(options, ledger, summary);
+  const int status = exit_status(options.plan, ledger, summary);
+  return written ? status : kFailed;
 }
 
 }  // namespace
@@ -88,6 +117,7 @@ int fail(int status, const std::exception& error) {
 
 int main(int argc, char** argv) try {
   quartet::net::reserve_standard_descriptors();
+  quartet::pace::check_stdout();
   return quartet::pace::measure(quartet::pace::parse_options(argc, argv));
 } catch (const quartet::pace::UsageError& error) {
   return quartet::pace::fail(quartet::pace::kUsage, error);

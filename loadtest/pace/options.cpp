@@ -4,14 +4,19 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "common/app/duration.h"
+#include "common/net/system.h"
 
 namespace quartet::pace {
 namespace {
@@ -171,6 +176,8 @@ std::pair<double, double> to_rates(std::string_view text) {
   return {first, to_number("--rate", text.substr(colon + 1), kMostRequestsPerSecond)};
 }
 
+bool is_control(char c) { return (c >= '\0' && c < ' ') || c == '\x7f'; }
+
 std::string check_target(const std::string& target) {
   const bool visible = std::ranges::all_of(target, [](char c) { return c > ' ' && c < '\x7f'; });
   if (target.starts_with('/') && visible) return target;
@@ -182,21 +189,54 @@ http::Method to_method(const std::string& text) {
   reject("--method: \"{}\" is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS", text);
 }
 
+std::string_view name_of(std::string_view line) { return line.substr(0, line.find(':')); }
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
+/// A field line (RFC 9110, 5.1 and 5.5): a token, a colon, and what is no control character.
 void check_header(const std::string& line) {
-  if (line.find_first_of("\r\n") == std::string::npos && line.find(':') != std::string::npos) return;
-  reject("--header: \"{}\" is not a field line such as \"Accept: text/plain\"", line);
+  const auto in_token = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  const auto name = name_of(line);
+  const bool has_name = !name.empty() && name.size() < line.size() && std::ranges::all_of(name, in_token);
+  if (!has_name || std::ranges::any_of(line, [](char c) { return is_control(c) && c != '\t'; }))
+    reject("--header: \"{}\" is not a field line such as \"Accept: text/plain\"", line);
+  for (const auto* length : {"Content-Length", "Transfer-Encoding"})
+    if (same_name(name, length))
+      reject("--header: {} is for --body to say, or requests would not end", length);
 }
 
 // --- requests
 
 std::string request_bytes(const Text& text, const net::Address& server, const std::string& target,
                           bool fresh) {
-  std::string bytes = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", text.method, target, server.to_string());
+  std::string bytes = fmt::format("{} {} HTTP/1.1\r\n", text.method, target);
+  const auto add = [&](std::string_view name, const std::string& value) {  // unless --header has another one
+    const auto given = [&](const std::string& line) { return same_name(name_of(line), name); };
+    if (std::ranges::none_of(text.headers, given)) bytes += fmt::format("{}: {}\r\n", name, value);
+  };
+  add("Host", server.to_string());
   for (const auto& line : text.headers) bytes += line + "\r\n";
-  if (text.worker) bytes += "Quartet-Worker: ?\r\n";
-  if (fresh) bytes += "Connection: close\r\n";
-  if (!text.body.empty()) bytes += fmt::format("Content-Length: {}\r\n", text.body.size());
+  if (text.worker) add("Quartet-Worker", "?");
+  if (fresh) add("Connection", "close");
+  if (!text.body.empty()) add("Content-Length", std::to_string(text.body.size()));
   return bytes + "\r\n" + text.body;
+}
+
+/// It is printed, and JSON is UTF-8 (RFC 8259, 8.1).
+void check_name(const std::string& name) {
+  if (std::ranges::any_of(name, is_control)) reject("--mix: a name holds a control character");
+  try {
+    static_cast<void>(nlohmann::json(name).dump());
+  } catch (const nlohmann::json::type_error&) {
+    reject("--mix: the name \"{}\" is not UTF-8", name);
+  }
 }
 
 struct Share {
@@ -211,6 +251,7 @@ Share to_share(const std::string& text) {
   const auto colon = text.find(':', equals == std::string::npos ? 0 : equals);
   if (equals == std::string::npos || equals == 0 || colon == std::string::npos)
     reject("--mix: \"{}\" is not of the form NAME=SHARE:TARGET, such as victim=9:/plaintext", text);
+  check_name(text.substr(0, equals));
   const double share = to_number("--mix", std::string_view(text).substr(equals + 1, colon - equals - 1),
                                  kMostRequestsPerSecond);
   return {text.substr(0, equals), share, check_target(text.substr(colon + 1))};
@@ -319,7 +360,9 @@ Options parse_options(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {
-    std::exit(app.exit(request));
+    const int status = app.exit(request);
+    if (!std::cout.flush()) net::throw_errno("write stdout");
+    std::exit(status);
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }

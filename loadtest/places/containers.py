@@ -13,13 +13,13 @@ import json
 import os
 import resource
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from loadtest import output
 from loadtest.places import agent, cgroup, engine
 from loadtest.places.clients import Look
 from loadtest.places.local import one_line, parse_wrk_version
@@ -88,12 +88,12 @@ class Containers:
         try:
             self._remove(lambda run: run == self.run)
         except ProcessError as error:
-            print(f"loadtest/run: containers may be left behind: {error}", file=sys.stderr)
+            output.tell(f"loadtest/run: containers may be left behind: {error}")
 
     def remove_abandoned(self) -> None:
         count = self._remove(is_abandoned)
         if count:
-            print(f"removed {count} containers that an earlier run left behind", file=sys.stderr)
+            output.tell(f"removed {count} containers that an earlier run left behind")
 
     def _remove(self, belongs: Callable[[str], bool]) -> int:
         names = [name for name, run in engine.labelled().items() if belongs(run)]

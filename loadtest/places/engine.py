@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
+from loadtest import output
 from loadtest.system.processes import Finished, ProcessError, run, run_shown, uninterrupted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,7 +122,7 @@ def missing_base_image() -> str:
         docker("image", "inspect", image)
         return ""
     except ProcessError:
-        print(f"pulling {image}", file=sys.stderr, flush=True)
+        output.tell(f"pulling {image}")
     try:
         docker("pull", "--quiet", image, timeout=300)
         return ""
@@ -134,20 +134,20 @@ def missing_base_image() -> str:
 def build(target: str) -> str:
     """Makes an image as far as Docker's cache has no current one; returns its id. Raises ProcessError."""
     tag, started = f"quartet-{target}", time.monotonic()
-    print(f"building the image {tag}", file=sys.stderr, flush=True)
+    output.tell(f"building the image {tag}")
     # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
     proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
     dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
     run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
     _show("")
-    print(f"built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    output.tell(f"built in {time.monotonic() - started:.0f} s")
     return docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()
 
 
 def _show(line: str) -> None:
     """On one line of a terminal; elsewhere nothing."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
+        output.tell(f"\r\x1b[K{line[:100]}", end="")
 
 
 def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from loadtest import peers
@@ -41,6 +44,23 @@ def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:
     return workers if contestant.pool else len(cpus.server)
 
 
+def dry_run(name: str) -> Path:
+    """A directory for what a dry run's commands need; they are pasted later. In a checkout that nobody may write to it
+    is one of the system's temporary ones."""
+    directory = _writable(DRY_RUN) / name
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@cache
+def _writable(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
+    return directory if os.access(directory, os.W_OK) else Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
+
+
 def example(
     contestant: Contestant,
     binaries: Path,
@@ -52,8 +72,7 @@ def example(
 ) -> tuple[Address, list[str]]:
     """Where it would listen, and a command line to paste; a peer's configuration is written for it."""
     if contestant.kind == Kind.peer:
-        directory = DRY_RUN / contestant.name
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = dry_run(contestant.name)
         peer = peers.select(contestant.name)
         own_workers = _peer_workers(contestant, workers, cpus)
         launch = peers.prepare(peer, directory, binaries, own_workers, len(cpus.server), connections)

@@ -28,7 +28,7 @@ class LocalServer(processes.Server):
     def cpu_seconds(self) -> float:
         return tree.cpu_seconds(self.pid)
 
-    def switches(self) -> tree.Switches:
+    def switches(self) -> tree.Switches | None:
         return tree.switches(self.pid)
 
     def memory(self) -> Memory:

@@ -9,7 +9,7 @@ from statistics import median
 from loadtest.job import crash
 from loadtest.job.crash import CUT
 from loadtest.job.plan import Plan
-from loadtest.results import CrashRun, LoadRun, Outcome
+from loadtest.results import CrashRun, Disturbance, LoadRun, Outcome
 from loadtest.system.processes import describe_status
 from loadtest.wrk_result import WrkResult
 
@@ -52,11 +52,30 @@ def unranked_reason(runs: Sequence[LoadRun], plan: Plan) -> str:
         server_share=median(run.server_share(len(plan.cpus.server)) for run in runs),
         client_share=median(run.wrk_share for run in runs),
         shared_cpu=plan.cpus.shared,
-        foreign=median(run.disturbance.server_cpu for run in runs),
+        foreign=taken([run.disturbance for run in runs]),
     )
 
 
-def bottleneck(server_share: float, client_share: float, shared_cpu: bool, foreign: float, client: str = "wrk") -> str:
+def taken(disturbances: Sequence[Disturbance]) -> float | None:
+    """What others took of the server's CPUs, in the median; None where nobody tells."""
+    shares = [one.server_cpu for one in disturbances if one.server_cpu is not None]
+    return median(shares) if len(shares) == len(disturbances) else None
+
+
+def unseen(disturbances: Sequence[Disturbance]) -> list[str]:
+    """A line on those of which nobody tells, where there are any."""
+    unknown = sum(one.unknown for one in disturbances)
+    if not unknown:
+        return []
+    return [
+        f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} cannot be told, because /proc/stat does "
+        "not list all CPUs that we measured on (containers may number them anew)."
+    ]
+
+
+def bottleneck(
+    server_share: float, client_share: float, shared_cpu: bool, foreign: float | None, client: str = "wrk"
+) -> str:
     """"" when the server was: only then is throughput the server's. Otherwise why it was not.
 
     The shares are of the server's CPU budget and of the one CPU that a single-threaded client can use; `foreign` is
@@ -64,7 +83,7 @@ def bottleneck(server_share: float, client_share: float, shared_cpu: bool, forei
     """
     if shared_cpu:
         return "shares its CPU with the load"
-    if foreign > DISTURBED:
+    if foreign is not None and foreign > DISTURBED:
         return "shared its CPU with others"
     if not server_share >= SERVER_SHARE:  # also when it is not a number
         return f"used less than {SERVER_SHARE:.0%} of its CPU"

@@ -6,11 +6,13 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from loadtest.results import Disturbance
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import TICK
 
+STAT = Path("/proc/stat")
 CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)
 
 
@@ -32,8 +34,10 @@ class Reading:
 
 
 def parse(stat: str) -> dict[int, CpuTimes]:
-    """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ..."""
-    times = {int(number): [int(ticks) * TICK for ticks in rest.split()] for number, rest in CPU_LINE.findall(stat)}
+    """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ... Those that are offline are not there;
+    in a container others may be, under other numbers than the cpuset's (lxcfs counts from 0)."""
+    lines = {int(number): [int(ticks) * TICK for ticks in rest.split()] for number, rest in CPU_LINE.findall(stat)}
+    times = {number: fields for number, fields in lines.items() if len(fields) >= 8}
     return {
         number: CpuTimes(
             idle=fields[3] + fields[4],
@@ -46,12 +50,23 @@ def parse(stat: str) -> dict[int, CpuTimes]:
 
 
 def read() -> Reading:
-    with open("/proc/stat", encoding="ascii") as file:
-        return Reading(time.monotonic(), time.process_time(), parse(file.read()))
+    """Of no CPU where /proc/stat is hidden."""
+    try:
+        stat = STAT.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        stat = ""
+    return Reading(time.monotonic(), time.process_time(), parse(stat))
 
 
-def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -> float:
-    """The share of those CPUs that others took, given the CPU seconds that we know of."""
+def tells(before: Reading, after: Reading, cpus: Sequence[int]) -> bool:
+    """Of all of those CPUs, at both ends."""
+    return set(cpus) <= before.cpus.keys() & after.cpus.keys()
+
+
+def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -> float | None:
+    """The share of those CPUs that others took, given the CPU seconds that we know of. None where it is not told."""
+    if not tells(before, after, cpus):
+        return None
     window = (after.time - before.time) * len(cpus)
     idle = sum(after.cpus[cpu].idle - before.cpus[cpu].idle for cpu in cpus)
     steal = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
@@ -59,11 +74,14 @@ def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -
 
 
 def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
-    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work.
+    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work, or where it is not
+    told.
 
     Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but
     over the CPU and not by process: a child that lives for less than a tick has no split of its own.
     """
+    if not tells(before, after, cpus):
+        return None
     user = sum(after.cpus[cpu].user - before.cpus[cpu].user for cpu in cpus)
     system = sum(after.cpus[cpu].system - before.cpus[cpu].system for cpu in cpus)
     return system / (user + system) if user + system > 0 else None
@@ -81,9 +99,16 @@ def disturbance(
     if sets.shared:
         server_seconds = load_seconds = server_seconds + load_seconds
     both = sorted({*sets.server, *sets.load})
-    stolen = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in both)
     return Disturbance(
         server_cpu=foreign(before, after, sets.server, server_seconds),
         load_cpu=foreign(before, after, sets.load, load_seconds),
-        steal=stolen / (after.time - before.time) / len(both),
+        steal=stolen(before, after, both),
     )
+
+
+def stolen(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
+    """The share of those CPUs that the host gave to other virtual machines. None where it is not told."""
+    if not tells(before, after, cpus):
+        return None
+    seconds = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
+    return seconds / (after.time - before.time) / len(cpus)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from loadtest.results import MeasurementError
 
+DEFAULT_PORTS = "32768 60999"  # Linux's
 CROWDED = 0.9  # of the ephemeral ports, from which on finding a free one may fail
 REUSE_DELAY = 1.0  # seconds in TIME_WAIT after which tcp_tw_reuse lets a client have the port
 SPARE_DESCRIPTORS = 32  # for what is no connection
@@ -36,25 +37,34 @@ class Sockets:
 
 
 def read(host: str = "127.0.0.1", proc: Path = Path("/proc")) -> Sockets:
+    """Where a sandbox hides a counter it is 0, and nobody will say that ports ran out."""
     settings = proc / "sys/net/ipv4"
-    first, last = map(int, (settings / "ip_local_port_range").read_text().split())
+    first, last = map(int, (_text(settings / "ip_local_port_range") or DEFAULT_PORTS).split())
     reuse = _setting(settings / "tcp_tw_reuse")
     counts = _sockstat(proc / "net/sockstat", "TCP") | _sockstat(proc / "net/sockstat6", "TCP6")
     return Sockets(
-        in_use=counts["TCP inuse"] + counts.get("TCP6 inuse", 0),
-        time_wait=counts["TCP tw"],  # of both families
+        in_use=counts.get("TCP inuse", 0) + counts.get("TCP6 inuse", 0),
+        time_wait=counts.get("TCP tw", 0),  # of both families
         ports=last - first + 1,
         reusable=reuse == 1 or (reuse == 2 and _is_loopback(host)),
     )
 
 
 def _setting(path: Path) -> int:
-    return int(path.read_text()) if path.exists() else 0  # a sandbox's kernel may lack it
+    return int(_text(path) or 0)  # a sandbox's kernel may lack it
+
+
+def _text(path: Path) -> str:
+    """Containers mask files by a lack of permission, too, or by an empty file."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _sockstat(path: Path, protocol: str) -> dict[str, int]:
     """Its numbers, by protocol and name. Nothing where the file is missing: a kernel without IPv6."""
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = _text(path).splitlines()
     words = next((line.split()[1:] for line in lines if line.startswith(f"{protocol}:")), [])
     return {f"{protocol} {name}": int(value) for name, value in zip(words[::2], words[1::2])}
 

@@ -68,9 +68,13 @@ class Switches:
         return Switches(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
 
 
-def switches(session: int) -> Switches:
-    """Of all threads of the session's live processes until now; those that have ended are missed."""
-    found = [_task_switches(task) for stat in members(session) for task in _tasks(stat.pid)]
+def switches(session: int) -> Switches | None:
+    """Of all threads of the session's live processes until now; those that have ended are missed. None where the kernel
+    does not tell."""
+    every = [_task_switches(task) for stat in members(session) for task in _tasks(stat.pid)]
+    found = [one for one in every if one]
+    if len(found) < len(every):
+        return None
     return Switches(sum(one.voluntary for one in found), sum(one.involuntary for one in found))
 
 
@@ -81,7 +85,7 @@ def _tasks(pid: int) -> list[str]:
         return []
 
 
-def _task_switches(task: str) -> Switches:
+def _task_switches(task: str) -> Switches | None:
     try:
         with open(f"{task}/status", encoding="utf-8", errors="replace") as file:
             return parse_switches(file.read())
@@ -89,9 +93,11 @@ def _task_switches(task: str) -> Switches:
         return Switches(0, 0)
 
 
-def parse_switches(status: str) -> Switches:
-    """The last lines of proc(5)'s status."""
+def parse_switches(status: str) -> Switches | None:
+    """The last lines of proc(5)'s status; a sandbox's kernel may lack them."""
     counts = dict(line.split(":\t") for line in status.splitlines() if "ctxt_switches" in line)
+    if len(counts) < 2:
+        return None
     return Switches(int(counts["voluntary_ctxt_switches"]), int(counts["nonvoluntary_ctxt_switches"]))
 
 

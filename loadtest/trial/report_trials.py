@@ -313,7 +313,7 @@ def _disturbances(trials: Sequence[Trial]) -> list[str]:
             f"DISTURBED: in {len(disturbed)} of {len(trials)} trials others took more than {validity.DISTURBED:.0%} "
             f"of a CPU, at worst {worst:.0%}; results.json has each one's share. Repeat on a quiet machine."
         )
-    return lines
+    return lines + validity.unseen([trial.disturbance for trial in trials])
 
 
 SECTIONS: Sequence[Callable[[TrialResults, Sequence[Series]], Section | None]] = (answers, latencies, yardsticks, costs)

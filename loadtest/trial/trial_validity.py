@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from loadtest.statistics import littles_law
-from loadtest.statistics.validity import bottleneck
+from loadtest.statistics.validity import bottleneck, taken
 from loadtest.trial.measured import Trial, TrialResults
 from loadtest.trial.metrics import server_share
 from loadtest.trial.trials import Settings
@@ -50,17 +50,23 @@ def _little(trial: Trial) -> str:
 def _little_closed(trial: Trial, rate: float) -> str:
     client = trial.client
     assert client.latency is not None
-    stolen = (trial.cell.cpus + 1) * trial.disturbance.steal  # at most: all of it from the client's CPU
-    away = client.cpu_seconds / client.seconds + trial.disturbance.load_cpu + stolen
     check = littles_law.closed_loop(
         client.connections,
         rate,
         client.latency.mean / 1e6,
         duration=client.seconds,
         longest=client.latency.max / 1e6,
-        client_share=min(1.0, away),
+        client_share=min(1.0, client.cpu_seconds / client.seconds + _away(trial)),
     )
     return check.sentence
+
+
+def _away(trial: Trial) -> float:
+    """The share of the client's CPU that others had, at most."""
+    steal, load_cpu = trial.disturbance.steal, trial.disturbance.load_cpu
+    if steal is None or load_cpu is None:
+        return 1.0
+    return load_cpu + (trial.cell.cpus + 1) * steal  # as if all of it was the client's CPU
 
 
 def unranked(trials: Sequence[Trial], settings: Settings) -> str:
@@ -70,7 +76,7 @@ def unranked(trials: Sequence[Trial], settings: Settings) -> str:
         server_share=median(map(server_share, trials)),
         client_share=median(client_share(one, settings) for one in trials),
         shared_cpu=budget.shared,
-        foreign=median(one.disturbance.server_cpu for one in trials),
+        foreign=taken([one.disturbance for one in trials]),
     )
 
 

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-import click
 import typer
 
-from loadtest import environment, folder
+from loadtest import command, environment, folder, output
 from loadtest.doctor import doctor
 from loadtest.session import Exit, width
 from loadtest.verbs import comparison, listing, load_verbs, memory_verb, options, walk_verb
@@ -50,7 +49,7 @@ def compare_folders(
     """What has changed between two runs? Exit 3 when something got worse."""
     with options.stopping():
         found = comparison.compare(folder.load(a), folder.load(b), metric.split(","), margin / 100)
-        print(comparison.to_json(found) if json else comparison.render(found, str(a), str(b), width()), end="")
+        output.show(comparison.to_json(found) if json else comparison.render(found, str(a), str(b), width()))
         raise typer.Exit(Exit.gate if any(one.regressed for one in found.changes) else Exit.ok)
 
 
@@ -58,7 +57,7 @@ def compare_folders(
 def examine(json: bool = JSON, binaries: Optional[Path] = BIN) -> None:
     """What can be measured on this machine, what cannot, and what would help."""
     card = doctor.examine(binaries or BINARIES)
-    print(doctor.to_json(card) if json else doctor.render(card, min(width(), 100)), end="")
+    output.show(doctor.to_json(card) if json else doctor.render(card, min(width(), 100)))
     raise typer.Exit(Exit.ok if card.usable else Exit.environment)
 
 
@@ -66,19 +65,8 @@ def examine(json: bool = JSON, binaries: Optional[Path] = BIN) -> None:
 def list_all(json: bool = JSON) -> None:
     """Who and what can be measured: contestants, workloads, metrics; results that are there."""
     results = environment.ROOT / "results"
-    print(listing.to_json(BINARIES) if json else listing.render(BINARIES, results, width()), end="")
-
-
-def main() -> int:
-    """Returns the exit status. Usage errors are one sentence, where typer would draw a box around it."""
-    try:
-        return app(prog_name="loadtest/quartet", standalone_mode=False) or Exit.ok
-    except click.UsageError as error:
-        print(f"loadtest/quartet: {error.format_message()}", file=sys.stderr)
-        return Exit.usage
-    except click.Abort:  # Ctrl-C before anything was measured
-        return Exit.interrupted
+    output.show(listing.to_json(BINARIES) if json else listing.render(BINARIES, results, width()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(app))

@@ -8,10 +8,11 @@ from typing import Optional
 
 import typer
 
+from loadtest import output
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
-from loadtest.session import Exit, Session, new_directory
+from loadtest.session import Exit, Session, claim
 from loadtest.trial import report_trials, trial_validity
 from loadtest.trial.measured import TrialResults
 from loadtest.trial.trials import Settings, cells
@@ -193,9 +194,9 @@ def _trials(
         settings = earlier.settings if earlier else chosen()
         _refuse(settings, binaries)
         if dry_run:
-            print("\n".join(trial_commands.lines(settings, binaries or BINARIES)))
+            output.show("\n".join(trial_commands.lines(settings, binaries or BINARIES)) + "\n")
             raise typer.Exit(Exit.ok)
-        directory = (resume or out or new_directory(verb)).absolute()
+        directory = claim(resume, out, verb)
         place = _place(settings.runner, binaries or BINARIES, directory / "servers.log")
     options.finish(_session(verb, settings, earlier, place, directory, as_json))
 

@@ -8,6 +8,7 @@ from typing import Optional
 
 import typer
 
+from loadtest import output
 from loadtest.idle import idle, idle_clients, report_idle
 from loadtest.idle.idle import IdleResults, IdleSettings
 from loadtest.idle.idle_runner import IdleRunner
@@ -16,7 +17,7 @@ from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
 from loadtest.results import Environment
-from loadtest.session import Exit, Progress, Session, new_directory
+from loadtest.session import Exit, Progress, Session, claim
 from loadtest.verbs import options, presets
 from loadtest.verbs.options import (
     BIN,
@@ -74,9 +75,9 @@ def memory(
         )
         options.refuse_places(settings.runner, settings.contestants, binaries)
         if dry_run:
-            print("\n".join(_commands(settings, binaries or BINARIES)))
+            output.show("\n".join(_commands(settings, binaries or BINARIES)) + "\n")
             raise typer.Exit(Exit.ok)
-        directory = (resume or out or new_directory("memory")).absolute()
+        directory = claim(resume, out, "memory")
     options.finish(_session(settings, earlier, directory, binaries or BINARIES, json))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -14,10 +13,10 @@ import click
 import typer
 import typer.core
 
-from loadtest import environment, folder
+from loadtest import environment, folder, output
 from loadtest.contestants import Contestant
 from loadtest.results import Environment
-from loadtest.session import Exit, Session, Stop
+from loadtest.session import Exit, Session, Stop, lock, refuse_used
 from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer); 2 usage; 3 a gate was
@@ -99,16 +98,20 @@ def finish(session: Session[Kept]) -> NoReturn:
 
 
 def stop(status: Exit, sentence: str) -> NoReturn:
-    print(f"loadtest/quartet: {sentence}", file=sys.stderr)
+    output.tell(f"{environment.program()}: {sentence}")
     raise typer.Exit(status)
 
 
 def earlier(kind: type[Kept], verb: str, resume: Path | None, out: Path | None) -> Kept | None:
-    """The results to go on with. Raises ValueError and FolderError."""
+    """The results to go on with, which nobody else goes on with then. Raises ValueError, FolderError and Stop."""
     if resume is None:
+        if out is not None:
+            refuse_used(out)
         return None
     if out is not None:
         raise ValueError("--resume goes on in its own folder; --out is for a new run")
+    if resume.exists():
+        lock(folder.home(resume))
     found = folder.load(resume)
     if not isinstance(found, kind) or found.verb != verb:
         raise ValueError(f"--resume {resume}: these are results of {found.verb}, not of {verb}")

@@ -18,7 +18,6 @@ from loadtest.trial.trials import Cell, Settings, TrialStep, cells, describe, se
 from loadtest.verbs import options
 
 NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
-DOCUMENTS = launch.DRY_RUN / "root"
 
 
 def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment) -> TrialResults:
@@ -56,22 +55,23 @@ def executables(settings: Settings) -> list[str]:
 
 def lines(settings: Settings, binaries: Path) -> list[str]:
     """Every external command, ready to paste; then how many trials, and how long. Files to serve are written."""
+    root = Path()
     if any(workload.is_file for workload in settings.workloads):
-        make_document_root(DOCUMENTS)
-    shown = [line for cell in cells(settings) for line in _commands(settings, cell, binaries)]
+        make_document_root(root := launch.dry_run("root"))
+    shown = [line for cell in cells(settings) for line in _commands(settings, cell, binaries, root)]
     todo = list(steps(settings))
     total = sum(seconds(settings, step) for step in todo)
     rounds = f"{settings.rounds} round{'' if settings.rounds == 1 else 's'}"
     return [*NOTES[settings.runner], *shown[1:], "", f"# {len(todo)} trials in {rounds}, about {total:.0f} s"]
 
 
-def _commands(settings: Settings, cell: Cell, binaries: Path) -> list[str]:
+def _commands(settings: Settings, cell: Cell, binaries: Path, root: Path) -> list[str]:
     address, server = launch.example(
         settings.contestant(cell.contestant),
         binaries,
         settings.budgets[cell.cpus],
         workers=settings.workers_for(cell),
         connections=cell.connections,
-        more=more_options(settings, cell, DOCUMENTS),
+        more=more_options(settings, cell, root),
     )
     return ["", f"# {cell}", shlex.join(server), shlex.join(generators.argv(address, settings, cell))]

@@ -8,11 +8,11 @@ from typing import Optional
 
 import typer
 
-from loadtest import text
+from loadtest import output, text
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.results import Environment
-from loadtest.session import Exit, Progress, Session, Stop, new_directory
+from loadtest.session import Exit, Progress, Session, Stop, claim
 from loadtest.verbs import options, presets
 from loadtest.verbs.options import BIN, BINARIES, DRY_RUN, JSON, ONLY, OUT, PEER, PIN, PRESET, RESUME, VARIANT
 from loadtest.walk import strace, walk_report, walk_runner
@@ -40,11 +40,11 @@ def walk(
         contestants = presets.contestants(preset, only, peer, variant)
         settings = earlier.settings if earlier else WalkSettings(contestants, options.one_budget(pin), path)
         if dry_run:
-            print("\n".join(_commands(settings, binaries or BINARIES)))
+            output.show("\n".join(_commands(settings, binaries or BINARIES)) + "\n")
             raise typer.Exit(Exit.ok)
         if sentence := strace.missing():
             raise Stop(Exit.environment, sentence)
-        directory = (resume or out or new_directory("walk")).absolute()
+        directory = claim(resume, out, "walk")
     options.finish(_session(settings, earlier, directory, binaries or BINARIES, json))
 
 

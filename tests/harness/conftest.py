@@ -59,6 +59,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
     return True
 
 
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -210,9 +210,24 @@ def test_a_missing_wrk_is_an_error_of_the_environment_with_its_fix(harness, bina
 
 def test_a_directory_that_cannot_be_made_is_an_error_of_the_environment(harness):
     harness.out.write_text("a file")
+    harness.out = harness.out / "below"
     status, _, errors = harness.run("--smoke")
     assert status == 5
-    assert "choose another with --out" in errors
+    assert errors == f"loadtest/run: {harness.out}: Not a directory; choose another with --out\n"
+
+
+def test_a_folder_that_is_not_free_is_a_usage_error(harness):
+    harness.out.write_text("a file")
+    assert harness.run("--smoke")[::2] == (2, f"loadtest/run: --out {harness.out}: this is no folder\n")
+    harness.out.unlink()
+    harness.out.mkdir()
+    (harness.out / "diary").touch()
+    assert harness.run("--dry-run")[::2] == (2, f"loadtest/run: --out {harness.out}: this folder is not empty\n")
+    (harness.out / "results.json").touch()
+    status, _, errors = harness.run("--smoke")
+    assert status == 2
+    assert errors == f"loadtest/run: --out {harness.out}: there is a run in it; --resume {harness.out} goes on with it\n"
+    assert sorted(path.name for path in harness.out.iterdir()) == ["diary", "results.json"]
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,17 @@ def test_a_machine_that_tells_nothing_is_unknown_and_no_error(files):
     assert (machine.number("proc/x"), machine.text("proc/x"), machine.kibibytes("proc/x", "MemTotal")) == (None, "", 0)
 
 
+def test_a_cpu_that_proc_stat_hides_is_a_note_and_no_error():
+    card = doctor.judge(changed(load={"hidden": [1], "others": {0: 0.0}, "steal": None, "average": None}))
+    assert card.usable
+    assert [one.name for one in card.hindrances] == ["/proc/stat"]
+    assert "does not list CPU 1, on which we may run" in doctor.sentence(card.hindrances[0])
+
+
+def test_memory_that_is_not_told_is_no_shortage():
+    assert doctor.judge(changed(memory={"total": 0, "available": 0})).hindrances == []
+
+
 def test_pressure_is_the_share_of_the_last_ten_seconds(files):
     files.write("proc/pressure/cpu", "some avg10=72.83 avg60=84.82 avg300=55.55 total=12975799145\n")
     assert files.machine.pressure() == {"cpu": 72.83}

@@ -131,6 +131,29 @@ def test_stolen_time_is_reported_apart():
     assert found.steal == pytest.approx(0.1)
 
 
+def test_what_others_took_of_a_cpu_that_is_not_listed_is_unknown():
+    """lxcfs counts from 0 where the cpuset is CPU 1; a CPU may also go offline in between."""
+    full, renumbered = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.5})
+    for before, after in ((renumbered, renumbered), (full, renumbered), (renumbered, full)):
+        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
+        assert (found.server_cpu, found.steal, found.unknown) == (None, None, True)
+        assert cpus.system_share(before, after, [1]) is None
+    assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of the load's CPU
+    assert not cpus.disturbance(full, reading(1, 0, {0: 0, 1: 0}), CpuSets((1,), (0,)), 0, 0).unknown
+
+
+def test_a_hidden_or_shortened_stat_lists_no_cpu(monkeypatch, tmp_path):
+    monkeypatch.setattr(cpus, "STAT", tmp_path / "stat")
+    assert cpus.read().cpus == {}
+    (tmp_path / "stat").write_text("cpu  1 2 3 4\ncpu0 1 2 3 4\n")
+    assert cpus.read().cpus == {}
+
+
+def test_context_switches_that_the_kernel_does_not_tell_are_unknown():
+    assert tree.parse_switches("Name:\tx\n") is None
+    assert tree.parse_switches("voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n") == tree.Switches(3, 4)
+
+
 def test_a_single_cpu_is_one_budget():
     before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
     found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server_seconds=0.5, wrk_seconds=0.3)

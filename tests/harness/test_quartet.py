@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import samples
-from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import folder
+from conftest import FAKES, ROOT, children, eventually, is_alive
+from loadtest import command, environment, folder, session
 from loadtest.contestants import MODELS, select
 from loadtest.places import launch
 from loadtest.system import processes
 from loadtest.trial.measured import TrialResults
-from loadtest.verbs import commands, trial_commands
+from loadtest.verbs import commands
 
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
 
@@ -42,9 +46,15 @@ class Quartet:
             "FAKE_PIDS": str(self.pids),
         }
 
+    def argv(self, verb: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "loadtest.verbs.commands", verb, "--bin", str(self._binaries), *arguments]
+
+    def errors(self) -> str:
+        return self._errors.read_text()
+
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         where = () if "--resume" in arguments else ("--out", str(self.out))
-        argv = [sys.executable, "-m", "loadtest.verbs.commands", verb, "--bin", str(self._binaries), *where, *arguments]
+        argv = self.argv(verb, *where, *arguments)
         with self._errors.open("w") as errors:
             return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
 
@@ -178,15 +188,93 @@ def test_a_missing_server_is_an_error_of_the_environment_with_its_fix(quartet, b
     assert not quartet.out.exists()
 
 
-def test_an_unexpected_fault_keeps_what_was_measured_and_is_no_usage_error(quartet):
-    """A file stands where the raw output should go."""
-    quartet.out.mkdir()
-    (quartet.out / "raw").write_text("")
-    status, _, errors = quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s")
-    assert status == 1
-    assert "Traceback" in errors
-    assert quartet.results().state == "failed"
+def test_a_folder_that_is_removed_amid_the_run_costs_the_files_and_not_the_tables(quartet):
+    quartet.environment |= {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    process = quartet.start("throughput", *SHORT)
+    assert eventually((quartet.pids / "0").exists, 60)
+    os.rename(quartet.out, quartet.out.with_name("elsewhere"))
+    (wrk,) = [pid for pid in children(process.pid) if "wrk" in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(wrk, signal.SIGUSR1)  # it ends
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "How many requests are answered in a second?" in output
+    assert re.search(r"^loadtest/quartet: .*: No such file or directory$", quartet.errors(), re.MULTILINE)
+    assert "Traceback" not in quartet.errors()
+    (quartet.pids / "0").unlink()
     assert quartet.servers_are_gone()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to mount a small disk")
+def test_a_full_disk_costs_what_does_not_fit_and_not_the_tables(quartet):
+    """And what did fit is a valid file, which says that the run failed."""
+    quartet.out.mkdir()
+    mount = f"mount -t tmpfs -o size=24k none {quartet.out} && mkdir {quartet.out}/run"
+    run = shlex.join([*quartet.argv("throughput", *SHORT), "--out", f"{quartet.out}/run"])
+    script = f"{mount} && {run}; echo $? >{quartet.pids}/status; cat {quartet.out}/run/results.json >{quartet.out}.json"
+    with open(quartet.out.with_name("stderr"), "w") as errors:
+        output = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script], env=quartet.environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ).stdout
+    (quartet.pids / "status").rename(quartet.out.with_name("status"))
+    assert quartet.out.with_name("status").read_text() == "1\n"
+    assert "How many requests are answered in a second?" in output
+    assert "No space left on device" in quartet.errors() and "Traceback" not in quartet.errors()
+    found = folder.load(Path(f"{quartet.out}.json"))
+    assert (found.state, 0 < len(found.trials) < 4) == ("failed", True)
+    assert quartet.servers_are_gone()
+
+
+def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
+    class Noon(datetime.datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime.datetime:
+            return cls(2020, 1, 1, 12)
+
+    monkeypatch.setattr(datetime, "datetime", Noon)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    names = [session.claim(None, None, "walk").name for _ in range(3)]
+    assert names == [f"2020-01-01T12-00-00-walk{number}" for number in ("", "-2", "-3")]
+
+
+def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
+    quartet.environment |= {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    process = quartet.start("throughput", *SHORT)
+    assert eventually((quartet.pids / "0").exists, 60)
+    (quartet.pids / "0").unlink()
+    assert quartet.run("throughput", "--resume", str(quartet.out)) == (
+        2,
+        "",
+        f"loadtest/quartet: {quartet.out} is in use by a run that has not ended\n",
+    )
+    assert quartet.run("throughput", *SHORT)[2].endswith(f"--resume {quartet.out} goes on with it\n")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert (process.returncode, len(quartet.results().trials)) == (130, 2)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_a_stdout_that_takes_no_tables_costs_no_results(quartet, redirection, reason):
+    run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(quartet.out)])
+    finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stderr=subprocess.PIPE, text=True)
+    assert finished.returncode == 1
+    results = quartet.out / "results.json"
+    sentence = f"loadtest/quartet: cannot write to standard output: {reason}; the results are safe in {results}\n"
+    assert finished.stderr.endswith(sentence) and "Traceback" not in finished.stderr
+    assert quartet.results().state == "complete"
+
+
+def test_a_stderr_that_takes_nothing_costs_neither_tables_nor_results(quartet):
+    for redirection in ("2>/dev/full", "2>&-"):
+        run = shlex.join([*quartet.argv("walk", "--dry-run", "--only", "epoll")])
+        finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stdout=subprocess.PIPE)
+        assert finished.returncode == 0 and b"quartet-epoll" in finished.stdout
+        out = quartet.out.with_name(f"out{len(redirection)}")
+        run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(out)])
+        finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stdout=subprocess.PIPE)
+        assert finished.returncode == 0 and b"How many requests" in finished.stdout
+        assert folder.load(out).state == "complete"
 
 
 # --- without a process: in this one
@@ -201,13 +289,12 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["commands.py", *arguments])
-        status = commands.main()
+        status = command.run(commands.app)
         output = capsys.readouterr()
         return status, output.out, output.err
 
     monkeypatch.setattr(processes.Process, "__init__", refuse)
     monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "dry-run")
-    monkeypatch.setattr(trial_commands, "DOCUMENTS", tmp_path / "dry-run/root")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return run
@@ -305,6 +392,88 @@ def test_compare_exits_with_3_on_a_regression_and_0_without(say, tmp_path):
     status, output, _ = say("compare", "b", "a", "--json")
     assert status == 0 and not any(change["regressed"] for change in json.loads(output)["changes"])
     assert say("compare", "a", "b", "--metric", "speed")[2].startswith("loadtest/quartet: there is no metric 'speed'")
+
+
+def test_a_dry_run_in_a_checkout_that_is_read_only_writes_elsewhere(say, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "file/dry-run")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    output = say("throughput", "--dry-run", "--only", "epoll,nginx", "--workload", "file")[1]
+    assert Path(output.split("--root ")[1].split()[0], "16k").stat().st_size == 16384
+    assert str(tmp_path / "quartet-dry-run-") in output
+
+
+def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypatch, tmp_path):
+    """The cpuset is another one than that of the run that --resume goes on with."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    monkeypatch.setattr(environment, "stamp", lambda *_: None)
+    with pytest.raises(session.Stop, match="cannot run on CPU 7: Invalid argument") as caught:
+        a_session(tmp_path)._prepare()
+    assert caught.value.status == session.Exit.environment
+
+
+def a_session(directory: Path, execute: Callable[..., None] = lambda *_: None) -> session.Session[TrialResults]:
+    return session.Session(
+        place=Nowhere(),
+        directory=directory,
+        executables=[],
+        load_cpus=[7],
+        begin=lambda _: samples.trial_results(),
+        execute=execute,
+        render=lambda *_: "tables\n",
+        status=lambda _: session.Exit.ok,
+    )
+
+
+class Nowhere:
+    name = description = ""
+
+    def missing(self, executables: object) -> str:
+        return ""
+
+    def prepare(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def measure(directory: Path, execute: Callable[..., None]) -> session.Exit:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return a_session(directory, execute)._measure(samples.trial_results())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(tmp_path):
+    def fail(*_: object) -> None:
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        measure(tmp_path, fail)
+    assert folder.load(tmp_path).state == "failed"
+
+
+def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
+    def fill(found: TrialResults, save: Callable[[], None]) -> None:
+        def refuse(path: Path, content: str) -> None:
+            path.touch()
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr(folder, "write", refuse)
+        save()
+
+    assert measure(tmp_path, fill) == session.Exit.failed
+    output = capsys.readouterr()
+    assert output.out == "tables\n"
+    assert output.err.endswith(f"{tmp_path / 'results.tmp'}: No space left on device\n")
+    assert folder.load(tmp_path).state == "failed"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "results.json"]
 
 
 def test_the_list_names_who_and_what_can_be_measured(say):

@@ -173,6 +173,15 @@ def test_what_was_not_counted_is_a_dash_with_its_reason():
     assert "System calls were not counted: perf is not installed." in render(found)
 
 
+def test_disturbances_that_nobody_could_see_are_said_to_be_unseen():
+    found = samples.trial_results()
+    for trial in found.trials:
+        trial.disturbance = Disturbance(None, 0.0, None)
+    text = " ".join(render(found).split())
+    assert f"UNSEEN: whether other load disturbed {len(found.trials)} of {len(found.trials)} cannot be told" in text
+    assert "DISTURBED" not in text
+
+
 def test_the_end_tells_failures_disturbances_repeats_and_the_interruption():
     found = samples.trial_results(state="interrupted", failures=[Failure("h2o", "round 2", "it did not start")])
     found.trials[0].disturbance = Disturbance(0, 0.3, 0)

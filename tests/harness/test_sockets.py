@@ -36,6 +36,15 @@ def test_a_kernel_without_ipv6_is_read_too(proc):
     assert sockets.read("127.0.0.1", proc).in_use == 3
 
 
+def test_counters_that_a_sandbox_hides_say_nothing(proc, tmp_path):
+    (proc / "net/sockstat").unlink()
+    (proc / "sys/net/ipv4/ip_local_port_range").write_text("")
+    (proc / "sys/net/ipv4/tcp_tw_reuse").unlink()
+    found = sockets.read("127.0.0.1", proc)
+    assert found == Sockets(in_use=2, time_wait=0, ports=28232, reusable=False)
+    assert sockets.port_problem(found, found, connect_errors=3) == ""
+
+
 @pytest.mark.parametrize(
     "setting, host, reusable",
     [

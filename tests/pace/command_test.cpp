@@ -30,6 +30,90 @@ suite::Command pace(std::vector<std::string> arguments) {
   return suite::server_command("quartet-pace", std::move(arguments));
 }
 
+/// The same by way of a shell, which redirects.
+suite::Command pace_with(const std::string& redirection, std::vector<std::string> arguments) {
+  auto command = pace(std::move(arguments));
+  command.arguments.insert(command.arguments.begin(),
+                           {"-c", "exec \"$0\" \"$@\" " + redirection, command.executable});
+  command.executable = "/bin/sh";
+  return command;
+}
+
+std::string temporary(const std::string& name) {
+  return testing::TempDir() + "pace." + std::to_string(::getpid()) + "." + name;
+}
+
+TEST(PaceCommand, PrintsTheTextThoughAFileCannotBeWritten) {
+  const auto server = start_server();
+  for (const auto* option : {"--json", "--records", "--histogram"}) {
+    const auto finished =
+        suite::run(pace({address_of(server), "--duration", "100ms", "--rate", "100", option, "/dev/full"}));
+    EXPECT_EQ(finished.ending, exited(1)) << option;
+    EXPECT_EQ(finished.err, "quartet-pace: write /dev/full: No space left on device\n") << option;
+    EXPECT_NE(finished.out.find("10 requests: 10 ok"), std::string::npos) << option << finished.out;
+  }
+}
+
+TEST(PaceCommand, WritesItsFilesThoughStdoutTakesNothing) {
+  const auto server = start_server();
+  const auto json = temporary("json");
+  const auto finished = suite::run(
+      pace_with(">/dev/full", {address_of(server), "--duration", "100ms", "--rate", "100", "--json", json}));
+  EXPECT_EQ(finished.err, "quartet-pace: write stdout: No space left on device\n");
+  EXPECT_EQ(Json::parse(std::ifstream(json))["lanes"][0]["outcomes"]["ok"], 10);
+  std::remove(json.c_str());
+}
+
+TEST(PaceCommand, AReaderThatLeavesCostsTheTextOnly) {
+  const auto server = start_server();
+  const auto json = temporary("left.json"), left = temporary("left");
+  auto command = pace_with("; } | { exec <&-; : >" + left + "; }",
+                           {address_of(server), "--duration", "100ms", "--rate", "100", "--json", json});
+  command.arguments[1] = "{ until [ -e " + left + " ]; do sleep 0.01; done; " + command.arguments[1];
+  const auto finished = suite::run(command);
+  EXPECT_EQ(finished.err, "quartet-pace: write stdout: Broken pipe\n");
+  EXPECT_EQ(Json::parse(std::ifstream(json))["lanes"][0]["outcomes"]["ok"], 10);
+  for (const auto& name : {json, left}) std::remove(name.c_str());
+}
+
+TEST(PaceCommand, ExitsWithOneWhenStdoutIsFull) {
+  const auto server = start_server();
+  for (const auto* option : {"--json=-", "--announce"}) {
+    const auto finished = suite::run(
+        pace_with(">/dev/full", {address_of(server), "--duration", "100ms", "--rate", "100", option}));
+    EXPECT_EQ(finished.ending, exited(1)) << option;
+    EXPECT_EQ(finished.err, "quartet-pace: write stdout: No space left on device\n") << option;
+  }
+  EXPECT_EQ(suite::run(pace_with(">/dev/full", {"--help"})).ending, exited(1));
+}
+
+TEST(PaceCommand, RefusesAClosedStdoutBeforeTheRun) {
+  const auto finished = suite::run(pace_with(">&-", {"127.0.0.1:1", "--duration", "1000s"}));
+  EXPECT_EQ(finished.ending, exited(1));
+  EXPECT_EQ(finished.err, "quartet-pace: stdout is closed\n");
+}
+
+TEST(PaceCommand, NoConnectionTakesThePlaceOfAClosedStderr) {
+  const auto server = start_server();
+  const auto finished = suite::run(pace_with(
+      "<&- 2>&-", {address_of(server), "--duration", "100ms", "--rate", "100", "--json", "/dev/full"}));
+  EXPECT_EQ(finished.ending, exited(1));
+  EXPECT_NE(finished.out.find("10 requests: 10 ok"), std::string::npos) << finished.out;
+}
+
+TEST(PaceCommand, AFileThatMayNotGrowCostsThatFileOnly) {
+  const auto server = start_server();
+  const auto records = temporary("limited.records");
+  auto command =
+      pace_with("", {address_of(server), "--duration", "100ms", "--rate", "1000", "--records", records});
+  command.arguments[1] = "ulimit -f 8; " + command.arguments[1];
+  const auto finished = suite::run(command);
+  EXPECT_EQ(finished.ending, exited(1));
+  EXPECT_EQ(finished.err, "quartet-pace: write " + records + ": File too large\n");
+  EXPECT_NE(finished.out.find("100 requests: 100 ok"), std::string::npos) << finished.out;
+  std::remove(records.c_str());
+}
+
 TEST(PaceCommand, ReportsARunAndExitsWithZero) {
   const auto server = start_server();
   const auto finished = suite::run(pace({address_of(server), "--duration", "200ms", "--rate", "100"}));

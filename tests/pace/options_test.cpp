@@ -42,6 +42,38 @@ TEST(PaceOptions, BuildTheRequest) {
   EXPECT_TRUE(lane.fresh);
 }
 
+TEST(PaceOptions, AHeaderReplacesTheOneThatPaceSendsByItself) {
+  const auto lane = parse({"--header", "host: example.org", "--header", "CONNECTION: keep-alive", "--header",
+                           "Quartet-Worker: 1", "--fresh", "--worker"})
+                        .plan.lanes[0];
+  EXPECT_EQ(
+      lane.request,
+      "GET /plaintext HTTP/1.1\r\nhost: example.org\r\nCONNECTION: keep-alive\r\nQuartet-Worker: 1\r\n\r\n");
+}
+
+TEST(PaceOptions, OtherClientsThanTheLoadKeepTheirOwnHeaders) {
+  const auto plan = parse({"--header", "Host: example.org", "--newcomer", "100ms", "--hold", "1"}).plan;
+  EXPECT_NE(plan.lanes[1].request.find("Host: 127.0.0.1:8080\r\n"), std::string::npos);
+  EXPECT_NE(plan.hold_request.find("Host: 127.0.0.1:8080\r\n"), std::string::npos);
+}
+
+TEST(PaceOptions, RefuseAHeaderThatSaysWhereTheBodyEnds) {
+  for (const auto* line : {"Content-Length: 5", "content-length: 0", "Transfer-Encoding: chunked"})
+    EXPECT_NE(error_of({"--header", line}).find("--body"), std::string::npos) << line;
+}
+
+TEST(PaceOptions, RefuseWhatIsNoFieldLine) {
+  for (const auto* line : {": x", "Host : x", " Host: x", "A: b\x7f", "A: b\x1b[2J", "\xe9: x"})
+    EXPECT_NE(error_of({"--header", line}).find("is not a field line"), std::string::npos) << line;
+  for (const auto* line : {"A:", "A: \xe9", "A:\tb"}) EXPECT_EQ(error_of({"--header", line}), "") << line;
+}
+
+TEST(PaceOptions, RefuseNamesOfClassesThatNoReportCanHold) {
+  EXPECT_NE(error_of({"--mix", "caf\xe9=1:/"}).find("not UTF-8"), std::string::npos);
+  EXPECT_NE(error_of({"--mix", "a\x1b=1:/"}).find("control character"), std::string::npos);
+  EXPECT_EQ(error_of({"--mix", "caf\xc3\xa9=1:/"}), "");
+}
+
 TEST(PaceOptions, TakeARampAndPoissonArrivals) {
   const auto arrivals = parse({"--rate", "10:2.5", "--poisson", "--seed", "7"}).plan.lanes[0].arrivals;
   EXPECT_EQ(arrivals.rate, 10);

@@ -2,7 +2,7 @@
 """Stands in for wrk: a few requests in no time, reported like wrk.lua does.
 
 FAKE_WRK=errors reports some; =patient takes as long as it was asked to. FAKE_WRK_HELD names a file, and
-FAKE_WRK_RESULTS a results.json: once that has two trials, this leaves the file and does not end by itself.
+FAKE_WRK_RESULTS a results.json: once that has two trials, this leaves the file and waits for SIGUSR1.
 """
 
 import http.client
@@ -25,6 +25,7 @@ if "-v" in sys.argv:
 
 started = time.monotonic()
 if "FAKE_WRK_HELD" in os.environ and len(json.loads(Path(os.environ["FAKE_WRK_RESULTS"]).read_text())["trials"]) == 2:
+    signal.signal(signal.SIGUSR1, lambda *_: None)
     Path(os.environ["FAKE_WRK_HELD"]).touch()
     signal.pause()
 
