@@ -24,8 +24,12 @@ std::string describe_signal(int signal) {
 
 void set_log_name(std::string_view name) { log_name() = name; }
 
+std::string log_text(std::string_view text) {
+  return fmt::format("{}[{}]: {}\n", log_name(), ::getpid(), text);
+}
+
 void log_line(std::string_view text) {
-  const std::string line = fmt::format("{}[{}]: {}\n", log_name(), ::getpid(), text);
+  const std::string line = log_text(text);
   // A server goes on when nobody reads its log.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

@@ -8,6 +8,8 @@ namespace quartet::app {
 /// The name that starts every line: "quartet-epoll".
 void set_log_name(std::string_view name);
 
+/// The whole line: "quartet-epoll[1234]: draining\n".
+std::string log_text(std::string_view text);
 /// One lifecycle line on stderr: "quartet-epoll[1234]: draining". One write(2), so that processes do not
 /// interleave.
 void log_line(std::string_view text);
