@@ -14,10 +14,13 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
+#include <new>
 #include <span>
 #include <string_view>
 #include <system_error>
 
+#include "common/app/shortage.h"
+#include "common/net/fd.h"
 #include "common/net/transfer.h"
 
 namespace quartet {
@@ -31,6 +34,14 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 constexpr asio::use_awaitable_t<Executor> use_awaitable;
+
+/// Asio's socket for a client that was accepted without it, whatever the real family.
+/// @throws std::system_error
+inline Socket adopt(asio::io_context& context, net::Fd client) {
+  Socket socket(context, asio::ip::tcp::v4(), client.get());
+  client.release();
+  return socket;
+}
 
 /// For co_spawn: asio::detached would swallow what a coroutine throws.
 inline void rethrow(std::exception_ptr error) {
@@ -47,6 +58,35 @@ inline asio::awaitable<bool, Executor> sleep_until(Socket& peer, std::chrono::st
   if (net::is_reset(peer.native_handle())) co_return false;
   co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which nobody asked for
   co_return true;
+}
+
+/// For co_spawn of what concerns one client: a want of memory costs that client alone.
+inline void forgive(std::exception_ptr error) {
+  app::spare_the_others([&] { rethrow(error); });
+}
+
+/// Spawns what a loop cannot do without: it starts anew where it ended for want of memory.
+template <typename Start>
+void co_spawn_for_good(asio::io_context& context, Start start) {
+  asio::co_spawn(context, start(), [&context, start](std::exception_ptr error) {
+    try {
+      rethrow(error);
+    } catch (const std::bad_alloc&) {
+      co_spawn_for_good(context, start);
+    }
+  });
+}
+
+/// Runs a loop to its end. A handler that finds no memory is left out, and the loop goes on.
+inline void run(asio::io_context& context) {
+  for (bool ended = false; !ended;) {
+    try {
+      context.run();
+      ended = true;
+    } catch (const std::bad_alloc& error) {
+      app::report_dropped_client(error);
+    }
+  }
 }
 
 /// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate

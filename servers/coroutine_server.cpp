@@ -7,13 +7,13 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <latch>
 #include <memory>
 #include <set>
-#include <thread>
 #include <vector>
 
 #include "common/app/server.h"
+#include "common/app/shortage.h"
+#include "common/app/threads.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
 #include "servers/asio_coroutines.h"
@@ -25,15 +25,16 @@ struct Session;
 
 /// One thread and its loop.
 struct Worker {
-  explicit Worker(app::Server& shared) : server(shared) {}
+  explicit Worker(app::Server& shared) : server(shared), slot(shared.scoreboard.take()) {}
 
   app::Server& server;
-  http::Slot* slot = nullptr;
+  http::Slot& slot;
   std::array<char, net::kReadBuffer> buffer;  // of whoever reads: idle clients have none
   std::set<Session*> sessions;
   bool draining = false;
   std::size_t cut = 0;
-  asio::io_context context{1};  // last: the coroutines that it destroys refer to the rest
+  asio::io_context context{1};  // behind the rest: the coroutines that it destroys refer to it
+  Timer tick{context};          // opens the loop's descriptors, at the start
 };
 
 /// A client's socket and conversation, known to its worker.
@@ -41,7 +42,7 @@ struct Session {
   Session(Worker& its_worker, Socket accepted)
       : worker(its_worker),
         socket(std::move(accepted)),
-        connection(worker.server.service, *worker.slot, net::now()) {
+        connection(worker.server.service, worker.slot, net::now()) {
     worker.sessions.insert(this);
   }
   ~Session() { worker.sessions.erase(this); }
@@ -105,10 +106,9 @@ Task serve_client(Worker& worker, Socket socket) {
 
 /// Cancels what waits beyond its deadline, ten times a second: requests set no timers. Ends with the drain.
 Task sweep(Worker& worker) {
-  Timer timer(worker.context);
   while (!worker.draining || !worker.sessions.empty()) {
-    timer.expires_after(net::kTick);
-    co_await timer.async_wait(use_awaitable);
+    worker.tick.expires_after(net::kTick);
+    co_await worker.tick.async_wait(use_awaitable);
     const auto now = net::now();
     if (worker.server.shutdown.overdue(now.steady)) {
       worker.cut = worker.sessions.size();
@@ -129,8 +129,9 @@ class Dealer {
       : server_(server),
         workers_(workers),
         home_(workers.front()->context),
-        acceptor_(home_, asio::ip::tcp::v4(), dup(server.listener.descriptor())),  // whatever its real family
-        shutdown_(home_, dup(server.shutdown.descriptor())),
+        acceptor_(home_, asio::ip::tcp::v4(),
+                  net::check(dup(server.listener.descriptor()), "dup")),  // whatever its real family
+        shutdown_(home_, net::check(dup(server.shutdown.descriptor()), "dup")),
         room_(home_) {}
 
   Task accept_clients() {
@@ -162,11 +163,15 @@ class Dealer {
   void deal(Worker& worker, Socket socket) {
     ++open_;
     next_ = (next_ + 1) % workers_.size();
-    asio::co_spawn(worker.context, serve_client(worker, std::move(socket)), [this](std::exception_ptr error) {
+    const auto leave = [this](std::exception_ptr error) {
       --open_;
       if (waiting_.exchange(false)) asio::post(home_, [this] { room_.cancel(); });
-      rethrow(error);
-    });
+      forgive(error);
+    };
+    const auto spawn = [&] {
+      asio::co_spawn(worker.context, serve_client(worker, std::move(socket)), leave);
+    };
+    if (!app::spare_the_others(spawn)) --open_;
   }
 
   void begin_drain() {
@@ -174,7 +179,7 @@ class Dealer {
     acceptor_.close();
     for (net::Fd& client : server_.listener.accept_all()) {
       Worker& worker = *workers_[next_];
-      deal(worker, Socket(worker.context, asio::ip::tcp::v4(), client.release()));
+      app::spare_the_others([&] { deal(worker, adopt(worker.context, std::move(client))); });
     }
     server_.listener.close();
     for (const auto& worker : workers_) {
@@ -202,24 +207,19 @@ int serve_with_coroutines(app::Server& server) {
     workers.push_back(std::make_unique<Worker>(server));
   Dealer dealer(server, workers);
 
-  std::latch started(static_cast<std::ptrdiff_t>(workers.size()));
-  std::vector<std::jthread> threads;
+  app::Threads threads([&] {
+    for (const auto& worker : workers) worker->context.stop();
+  });
   for (const auto& worker : workers) {
-    asio::co_spawn(worker->context, sweep(*worker), rethrow);
-    threads.emplace_back([&worker = *worker, &started] {
-      worker.slot = &worker.server.scoreboard.take();
-      started.count_down();
-      worker.context.run();
-    });
+    co_spawn_for_good(worker->context, [&worker = *worker] { return sweep(worker); });
+    threads.start(workers.size(), worker->slot, [&worker = *worker](http::Slot&) { run(worker.context); });
   }
-  started.wait();
+  threads.await_started();
   server.announce();
-  auto& home = workers.front()->context;
-  asio::co_spawn(home, dealer.accept_clients(), rethrow);
-  asio::co_spawn(home, dealer.watch_shutdown(), rethrow);
-
+  co_spawn_for_good(workers.front()->context, [&] { return dealer.accept_clients(); });
+  co_spawn_for_good(workers.front()->context, [&] { return dealer.watch_shutdown(); });
+  threads.join();
   std::size_t cut = 0;
-  for (auto& thread : threads) thread.join();
   for (const auto& worker : workers) cut += worker->cut;
   return app::drained(server, cut);
 }

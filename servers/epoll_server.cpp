@@ -8,11 +8,11 @@
 #include <array>
 #include <cerrno>
 #include <list>
-#include <memory>
 #include <set>
 #include <utility>
 
 #include "common/app/server.h"
+#include "common/app/shortage.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
 
@@ -91,9 +91,14 @@ class Loop {
     park(client, 0);  // it sleeps: what it sent meanwhile would wake us again and again
   }
 
-  /// Goes on until the client has to wait for its socket, for time, or for its turn.
-  void step(Client& client) {
+  /// Goes on until the client has to wait for its socket, for time, or for its turn; or finds no memory.
+  void step(Client& client, const http::Moment* tick = nullptr) {
+    if (!app::spare_the_others([&] { go_on(client, tick); })) drop(client);
+  }
+
+  void go_on(Client& client, const http::Moment* tick) {
     http::Connection& connection = client.connection;
+    if (tick != nullptr) connection.on_tick(*tick);
     for (int runs = 0;;) {
       switch (connection.want()) {
         case http::Want::read:
@@ -134,16 +139,15 @@ class Loop {
   void drop(Client& client) {
     if (client.connection.want() == http::Want::sleep)
       sleepers_.erase({client.connection.deadline(), &client});
-    clients_.erase(client.self);  // closing the socket takes it out of epoll
     pause_accepting(false);
+    clients_.erase(client.self);  // closing the socket takes it out of epoll
   }
 
   void wake_sleepers(http::Moment now) {
     while (!sleepers_.empty() && sleepers_.begin()->first <= now.steady) {
       Client& client = *sleepers_.begin()->second;
       sleepers_.erase(sleepers_.begin());
-      client.connection.on_tick(now);
-      step(client);
+      step(client, &now);
     }
   }
 
@@ -157,8 +161,7 @@ class Loop {
       const http::Want want = client.connection.want();
       if (want == http::Want::sleep || (want != http::Want::run && now.steady < client.connection.deadline()))
         continue;
-      client.connection.on_tick(now);
-      step(client);
+      step(client, &now);
     }
   }
 
@@ -166,20 +169,22 @@ class Loop {
     for (int accepted = 0; accepted < kEventsInTurn && !draining_; ++accepted) {
       const auto limit = server_.service.limits.max_connections;
       if (limit != 0 && clients_.size() >= limit) return pause_accepting(true);
-      net::Fd socket = server_.listener.accept(SOCK_NONBLOCK);
-      if (socket) {
+      if (net::Fd socket = server_.listener.accept(SOCK_NONBLOCK)) {
         welcome(std::move(socket));
       } else {
-        if (app::is_exhausted(errno)) pause_accepting(true);
-        return;
+        return pause_accepting(app::is_exhausted(errno));
       }
     }
   }
 
   void welcome(net::Fd socket) {
-    Client& client = clients_.emplace_front(std::move(socket), server_.service, slot_);
-    client.self = clients_.begin();
-    control(EPOLL_CTL_ADD, client.socket.get(), EPOLLIN, &client);
+    app::spare_the_others([&] {
+      std::list<Client> fresh;  // until the kernel has taken it
+      Client& client = fresh.emplace_front(std::move(socket), server_.service, slot_);
+      client.self = fresh.begin();
+      control(EPOLL_CTL_ADD, client.socket.get(), EPOLLIN, &client);
+      clients_.splice(clients_.begin(), fresh);
+    });
   }
 
   // A listener that nobody accepts from stays readable, so it leaves the set until somebody does.
@@ -211,9 +216,9 @@ class Loop {
 };
 
 int serve_with_epoll(app::Server& server) {
-  const auto loop = std::make_unique<Loop>(server);
+  Loop loop(server);
   server.announce();
-  return loop->run();
+  return loop.run();
 }
 
 const app::Model kEpoll{"quartet-epoll", "One thread, one epoll, every client.", {{"", 1, false}}};

@@ -15,6 +15,7 @@
 #include "common/app/children.h"
 #include "common/app/log.h"
 #include "common/app/server.h"
+#include "common/app/shortage.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
 
@@ -27,7 +28,7 @@ constexpr int kKeepAlive = 64;
 constexpr int kClose = 65;
 
 void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
-  serve_client(std::move(client), server.service, slot, server.shutdown);
+  app::spare_the_others([&] { serve_client(std::move(client), server.service, slot, server.shutdown); });
 }
 
 // --- process per request
@@ -167,7 +168,7 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
     // An orphan goes on: nobody would replace it.
     if (!ration(service, server.options, slot.requests - served_before) && getppid() == parent) return;
     if (net::Fd client = server.listener.accept()) {
-      serve_client(std::move(client), service, slot, server.shutdown);
+      app::spare_the_others([&] { serve_client(std::move(client), service, slot, server.shutdown); });
     } else if (errno == EINVAL) {
       break;  // the parent has stopped the listener, or after its death another worker
     } else if (app::is_exhausted(errno)) {

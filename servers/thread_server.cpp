@@ -6,13 +6,14 @@
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
-#include <latch>
 #include <mutex>
 #include <optional>
-#include <thread>
-#include <vector>
+#include <string>
 
+#include "common/app/log.h"
 #include "common/app/server.h"
+#include "common/app/shortage.h"
+#include "common/app/threads.h"
 #include "common/net/system.h"
 #include "servers/blocking_session.h"
 
@@ -93,7 +94,7 @@ class Clients {
 
 void work(const app::Server& server, http::Slot& slot, Clients& clients) {
   while (auto client = clients.pop()) {
-    serve_client(std::move(*client), server.service, slot, server.shutdown);
+    app::spare_the_others([&] { serve_client(std::move(*client), server.service, slot, server.shutdown); });
     clients.leave();
   }
 }
@@ -102,7 +103,7 @@ void accept_clients(app::Server& server, Clients& clients) {
   while (!server.shutdown.requested()) {
     if (!clients.wait_for_room()) continue;
     if (net::Fd client = server.listener.accept()) {
-      clients.push(std::move(client));
+      app::spare_the_others([&] { clients.push(std::move(client)); });
     } else if (app::is_exhausted(errno)) {
       clients.wait_for_move();  // no descriptor is free before a client leaves
     }
@@ -113,25 +114,25 @@ int serve_with_threads(app::Server& server) {
   const std::size_t workers = server.options.workers;
   Clients clients(
       workers, server.service.limits.max_connections);  // one waits behind each: more would hide the overload
-  std::latch started(static_cast<std::ptrdiff_t>(workers));
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 0; i < workers; ++i) {
-    threads.emplace_back([&] {
-      http::Slot& slot = server.scoreboard.take();
-      started.count_down();
-      work(server, slot, clients);
-    });
-  }
-  started.wait();
+  app::Threads threads([&] { clients.close(); });
+  const auto start_to_work = [&](std::size_t wanted) {
+    threads.start(wanted, server.scoreboard.take(), [&](http::Slot& slot) { work(server, slot, clients); });
+  };
+  for (std::size_t i = 0; i < workers; ++i) start_to_work(workers);
+  threads.await_started();
   server.announce();
 
   accept_clients(server, clients);
   server.announce_drain();
-  for (net::Fd& client : server.listener.accept_all()) clients.push(std::move(client));
+  for (net::Fd& client : server.listener.accept_all())
+    app::spare_the_others([&] { clients.push(std::move(client)); });
   server.listener.close();
   // Everyone who waits is wanted at once, however long the pool would take.
-  for (std::size_t i = clients.waiting(); i > 0; --i) {
-    threads.emplace_back([&] { work(server, server.scoreboard.take(), clients); });
+  try {
+    const auto waiting = clients.waiting();
+    for (std::size_t i = 0; i < waiting; ++i) start_to_work(workers + waiting);
+  } catch (const std::exception& error) {
+    app::log_line(error.what() + std::string("; the others serve who waits, one after the other"));
   }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/app/log.h"
+#include "common/app/shortage.h"
 #include "common/net/system.h"
 
 namespace quartet::app {
@@ -29,7 +30,7 @@ std::string describe_suspects(const std::vector<std::string>& requests) {
 [[noreturn]] void leave(const std::function<int()>& work) try {
   _exit(work());
 } catch (const std::exception& error) {
-  log_line(error.what());
+  log_line(explain(error));
   _exit(kStartFailed);
 }
 

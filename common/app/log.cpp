@@ -78,15 +78,18 @@ bool write_now(int descriptor, std::string_view line) {
   return is_whole(::write(descriptor, line.data(), line.size()));
 }
 
+std::string log_text(std::string_view text) {
+  return fmt::format("{}[{}]: {}\n", log_name(), ::getpid(), text);
+}
+
 void log_line(std::string_view text) {
-  const std::string start = fmt::format("{}[{}]: ", log_name(), ::getpid());
   const std::uint64_t lost = memory().lost.exchange(0);
   std::string lines;
   if (lost > 0)
-    lines = fmt::format("{}{} line{} lost: nobody read the log\n", start, lost, lost == 1 ? "" : "s");
-  lines.append(start).append(text);
-  lines.resize(std::min<std::size_t>(lines.size(), PIPE_BUF - 1));  // more would not be written at once
-  lines.append("\n");
+    lines = log_text(fmt::format("{} line{} lost: nobody read the log", lost, lost == 1 ? "" : "s"));
+  lines.append(log_text(text));
+  lines.resize(std::min<std::size_t>(lines.size(), PIPE_BUF));  // more would not be written at once
+  lines.back() = '\n';
   if (!write_now(STDERR_FILENO, lines)) memory().lost += lost + 1;
 }
 

@@ -11,6 +11,8 @@ namespace quartet::app {
 /// was lost, is known to all processes forked later.
 void set_log_name(std::string_view name);
 
+/// The whole line: "quartet-epoll[1234]: draining\n".
+std::string log_text(std::string_view text);
 /// One lifecycle line on stderr: "quartet-epoll[1234]: draining". One write(2), so that processes do not
 /// interleave. Never waits: where stderr takes no more (a full pipe, a stopped terminal) the line is lost,
 /// and the next one that it takes says how many were.

@@ -9,10 +9,11 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "common/app/shared_memory.h"
 #include "common/http/slot.h"
+#include "common/net/fd.h"
 
 namespace quartet::app {
 
@@ -39,51 +40,44 @@ struct Board {
   http::Slot::Count cut;          ///< connections cut at the drain timeout, beside Slot::cut
   std::atomic<bool> ready;        ///< a supervised server can serve
   std::atomic<bool> handed_over;  ///< a supervised server drains: the supervisor may close its listener
+
+  std::atomic<std::uint64_t> backed;  ///< so many slots have memory; nobody may touch the others
+  std::atomic<bool> full;             ///< the next ones could not get any: further workers are not shown
+  std::atomic<bool> lost;             ///< somebody has truncated the file; not in the file
 };
 
-/// A shared mapping of a file, or of anonymous memory.
-class SharedMemory {
- public:
-  /// @param descriptor -1: anonymous. @throws std::system_error
-  SharedMemory(int descriptor, std::size_t size, int protection);
-  ~SharedMemory();
-  SharedMemory(SharedMemory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
-  SharedMemory& operator=(SharedMemory&&) = delete;
-
-  void* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  void* data_;
-  std::size_t size_;
-};
+/// Its server drains: the listener is closed, and the next server may have come.
+bool is_draining(const Board& board);
+/// Its server, or supervisor, is known to have died; those of other pid namespaces are not.
+bool is_dead(const Board& board);
 
 class FreshFile;
 
 /// The slots of all workers, in memory that forks share and, where it has a file, that outlives a crash and
-/// can be read while every worker hangs (the idea is Apache's). Slots that nobody took cost no memory.
+/// can be read while every worker hangs (the idea is Apache's). Slots that nobody took cost no memory. When
+/// the file cannot grow, or has no slot left, workers get slots that nobody sees: the server goes on, and
+/// says so.
 class Scoreboard {
  public:
   /// In anonymous memory. @throws std::system_error when it cannot be mapped
   explicit Scoreboard(std::size_t count);
   /// In a new file, which takes the place of an older scoreboard. @throws std::runtime_error in one sentence,
-  /// also where the old file is no scoreboard
+  /// also where the old file is no scoreboard, or a living server's that does not drain
   Scoreboard(const std::filesystem::path& path, std::size_t count);
   Scoreboard(const Scoreboard&) = delete;
   Scoreboard& operator=(const Scoreboard&) = delete;
 
+  /// The board's description is complete: from here on a truncation of the file cannot take it away.
+  void keep_description();
   /// Removes the file, unless another server has replaced it by its own.
   void remove_file();
 
   /// Takes the first free slot for the calling thread. Safe against every other process and thread.
-  /// @throws std::runtime_error when all are taken
   http::Slot& take();
   /// Takes the first free slot for a process that is about to be forked. The parent then stores the child's
   /// pid in Slot::process (the child may die before it calls own()), and frees the slot after reaping it.
-  /// @throws std::runtime_error when all are taken
   http::Slot& reserve();
-  /// The calling thread owns the slot that its parent reserved.
+  /// The calling thread owns the slot that its parent took or reserved.
   static void own(http::Slot& slot);
   /// Frees it: gauges go to 0 (a crash leaves them behind), counters stay.
   static void release(http::Slot& slot);
@@ -101,15 +95,26 @@ class Scoreboard {
   Board& board() { return *static_cast<Board*>(memory_.data()); }
   const Board& board() const { return *static_cast<const Board*>(memory_.data()); }
   std::span<http::Slot> all() const;
-  /// All slots that were ever taken.
+  /// All slots that were ever taken, and that others can see.
   std::span<http::Slot> used() const;
 
  private:
   Scoreboard(FreshFile&& file, std::size_t count);
+  Board& spare_board() const { return *static_cast<Board*>(spare_.data()); }
+  std::span<http::Slot> backed() const;
+  std::span<http::Slot> hidden() const;
+  template <typename Visit>
+  void for_each_of(pid_t process, const Visit& visit) const;
   http::Slot& claim(std::int32_t process);
+  bool grow(std::size_t backed);
 
-  SharedMemory memory_;
+  const std::size_t count_;
   std::filesystem::path path_;  // empty: none
+  net::Fd file_;                // to grow; its lock says that the server lives
+  SharedMemory memory_;
+  // As large, anonymous. From its begin, pages that the file has lost; from its end, slots that nobody sees.
+  // Only a server that has both in great numbers would let two workers count in one slot.
+  SharedMemory spare_;
   ino_t inode_ = 0;
 };
 
@@ -123,6 +128,9 @@ class ScoreboardReader {
   std::span<const http::Slot> used() const;
   /// Another file has taken its place, or none: that server has started anew, or has ended.
   bool replaced() const;
+  /// @throws std::runtime_error in one sentence when what was read since it was opened is not all true:
+  /// somebody has truncated the file
+  void check_intact() const;
 
  private:
   std::filesystem::path path_;

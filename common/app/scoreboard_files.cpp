@@ -1,14 +1,20 @@
 #include "common/app/scoreboard_files.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
-#include "common/app/liveness.h"
 #include "common/app/number.h"
 #include "common/app/scoreboard.h"
-#include "common/net/system.h"
+#include "common/net/fd.h"
 
 namespace quartet::app {
 namespace {
@@ -16,15 +22,23 @@ namespace {
 constexpr const char* kDirectory = "/dev/shm";
 constexpr std::string_view kPrefix = "quartet-";
 
-/// Not a fresh file that is about to take its place.
-bool is_default_name(const std::string& name) {
-  return name.starts_with(kPrefix) && parse_digits(std::string_view(name).substr(kPrefix.size()));
+/// The one way to write an address; empty for what is none.
+std::string canonical(const std::string& host) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  for (const int family : {AF_INET, AF_INET6}) {
+    in6_addr address{};  // the larger one
+    if (inet_pton(family, host.c_str(), &address) == 1)
+      return inet_ntop(family, &address, text.data(), text.size());
+  }
+  return "";
 }
 
-bool is_dead(const Board& board) {
-  if (board.pid_namespace == 0 || board.pid_namespace != pid_namespace()) return false;
-  const auto started = http::TimePoint(http::TimePoint::duration(board.started));
-  return life_of(board.process, {.at_least_old = net::now().steady - started}) == Life::dead;
+/// Not a fresh file that is about to take its place.
+bool is_default_name(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return false;
+  const auto dash = name.find('-', kPrefix.size());
+  const auto port = std::string_view(name).substr(kPrefix.size(), dash - kPrefix.size());
+  return parse_digits(port) && (dash == std::string::npos || !canonical(name.substr(dash + 1)).empty());
 }
 
 std::optional<ScoreboardFile> look_at(const std::filesystem::path& path) try {
@@ -34,10 +48,20 @@ std::optional<ScoreboardFile> look_at(const std::filesystem::path& path) try {
   return std::nullopt;  // somebody else's, or of another version
 }
 
+/// Unless somebody uses it, or it is somebody else's, or somebody was faster.
+void remove_unused(const std::filesystem::path& path) {
+  const net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return;
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
 }  // namespace
 
-std::filesystem::path default_scoreboard(int port) {
-  return std::filesystem::path(kDirectory) / (std::string(kPrefix) + std::to_string(port));
+std::filesystem::path default_scoreboard(const net::Address& address) {
+  const auto host = canonical(address.host);
+  const bool usual = host.empty() || host == "127.0.0.1" || host == "0.0.0.0" || host == "::";
+  return fmt::format("{}/{}{}{}", kDirectory, kPrefix, address.port, usual ? "" : "-" + host);
 }
 
 std::vector<ScoreboardFile> default_scoreboards() {
@@ -52,13 +76,12 @@ std::vector<ScoreboardFile> default_scoreboards() {
 }
 
 void remove_old_scoreboards(std::size_t keep) {
-  std::error_code error;  // somebody else was faster, or it is somebody else's
   for (const ScoreboardFile& file : default_scoreboards()) {
     if (!file.dead) continue;
     if (keep > 0) {
       --keep;
     } else {
-      std::filesystem::remove(file.path, error);
+      remove_unused(file.path);
     }
   }
 }

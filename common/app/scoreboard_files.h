@@ -5,10 +5,13 @@
 #include <filesystem>
 #include <vector>
 
+#include "common/net/listener.h"
+
 namespace quartet::app {
 
-/// Where a server keeps its scoreboard when nobody names a file: /dev/shm/quartet-PORT.
-std::filesystem::path default_scoreboard(int port);
+/// Where a server keeps its scoreboard when nobody names a file: /dev/shm/quartet-PORT on 127.0.0.1 and on
+/// the addresses that mean all of them (0.0.0.0, ::), and /dev/shm/quartet-PORT-ADDRESS on any other one.
+std::filesystem::path default_scoreboard(const net::Address& address);
 
 /// A file at such a place.
 struct ScoreboardFile {
@@ -21,7 +24,7 @@ struct ScoreboardFile {
 std::vector<ScoreboardFile> default_scoreboards();
 
 /// A crash leaves its scoreboard behind, for somebody to look at: keeps the latest of the dead and removes
-/// the others.
+/// the others. Files that orphans still use are left alone.
 void remove_old_scoreboards(std::size_t keep);
 
 }  // namespace quartet::app

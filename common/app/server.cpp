@@ -1,5 +1,6 @@
 #include "common/app/server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -10,10 +11,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <system_error>
 
 #include "common/app/log.h"
 #include "common/app/routes.h"
 #include "common/app/scoreboard_files.h"
+#include "common/app/shortage.h"
 #include "common/app/supervisor.h"
 #include "common/http/router.h"
 #include "common/net/system.h"
@@ -90,14 +93,17 @@ net::Listener listen(const Options& options) {
   return listener;
 }
 
-Scoreboard make_scoreboard(const Options& options, int port) {
+Scoreboard make_scoreboard(const Options& options, const net::Address& address) {
   const std::size_t slots = slot_count(options);
   if (!options.scoreboard.empty()) return Scoreboard(options.scoreboard, slots);
   constexpr std::size_t kKeptForInspection = 8;
   remove_old_scoreboards(kKeptForInspection);
   try {
-    return Scoreboard(default_scoreboard(port), slots);
+    return Scoreboard(default_scoreboard(address), slots);
   } catch (const std::runtime_error& error) {  // nobody has asked for it by name
+    const auto* system = dynamic_cast<const std::system_error*>(&error);
+    if (system != nullptr && system->code() == std::errc::too_many_files_open)
+      throw;  // the next one fails, too
     log_line(fmt::format("{}; only /stats will show the counters", error.what()));
     return Scoreboard(slots);
   }
@@ -120,12 +126,20 @@ void describe(Board& board, const Model& model, const Options& options, const ne
   board.started = now.steady.time_since_epoch().count();
 }
 
+/// A server that has no descriptor left for a client had better not begin.
+void check_descriptors(const net::Listener& listener) {
+  const net::Fd spare(
+      net::check(::fcntl(listener.descriptor(), F_DUPFD_CLOEXEC, 0), "no descriptor is left for a client"));
+}
+
 int run(const Model& model, const Options& options, const Serve& serve) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is EPIPE
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that ulimit -f keeps from growing is EFBIG
   net::Listener listener = listen(options);
-  Scoreboard scoreboard = make_scoreboard(options, listener.address().port);
+  Scoreboard scoreboard = make_scoreboard(options, listener.address());
   describe(scoreboard.board(), model, options, listener);
+  scoreboard.keep_description();
   SharedSessions sessions;  // before any fork, the supervisor's too
   http::Router router;
   add_routes(router, options, scoreboard, sessions);
@@ -133,6 +147,7 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   const Ballast ballast(options.ballast);
   net::Shutdown shutdown(options.limits.drain_timeout);
   Server server{options, service, listener, shutdown, scoreboard};
+  check_descriptors(listener);  // before the first fork
   const int status = options.supervise ? supervise(server, serve) : serve(server);
   if (status == kDrained) scoreboard.remove_file();  // after anything else somebody may want to look at it
   return status;
@@ -158,6 +173,7 @@ void tell_supervisor(std::atomic<bool>& news) {
 }  // namespace
 
 void Server::announce() const {
+  check_descriptors(listener);  // again: by now a loop has its own
   if (supervised) return tell_supervisor(scoreboard.board().ready);
   // Whoever closed stdout, or lets it fill up, does not want to know.
   write_now(STDOUT_FILENO, fmt::format("listening on {}\n", listener.address().to_string()));
@@ -184,7 +200,7 @@ int run_server(int argc, char** argv, const Model& model, const Serve& serve) tr
   const Options options = parse_options(argc, argv, model);
   return run(model, options, serve);
 } catch (const std::exception& error) {
-  write_now(STDERR_FILENO, fmt::format("{}: {}\n", model.name, error.what()));
+  write_now(STDERR_FILENO, fmt::format("{}: {}\n", model.name, explain(error)));
   return kStartFailed;
 }
 

@@ -169,7 +169,8 @@ Snapshot take_snapshot(const Board& board, std::span<const Slot> slots, TimePoin
                     .replaced = board.replaced,
                     .deaths = 0,
                     .totals = {},
-                    .workers = {}};
+                    .workers = {},
+                    .incomplete = board.full};
   for (const Slot& slot : slots) {
     snapshot.workers.push_back(read(slot, now));
     snapshot.totals += snapshot.workers.back().counts;

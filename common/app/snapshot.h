@@ -85,6 +85,7 @@ struct Snapshot {
   std::uint64_t deaths;
   Counts totals;
   std::vector<WorkerSnapshot> workers;  ///< every slot that was ever taken
+  bool incomplete = false;              ///< there may be workers without a slot that can be seen
 };
 
 /// Reads without a lock: each number is right, the sum of two of them need not be.

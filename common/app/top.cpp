@@ -81,7 +81,8 @@ void describe(CLI::App& app) {
   app.footer(
       "Keys: q quit, s next sort order, + and - interval.\n"
       "Where stdout is no terminal it prints one picture, as --once does; COLUMNS says how wide.\n"
-      "Exits 0; 1 when it cannot read FILE; 2 for a usage error, or a terminal that it cannot use.");
+      "Exits 0; 1 when it cannot read FILE, or somebody truncates it; 2 for a usage error, or a terminal "
+      "that it cannot use.");
 }
 
 Options parse_options(int argc, char** argv) {
@@ -158,6 +159,7 @@ void print_picture(const Look& look, Display display) {
 // --- on a terminal
 
 volatile std::sig_atomic_t ended = 0;
+constexpr std::array kEnds{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 /// The signals that matter come only while the screen waits, so that none is overlooked just before it does.
 class SignalGate {
@@ -167,12 +169,13 @@ class SignalGate {
     action.sa_handler = [](int) { ended = 1; };
     sigset_t signals;
     sigemptyset(&signals);  // of a valid set, these cannot fail
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int signal : kEnds) {
       net::check(sigaction(signal, &action, nullptr), "sigaction");
       sigaddset(&signals, signal);
     }
     sigaddset(&signals, SIGWINCH);  // ncurses handles it
     net::check(sigprocmask(SIG_BLOCK, &signals, &open_), "sigprocmask");
+    for (const int signal : kEnds) sigdelset(&open_, signal);  // whoever blocked them
   }
 
   /// Waits for a key, a signal or the time. @return false when the terminal has gone
@@ -330,6 +333,7 @@ int fail(int status, const std::exception& error) {
 
 int main(int argc, char** argv) try {
   quartet::net::reserve_standard_descriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // stdout beyond ulimit -f is an error like others
   quartet::app::run(quartet::app::parse_options(argc, argv));
   return 0;
 } catch (const quartet::app::UsageError& error) {

@@ -300,6 +300,7 @@ std::string about_file(const Look& look) {
   if (!look.trouble.empty()) return fmt::format("The last picture: {}", look.trouble);
   if (look.removed && look.server == Life::dead)
     return "The server has drained and removed its file: the last picture, until a new one comes";
+  if (look.snapshot.incomplete) return "Not all workers are shown: the file had no room for more slots";
   if (look.removed) return "The file was removed: no server will be found here until a new one comes";
   if (look.predecessor != 0 && look.snapshot.uptime < kNews)
     return fmt::format("A new server: its file has taken the place of pid {}'s", look.predecessor);

@@ -70,6 +70,7 @@ Look Watch::look() {
             .removed = removed_,
             .predecessor = predecessor_,
             .trouble = trouble_};
+  reader_->check_intact();
   look_for_processes(look);
   return look;
 }

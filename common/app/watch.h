@@ -33,6 +33,7 @@ class Watch {
   explicit Watch(std::filesystem::path file);
 
   /// Goes over to a new file when there is one. What can go wrong then is in the look.
+  /// @throws std::runtime_error in one sentence when somebody has truncated the file
   Look look();
 
  private:

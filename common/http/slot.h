@@ -87,8 +87,10 @@ struct alignas(64) Slot {
 inline void add(Slot::Count& count, std::uint64_t amount = 1) {
   count.store(count.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
+/// Not below 0: a scoreboard that somebody truncates begins anew amid a connection.
 inline void subtract(Slot::Count& count) {
-  count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  const auto before = count.load(std::memory_order_relaxed);
+  if (before > 0) count.store(before - 1, std::memory_order_relaxed);
 }
 
 }  // namespace quartet::http

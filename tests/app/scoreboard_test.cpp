@@ -1,11 +1,18 @@
 #include "common/app/scoreboard.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -13,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/app/scoreboard_files.h"
 #include "common/net/system.h"
 
 namespace quartet::app {
@@ -49,12 +57,25 @@ TEST(Scoreboard, NamesTheThreadThatTakes) {
   EXPECT_NE(slots.all()[0].thread, ::gettid());
 }
 
-TEST(Scoreboard, ThrowsWhenAllAreTaken) {
+TEST(Scoreboard, GivesSlotsThatNobodySeesWhenAllAreTaken) {
   Scoreboard slots(2);
   slots.take();
   slots.reserve();
-  EXPECT_THROW(slots.take(), std::runtime_error);
-  EXPECT_THROW(slots.reserve(), std::runtime_error);
+  Slot& hidden = slots.take();
+  Slot& another = slots.take();
+  EXPECT_NE(&hidden, &another);
+  http::add(hidden.gauge(Phase::idle), 3);
+  EXPECT_EQ(slots.used().size(), 2u);
+  EXPECT_EQ(slots.open_connections(::getpid()), 3u) << "its parent sees it";
+  slots.release_process(::getpid());
+  EXPECT_EQ(hidden.process, 0);
+  EXPECT_EQ(&slots.take(), &slots.all()[0]);
+}
+
+TEST(Scoreboard, NeverEndsAServerForWantOfSlots) {
+  Scoreboard slots(2);
+  for (int i = 0; i < 20; ++i) http::add(slots.take().requests);
+  EXPECT_EQ(slots.used().size(), 2u);
 }
 
 TEST(Scoreboard, ThrowsWhenItCannotBeMapped) {
@@ -293,10 +314,14 @@ TEST(ScoreboardFile, OutlivesTheProcessThatDies) {
   EXPECT_EQ(reader.used()[0].running.read()->request, "POST /fault/segv");
 }
 
-TEST(ScoreboardFile, TakesThePlaceOfAnOlderOne) {
+/// As a server leaves it that is killed.
+void leave_behind(const std::string& path, std::size_t count) {
+  reap(fork_child([&] { Scoreboard(path, count).take(); }));
+}
+
+TEST(ScoreboardFile, TakesThePlaceOfADeadOne) {
   const TemporaryPath file("board");
-  Scoreboard old(file.path, 10);
-  old.take();
+  leave_behind(file.path, 10);
   const ScoreboardReader reader(file.path);
   const Scoreboard fresh(file.path, 20);
   EXPECT_TRUE(reader.replaced());
@@ -307,11 +332,150 @@ TEST(ScoreboardFile, TakesThePlaceOfAnOlderOne) {
 TEST(ScoreboardFile, IsRemovedByItsServerOnly) {
   const TemporaryPath file("board");
   Scoreboard old(file.path, 10);
+  ::unlink(file.path.c_str());
   Scoreboard fresh(file.path, 10);
   old.remove_file();
   EXPECT_TRUE(file.exists());
   fresh.remove_file();
   EXPECT_FALSE(file.exists());
+}
+
+TEST(ScoreboardFile, TakesNothingFromALivingServer) {
+  const TemporaryPath file("board");
+  Scoreboard old(file.path, 10);
+  const std::string in_use =
+      "scoreboard " + file.path + ": is in use by process " + std::to_string(::getpid());
+  EXPECT_EQ(complaint([&] { Scoreboard(file.path, 10); }), in_use);
+  old.board().pid_namespace += 1;  // from there, only the lock can tell
+  EXPECT_EQ(complaint([&] { Scoreboard(file.path, 10); }), in_use);
+  EXPECT_FALSE(ScoreboardReader(file.path).replaced());
+  EXPECT_FALSE(TemporaryPath("board." + std::to_string(::getpid())).exists());
+}
+
+TEST(ScoreboardFile, TakesThePlaceOfOneThatDrains) {
+  const TemporaryPath file("board");
+  Scoreboard old(file.path, 10);
+  old.board().draining = 1;
+  EXPECT_EQ(complaint([&] { Scoreboard(file.path, 10); }), "");
+}
+
+TEST(ScoreboardFile, TakesThePlaceOfAServerThatLeftOrphans) {
+  const TemporaryPath file("board");
+  std::array<int, 2> pipe{};
+  net::check(::pipe(pipe.data()), "pipe");
+  reap(fork_child([&] {
+    const Scoreboard slots(file.path, 10);
+    fork_child([&] {  // holds the lock until the pipe is closed
+      char byte = 0;
+      ::close(pipe[1]);
+      [[maybe_unused]] const auto end = ::read(pipe[0], &byte, 1);
+    });
+    ::_exit(0);
+  }));
+  EXPECT_EQ(complaint([&] { Scoreboard(file.path, 10); }), "");
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST(ScoreboardFile, FollowsNoSymbolicLink) {
+  const TemporaryPath file("board"), target("target");
+  net::check(::symlink(target.path.c_str(), file.path.c_str()), "symlink");
+  EXPECT_EQ(complaint([&] { Scoreboard(file.path, 10); }),
+            "scoreboard " + file.path + ": is a symbolic link; it was left alone");
+  EXPECT_FALSE(target.exists());
+}
+
+std::size_t allocated_bytes(const TemporaryPath& file) {
+  struct stat status {};
+  net::check(::stat(file.path.c_str(), &status), "stat");
+  return static_cast<std::size_t>(status.st_blocks) * 512;
+}
+
+TEST(ScoreboardFile, HasMemoryForWhatIsTaken) {
+  const TemporaryPath file("board");
+  Scoreboard slots(file.path, 10'000);
+  std::size_t most = 0;
+  for (int i = 0; i < 500; ++i) {
+    most = std::max(most, static_cast<std::size_t>(slots.take().worker));
+    ASSERT_GE(allocated_bytes(file), (most + 1) * sizeof(Slot));
+  }
+  EXPECT_EQ(ScoreboardReader(file.path).used().size(), 500u);
+  EXPECT_LT(allocated_bytes(file), 1'000 * sizeof(Slot));
+}
+
+TEST(ScoreboardFile, GrowsInOneProcessForAll) {
+  const TemporaryPath file("board");
+  Scoreboard slots(file.path, 1'000);
+  reap(fork_child([&] {
+    for (int i = 0; i < 200; ++i) slots.take();
+  }));
+  EXPECT_EQ(slots.used().size(), 200u);
+}
+
+TEST(ScoreboardFile, WorksWithoutItsFileWhenSomebodyTruncatesIt) {
+  const TemporaryPath file("board");
+  Scoreboard slots(file.path, 1'000);
+  std::strcpy(slots.board().model.data(), "quartet-test");
+  slots.keep_description();
+  Slot& slot = slots.take();
+  http::add(slot.requests, 7);
+  net::check(::truncate(file.path.c_str(), 0), "truncate");
+  http::add(slot.requests, 2);
+  EXPECT_EQ(slot.requests, 2u);
+  EXPECT_STREQ(slots.board().model.data(), "quartet-test");
+  for (int i = 0; i < 200; ++i) slots.take();
+  EXPECT_GE(slots.used().size(), 200u);
+  EXPECT_EQ(std::filesystem::file_size(file.path), 0u) << "what was cut off stays off";
+}
+
+TEST(ScoreboardFile, StaysSharedWhenSomebodyTruncatesIt) {
+  const TemporaryPath file("board");
+  Scoreboard slots(file.path, 100);
+  Slot& slot = slots.take();
+  net::check(::truncate(file.path.c_str(), 0), "truncate");
+  reap(fork_child([&] { http::add(slot.requests, 3); }));
+  EXPECT_EQ(slot.requests, 3u);
+}
+
+TEST(ScoreboardFile, IsNotGrownBeyondAFileSizeLimit) {
+  const TemporaryPath file("board");
+  const pid_t child = fork_child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{.rlim_cur = 8192, .rlim_max = 8192};
+    net::check(::setrlimit(RLIMIT_FSIZE, &limit), "setrlimit");
+    const bool right =
+        complaint([&] { Scoreboard(file.path, 1'000); }) == "scoreboard " + file.path + ": File too large";
+    ::_exit(right ? 0 : 1);
+  });
+  int status = 0;
+  net::check(::waitpid(child, &status, 0), "waitpid");
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(file.exists());
+}
+
+/// How a process ends that has a scoreboard, and does this.
+template <typename Action>
+int ending_of(const Action& action) {
+  const TemporaryPath file("board");
+  const pid_t child = fork_child([&] {
+    const Scoreboard slots(file.path, 10);
+    action();
+  });
+  int status = 0;
+  net::check(::waitpid(child, &status, 0), "waitpid");
+  return status;
+}
+
+TEST(ScoreboardFile, LeavesEveryOtherBusErrorDeadly) {
+  if (std::getenv("ASAN_OPTIONS") != nullptr) GTEST_SKIP() << "the sanitizer has its own end";
+  const int sent = ending_of([] { ::raise(SIGBUS); });
+  EXPECT_TRUE(WIFSIGNALED(sent) && WTERMSIG(sent) == SIGBUS) << sent;
+  const int met = ending_of([] {
+    const net::Fd empty(::memfd_create("empty", MFD_CLOEXEC));
+    auto* memory = static_cast<volatile char*>(::mmap(nullptr, 1, PROT_READ, MAP_SHARED, empty.get(), 0));
+    ::_exit(*memory);
+  });
+  EXPECT_TRUE(WIFSIGNALED(met) && WTERMSIG(met) == SIGBUS) << met;
 }
 
 TEST(ScoreboardFile, DestroysNobodysFile) {
@@ -338,6 +502,14 @@ TEST(ScoreboardFile, LeavesNoHalfMadeFileBehind) {
   EXPECT_FALSE(TemporaryPath("board." + std::to_string(::getpid())).exists());
 }
 
+TEST(DefaultScoreboard, IsNamedByPortAndByAnyUnusualAddress) {
+  for (const char* usual : {"127.0.0.1", "0.0.0.0", "::"})
+    EXPECT_EQ(default_scoreboard({usual, 8080}), "/dev/shm/quartet-8080");
+  EXPECT_EQ(default_scoreboard({"127.0.0.2", 8080}), "/dev/shm/quartet-8080-127.0.0.2");
+  EXPECT_EQ(default_scoreboard({"::1", 8080}), "/dev/shm/quartet-8080-::1");
+  EXPECT_EQ(default_scoreboard({"0:0:0:0:0:0:0:1", 8080}), "/dev/shm/quartet-8080-::1");
+}
+
 TEST(ScoreboardReader, RefusesWhatIsNoScoreboard) {
   const TemporaryPath file("board");
   const std::string no = "scoreboard " + file.path + ": is no scoreboard";
@@ -348,6 +520,18 @@ TEST(ScoreboardReader, RefusesWhatIsNoScoreboard) {
   EXPECT_EQ(complaint([] { ScoreboardReader reader("/nowhere/board"); }),
             "scoreboard /nowhere/board: No such file or directory");
   EXPECT_EQ(complaint([] { ScoreboardReader reader("/tmp"); }), "scoreboard /tmp: is no scoreboard");
+}
+
+TEST(ScoreboardReader, SaysThatItsFileWasTruncated) {
+  const TemporaryPath file("board");
+  Scoreboard slots(file.path, 10);
+  slots.take();
+  const ScoreboardReader reader(file.path);
+  reader.check_intact();
+  net::check(::truncate(file.path.c_str(), 0), "truncate");
+  EXPECT_TRUE(reader.used().empty());
+  EXPECT_EQ(complaint([&] { reader.check_intact(); }),
+            "scoreboard " + file.path + ": was truncated while it was read");
 }
 
 TEST(ScoreboardReader, RefusesAnotherVersionAndATruncatedFile) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -160,11 +161,12 @@ TEST_F(WatchTest, TakesNobodyElseForAnOrphan) {
 }
 
 TEST_F(WatchTest, FollowsTheFileOfANewServer) {
-  Scoreboard old(file_, 4);
+  std::optional<Scoreboard> old(std::in_place, file_, 4);
   const Idler predecessor;
-  describe(old, predecessor.process());
+  describe(*old, predecessor.process());
   Watch watch(file_);
   EXPECT_EQ(watch.look().predecessor, 0);
+  old.reset();
   Scoreboard fresh(file_, 8);
   describe(fresh);
   const Look look = watch.look();
@@ -197,6 +199,16 @@ TEST_F(WatchTest, KeepsTheLastPictureWhenTheNewFileCannotBeRead) {
   EXPECT_EQ(look.trouble, "scoreboard " + file_.string() + ": is no scoreboard");
   EXPECT_FALSE(look.removed);
   EXPECT_EQ(look.snapshot.process, ::getpid());
+}
+
+TEST_F(WatchTest, EndsWithASentenceWhenItsFileIsTruncated) {
+  Scoreboard scoreboard(file_, 4);
+  describe(scoreboard);
+  scoreboard.take();
+  Watch watch(file_);
+  watch.look();
+  std::filesystem::resize_file(file_, 0);
+  EXPECT_THROW(watch.look(), std::runtime_error);
 }
 
 TEST_F(WatchTest, SaysWhatIsWrongWithAFile) {

@@ -47,7 +47,9 @@ ServerProcess::ServerProcess(const Command& command) : ChildProcess(command) {
 }
 
 ServerProcess::~ServerProcess() {
-  if (!keeps_scoreboard_) unlink(("/dev/shm/quartet-" + std::to_string(port())).c_str());
+  const auto usual = "/dev/shm/quartet-" + std::to_string(port());
+  const auto file = endpoint_.host == "127.0.0.1" ? usual : usual + "-" + endpoint_.host;
+  if (!keeps_scoreboard_) unlink(file.c_str());
 }
 
 void ServerProcess::await_taken() const {

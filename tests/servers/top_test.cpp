@@ -311,7 +311,7 @@ TEST_F(TopTest, DrawsAnewInTheSizeOfItsTerminal) {
 
 TEST_F(TopTest, GivesTheTerminalBackToWhoeverEndsIt) {
   const auto server = start("quartet-epoll");
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
     Terminal terminal({file(), "--interval", "60s"});
     EXPECT_TRUE(terminal.shows("q quit"));
     if (signal == SIGINT) {
@@ -322,6 +322,17 @@ TEST_F(TopTest, GivesTheTerminalBackToWhoeverEndsIt) {
     EXPECT_EQ(terminal.wait_exit(), exited(0));
     expect_restored(terminal);
   }
+}
+
+TEST_F(TopTest, GivesTheTerminalBackWhenSomebodyTruncatesTheFile) {
+  const auto server = start("quartet-epoll");
+  Terminal terminal({file(), "--interval", "100ms"});
+  EXPECT_TRUE(terminal.shows("q quit"));
+  fs::resize_file(file(), 0);
+  EXPECT_EQ(terminal.wait_exit(), exited(1));
+  expect_restored(terminal);
+  EXPECT_TRUE(terminal.shows("scoreboard " + file() + ": was truncated while it was read\r\n"))
+      << terminal.output();
 }
 
 TEST_F(TopTest, FollowsItsServerThroughADrainToTheNextOne) {
