@@ -4,10 +4,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
 
+#include "common/net/orphan.h"
 #include "common/net/system.h"
 #include "tests/net/client_socket.h"
 
@@ -69,6 +71,34 @@ TEST(Listener, RefusesEveryoneOnceItIsStopped) {
   EXPECT_FALSE(listener.accept());
   EXPECT_EQ(errno, EINVAL);
   EXPECT_FALSE(try_to_connect(listener.address()));
+}
+
+TEST(Listener, OfAnOrphanIsStoppedByTheSignalAndItsQueueIsKept) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  listener.stop_when_orphaned();
+  const Fd first = connect_to(listener.address());
+  const Fd second = connect_to(listener.address());
+  rescue_queue();
+  EXPECT_FALSE(try_to_connect(listener.address()));
+  EXPECT_TRUE(Listener(listener.address()).descriptor() >= 0);  // throws where the port is still in use
+  EXPECT_EQ(listener.accept_all().size(), 2U);
+}
+
+TEST(Listener, IsNotTouchedByASignalOnceItIsClosed) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  listener.stop_when_orphaned();
+  listener.close();
+  const Listener successor(Address::parse("127.0.0.1:0"));  // most likely with the same descriptor
+  rescue_queue();
+  EXPECT_TRUE(try_to_connect(successor.address()));
+}
+
+TEST(Listener, ThatWasPassedIsItsOwnersEvenToAnOrphan) {
+  Listener original(Address::parse("127.0.0.1:0"));
+  const Listener passed(Fd(dup(original.descriptor())));
+  passed.stop_when_orphaned();
+  rescue_queue();
+  EXPECT_TRUE(try_to_connect(original.address()));
 }
 
 }  // namespace

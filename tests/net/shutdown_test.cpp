@@ -29,6 +29,11 @@ bool exits_with_zero(const std::function<bool()>& body) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/// Again and again, for as long as they are the same wish; a case in which they stay it ends by its alarm.
+void raise_until(int signal, const std::function<bool()>& over) {
+  while (!over()) raise(signal);
+}
+
 bool is_readable(int descriptor) {
   pollfd entry{descriptor, POLLIN, 0};
   return poll(&entry, 1, 0) == 1;
@@ -52,7 +57,7 @@ TEST_P(ShutdownSignal, SetsTheFlagAndStaysReadable) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ShutdownSignal, testing::Values(SIGTERM, SIGINT, SIGQUIT));
+INSTANTIATE_TEST_SUITE_P(Each, ShutdownSignal, testing::Values(SIGTERM, SIGINT, SIGQUIT, SIGHUP));
 
 TEST(Shutdown, IsOverdueWhenTheDrainTimeoutHasPassed) {
   EXPECT_TRUE(exits_with_zero([] {
@@ -81,11 +86,22 @@ TEST(Shutdown, ArmsAnAlarmASecondBehindTheTimeout) {
   }));
 }
 
-TEST(Shutdown, IsImmediateAtTheSecondSignal) {
+TEST(Shutdown, TakesSignalsWithinASecondForOneWish) {
+  EXPECT_TRUE(exits_with_zero([] {
+    sigset_t all, before;
+    sigfillset(&all);
+    const Shutdown shutdown(milliseconds(10'000));
+    sigprocmask(SIG_BLOCK, &all, &before);  // they come at one instant, however slow this machine is
+    for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) raise(signal);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    return shutdown.requested() && !shutdown.repeated();
+  }));
+}
+
+TEST(Shutdown, IsImmediateAtASecondSignalThatComesLater) {
   const int status = status_of([] {
     const Shutdown shutdown(milliseconds(10'000));
-    raise(SIGTERM);
-    raise(SIGINT);
+    raise_until(SIGTERM, [] { return false; });
     return 0;
   });
   EXPECT_TRUE(WIFEXITED(status));
@@ -96,11 +112,62 @@ TEST(Shutdown, IsOnlyCountedByAParent) {
   EXPECT_TRUE(exits_with_zero([] {
     Shutdown shutdown(milliseconds(10'000));
     shutdown.become_parent();
-    raise(SIGTERM);
-    const bool once = !shutdown.repeated();
-    raise(SIGTERM);
-    return once && shutdown.repeated() && alarm(0) == 0;
+    const auto start = now().steady;
+    raise_until(SIGTERM, [&] { return shutdown.repeated(); });
+    return now().steady - start >= milliseconds(1'000) && alarm(0) == 0;
   }));
+}
+
+TEST(Shutdown, KnowsWhenTheAlarmOfItsWorkersHasPassed) {
+  EXPECT_TRUE(exits_with_zero([] {
+    Shutdown shutdown(milliseconds(2'000));
+    shutdown.become_parent();
+    const auto before = now().steady;
+    const bool not_yet = !shutdown.alarm_has_passed(before + std::chrono::hours(1));
+    raise(SIGTERM);
+    return not_yet && !shutdown.alarm_has_passed(before + milliseconds(3'000)) &&
+           shutdown.alarm_has_passed(now().steady + milliseconds(4'000));
+  }));
+}
+
+TEST(Shutdown, IgnoresSignalsThatNobodyHasAUseFor) {
+  EXPECT_TRUE(exits_with_zero([] {
+    const Shutdown shutdown(milliseconds(10'000));
+    for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM}) raise(signal);
+    return !shutdown.requested();
+  }));
+}
+
+TEST(Shutdown, LeavesSighupIgnoredWhereItWas) {
+  EXPECT_TRUE(exits_with_zero([] {
+    signal(SIGHUP, SIG_IGN);  // as nohup(1) does
+    const Shutdown shutdown(milliseconds(10'000));
+    raise(SIGHUP);
+    return !shutdown.requested();
+  }));
+}
+
+TEST(Shutdown, UnblocksItsSignals) {
+  EXPECT_TRUE(exits_with_zero([] {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, nullptr);
+    raise(SIGTERM);  // waits until somebody is there to hear it
+    const Shutdown shutdown(milliseconds(10'000));
+    return shutdown.requested();
+  }));
+}
+
+TEST(Shutdown, KillsByItsAlarmThoughTheStarterIgnoresAlarms) {
+  const int status = status_of([] {
+    signal(SIGALRM, SIG_IGN);
+    const Shutdown shutdown(milliseconds(10'000));
+    raise(SIGTERM);
+    raise(SIGALRM);
+    return 0;
+  });
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGALRM);
 }
 
 TEST(Shutdown, OfAWorkerLeavesCtrlCToTheParentAndBearsRepeatedSigterm) {
@@ -108,8 +175,7 @@ TEST(Shutdown, OfAWorkerLeavesCtrlCToTheParentAndBearsRepeatedSigterm) {
     Shutdown shutdown(milliseconds(10'000));
     shutdown.become_parent();
     shutdown.become_worker(getppid(), SIGTERM);
-    raise(SIGINT);
-    raise(SIGQUIT);
+    for (const int signal : {SIGINT, SIGQUIT, SIGHUP}) raise(signal);
     const bool ignored = !shutdown.requested();
     raise(SIGTERM);
     raise(SIGTERM);

@@ -158,4 +158,13 @@ void ChildProcess::end_session() {
   });
 }
 
+void insist(ChildProcess& process, int number) {
+  const bool ended = eventually([&] {
+    if (!process.running()) return true;
+    process.signal(number);
+    return false;
+  });
+  if (!ended) throw std::runtime_error("it does not end, however often it is told to");
+}
+
 }  // namespace quartet::suite

@@ -72,4 +72,8 @@ class ChildProcess {
   std::optional<Ending> ending_;
 };
 
+/// Sends a signal until the process has ended: those of the first second are one wish.
+/// @throws std::runtime_error when it does not end
+void insist(ChildProcess& process, int number);
+
 }  // namespace quartet::suite

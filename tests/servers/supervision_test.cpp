@@ -104,7 +104,7 @@ TEST_P(SupervisionTest, ASecondSignalEndsAllOfIt) {
   server.await_taken();
   server.signal(SIGTERM);
   ASSERT_TRUE(eventually([&] { return server.err().find("draining") != std::string::npos; }));
-  server.signal(SIGTERM);
+  insist(server, SIGTERM);
   EXPECT_EQ(server.wait_exit(), exited(3));
   EXPECT_EQ(server.processes(), std::vector<pid_t>());
 }
@@ -181,6 +181,43 @@ TEST_P(SupervisionTest, OrphansDrain) {
   server.wait_exit();
   EXPECT_EQ(client.read_answer().status, 200);
   client.close();
+  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
+}
+
+/// The same configuration on the port of another server.
+Command successor(const Configuration& configuration, const ServerProcess& server) {
+  auto command = configuration.command();
+  command.arguments[1] = "127.0.0.1:" + std::to_string(server.port());
+  return command;
+}
+
+TEST_P(SupervisionTest, ABusyOrphanLeavesThePortToTheNextServer) {
+  auto server = start(supervised({"--workers", "1", "--drain-timeout", "60s"}));
+  TestClient busy(server);
+  busy.send(get("/block?ms=60000"));
+  server.await_taken();
+  server.signal(SIGKILL);
+  EXPECT_TRUE(eventually([&] { return refuses(server.endpoint()); }));
+  const ServerProcess next(successor(GetParam(), server));
+  EXPECT_EQ(TestClient(next).get("/plaintext").status, 200);
+  EXPECT_NE(server.processes(), std::vector<pid_t>()) << "the orphan was not busy";
+}
+
+TEST_P(SupervisionTest, ABusyOrphanAnswersThoseWhoWaitedInItsQueue) {
+  if (per_client()) GTEST_SKIP() << "they wait for nobody";
+  auto server = start(supervised({"--workers", "1"}));
+  TestClient busy(server);
+  busy.send(get("/block?ms=1000"));
+  server.await_taken();
+  std::vector<TestClient> waiting;
+  for (int i = 0; i < 5; ++i) waiting.emplace_back(server).send(get("/plaintext"));
+  server.signal(SIGKILL);
+  EXPECT_EQ(busy.read_answer().status, 200);
+  busy.close();
+  for (auto& client : waiting) {
+    EXPECT_EQ(client.read_answer().status, 200);
+    client.close();
+  }
   EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
 }
 
@@ -374,6 +411,19 @@ TEST_P(SupervisionTest, ThePassedSocketIsServedAndKeptForTheNextServer) {
     EXPECT_EQ(server.wait_exit(), exited(0));
     const TestClient between(server);  // throws when it is refused
   }
+}
+
+TEST_P(SupervisionTest, AnOrphanLeavesThePassedSocketAlone) {
+  const PassedSocket passed(INADDR_LOOPBACK);
+  ServerProcess server(passed.pass_to(GetParam().command(supervised({"--workers", "1"}))));
+  TestClient busy(server);
+  busy.send(get("/block?ms=300"));
+  server.await_taken();
+  server.signal(SIGKILL);
+  EXPECT_EQ(busy.read_answer().status, 200);
+  busy.close();
+  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
+  const TestClient later(server);  // throws when it is refused
 }
 
 TEST_P(SupervisionTest, FaultsNeedAPassedSocketOnALoopbackAddress) {
