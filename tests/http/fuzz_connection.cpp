@@ -1,8 +1,4 @@
-// libFuzzer: a rule that is broken leaves as an exception, which is a crash. `tests/run fuzz` runs it for 30
-// s; longer:
-//   build/fuzz/bin/fuzz_connection -max_total_time=600 -timeout=10 -artifact_prefix=build/fuzz/
-//     build/fuzz/corpus tests/http/corpus
-// New inputs go to the first directory, which must exist.
+// libFuzzer: a rule that is broken leaves as an exception, which is a crash; see tests/README.md.
 #include <cstddef>
 #include <cstdint>
 
