@@ -175,7 +175,8 @@ CommandLine::CommandLine(const Model& model, Options& options)
   app_.footer(
       "Durations take s or ms (10s, 250ms). A limit of 0 is no limit.\n"
       "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command line "
-      "wins.");
+      "wins.\n"
+      "SIGTERM, SIGINT, SIGQUIT and SIGHUP drain; another one after a second ends the server at once.");
   add_server_options();
   add_process_options();
   add_size_limits();

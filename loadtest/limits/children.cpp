@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "common/net/system.h"
 
@@ -38,8 +39,8 @@ Children::Children(net::Shutdown& shutdown) : shutdown_(shutdown) {
 pid_t Children::fork_child() {
   const pid_t parent = ::getpid();
   pid_t child = ::fork();
-  for (; child < 0 && !shutdown_.requested(); child = ::fork()) {
-    fmt::print(stderr, "fork: {}\n", std::strerror(errno));
+  for (bool said = false; child < 0 && !shutdown_.requested(); child = ::fork()) {
+    if (!std::exchange(said, true)) fmt::print(stderr, "fork: {}; trying again\n", std::strerror(errno));
     wait_a_tick();
     reap();
   }
@@ -61,7 +62,8 @@ void Children::reap() {
 void Children::end() {
   for (reap(); !alive_.empty(); reap()) {
     // Again and again: a signal that comes just before a blocking call does not interrupt it.
-    for (const pid_t child : alive_) ::kill(child, SIGTERM);  // not reaped yet: the pid is its own
+    for (const pid_t child : alive_)
+      ::kill(child, shutdown_.repeated() ? SIGKILL : SIGTERM);  // not reaped yet: the pid is its own
     wait_a_tick();
   }
 }

@@ -195,5 +195,16 @@ TEST(ProcessPerRequest, LeavesTheGaugeOfTheParentAlone) {
   EXPECT_EQ(client.gauges(), 1U);
 }
 
+TEST(Overload, IsAnsweredAndEndsTheConnection) {
+  Client client(kPerRequest);
+  client.send(get() + get());
+  client.connection.on_overload("no process is left", client.now);
+  client.write();
+  const auto answer = only_answer(client.received);
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.field("Connection"), "close");
+  EXPECT_TRUE(client.connection.finishing());
+}
+
 }  // namespace
 }  // namespace quartet::test

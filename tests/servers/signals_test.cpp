@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
 #include <stdexcept>
 
 #include "tests/servers/configuration.h"
@@ -214,6 +215,10 @@ TEST_P(SignalsTest, ALogThatIsReadAgainSaysWhatWasLost) {
 TEST_P(SignalsTest, AClosedStderrIsNoClientsSocket) {
   for (const auto& options : variants()) {
     ServerProcess server(after("exec 0<&- 2>&-", GetParam().command(options)));
+    for (const auto* descriptor : {"0", "2"}) {
+      const auto link = "/proc/" + std::to_string(server.pid()) + "/fd/" + descriptor;
+      EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null");
+    }
     std::vector<TestClient> clients;
     for (int i = 0; i < 4; ++i) clients.emplace_back(server).get("/plaintext");
     server.signal(SIGTERM);  // it says "draining"
