@@ -236,15 +236,15 @@ std::span<http::Slot> Scoreboard::hidden() const { return {slots_of(spare_), cou
 bool Scoreboard::grow(std::size_t backed) {
   if (board().full) return false;
   const auto more = std::min(kSlotsAtOnce, count_ - backed);
-  errno = ENOSPC;
   const bool grown = more > 0 && (memory_.lost() || allocate(file_, static_cast<off_t>(size_for(backed)),
                                                              static_cast<off_t>(more * sizeof(http::Slot))));
   if (grown) {
     std::uint64_t expected = backed;
     board().backed.compare_exchange_strong(expected, backed + more);  // or somebody else was faster
   } else if (const int error = errno; !board().full.exchange(true)) {
-    log_line(fmt::format("scoreboard {}: {}; further workers are not shown", path_.string(),
-                         more > 0 ? std::generic_category().message(error) : "all slots are taken"));
+    const auto why = more > 0 ? std::generic_category().message(error) : "all slots are taken";
+    log_line(fmt::format("scoreboard{}: {}; further workers are not shown",
+                         path_.empty() ? "" : " " + path_.string(), why));
   }
   return grown;
 }

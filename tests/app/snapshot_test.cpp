@@ -94,7 +94,7 @@ TEST_F(SnapshotTest, IsJson) {
   Slot& slot = scoreboard_.take();
   slot.running.begin("GET", "/block", kNow - 1500ms);
   const json answer = to_json(snapshot());
-  EXPECT_EQ(answer["server"]["pid"], 0);
+  EXPECT_EQ(answer["server"]["pid"], ::getpid());
   EXPECT_EQ(answer["server"]["draining_seconds"], nullptr);
   EXPECT_EQ(answer["workers"][0]["state"], "running");
   EXPECT_EQ(answer["workers"][0]["in_hand"]["request"], "GET /block");
