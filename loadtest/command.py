@@ -29,6 +29,6 @@ def run(app: typer.Typer) -> int:
     except output.OutputError as error:
         output.tell(f"{program}: {error}")
         return Exit.failed
-    except OSError as error:
-        output.tell(f"{program}: {sentence(error)}")
+    except OSError as error:  # of typer's help, or of a file
+        output.tell(f"{program}: {output.problem() or sentence(error)}")
         return Exit.failed

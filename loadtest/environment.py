@@ -28,21 +28,13 @@ def stamp(place: Place, executables: Sequence[str]) -> Environment:
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         kernel=platform.release(),
         system=_system(),
-        load_average=load_average(),
+        load_average=os.getloadavg()[0],
         commit=_commit(),
         versions={"python": platform.python_version(), **place.versions(executables)},
         command=shlex.join([program(), *sys.argv[1:]]),
         runner=place.name,
         place=place.description,
     )
-
-
-def load_average() -> float | None:
-    """None where /proc/loadavg is hidden."""
-    try:
-        return os.getloadavg()[0]
-    except OSError:
-        return None
 
 
 def _cpu_info() -> str:

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +64,18 @@ def save(results: AnyResults, directory: Path, amid: bool = False) -> None:
 
 def _replace(path: Path, content: str) -> None:
     draft = path.with_suffix(".tmp")
-    try:
-        write(draft, content)
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write(draft, content)
+    os.replace(draft, path)
 
 
 def write(path: Path, content: str) -> None:
-    """In UTF-8 whatever the locale; bytes that were none before are none again. Raises OSError with the file's name."""
+    """In UTF-8 whatever the locale; bytes that were none before are none again. All of it, or no file and an OSError
+    that names it."""
     try:
         path.write_text(content, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
+        with suppress(OSError):
+            path.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

@@ -43,6 +43,15 @@ def show(text: str) -> None:
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
 
+def problem() -> str:
+    """Why stdout does not take what is still in its buffer; mostly ""."""
+    try:
+        show("")
+    except OutputError as error:
+        return str(error)
+    return ""
+
+
 def tell(text: str, end: str = "\n") -> None:
     """On stderr, as far as that takes it: no measurement ends because nobody listens."""
     try:

@@ -196,7 +196,7 @@ class Environment:
     memory_bytes: int
     kernel: str
     system: str
-    load_average: float | None
+    load_average: float
     commit: str
     versions: dict[str, str]
     command: str

@@ -73,7 +73,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Load:
-    average: float | None
+    average: float
     others: dict[int, float]  # share of each available CPU that others took, in a window of half a second
     steal: float | None
     pressure: dict[str, float] | None  # some avg10, in percent; None: the kernel does not tell
@@ -196,7 +196,7 @@ def _load(machine: Machine, available: Sequence[int]) -> Load:
     after = cpus.read()
     shares = {cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available}
     return Load(
-        average=environment.load_average(),
+        average=os.getloadavg()[0],
         others={cpu: share for cpu, share in shares.items() if share is not None},
         steal=cpus.stolen(before, after, available),
         pressure=machine.pressure(),

@@ -95,7 +95,7 @@ def processes(name: str, limit: int | None, fix: str) -> Finding:
 def load(facts: Facts) -> Iterator[Finding]:
     found = facts.load
     busy = [cpu for cpu, share in found.others.items() if share > BUSY]
-    yield Finding("load average", "not told" if found.average is None else number(found.average))
+    yield Finding("load average", number(found.average))
     yield note_if(
         bool(found.hidden),
         "/proc/stat",

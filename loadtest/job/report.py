@@ -48,10 +48,9 @@ def _header(results: Results) -> list[str]:
 
 def describe_machine(environment: Environment, cpus: CpuSets) -> str:
     model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
-    average = "unknown" if environment.load_average is None else f"{environment.load_average:.1f}"
     return (
         f"{model}, {plural(environment.cpus, 'CPU')}: {describe_sets(cpus)}; "
-        f"Linux {environment.kernel}, {environment.system}; load average {average} at the start."
+        f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
 
 

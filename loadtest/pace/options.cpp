@@ -97,7 +97,7 @@ void describe_requests(CLI::App& app, Text& text) {
   app.add_option("--method", text.method, "Such as HEAD or POST (default GET)")
       ->type_name("NAME")
       ->group("Requests");
-  app.add_option("--header", text.headers, "A further field line, \"Name: value\"; repeat it")
+  app.add_option("--header", text.headers, "A field line, \"Name: value\", in place of ours; repeat it")
       ->type_name("LINE")
       ->type_size(1)
       ->allow_extra_args(false)
@@ -144,7 +144,8 @@ void describe(CLI::App& app) {
       "Durations take s or ms (10s, 250ms). Request k is due at k / R, whatever the server does, and its "
       "latency\n"
       "counts from then.\n"
-      "Exits 0; 1 failed, or nothing was answered; 2 usage; 4 measured, but not valid (it says why); 130\n"
+      "Exits 0; 1 failed, nothing answered, or not all written; 2 usage; 4 measured, but not valid (why); "
+      "130\n"
       "interrupted, with what was measured until then.");
 }
 

@@ -35,6 +35,7 @@ class TrialRunner:
     progress: Callable[[TrialStep], None]  # before every trial
     _repeats_left: int = 0
     _failed: set[str] = field(default_factory=set)
+    _printed: tuple[str, str] | None = None  # by the load generator of the last trial, with a name for it
 
     @property
     def _settings(self) -> Settings:
@@ -49,6 +50,9 @@ class TrialRunner:
                 self.progress(step)
                 self._execute(step)
                 self.save()
+                if self._printed:  # after the result: a disk may have no room for both
+                    self.store(*self._printed)
+                    self._printed = None
 
     def _execute(self, step: TrialStep) -> None:
         try:
@@ -106,7 +110,7 @@ class TrialRunner:
             words = server.last_lines()
             incidents = server.incidents()
         client = generators.client_side(settings, cell, seen.finished)
-        self.store(_raw_name(step), seen.finished.stdout)
+        self._printed = _raw_name(step), seen.finished.stdout
         consumed = _consumed(ended, used, words)
         trial = Trial(
             cell=cell,

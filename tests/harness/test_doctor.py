@@ -240,7 +240,7 @@ def test_a_machine_that_tells_nothing_is_unknown_and_no_error(files):
 
 
 def test_a_cpu_that_proc_stat_hides_is_a_note_and_no_error():
-    card = doctor.judge(changed(load={"hidden": [1], "others": {0: 0.0}, "steal": None, "average": None}))
+    card = doctor.judge(changed(load={"hidden": [1], "others": {0: 0.0}, "steal": None}))
     assert card.usable
     assert [one.name for one in card.hindrances] == ["/proc/stat"]
     assert "does not list CPU 1, on which we may run" in doctor.sentence(card.hindrances[0])

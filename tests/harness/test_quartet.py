@@ -224,6 +224,27 @@ def test_a_full_disk_costs_what_does_not_fit_and_not_the_tables(quartet):
     assert quartet.servers_are_gone()
 
 
+HIDDEN = ("stat", "meminfo", "cpuinfo", "loadavg", "net/sockstat", "sys/net/ipv4/ip_local_port_range")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to mount over /proc")
+def test_a_sandbox_that_hides_the_kernels_files_costs_figures_and_no_run(quartet):
+    hide = "; ".join(f"mount --bind /dev/null /proc/{name}" for name in HIDDEN)
+    hide += "; mount -t tmpfs none /proc/pressure; mount -t tmpfs none /sys"
+    run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(quartet.out)])
+    doctor = shlex.join(quartet.argv("doctor"))
+    finished = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"set -e; {hide}; set +e; {run}; {doctor}; true"],
+        env=quartet.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr
+    assert "UNSEEN: whether other load disturbed 1 of 1 loads cannot be told" in finished.stdout
+    assert "Rounds that other load disturbed cannot be recognized" in finished.stdout
+    assert (quartet.results().state, quartet.results().trials[0].disturbance.unknown) == ("complete", True)
+
+
 def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
     class Noon(datetime.datetime):
         @classmethod
@@ -461,11 +482,11 @@ def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(tmp_pat
 
 def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
     def fill(found: TrialResults, save: Callable[[], None]) -> None:
-        def refuse(path: Path, content: str) -> None:
+        def refuse(path: Path, *_: object, **__: object) -> None:
             path.touch()
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(folder, "write", refuse)
+        monkeypatch.setattr(Path, "write_text", refuse)
         save()
 
     assert measure(tmp_path, fill) == session.Exit.failed
