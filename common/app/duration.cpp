@@ -19,6 +19,8 @@ constexpr milliseconds kLongest = seconds(1'000'000);  // far above any use, and
 
 /// A bare 0 needs no unit.
 std::optional<milliseconds> parse_unit(std::string_view unit, std::uint64_t number) {
+  if (unit == "h") return std::chrono::hours(1);
+  if (unit == "m") return std::chrono::minutes(1);
   if (unit == "s") return seconds(1);
   if (unit == "ms" || (unit.empty() && number == 0)) return milliseconds(1);
   return std::nullopt;
@@ -31,9 +33,9 @@ milliseconds parse_duration(std::string_view text) {
   const auto number = parse_digits(text.substr(0, digits));
   const auto unit = number ? parse_unit(text.substr(digits), *number) : std::nullopt;
   if (!unit || *number > static_cast<std::uint64_t>(kLongest / *unit)) {
-    throw std::invalid_argument(
-        fmt::format("\"{}\" is not a duration such as 10s or 250ms (at most {}s; 0 is unlimited)", text,
-                    kLongest / seconds(1)));
+    throw std::invalid_argument(fmt::format(
+        "\"{}\" is not a whole number of ms, s, m or h, such as 250ms or 10s (at most {}s; 0 is unlimited)",
+        text, kLongest / seconds(1)));
   }
   return *unit * static_cast<std::int64_t>(*number);
 }

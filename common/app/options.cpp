@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <llhttp.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,7 +11,9 @@
 #include <cctype>
 #include <cstdlib>
 #include <functional>
+#include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include "common/app/duration.h"
 #include "common/app/number.h"
@@ -40,12 +43,32 @@ template <typename... Arguments>
   throw std::invalid_argument(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+/// "10k", "1MiB" -> 10240, 1048576; 0 for any other text.
+std::size_t spell_out_unit(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view unit = text.substr(digits);
+  const auto number = parse_digits(text.substr(0, digits));
+  if (!number || *number > kMostBytes || unit.empty()) return 0;
+  const std::string_view rest = unit.substr(1);
+  if (!rest.empty() && rest != "B" && rest != "b" && rest != "iB") return 0;
+  switch (unit.front()) {
+    case 'k':
+    case 'K': return *number << 10;
+    case 'm':
+    case 'M': return *number << 20;
+    case 'g':
+    case 'G': return *number << 30;
+    default: return 0;
+  }
+}
+
 std::size_t parse_number(std::string_view text, std::size_t least, std::size_t most) {
   const auto number = parse_digits(text);
-  if (!number || *number < least || *number > most) {
-    reject("\"{}\" is not a whole number from {} to {}", text, least, most);
-  }
-  return *number;
+  if (number && *number >= least && *number <= most) return *number;
+  const std::size_t meant = spell_out_unit(text);
+  const bool fits = meant > 0 && meant >= least && meant <= most;
+  reject("\"{}\" is not a whole number from {} to {}{}", text, least, most,
+         fits ? fmt::format(": write {}", meant) : "");
 }
 
 bool parse_switch(std::string_view text) {
@@ -121,6 +144,31 @@ std::string environment_name(std::string_view option) {
   return name;
 }
 
+/// How many letters have to be changed, added or left out to make one of the other (Levenshtein).
+std::size_t distance(std::string_view one, std::string_view other) {
+  std::vector<std::size_t> row(other.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < other.size(); ++j) {
+      const std::size_t changed = diagonal + (one[i] == other[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+/// The names of the environment's variables that start like ours.
+std::vector<std::string> our_variables() {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (text.starts_with("QUARTET_")) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
+
 /// The options of one server: CLI11 splits the command line and prints the help; the values are read here,
 /// because an error must name where its text came from.
 class CommandLine {
@@ -129,6 +177,8 @@ class CommandLine {
 
   /// @throws CLI::ParseError, UsageError
   void read(int argc, char** argv);
+  /// On stderr: variables that look like an option's, but are none's.
+  void warn_of_unknown_variables() const;
   /// What CLI11 prints for --help and --version. @return the exit status
   int print(const CLI::Success& request) { return app_.exit(request); }
 
@@ -173,7 +223,7 @@ CommandLine::CommandLine(const Model& model, Options& options)
                         "Print the versions of server, libraries and compiler; exit");
   app_.get_formatter()->column_width(38);
   app_.footer(
-      "Durations take s or ms (10s, 250ms). A limit of 0 is no limit.\n"
+      "Durations take ms, s, m or h (250ms, 10s). A limit of 0 is no limit.\n"
       "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command line "
       "wins.\n"
       "SIGTERM, SIGINT, SIGQUIT and SIGHUP drain; another one after a second ends the server at once.");
@@ -186,7 +236,7 @@ CommandLine::CommandLine(const Model& model, Options& options)
 
 void CommandLine::add_server_options() {
   add("--listen", "ADDR:PORT",
-      fmt::format("IPv4 or [IPv6] address; port 0: the kernel chooses (default {})",
+      fmt::format("IPv4, [IPv6] or name; port 0: the kernel chooses (default {})",
                   options_.listen.to_string()),
       [this](const std::string& text) { options_.listen = net::Address::parse(text); });
   add_mode();
@@ -335,6 +385,20 @@ void CommandLine::read(int argc, char** argv) {
   }
 }
 
+void CommandLine::warn_of_unknown_variables() const {
+  std::vector<std::string> known;
+  for (const auto& setting : settings_)
+    known.push_back(environment_name("--" + setting.option->get_lnames().front()));
+  for (const auto& name : our_variables()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    constexpr std::size_t kTypo = 3;
+    const auto far = [&](const std::string& other) { return distance(name, other); };
+    const auto nearest = *std::ranges::min_element(known, {}, far);
+    fmt::print(stderr, "{}: warning: no option is called {}{}\n", model_.name, name,
+               far(nearest) <= kTypo ? "; did you mean " + nearest + "?" : "");
+  }
+}
+
 [[noreturn]] void exit_usage(const Model& model, std::string_view sentence) {
   fmt::print(stderr, "{}: {}\n", model.name, sentence);
   std::exit(kUsage);
@@ -347,6 +411,7 @@ Options parse_options(int argc, char** argv, const Model& model) {
   CommandLine command_line(model, options);
   try {
     command_line.read(argc, argv);
+    command_line.warn_of_unknown_variables();
   } catch (const CLI::Success& request) {
     std::exit(command_line.print(request));
   } catch (const CLI::ArgumentMismatch& error) {  // "--max-body: 1 required BYTES missing"

@@ -128,7 +128,7 @@ Question parse(int argc, char** argv) {
   Question question;
   std::string address = question.address.to_string();
   std::int64_t timeout = question.timeout.count();
-  const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1000}};
+  const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
   CLI::App app("Asks a server for /healthz. Exit status: 0 healthy, 1 not (stderr says why), 2 usage.",
                std::string(kName));
   app.add_option("ADDR:PORT", address, "Of the server")->envname("QUARTET_LISTEN")->capture_default_str();

@@ -1,22 +1,11 @@
 #pragma once
 
 #include <list>
-#include <string>
 
+#include "common/net/address.h"
 #include "common/net/fd.h"
 
 namespace quartet::net {
-
-/// An address to listen on: "127.0.0.1:8080", "[::1]:0".
-struct Address {
-  std::string host;  ///< numeric IPv4 or IPv6, without brackets
-  int port = 0;      ///< 0: the kernel chooses
-
-  /// @throws std::invalid_argument with one sentence
-  static Address parse(const std::string& text);
-  std::string to_string() const;
-  bool is_loopback() const;
-};
 
 /// A listening TCP socket. The sockets that it accepts inherit TCP_NODELAY and the tick (SO_RCVTIMEO,
 /// SO_SNDTIMEO), so that a blocking call returns with EAGAIN after kTick at the latest, without a system call

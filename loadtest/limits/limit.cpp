@@ -38,7 +38,7 @@ Options parse_options(int argc, char** argv, const Limit& limit) {
   app.get_formatter()->column_width(38);
   app.footer("Answers whatever ends in a blank line as GET /plaintext; see loadtest/limits/README.md.");
   app.add_option("--listen", listen,
-                 fmt::format("IPv4 or [IPv6] address; port 0: the kernel chooses (default {})", listen))
+                 fmt::format("IPv4, [IPv6] or name; port 0: the kernel chooses (default {})", listen))
       ->type_name("ADDR:PORT");
   if (limit.default_workers > 0) {
     app.add_option("--workers", options.workers,

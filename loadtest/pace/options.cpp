@@ -141,7 +141,8 @@ void describe(CLI::App& app) {
   app.set_version_flag("--version", "quartet-pace " QUARTET_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(38);
   app.footer(
-      "Durations take s or ms (10s, 250ms). Request k is due at k / R, whatever the server does, and its "
+      "Durations take ms, s, m or h (250ms, 10s). Request k is due at k / R, whatever the server does, and "
+      "its "
       "latency\n"
       "counts from then.\n"
       "Exits 0; 1 failed, nothing answered, or not all written; 2 usage; 4 measured, but not valid (why); "

@@ -133,6 +133,12 @@ struct DurationOption {
 
 class DurationOptions : public testing::TestWithParam<DurationOption> {};
 
+TEST_P(DurationOptions, TakeMinutesAndHours) {
+  const auto& [name, value] = GetParam();
+  EXPECT_EQ(parse({name, "10m"}).limits.*value, std::chrono::minutes(10));
+  EXPECT_EQ(parse({name, "2h"}).limits.*value, std::chrono::hours(2));
+}
+
 TEST_P(DurationOptions, TakeSecondsMillisecondsAndZero) {
   const auto& [name, value] = GetParam();
   EXPECT_EQ(parse({name, "3s"}).limits.*value, seconds(3));
@@ -145,13 +151,13 @@ TEST_P(DurationOptions, TakeSecondsMillisecondsAndZero) {
 
 TEST_P(DurationOptions, RefuseAnythingElse) {
   const std::string name = GetParam().name;
-  for (const std::string text : {"", "10", "s", "ms", "-1s", "1.5s", "10 s", "10S", "10m", "10sx", "1000001s",
-                                 "1000000001ms", "18446744073709551617ms"}) {
-    EXPECT_EQ(usage_error({name, text}),
-              fmt::format(
-                  "quartet-epoll: {}: \"{}\" is not a duration such as 10s or 250ms (at most 1000000s; 0 is "
-                  "unlimited)\n",
-                  name, text));
+  for (const std::string text : {"", "10", "s", "ms", "-1s", "1.5s", "10 s", "10S", "10M", "1d", "10sx",
+                                 "1000001s", "16667m", "278h", "1000000001ms", "18446744073709551617ms"}) {
+    EXPECT_EQ(
+        usage_error({name, text}),
+        fmt::format("quartet-epoll: {}: \"{}\" is not a whole number of ms, s, m or h, such as 250ms or 10s "
+                    "(at most 1000000s; 0 is unlimited)\n",
+                    name, text));
   }
 }
 
@@ -170,10 +176,22 @@ TEST(Listen, TakesBothFamiliesAndPortZero) {
 }
 
 TEST(Listen, RefusesWhatIsNoAddress) {
-  for (const char* text : {"", "8080", "127.0.0.1", "127.0.0.1:", ":8080", "localhost:80", "[::1]", "::1:80",
+  for (const char* text : {"", "8080", "127.0.0.1", "127.0.0.1:", ":8080", "localhost", "[::1]", "::1:80",
                            "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:8x", "[127.0.0.1]:80"}) {
     EXPECT_TRUE(usage_error({"--listen", text}).starts_with("quartet-epoll: --listen: ")) << text;
   }
+}
+
+TEST(Listen, TakesNames) {
+  EXPECT_EQ(parse({"--listen", "localhost:8080"}).listen.to_string(), "127.0.0.1:8080");
+  EXPECT_TRUE(parse({"--listen", "localhost:8080", "--enable-faults"}).enable_faults);
+}
+
+TEST(Listen, SaysWhatToWriteWhereTheAddressIsMissing) {
+  EXPECT_EQ(
+      usage_error({"--listen", ":80"}),
+      "quartet-epoll: --listen: \":80\" names no address: write 127.0.0.1:80, or 0.0.0.0:80 for all of this "
+      "machine's\n");
 }
 
 TEST(ModeOption, ChoosesModeAndItsWorkers) {
@@ -230,6 +248,20 @@ TEST(Workers, AreAtLeastOne) {
   }
 }
 
+TEST(Numbers, WithUnitsAreRefusedWithTheNumberToWrite) {
+  const auto advice = [](const Arguments& arguments) {
+    const auto sentence = usage_error(arguments, kThreads);
+    return sentence.substr(sentence.find(" to ") + 4);
+  };
+  EXPECT_EQ(advice({"--max-body", "1m"}), "1099511627776: write 1048576\n");
+  EXPECT_EQ(advice({"--max-body", "1MiB"}), "1099511627776: write 1048576\n");
+  EXPECT_EQ(advice({"--max-body", "64kB"}), "1099511627776: write 65536\n");
+  EXPECT_EQ(advice({"--max-body", "2G"}), "1099511627776: write 2147483648\n");
+  EXPECT_EQ(advice({"--workers", "4k"}), "10000: write 4096\n");
+  for (const auto* text : {"1mm", "m", "1t", "999999999999g", "1.5m", "-1k"})
+    EXPECT_EQ(advice({"--max-body", text}), "1099511627776\n") << text;
+}
+
 TEST(Root, IsAnExistingDirectory) {
   EXPECT_EQ(parse({"--root", "/tmp"}).root, "/tmp");
   EXPECT_EQ(usage_error({"--root", "/no/such"}), "quartet-epoll: --root: \"/no/such\" is not a directory\n");
@@ -276,7 +308,9 @@ TEST(Orphans, NeedAParentThatCanDie) {
 TEST(EnableFaults, IsForLoopbackAddressesOnly) {
   EXPECT_TRUE(parse({"--enable-faults"}).enable_faults);
   EXPECT_TRUE(parse({"--enable-faults", "--listen", "[::1]:80"}).enable_faults);
-  for (const std::string address : {"0.0.0.0:80", "[::]:80", "192.0.2.1:80"}) {
+  EXPECT_TRUE(parse({"--enable-faults", "--listen", "[0:0:0:0:0:0:0:1]:80"}).enable_faults);
+  EXPECT_TRUE(parse({"--enable-faults", "--listen", "[::ffff:127.0.0.1]:80"}).enable_faults);
+  for (const std::string address : {"0.0.0.0:80", "[::]:80", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"}) {
     EXPECT_EQ(usage_error({"--enable-faults", "--listen", address}),
               fmt::format(
                   "quartet-epoll: --enable-faults: anybody could crash a server on {}; listen on a loopback "
@@ -351,7 +385,7 @@ TEST(Environment, IsNamedInItsErrors) {
   {
     const Variable timeout("QUARTET_DRAIN_TIMEOUT", "10");
     EXPECT_TRUE(
-        usage_error({}).starts_with("quartet-epoll: QUARTET_DRAIN_TIMEOUT: \"10\" is not a duration"));
+        usage_error({}).starts_with("quartet-epoll: QUARTET_DRAIN_TIMEOUT: \"10\" is not a whole number"));
   }
   {
     const Variable mode("QUARTET_MODE", "prefork");
@@ -360,6 +394,22 @@ TEST(Environment, IsNamedInItsErrors) {
   const Variable workers("QUARTET_WORKERS", "4");
   EXPECT_TRUE(usage_error({}).starts_with("quartet-epoll: QUARTET_WORKERS: quartet-epoll takes 1, not 4"));
   EXPECT_EQ(parse({}, kThreads).workers, 4u);
+}
+
+TEST(Environment, IsWarnedOfWhereNoOptionHasTheVariable) {
+  const auto warning = [](const char* name) {
+    const Variable variable(name, "1");
+    const Captured run = parse_captured({});
+    EXPECT_EQ(run.exit_status(), 0);
+    return run.errors;
+  };
+  EXPECT_EQ(warning("QUARTET_MAX_BODI"),
+            "quartet-epoll: warning: no option is called QUARTET_MAX_BODI; did you mean QUARTET_MAX_BODY?\n");
+  EXPECT_EQ(warning("QUARTET_MAXBODY"),
+            "quartet-epoll: warning: no option is called QUARTET_MAXBODY; did you mean QUARTET_MAX_BODY?\n");
+  EXPECT_EQ(warning("QUARTET_COLOUR"), "quartet-epoll: warning: no option is called QUARTET_COLOUR\n");
+  EXPECT_EQ(warning("QUARTET_MAX_BODY"), "");
+  EXPECT_EQ(warning("QUARTETS"), "");
 }
 
 TEST(Environment, IsAbsentWhenEmpty) {

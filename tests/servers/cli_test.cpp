@@ -66,11 +66,11 @@ TEST_P(CommandLineTest, VersionNamesLibrariesAndCompiler) {
 TEST_P(CommandLineTest, ABadValueIsAUsageErrorThatSaysWhich) {
   const std::vector<std::vector<std::string>> bad{
       {"--listen", "nonsense"},   {"--listen", "127.0.0.1:70000"},
-      {"--listen", "127.0.0.1:"}, {"--listen", "localhost:0"},
+      {"--listen", "127.0.0.1:"}, {"--listen", ":8080"},
       {"--workers", "0"},         {"--workers", "many"},
       {"--workers", "-1"},        {"--max-body", "-1"},
       {"--max-body", "1k"},       {"--header-timeout", "5"},
-      {"--header-timeout", "5m"}, {"--header-timeout", "-5s"},
+      {"--header-timeout", "5d"}, {"--header-timeout", "-5s"},
       {"--drain-timeout", "s"},   {"--ballast", "lots"},
       {"--max-connections", ""},
   };
@@ -137,6 +137,23 @@ TEST_P(CommandLineTest, TheCommandLineWinsOverTheEnvironment) {
 
 TEST_P(CommandLineTest, ABadVariableIsAUsageErrorThatNamesIt) {
   expect_usage_error(run_with({"--listen", "127.0.0.1:0"}, {"QUARTET_MAX_BODY=huge"}), {"QUARTET_MAX_BODY"});
+}
+
+TEST_P(CommandLineTest, AVariableOfNoOptionIsAWarning) {
+  const auto server =
+      start_by_environment({"QUARTET_MAX_BODYS=10"}, {"--listen", "localhost:0", "--drain-timeout", "1m"});
+  EXPECT_EQ(server.out(), "listening on 127.0.0.1:" + std::to_string(server.port()) + "\n");
+  EXPECT_EQ(
+      server.err().find(GetParam().executable +
+                        ": warning: no option is called QUARTET_MAX_BODYS; did you mean QUARTET_MAX_BODY?\n"),
+      0u)
+      << server.err();
+  EXPECT_EQ(TestClient(server).exchange(request("POST", "/echo", "eleven byte")).status, 200);
+}
+
+TEST_P(CommandLineTest, LoopbackIsLoopbackHoweverItIsWritten) {
+  const auto server = start_by_environment({}, {"--listen", "[0:0:0:0:0:0:0:1]:0", "--enable-faults"});
+  EXPECT_EQ(server.out(), "listening on [::1]:" + std::to_string(server.port()) + "\n");
 }
 
 /// A listening socket of somebody else.
