@@ -162,16 +162,18 @@ TEST_F(WatchTest, TakesNobodyElseForAnOrphan) {
 
 TEST_F(WatchTest, FollowsTheFileOfANewServer) {
   std::optional<Scoreboard> old(std::in_place, file_, 4);
-  const Idler predecessor;
+  Idler predecessor;
   describe(*old, predecessor.process());
   Watch watch(file_);
   EXPECT_EQ(watch.look().predecessor, 0);
+  const auto its_pid = predecessor.process();
+  predecessor.end();
   old.reset();
   Scoreboard fresh(file_, 8);
   describe(fresh);
   const Look look = watch.look();
   EXPECT_EQ(look.snapshot.process, ::getpid());
-  EXPECT_EQ(look.predecessor, predecessor.process());
+  EXPECT_EQ(look.predecessor, its_pid);
 }
 
 TEST_F(WatchTest, KeepsTheLastPictureOfAFileThatIsRemoved) {
