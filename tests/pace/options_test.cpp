@@ -130,7 +130,7 @@ TEST(PaceOptions, RefuseInOneSentenceThatNamesTheOption) {
 }
 
 TEST(PaceOptions, RefuseAServerThatIsNoAddress) {
-  for (const auto* server : {"localhost:80", "127.0.0.1", "http://127.0.0.1:80/"}) {
+  for (const auto* server : {"localhost", ":80", "127.0.0.1", "http://127.0.0.1:80/"}) {
     const char* words[] = {"quartet-pace", server};
     EXPECT_THROW(parse_options(2, words), UsageError) << server;
   }
