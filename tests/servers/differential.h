@@ -45,14 +45,22 @@ class Differential {
   void end_servers() { servers_.clear(); }
 
  private:
+  struct Server {
+    explicit Server(const Command& command) : process(command) {}
+    /// @throws std::logic_error when it says more than when it started
+    void expect_calm() const;
+
+    ServerProcess process;
+    std::string said = process.err();
+  };
   using Pair = std::pair<const Configuration*, const Configuration*>;
 
   Pair choose(test::Random& random) const;
-  const ServerProcess& server(const Configuration& configuration);
+  const Server& server(const Configuration& configuration);
 
   std::vector<Configuration> configurations_;
   Oracle oracle_;
-  std::map<std::string, ServerProcess> servers_;
+  std::map<std::string, Server> servers_;
 };
 
 }  // namespace quartet::suite
