@@ -86,8 +86,7 @@ void send_in_pieces(TestClient& client, std::string_view bytes, Random& random) 
   }
 }
 
-/// What comes back until the server has closed; a machine that was busy gets a second chance. A reset counts
-/// as an end, as long as no answer is missing: a server that closes plainly need not have read all.
+/// What comes back until the server has closed; a machine that was busy gets a second chance.
 Rest converse(const ServerProcess& server, std::string_view bytes, Send send, const Random& random) {
   const WithoutAlarm quiet;  // not where a server starts: it would inherit that
   Rest rest;
@@ -99,6 +98,7 @@ Rest converse(const ServerProcess& server, std::string_view bytes, Send send, co
     rest = client.read_to_end(kPatienceOfClient);
   }
   require(rest.end != End::none, "a client that half-closes sees the end in time");
+  require(rest.end == End::eof, "no answer is followed by a reset, whatever the client has sent");
   return rest;
 }
 
