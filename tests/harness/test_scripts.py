@@ -163,7 +163,7 @@ def test_ctrl_c_in_the_first_second_shows_no_traceback(script, argument, delay):
 def test_ctrl_c_amid_a_build_is_130_and_no_failed_build(tmp_path):
     script = (
         f"set -euo pipefail; source loadtest/setup.sh; quartet_root={tmp_path}; trap 'exit 130' INT; "
-        f"quartet_configure() {{ touch {tmp_path}/building; sleep 60; }}; quartet_build x >&2"
+        f"quartet_configure() {{ : >{tmp_path}/building; sleep 60; }}; quartet_build x >&2"
     )
     process = subprocess.Popen(
         ["bash", "-c", script],
