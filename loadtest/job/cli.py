@@ -21,8 +21,8 @@ from loadtest.system import cpu_sets
 from loadtest.verbs import options
 from loadtest.verbs.options import RunnerName
 
-EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout took no
-more); 2 usage;
+EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
+took no more); 2 usage;
 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary); 130 interrupted."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

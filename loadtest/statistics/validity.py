@@ -68,8 +68,8 @@ def unseen(disturbances: Sequence[Disturbance]) -> list[str]:
     if not unknown:
         return []
     return [
-        f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} loads cannot be told, because /proc/stat "
-        "does not list all CPUs that we measured on (containers may number them anew)."
+        f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} loads cannot be told, because "
+        "/proc/stat does not list all CPUs that we measured on (containers may number them anew)."
     ]
 
 

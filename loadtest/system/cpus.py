@@ -74,8 +74,8 @@ def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -
 
 
 def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
-    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work, or where it is not
-    told.
+    """Of the time those CPUs worked, what was spent in the kernel; None when no tick met them at work, or where it is
+    not told.
 
     Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but
     over the CPU and not by process: a child that lives for less than a tick has no split of its own.

@@ -20,7 +20,8 @@ from loadtest.session import Exit, Session, Stop, lock, refuse_used
 from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
-took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is invalid; 5 something is missing here (a package, a binary);
+took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is
+invalid; 5 something is missing here (a package, a binary);
 130 interrupted: what was measured is kept, and --resume DIR goes on."""
 
 BINARIES = environment.ROOT / "build/release/bin"

@@ -226,7 +226,8 @@ def test_a_folder_that_is_not_free_is_a_usage_error(harness):
     (harness.out / "results.json").touch()
     status, _, errors = harness.run("--smoke")
     assert status == 2
-    assert errors == f"loadtest/run: --out {harness.out}: there is a run in it; --resume {harness.out} goes on with it\n"
+    sentence = f"there is a run in it; --resume {harness.out} goes on with it"
+    assert errors == f"loadtest/run: --out {harness.out}: {sentence}\n"
     assert sorted(path.name for path in harness.out.iterdir()) == ["diary", "results.json"]
 
 

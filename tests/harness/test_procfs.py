@@ -134,11 +134,12 @@ def test_stolen_time_is_reported_apart():
 def test_what_others_took_of_a_cpu_that_is_not_listed_is_unknown():
     """lxcfs counts from 0 where the cpuset is CPU 1; a CPU may also go offline in between."""
     full, renumbered = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.5})
-    for before, after in ((renumbered, renumbered), (full, renumbered), (renumbered, full)):
+    later = reading(2, 0, {0: 1, 1: 1})
+    for before, after in ((reading(0, 0, {0: 0}), renumbered), (full, renumbered), (renumbered, later)):
         found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
         assert (found.server_cpu, found.steal, found.unknown) == (None, None, True)
         assert cpus.system_share(before, after, [1]) is None
-    assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of the load's CPU
+    assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of CPU 0
     assert not cpus.disturbance(full, reading(1, 0, {0: 0, 1: 0}), CpuSets((1,), (0,)), 0, 0).unknown
 
 

@@ -26,6 +26,7 @@ from loadtest.system import processes
 from loadtest.trial.measured import TrialResults
 from loadtest.verbs import commands
 
+ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
 
 
@@ -189,7 +190,8 @@ def test_a_missing_server_is_an_error_of_the_environment_with_its_fix(quartet, b
 
 
 def test_a_folder_that_is_removed_amid_the_run_costs_the_files_and_not_the_tables(quartet):
-    quartet.environment |= {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    held = {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    quartet.environment |= held
     process = quartet.start("throughput", *SHORT)
     assert eventually((quartet.pids / "0").exists, 60)
     os.rename(quartet.out, quartet.out.with_name("elsewhere"))
@@ -212,9 +214,8 @@ def test_a_full_disk_costs_what_does_not_fit_and_not_the_tables(quartet):
     run = shlex.join([*quartet.argv("throughput", *SHORT), "--out", f"{quartet.out}/run"])
     script = f"{mount} && {run}; echo $? >{quartet.pids}/status; cat {quartet.out}/run/results.json >{quartet.out}.json"
     with open(quartet.out.with_name("stderr"), "w") as errors:
-        output = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script], env=quartet.environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        ).stdout
+        argv = ["unshare", "--mount", "sh", "-c", script]
+        output = subprocess.run(argv, env=quartet.environment, stdout=subprocess.PIPE, stderr=errors, text=True).stdout
     (quartet.pids / "status").rename(quartet.out.with_name("status"))
     assert quartet.out.with_name("status").read_text() == "1\n"
     assert "How many requests are answered in a second?" in output
@@ -231,7 +232,7 @@ HIDDEN = ("stat", "meminfo", "cpuinfo", "loadavg", "net/sockstat", "sys/net/ipv4
 def test_a_sandbox_that_hides_the_kernels_files_costs_figures_and_no_run(quartet):
     hide = "; ".join(f"mount --bind /dev/null /proc/{name}" for name in HIDDEN)
     hide += "; mount -t tmpfs none /proc/pressure; mount -t tmpfs none /sys"
-    run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(quartet.out)])
+    run = shlex.join([*quartet.argv("throughput", *ONE), "--out", str(quartet.out)])
     doctor = shlex.join(quartet.argv("doctor"))
     finished = subprocess.run(
         ["unshare", "--mount", "sh", "-c", f"set -e; {hide}; set +e; {run}; {doctor}; true"],
@@ -258,7 +259,8 @@ def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
 
 
 def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
-    quartet.environment |= {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    held = {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
+    quartet.environment |= held
     process = quartet.start("throughput", *SHORT)
     assert eventually((quartet.pids / "0").exists, 60)
     (quartet.pids / "0").unlink()
@@ -277,8 +279,9 @@ def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
     ("redirection", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )
 def test_a_stdout_that_takes_no_tables_costs_no_results(quartet, redirection, reason):
-    run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(quartet.out)])
-    finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stderr=subprocess.PIPE, text=True)
+    run = shlex.join([*quartet.argv("throughput", *ONE), "--out", str(quartet.out)])
+    argv = ["sh", "-c", f"{run} {redirection}"]
+    finished = subprocess.run(argv, env=quartet.environment, stderr=subprocess.PIPE, text=True)
     assert finished.returncode == 1
     results = quartet.out / "results.json"
     sentence = f"loadtest/quartet: cannot write to standard output: {reason}; the results are safe in {results}\n"
@@ -292,7 +295,7 @@ def test_a_stderr_that_takes_nothing_costs_neither_tables_nor_results(quartet):
         finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stdout=subprocess.PIPE)
         assert finished.returncode == 0 and b"quartet-epoll" in finished.stdout
         out = quartet.out.with_name(f"out{len(redirection)}")
-        run = shlex.join([*quartet.argv("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s"), "--out", str(out)])
+        run = shlex.join([*quartet.argv("throughput", *ONE), "--out", str(out)])
         finished = subprocess.run(["sh", "-c", f"{run} {redirection}"], env=quartet.environment, stdout=subprocess.PIPE)
         assert finished.returncode == 0 and b"How many requests" in finished.stdout
         assert folder.load(out).state == "complete"

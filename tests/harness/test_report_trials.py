@@ -178,7 +178,7 @@ def test_disturbances_that_nobody_could_see_are_said_to_be_unseen():
     for trial in found.trials:
         trial.disturbance = Disturbance(None, 0.0, None)
     text = " ".join(render(found).split())
-    assert f"UNSEEN: whether other load disturbed {len(found.trials)} of {len(found.trials)} loads cannot be told" in text
+    assert f"whether other load disturbed {len(found.trials)} of {len(found.trials)} loads cannot be told" in text
     assert "DISTURBED" not in text
 
 
