@@ -17,6 +17,7 @@
 
 #include "common/app/duration.h"
 #include "common/app/number.h"
+#include "common/net/system.h"
 #include "common/app/server.h"
 
 namespace quartet::app {
@@ -394,13 +395,13 @@ void CommandLine::warn_of_unknown_variables() const {
     constexpr std::size_t kTypo = 3;
     const auto far = [&](const std::string& other) { return distance(name, other); };
     const auto nearest = *std::ranges::min_element(known, {}, far);
-    fmt::print(stderr, "{}: warning: no option is called {}{}\n", model_.name, name,
-               far(nearest) <= kTypo ? "; did you mean " + nearest + "?" : "");
+    net::print_error(fmt::format("{}: warning: no option is called {}{}\n", model_.name, name,
+                                 far(nearest) <= kTypo ? "; did you mean " + nearest + "?" : ""));
   }
 }
 
 [[noreturn]] void exit_usage(const Model& model, std::string_view sentence) {
-  fmt::print(stderr, "{}: {}\n", model.name, sentence);
+  net::print_error(fmt::format("{}: {}\n", model.name, sentence));
   std::exit(kUsage);
 }
 

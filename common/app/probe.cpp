@@ -143,7 +143,7 @@ Question parse(int argc, char** argv) {
   } catch (const CLI::Success& request) {
     std::exit(app.exit(request));
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", kName, error.what());
+    net::print_error(fmt::format("{}: {}\n", kName, error.what()));
     std::exit(kUsage);
   }
 }
@@ -153,7 +153,7 @@ int run(const Question& question) {
     ask(question);
     return kHealthy;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}: {}\n", kName, question.address.to_string(), error.what());
+    net::print_error(fmt::format("{}: {}: {}\n", kName, question.address.to_string(), error.what()));
     return kUnhealthy;
   }
 }

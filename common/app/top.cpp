@@ -324,7 +324,7 @@ void run(const Options& options) {
 }
 
 int fail(int status, const std::exception& error) {
-  fmt::print(stderr, "quartet-top: {}\n", error.what());
+  net::print_error(fmt::format("quartet-top: {}\n", error.what()));
   return status;
 }
 

@@ -31,6 +31,10 @@ void reserve_standard_descriptors() {
   }
 }
 
+void print_error(std::string_view line) {
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+}
+
 http::Moment now() { return {std::chrono::steady_clock::now(), std::time(nullptr)}; }
 
 }  // namespace quartet::net

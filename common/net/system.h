@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "common/http/connection.h"
@@ -26,6 +27,9 @@ int check(int result, const std::string& what);
 /// perhaps, would be taken for stdout or stderr. What is closed stays unusable: reads and writes fail with
 /// EBADF.
 void reserve_standard_descriptors();
+
+/// Writes to stderr. Whoever has closed it, or lets a disk fill up, does not want to know: nothing is thrown.
+void print_error(std::string_view line);
 
 /// Both clocks, read once.
 http::Moment now();

@@ -21,7 +21,7 @@ namespace {
   work();
   _exit(0);
 } catch (const std::exception& error) {
-  fmt::print(stderr, "{}\n", error.what());
+  net::print_error(fmt::format("{}\n", error.what()));
   _exit(1);
 }
 
@@ -40,7 +40,8 @@ pid_t Children::fork_child() {
   const pid_t parent = ::getpid();
   pid_t child = ::fork();
   for (bool said = false; child < 0 && !shutdown_.requested(); child = ::fork()) {
-    if (!std::exchange(said, true)) fmt::print(stderr, "fork: {}; trying again\n", std::strerror(errno));
+    if (!std::exchange(said, true))
+      net::print_error(fmt::format("fork: {}; trying again\n", std::strerror(errno)));
     wait_a_tick();
     reap();
   }

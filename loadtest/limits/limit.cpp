@@ -25,7 +25,7 @@ struct Options {
 };
 
 [[noreturn]] void exit_usage(const Limit& limit, std::string_view sentence) {
-  fmt::print(stderr, "{}: {}\n", limit.name, sentence);
+  net::print_error(fmt::format("{}: {}\n", limit.name, sentence));
   std::exit(kUsage);
 }
 
@@ -84,7 +84,7 @@ int run_limit(int argc, char** argv, const Limit& limit, Serve serve) try {
   serve(server);
   return kEnded;
 } catch (const std::exception& error) {
-  fmt::print(stderr, "{}: {}\n", limit.name, error.what());
+  net::print_error(fmt::format("{}: {}\n", limit.name, error.what()));
   return kFailed;
 }
 

@@ -56,7 +56,7 @@ void print(const std::string& text) {
 }
 
 int fail(int status, const std::exception& error) {
-  fmt::print(stderr, "quartet-pace: {}\n", error.what());
+  net::print_error(fmt::format("quartet-pace: {}\n", error.what()));
   return status;
 }
 
@@ -93,7 +93,7 @@ int exit_status(const Plan& plan, const Ledger& ledger, const Summary& summary) 
   if (ledger.interrupted) return kInterrupted;
   const auto answered = summary.total(Outcome::ok) + summary.total(Outcome::error_status);
   if (answered == 0 && (!plan.lanes.empty() || ledger.held_served == 0)) {
-    fmt::print(stderr, "quartet-pace: {} answered nothing\n", plan.server.to_string());
+    net::print_error(fmt::format("quartet-pace: {} answered nothing\n", plan.server.to_string()));
     return kFailed;
   }
   return summary.problems.empty() ? kMeasured : kInvalid;

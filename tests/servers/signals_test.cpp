@@ -212,6 +212,17 @@ TEST_P(SignalsTest, ALogThatIsReadAgainSaysWhatWasLost) {
 
 // --- descriptors that whoever started it has closed
 
+TEST_P(SignalsTest, AnErrorThatCannotBeSaidKeepsItsStatus) {
+  for (const auto* setup : {"exec 2>&-", "exec 2>/dev/full"}) {
+    EXPECT_EQ(run(after(setup, server_command(GetParam().executable, {"--workers", "none"}))).ending,
+              exited(2))
+        << setup;
+    EXPECT_EQ(run(after(setup, server_command(GetParam().executable, {"--scoreboard", "/"}))).ending,
+              exited(1))
+        << setup;
+  }
+}
+
 TEST_P(SignalsTest, AClosedStderrIsNoClientsSocket) {
   for (const auto& options : variants()) {
     ServerProcess server(after("exec 0<&- 2>&-", GetParam().command(options)));

@@ -275,7 +275,7 @@ TEST_P(TimeoutsTest, AClientThatOnlyHalfClosedIsStillAnswered) {
   TestClient client(server);
   client.send(get("/sleep?ms=300"));
   client.half_close();
-  EXPECT_EQ(client.read_answer().body, "slept 300 ms");
+  EXPECT_EQ(client.read_answer().body, "slept 300 ms\n");
 }
 
 TEST_P(TimeoutsTest, NoTimeoutDisturbsAnotherConnection) {
