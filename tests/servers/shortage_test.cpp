@@ -128,11 +128,11 @@ TEST_P(ShortageTest, EveryNumberOfDescriptorsIsEnoughOrNamed) {
     ChildProcess server(command);
     ASSERT_TRUE(eventually([&] { return server.out().ends_with('\n') || !server.running(); }));
     started = server.running();
-    if (!started) {
-      expect_start_up_error(
-          {server.wait_exit(), server.out(), server.err()},
-          {"Too many open files; raise ulimit -n, which is " + std::to_string(descriptors)});
-    }
+    if (started) break;
+    const auto ending = server.wait_exit();
+    if (ending == exited(127)) continue;  // a test runner's own take the place of what the loader needs
+    expect_start_up_error({ending, server.out(), server.err()},
+                          {"Too many open files; raise ulimit -n, which is " + std::to_string(descriptors)});
   }
   EXPECT_EQ(TestClient(ServerProcess(command)).get("/plaintext").status, 200);
 }
