@@ -135,9 +135,7 @@ std::size_t Connection::receive(std::string_view bytes, Moment now) {
     const bool had_head = parser_.head_complete();
     const auto body_before = parser_.body_received();
     taken += parser_.feed(bytes.substr(taken));
-    body_deadline_ =
-        prolonged(body_deadline_, service_.limits.body_timeout, parser_.body_received() - body_before,
-                  service_.limits.min_body_rate, now.steady);
+    prolong_body_deadline(parser_.body_received() - body_before, now);
     if (const Rejection rejection = parser_.rejection()) {
       fail(rejection, now);
     } else if (!had_head && parser_.head_complete()) {
@@ -145,6 +143,12 @@ std::size_t Connection::receive(std::string_view bytes, Moment now) {
     }
   }
   return taken;
+}
+
+void Connection::prolong_body_deadline(std::uint64_t received, Moment now) {
+  if (received == 0) return;
+  const Limits& limits = service_.limits;
+  body_deadline_ = prolonged(body_deadline_, limits.body_timeout, received, limits.min_body_rate, now.steady);
 }
 
 void Connection::continue_with_input(Moment now) {

@@ -115,6 +115,7 @@ class Connection {
 
   std::size_t receive(std::string_view bytes, Moment now);
   void on_head(bool body_has_begun, Moment now);
+  void prolong_body_deadline(std::uint64_t received, Moment now);
   void continue_with_input(Moment now);
 
   std::optional<Response> answer_without_handler() const;
