@@ -17,8 +17,8 @@
 
 #include "common/app/duration.h"
 #include "common/app/number.h"
-#include "common/net/system.h"
 #include "common/app/server.h"
+#include "common/net/system.h"
 
 namespace quartet::app {
 namespace {
