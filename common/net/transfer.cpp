@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/net/system.h"
+
 namespace quartet::net {
 namespace {
 
@@ -52,8 +54,10 @@ void report_progress(int socket, http::Connection& connection, http::Moment now)
   if (connection.awaits_acknowledgement()) connection.on_unacknowledged(queued(socket, SIOCOUTQ), now);
 }
 
-bool may_close(int socket, const http::Connection& connection) {
-  if (connection.dismissed() && queued(socket, SIOCINQ) == 0 && queued(socket, SIOCOUTQ) == 0) return true;
+bool may_close(int socket, http::Connection& connection) {
+  const auto unacknowledged = queued(socket, SIOCOUTQ);
+  if (connection.dismissed() && unacknowledged == 0 && queued(socket, SIOCINQ) == 0) return true;
+  connection.on_unacknowledged(unacknowledged, now());
   half_close(socket);
   return false;
 }

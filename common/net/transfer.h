@@ -30,8 +30,8 @@ void half_close(int socket);
 /// Once all is said (Connection::finishing): half-closes, unless a close costs the peer nothing, because it
 /// asked for it, has acknowledged everything, and has sent nothing that is unread, which the close would
 /// answer with a reset.
-/// @return whether to close now
-bool may_close(int socket, const http::Connection& connection);
+/// Tells the connection what is unacknowledged, as report_progress() does. @return whether to close now
+bool may_close(int socket, http::Connection& connection);
 
 /// Nobody is left to answer: the peer has reset the connection.
 bool is_reset(int socket);
