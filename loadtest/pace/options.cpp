@@ -55,7 +55,7 @@ template <typename... Arguments>
 }
 
 void describe_load(CLI::App& app, Text& text) {
-  app.add_option("ADDR:PORT", text.server, "Of the server")->required()->type_name("");
+  app.add_option("ADDRESS", text.server, "Of the server, ADDR:PORT")->required()->type_name("");
   app.add_option("TARGET", text.target, "Of the requests (default /plaintext)")->type_name("");
   app.add_option("--rate", text.rate, "Requests a second, or a ramp such as 100:5000 (default 1000)")
       ->type_name("R|A:B")

@@ -62,10 +62,13 @@ class MainJob:
     """`loadtest/run --runner docker`, as a program."""
 
     def __init__(self, directory: Path) -> None:
-        self.out = directory / "out"
+        self.out = directory / "out"  # of the latest run
         self._errors = directory / "stderr"
+        self._runs = 0
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        self._runs += 1
+        self.out = self.out.with_name(f"out-{self._runs}")
         argv = [str(ROOT / "loadtest/run"), "--runner", "docker", "--out", str(self.out), *arguments]
         with self._errors.open("w") as errors:
             return subprocess.Popen(
