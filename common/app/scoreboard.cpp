@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <ranges>
 #include <stdexcept>
 #include <system_error>
 
@@ -45,13 +44,14 @@ std::size_t count_used(const http::Slot* slots, std::size_t count) {
   return static_cast<std::size_t>(std::find_if_not(slots, slots + count, was_used) - slots);
 }
 
-/// @param first of the table. @return the first free one of them, or null
-template <typename Slots>
-http::Slot* claim_first(Slots&& slots, const http::Slot* first, std::int32_t process) {
-  for (http::Slot& slot : slots) {
+/// @param table what the slots are numbered in. @return the first free one from begin on, or null
+template <typename Iterator>
+http::Slot* claim_first(Iterator begin, Iterator end, std::span<http::Slot> table, std::int32_t process) {
+  for (; begin != end; ++begin) {
+    http::Slot& slot = *begin;
     std::int32_t expected = kFree;
     if (!slot.process.compare_exchange_strong(expected, process)) continue;
-    slot.worker = static_cast<std::uint32_t>(&slot - first);
+    slot.worker = static_cast<std::uint32_t>(&slot - table.data());
     ++slot.generation;
     slot.requests_before = slot.requests.load();
     slot.running.end();  // of the one before
@@ -251,11 +251,12 @@ bool Scoreboard::grow(std::size_t backed) {
 
 http::Slot& Scoreboard::claim(std::int32_t process) {
   for (auto slots = backed();; slots = backed()) {
-    if (http::Slot* slot = claim_first(slots, slots.data(), process)) return *slot;
+    if (http::Slot* slot = claim_first(slots.begin(), slots.end(), slots, process)) return *slot;
     if (!grow(slots.size())) break;
   }
-  if (http::Slot* slot = claim_first(hidden() | std::views::reverse, hidden().data(), process)) return *slot;
-  return hidden().front();  // shared then: counts get lost, and nothing else
+  const auto unseen = hidden();
+  if (http::Slot* slot = claim_first(unseen.rbegin(), unseen.rend(), unseen, process)) return *slot;
+  return unseen.front();  // shared then: counts get lost, and nothing else
 }
 
 http::Slot& Scoreboard::take() {
@@ -280,12 +281,13 @@ void Scoreboard::release(http::Slot& slot) {
 
 template <typename Visit>
 void Scoreboard::for_each_of(pid_t process, const Visit& visit) const {
-  const auto visit_all = [&](auto&& slots) {
-    for (http::Slot& slot : slots)
-      if (slot.process == process) visit(slot);
+  const auto visit_if_its = [&](http::Slot& slot) {
+    if (slot.process == process) visit(slot);
   };
-  visit_all(used());
-  if (board().full) visit_all(hidden() | std::views::reverse | std::views::take_while(was_used));
+  std::ranges::for_each(used(), visit_if_its);
+  if (!board().full) return;
+  const auto slots = hidden();  // they are taken from the end
+  std::for_each(slots.rbegin(), std::find_if_not(slots.rbegin(), slots.rend(), was_used), visit_if_its);
 }
 
 std::size_t Scoreboard::open_connections(pid_t process) const {
