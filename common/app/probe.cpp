@@ -131,7 +131,9 @@ Question parse(int argc, char** argv) {
   const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
   CLI::App app("Asks a server for /healthz. Exit status: 0 healthy, 1 not (stderr says why), 2 usage.",
                std::string(kName));
-  app.add_option("ADDRESS", address, "Of the server, ADDR:PORT")->envname("QUARTET_LISTEN")->capture_default_str();
+  app.add_option("ADDRESS", address, "Of the server, ADDR:PORT")
+      ->envname("QUARTET_LISTEN")
+      ->capture_default_str();
   app.add_option("--timeout", timeout, "For all of it, such as 250ms (default 1s)")
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
       ->check(CLI::Range(1, 3'600'000).description(""));
