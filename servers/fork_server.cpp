@@ -65,32 +65,30 @@ int wait_for(pid_t child, const net::Shutdown& shutdown) {
 }
 
 /// Without a process. Waiting for one could last for ever: other connections hold what they wait for as well.
-void refuse(http::Slot* reserved, http::Connection& connection) {
-  if (reserved != nullptr) {
-    app::log_seldom(std::string("fork: ") + std::strerror(errno) + "; answering 503");
-    app::Scoreboard::release(*reserved);
-  }
+void refuse(http::Connection& connection) {
+  app::log_seldom(std::string("fork: ") + std::strerror(errno) + "; answering 503");
   connection.on_overload("no process is left to run the request", net::now());
 }
 
 /// @return whether the connection goes on
 bool run_in_child(app::Server& server, const net::Fd& client, http::Connection& connection) {
-  http::Slot* slot = app::reserve_slot(server.scoreboard);
+  http::Slot& slot = server.scoreboard.reserve();
   const pid_t parent = getpid();
-  const pid_t child = slot == nullptr ? -1 : fork();
+  const pid_t child = fork();
   if (child < 0) {
-    refuse(slot, connection);
+    refuse(connection);
+    app::Scoreboard::release(slot);
     return true;
   }
-  slot->process = child;  // it may die before it can say so itself
   if (child == 0) {
     server.shutdown.become_worker(parent, SIGKILL);  // nobody is left to go on with the connection
-    app::Scoreboard::own(*slot);
-    answer_request(server, *slot, client, connection);
+    app::Scoreboard::own(slot);
+    answer_request(server, slot, client, connection);
   }
+  slot.process = child;  // it may die before it can say so itself
   const int status = wait_for(child, server.shutdown);
   if (WIFEXITED(status) && (WEXITSTATUS(status) == kKeepAlive || WEXITSTATUS(status) == kClose)) {
-    app::Scoreboard::release(*slot);
+    app::Scoreboard::release(slot);
     connection.on_answered(WEXITSTATUS(status) == kKeepAlive, net::now());
     return true;
   }

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 
 #include "common/app/log.h"
@@ -38,13 +37,6 @@ std::string describe_suspects(const std::vector<std::string>& requests) {
 
 void wait_a_tick() { poll(nullptr, 0, static_cast<int>(net::kTick.count())); }
 
-http::Slot* reserve_slot(Scoreboard& scoreboard) try {
-  return &scoreboard.reserve();
-} catch (const std::runtime_error& error) {
-  log_seldom(error.what());
-  return nullptr;
-}
-
 void report_death(Scoreboard& scoreboard, pid_t worker, int status) {
   const auto requests = scoreboard.bury(worker, status);
   log_line(fmt::format("worker {} {}{}", worker, describe_exit(status), describe_suspects(requests)));
@@ -54,10 +46,6 @@ Children::Children(Server& server) : server_(server) {
   struct sigaction action {};
   action.sa_handler = [](int) {};  // not SIG_IGN, which would lose their CPU time: it only interrupts
   net::check(sigaction(SIGCHLD, &action, nullptr), "sigaction");
-  sigset_t ends_of_children;  // whoever started us may have blocked it
-  sigemptyset(&ends_of_children);
-  sigaddset(&ends_of_children, SIGCHLD);
-  net::check(sigprocmask(SIG_UNBLOCK, &ends_of_children, nullptr), "sigprocmask");
   server_.shutdown.become_parent();
 }
 
@@ -77,15 +65,14 @@ pid_t Children::fork_child() {
 }
 
 bool Children::fork_worker(const std::function<void(http::Slot&)>& work) {
-  http::Slot* slot = reserve_slot(server_.scoreboard);
-  if (slot == nullptr) return problem_ = "no worker slot is free", false;
+  http::Slot& slot = server_.scoreboard.reserve();
   const pid_t child = fork_child();
-  if (child < 0) Scoreboard::release(*slot);
-  if (child > 0) slot->process = child;  // it may die before it can say so itself
+  if (child < 0) Scoreboard::release(slot);
+  if (child > 0) slot.process = child;  // it may die before it can say so itself
   if (child != 0) return child > 0;
   leave([&] {
-    Scoreboard::own(*slot);
-    work(*slot);
+    Scoreboard::own(slot);
+    work(slot);
     return kDrained;
   });
 }

@@ -15,9 +15,6 @@ namespace quartet::app {
 /// Until a signal comes, of a child's end for example, or a tick has passed.
 void wait_a_tick();
 
-/// Scoreboard::reserve(), but null when all are taken; the log says so, seldom.
-http::Slot* reserve_slot(Scoreboard& scoreboard);
-
 /// Says on the log, and on the scoreboard, how a worker died, and running what.
 /// @param status as from waitpid(2), which has reaped it
 void report_death(Scoreboard& scoreboard, pid_t worker, int status);
@@ -32,7 +29,7 @@ class Children {
   explicit Children(Server& server);
 
   /// Forks a process that works in a slot of its own and then exits.
-  /// @return false where no process, or no slot, is to be had: see problem(), and try again later
+  /// @return false where no process is to be had: see problem(), and try again later
   bool fork_worker(const std::function<void(http::Slot&)>& work);
   /// Forks a process that sees to its slots itself. The result of `work` is its exit status.
   /// @return false where no process is to be had
