@@ -67,7 +67,9 @@ void describe_layout(Board& board, std::size_t slots) {
   board.slot_count = slots;
   board.process = ::getpid();
   board.pid_namespace = pid_namespace();
-  board.started = net::now().steady.time_since_epoch().count();
+  const auto now = net::now();
+  board.unix_seconds = now.unix_seconds;
+  board.started = now.steady.time_since_epoch().count();
   board.magic = kMagic;
 }
 

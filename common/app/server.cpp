@@ -115,15 +115,10 @@ void write(Board::Text& text, std::string_view content) {
 }
 
 void describe(Board& board, const Model& model, const Options& options, const net::Listener& listener) {
-  const auto now = net::now();
   write(board.model, model.name);
   write(board.mode, options.mode);
   write(board.address, listener.address().to_string());
-  board.process = ::getpid();
   board.supervised = options.supervise ? 1 : 0;
-  board.pid_namespace = pid_namespace();
-  board.unix_seconds = now.unix_seconds;
-  board.started = now.steady.time_since_epoch().count();
 }
 
 /// A server that has no descriptor left for a client had better not begin.

@@ -95,7 +95,7 @@ Shutdown::Shutdown(std::chrono::milliseconds drain_timeout) : drain_timeout_(dra
   if (!is_ignored(SIGHUP)) handle(SIGHUP, on_signal);
   // By default they would kill; an alarm may have been set before exec.
   for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM}) handle(signal, SIG_IGN);
-  unblock({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGALRM});
+  unblock({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGALRM, SIGCHLD});
 }
 
 void Shutdown::become_parent() {
