@@ -136,7 +136,7 @@ quartet_say_absent() {
   read -r _ pretty < <(quartet_os)
   for package in "$@"; do
     [[ " ${quartet_peers_packages[*]} " != *" $package "* || $(quartet_called "$package") ]] ||
-      echo "$0: $package is left out: $pretty does not have it" >&2
+      quartet_say "$0: $package is left out: $pretty does not have it"
   done
 }
 
@@ -144,7 +144,7 @@ quartet_say_untried() {
   local codename pretty
   read -r codename pretty < <(quartet_os)
   [[ " ${quartet_releases[*]} " == *" $codename "* ]] ||
-    echo "$0: Quartet has not been tried on $pretty: taking the package names of Debian ${quartet_releases[-1]}" >&2
+    quartet_say "$0: Quartet has not been tried on $pretty: taking the package names of Debian ${quartet_releases[-1]}"
 }
 
 quartet_missing() {
@@ -178,7 +178,7 @@ quartet_apt_reason() {
 }
 
 quartet_cannot_install() {
-  echo "$0: cannot install the Debian packages $1: $2." >&2
+  quartet_say "$0: cannot install the Debian packages $1: $2."
   exit 5
 }
 
@@ -307,7 +307,7 @@ quartet_build() (
     quartet_say "built build/$1 in $((SECONDS - started)) s"
   else
     grep -vE '^\[[0-9/]+\] |^-- |^Preset|^  CMAKE_|^$' "$log" | head -n 200 >&2
-    echo "$0: cannot build the preset $1 (all of the output: $log)" >&2
+    quartet_say "$0: cannot build the preset $1 (all of the output: $log)"
     exit 1
   fi
 )

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "common/app/duration.h"
+#include "common/http/grammar.h"
 #include "common/net/system.h"
 
 namespace quartet::pace {
@@ -193,24 +193,12 @@ http::Method to_method(const std::string& text) {
 
 std::string_view name_of(std::string_view line) { return line.substr(0, line.find(':')); }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
-/// A field line (RFC 9110, 5.1 and 5.5): a token, a colon, and what is no control character.
+/// A field line, as the servers read it.
 void check_header(const std::string& line) {
-  const auto in_token = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  const auto name = name_of(line);
-  const bool has_name = !name.empty() && name.size() < line.size() && std::ranges::all_of(name, in_token);
-  if (!has_name || std::ranges::any_of(line, [](char c) { return is_control(c) && c != '\t'; }))
+  if (!http::parse_field_line(line))
     reject("--header: \"{}\" is not a field line such as \"Accept: text/plain\"", line);
   for (const auto* length : {"Content-Length", "Transfer-Encoding"})
-    if (same_name(name, length))
+    if (http::equals_ignoring_case(name_of(line), length))
       reject("--header: {} is for --body to say, or requests would not end", length);
 }
 
@@ -220,7 +208,9 @@ std::string request_bytes(const Text& text, const net::Address& server, const st
                           bool fresh) {
   std::string bytes = fmt::format("{} {} HTTP/1.1\r\n", text.method, target);
   const auto add = [&](std::string_view name, const std::string& value) {  // unless --header has another one
-    const auto given = [&](const std::string& line) { return same_name(name_of(line), name); };
+    const auto given = [&](const std::string& line) {
+      return http::equals_ignoring_case(name_of(line), name);
+    };
     if (std::ranges::none_of(text.headers, given)) bytes += fmt::format("{}: {}\r\n", name, value);
   };
   add("Host", server.to_string());
