@@ -169,11 +169,9 @@ class Loop {
     for (int accepted = 0; accepted < kEventsInTurn && !draining_; ++accepted) {
       const auto limit = server_.service.limits.max_connections;
       if (limit != 0 && clients_.size() >= limit) return pause_accepting(true);
-      if (net::Fd socket = server_.listener.accept(SOCK_NONBLOCK)) {
-        welcome(std::move(socket));
-      } else {
-        return pause_accepting(app::is_exhausted(errno));
-      }
+      net::Fd socket = server_.listener.accept(SOCK_NONBLOCK);
+      if (!socket) return pause_accepting(app::is_exhausted(errno));
+      welcome(std::move(socket));
     }
   }
 
