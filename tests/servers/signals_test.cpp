@@ -197,11 +197,12 @@ TEST_P(SignalsTest, ALogThatIsReadAgainSaysWhatWasLost) {
   FullPipe log;
   ServerProcess server(after(log.become("2"), GetParam().command({"--drain-timeout", "60s"})));
   TestClient client(server);
-  client.send(get("/sleep?ms=2000"));
+  client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n0");
   server.await_taken();
   server.signal(SIGTERM);  // "draining" is lost
   ASSERT_TRUE(eventually([&] { return refuses(server.endpoint()); }));
   log.read_all();
+  client.send("1");
   EXPECT_EQ(client.read_answer().status, 200);
   client.close();
   EXPECT_EQ(server.wait_exit(), exited(0));
