@@ -1,32 +1,10 @@
 // The hot path allocates nothing, and an idle connection holds nothing: see common/http/pooled.h.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <deque>
-#include <new>
 
+#include "tests/http/allocations.h"
 #include "tests/http/client.h"
-
-namespace {
-
-thread_local std::size_t allocations = 0;      // other tests here have threads
-thread_local std::size_t allocated_bytes = 0;  // whether freed since or not
-
-void* allocate(std::size_t size) {
-  ++allocations;
-  allocated_bytes += size;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace quartet::test {
 namespace {
@@ -64,9 +42,9 @@ void warm_up(Bare& client, std::string_view bytes) {
 
 template <typename Action>
 std::size_t allocations_of(Action action) {
-  const auto before = allocations;
+  const auto before = allocations.count;
   action();
-  return allocations - before;
+  return allocations.count - before;
 }
 
 TEST(Allocation, IsCounted) {
@@ -119,9 +97,9 @@ std::size_t bytes_allocated_for_body(std::string_view path, std::size_t kilobyte
   const auto head = request("POST", path, "Content-Length: " + std::to_string(kilobytes * 1024) + "\r\n");
   Bare client(service());
   client.connection.on_bytes(head, client.now);
-  const auto before = allocated_bytes;
+  const auto before = allocations.bytes;
   for (std::size_t i = 0; i < kilobytes; ++i) client.connection.on_bytes(piece, client.now);
-  return allocated_bytes - before;
+  return allocations.bytes - before;
 }
 
 TEST(DiscardedBody, IsNotKept) {

@@ -2,30 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
-#include <new>
 
 #include "loadtest/pace/engine.h"
+#include "tests/http/allocations.h"
 #include "tests/pace/scripted_server.h"
-
-namespace {
-
-thread_local std::size_t allocations = 0;  // the scripted server has a thread of its own
-
-void* allocate(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace quartet::pace {
 namespace {
@@ -45,9 +25,9 @@ std::size_t allocations_of_run(std::size_t requests, bool fresh) {
                         .connections = 1,
                         .fresh = fresh});
   const volatile std::sig_atomic_t never = 0;
-  const auto before = allocations;
+  const auto before = test::allocations.count;
   EXPECT_EQ(run(plan, never).records.size(), requests);
-  return allocations - before;
+  return test::allocations.count - before;
 }
 
 TEST(EngineAllocation, DoesNotDependOnTheNumberOfRequests) {
