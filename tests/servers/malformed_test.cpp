@@ -1,5 +1,5 @@
-// 10,000 malformed or truncated requests, many at a time: every one comes to an end, and the server stays
-// healthy.
+// Thousands of malformed or truncated requests, many at a time: every one comes to an end, and the server
+// stays healthy.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -12,7 +12,6 @@
 namespace quartet::suite {
 namespace {
 
-constexpr std::size_t kRequests = 10'000;
 constexpr std::size_t kAtOnce = 250;
 constexpr std::uint64_t kSeed = 20260729;
 
@@ -24,6 +23,12 @@ std::vector<std::string> originals() {
 
 using MalformedTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(MalformedTest);
+
+/// A fork takes ten milliseconds where the process has a sanitizer's memory.
+std::size_t number_of_requests(const Configuration& configuration) {
+  const bool slow = configuration.forks() && configuration.model != Model::prefork && !kSanitizers.empty();
+  return slow ? 1'000 : 10'000;
+}
 
 void expect_an_end_of_each(const ServerProcess& server, const std::vector<std::string>& requests) {
   std::vector<TestClient> clients;
@@ -37,10 +42,11 @@ void expect_an_end_of_each(const ServerProcess& server, const std::vector<std::s
   }
 }
 
-TEST_P(MalformedTest, TenThousandRequestsLeaveTheServerHealthy) {
+TEST_P(MalformedTest, ThousandsOfRequestsLeaveTheServerHealthy) {
   auto server = start();
   test::Mutator mutator(originals(), kSeed);
-  for (std::size_t done = 0; done < kRequests && !HasFatalFailure(); done += kAtOnce) {
+  const std::size_t requests = number_of_requests(GetParam());
+  for (std::size_t done = 0; done < requests && !HasFatalFailure(); done += kAtOnce) {
     std::vector<std::string> batch;
     std::generate_n(std::back_inserter(batch), kAtOnce, [&] { return mutator.next(); });
     expect_an_end_of_each(server, batch);
@@ -59,8 +65,9 @@ TEST_P(MalformedTest, ClientsThatResetTheConnectionLeaveTheServerHealthy) {
     TestClient client(server);
     client.offer(mutator.next());
     client.reset();
+    if (i % 100 < 99) continue;  // the server shall not be left too far behind
+    EXPECT_EQ(TestClient(server).get("/healthz").status, 200);
   }
-  EXPECT_EQ(TestClient(server).get("/healthz").status, 200);
   EXPECT_TRUE(eventually([&] { return port_queues(server.port()).connections == 0; }));
   server.signal(SIGTERM);
   EXPECT_EQ(server.wait_exit(), exited(0));
