@@ -47,7 +47,9 @@ TEST_P(DescriptorsTest, TheyAreServedWhenTheOthersLeave) {
     EXPECT_TRUE(
         eventually([&] { return port_queues(server.port()).unaccepted < kClients - kDescriptors / 2; }));
   }
-  EXPECT_GT(port_queues(server.port()).unaccepted, 0u) << "the limit was not reached";
+  if (GetParam().loop() || GetParam().pool()) {  // a process for each client has descriptors of its own
+    EXPECT_GT(port_queues(server.port()).unaccepted, 0u) << "the limit was not reached";
+  }
   clients.erase(clients.begin(), clients.begin() + kClients / 2);
   for (auto& client : clients) client.send(get("/plaintext", {"Connection: close"}));
   for (auto& client : clients) EXPECT_EQ(client.read_answer().status, 200);

@@ -121,7 +121,8 @@ TEST_P(SignalsTest, AStoppedProcessOfARequestDoesNotOutliveTheDrainTimeout) {
   if (GetParam().model != Model::per_request) GTEST_SKIP() << "requests have no process of their own";
   auto server = start({"--drain-timeout", "100ms"});
   TestClient client(server);
-  client.send(get("/sleep?ms=60000"));
+  client.send(get("/stream?chunks=2&interval_ms=60000"));
+  client.receive_until(1);  // just forked, it would not yet be bound to die with its parent
   pid_t leaf = 0;
   EXPECT_TRUE(eventually([&] {
     for (const auto& member : session_members(server.pid()))
