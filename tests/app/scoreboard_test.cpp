@@ -413,6 +413,10 @@ TEST(ScoreboardFile, GrowsInOneProcessForAll) {
 }
 
 TEST(ScoreboardFile, WorksWithoutItsFileWhenSomebodyTruncatesIt) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP()
+      << "from g++ 13 on, an atomic that meets SIGBUS holds a lock that its handler's atomics wait for";
+#endif
   const TemporaryPath file("board");
   Scoreboard slots(file.path, 1'000);
   std::strcpy(slots.board().model.data(), "quartet-test");

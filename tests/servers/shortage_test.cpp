@@ -189,6 +189,9 @@ TEST_P(ShortageTest, ADiskThatIsFullAtTheStartIsAStartUpError) {
 }
 
 TEST_P(ShortageTest, ATruncatedScoreboardHarmsNobody) {
+  if (kSanitizers == "thread")
+    GTEST_SKIP()
+        << "from g++ 13 on, an atomic that meets SIGBUS holds a lock that its handler's atomics wait for";
   for (const std::vector<std::string>& options : {std::vector<std::string>{}, {"--supervise"}}) {
     if (!options.empty() && GetParam().forks()) continue;
     const auto file = testing::TempDir() + "truncated." + std::to_string(::getpid());
