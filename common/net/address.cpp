@@ -38,6 +38,7 @@ Address resolve(const std::string& name, int port, const std::string& text) {
   const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
   if (error != 0) reject(text, std::string("has a host that cannot be found: ") + ::gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
+  if (list == nullptr) reject(text, "has a host without an address");
   const addrinfo* chosen = list;
   while (chosen != nullptr && chosen->ai_family != AF_INET) chosen = chosen->ai_next;
   if (chosen == nullptr) chosen = list;
