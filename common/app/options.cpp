@@ -5,7 +5,6 @@
 #include <llhttp.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <asio/version.hpp>
 #include <cctype>
@@ -15,6 +14,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "common/app/command_line.h"
 #include "common/app/duration.h"
 #include "common/app/number.h"
 #include "common/app/server.h"
@@ -32,50 +32,9 @@ constexpr std::size_t kMostRequests = 1'000'000'000;
 constexpr std::size_t kMostWorkers = 10'000;
 constexpr std::size_t kMostMebibytes = std::size_t{1} << 20;
 
-/// Turns an option's text into its value. @throws std::invalid_argument with the reason
-using Read = std::function<void(const std::string& text)>;
-
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 template <typename... Arguments>
 [[noreturn]] void reject(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   throw std::invalid_argument(fmt::format(format, std::forward<Arguments>(arguments)...));
-}
-
-/// "10k", "1MiB" -> 10240, 1048576; 0 for any other text.
-std::size_t spell_out_unit(std::string_view text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const std::string_view unit = text.substr(digits);
-  const auto number = parse_digits(text.substr(0, digits));
-  if (!number || *number > kMostBytes || unit.empty()) return 0;
-  const std::string_view rest = unit.substr(1);
-  if (!rest.empty() && rest != "B" && rest != "b" && rest != "iB") return 0;
-  switch (unit.front()) {
-    case 'k':
-    case 'K': return *number << 10;
-    case 'm':
-    case 'M': return *number << 20;
-    case 'g':
-    case 'G': return *number << 30;
-    default: return 0;
-  }
-}
-
-std::size_t parse_number(std::string_view text, std::size_t least, std::size_t most) {
-  const auto number = parse_digits(text);
-  if (number && *number >= least && *number <= most) return *number;
-  const std::size_t meant = spell_out_unit(text);
-  const bool fits = meant > 0 && meant >= least && meant <= most;
-  reject("\"{}\" is not a whole number from {} to {}{}", text, least, most,
-         fits ? fmt::format(": write {}", meant) : "");
-}
-
-bool parse_switch(std::string_view text) {
-  if (text == "1" || text == "true") return true;
-  if (text == "0" || text == "false") return false;
-  reject("\"{}\" is neither 1 nor 0", text);
 }
 
 std::filesystem::path parse_directory(const std::string& text) {
@@ -170,37 +129,29 @@ std::vector<std::string> our_variables() {
   return names;
 }
 
-/// The options of one server: CLI11 splits the command line and prints the help; the values are read here,
-/// because an error must name where its text came from.
-class CommandLine {
+/// The options of one server, on its command line and in the environment.
+class ServerOptions {
  public:
-  CommandLine(const Model& model, Options& options);
+  ServerOptions(const Model& model, Options& options);
 
-  /// @throws CLI::ParseError, UsageError
+  /// @throws UsageError
   void read(int argc, char** argv);
-  /// On stderr: variables that look like an option's, but are none's.
-  void warn_of_unknown_variables() const;
-  /// What CLI11 prints for --help and --version. @return the exit status
-  int print(const CLI::Success& request) { return app_.exit(request); }
 
  private:
-  struct Setting {
-    CLI::Option* option;
-    Read read;
-  };
-
   void add_server_options();
   void add_process_options();
   void add_size_limits();
   void add_time_limits();
   void add_demo_options();
-  CLI::Option* add(const std::string& name, const std::string& metavariable, const std::string& help,
-                   Read read);
+  void add_mode();
+  void add(const std::string& name, const std::string& metavariable, const std::string& help, Read read);
   void add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
                   std::size_t most, const std::string& help);
   void add_duration(const std::string& name, milliseconds& target, const std::string& help);
-  void add_mode();
-  void add_flag(const std::string& name, const std::string& help, std::function<void(bool)> set);
+  void add_switch(const std::string& name, const std::string& help, std::function<void(bool)> set);
+  /// With its variable, which is known from now on.
+  Option with_variable(Option option);
+  void warn_of_unknown_variables() const;
 
   void choose(const Mode& mode);
   void supervise(bool enable);
@@ -211,23 +162,25 @@ class CommandLine {
   const Model& model_;
   Options& options_;
   const Mode* mode_ = nullptr;
-  CLI::App app_;
-  const char* group_ = "Server";
-  std::vector<Setting> settings_;  // read in this order: a later one may depend on an earlier one's value
+  CommandLine command_line_;
+  std::vector<std::string> variables_;
 };
 
-CommandLine::CommandLine(const Model& model, Options& options)
-    : model_(model), options_(options), app_(std::string(model.summary), std::string(model.name)) {
+Program describe(const Model& model) {
+  return {
+      .name = std::string(model.name),
+      .summary = std::string(model.summary),
+      .version = version(model),
+      .footer =
+          "Durations take ms, s, m or h (250ms, 10s). A limit of 0 is no limit.\n"
+          "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command "
+          "line wins.\n"
+          "SIGTERM, SIGINT, SIGQUIT and SIGHUP drain; another one after a second ends the server at once."};
+}
+
+ServerOptions::ServerOptions(const Model& model, Options& options)
+    : model_(model), options_(options), command_line_(describe(model)) {
   choose(model.modes.front());
-  app_.set_help_flag("-h,--help", "Print this and exit");
-  app_.set_version_flag("--version", version(model),
-                        "Print the versions of server, libraries and compiler; exit");
-  app_.get_formatter()->column_width(38);
-  app_.footer(
-      "Durations take ms, s, m or h (250ms, 10s). A limit of 0 is no limit.\n"
-      "Every option is an environment variable as well, --max-body as QUARTET_MAX_BODY; the command line "
-      "wins.\n"
-      "SIGTERM, SIGINT, SIGQUIT and SIGHUP drain; another one after a second ends the server at once.");
   add_server_options();
   add_process_options();
   add_size_limits();
@@ -235,7 +188,8 @@ CommandLine::CommandLine(const Model& model, Options& options)
   add_demo_options();
 }
 
-void CommandLine::add_server_options() {
+void ServerOptions::add_server_options() {
+  command_line_.group("Server");
   add("--listen", "ADDR:PORT",
       fmt::format("IPv4, [IPv6] or name; port 0: the kernel chooses (default {})",
                   options_.listen.to_string()),
@@ -245,27 +199,29 @@ void CommandLine::add_server_options() {
       [this](const std::string& text) { options_.workers = parse_workers(text, model_, *mode_); });
 }
 
-void CommandLine::add_process_options() {
-  group_ = "Processes";
+void ServerOptions::add_process_options() {
+  command_line_.group("Processes");
   add("--scoreboard", "FILE", "For quartet-top, kept after a crash (default /dev/shm/quartet-PORT)",
       [this](const std::string& text) { options_.scoreboard = text; });
-  add_flag("--supervise", "A parent keeps the socket and restarts the server when it dies",
-           [this](bool enable) { supervise(enable); });
+  add_switch("--supervise", "A parent keeps the socket and restarts the server when it dies",
+             [this](bool enable) { supervise(enable); });
   add("--max-requests-per-worker", "N", "Then a prefork worker is replaced (default 0: never)",
       [this](const std::string& text) { bound_workers(parse_number(text, 0, kMostRequests)); });
   add("--orphans", "drain|serve", "What workers do when their parent has died (default drain)",
       [this](const std::string& text) { decide_for_orphans(text); });
 }
 
-void CommandLine::add_mode() {
-  const auto option =
-      add("--mode", "MODE", join_names(model_.modes) + fmt::format(" (default {})", options_.mode),
-          [this](const std::string& text) { choose(parse_mode(text, model_)); });
-  if (model_.modes.size() == 1) option->group("");  // not in --help: it is understood only to be refused
+void ServerOptions::add_mode() {
+  command_line_.add(
+      with_variable({.name = "--mode",
+                     .metavariable = "MODE",
+                     .help = fmt::format("{} (default {})", join_names(model_.modes), options_.mode),
+                     .read = [this](const std::string& text) { choose(parse_mode(text, model_)); },
+                     .hidden = model_.modes.size() == 1}));
 }
 
-void CommandLine::add_size_limits() {
-  group_ = "Limits";
+void ServerOptions::add_size_limits() {
+  command_line_.group("Limits");
   http::Limits& limits = options_.limits;
   add_number("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
   add_number("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
@@ -280,8 +236,8 @@ void CommandLine::add_size_limits() {
              "A second: what prolongs --body-timeout and --write-timeout");
 }
 
-void CommandLine::add_time_limits() {
-  group_ = "Timeouts";
+void ServerOptions::add_time_limits() {
+  command_line_.group("Timeouts");
   http::Limits& limits = options_.limits;
   add_duration("--header-timeout", limits.header_timeout,
                "From a request's first byte to the end of its head");
@@ -291,48 +247,53 @@ void CommandLine::add_time_limits() {
   add_duration("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
 }
 
-void CommandLine::add_demo_options() {
-  group_ = "Demo";
+void ServerOptions::add_demo_options() {
+  command_line_.group("Demo");
   add("--root", "DIR", "Directory that /file/ serves (default: none)",
       [this](const std::string& text) { options_.root = parse_directory(text); });
   add_number("--ballast", "MiB", options_.ballast, kMostMebibytes,
              "Touched memory that every fork has to map");
-  add_flag("--enable-faults", "Serve /fault/... (loopback addresses only)",
-           [this](bool enable) { allow_faults(enable); });
+  add_switch("--enable-faults", "Serve /fault/... (loopback addresses only)",
+             [this](bool enable) { allow_faults(enable); });
 }
 
-void CommandLine::add_flag(const std::string& name, const std::string& help, std::function<void(bool)> set) {
-  CLI::Option* option = app_.add_flag(name, help);
-  option->group(group_);
-  settings_.push_back({option, [set = std::move(set)](const std::string& text) { set(parse_switch(text)); }});
+void ServerOptions::add(const std::string& name, const std::string& metavariable, const std::string& help,
+                        Read read) {
+  command_line_.add(
+      with_variable({.name = name, .metavariable = metavariable, .help = help, .read = std::move(read)}));
 }
 
-CLI::Option* CommandLine::add(const std::string& name, const std::string& metavariable,
-                              const std::string& help, Read read) {
-  CLI::Option* option = app_.add_option(name, help);
-  option->type_name(metavariable)->group(group_)->type_size(1)->take_last();
-  settings_.push_back({option, std::move(read)});
+void ServerOptions::add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
+                               std::size_t most, const std::string& help) {
+  add(name, metavariable, fmt::format("{} (default {})", help, target), into(target, 0, most));
+}
+
+void ServerOptions::add_duration(const std::string& name, milliseconds& target, const std::string& help) {
+  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)), into(target));
+}
+
+void ServerOptions::add_switch(const std::string& name, const std::string& help,
+                               std::function<void(bool)> set) {
+  const auto read = [set = std::move(set)](const std::string& text) {
+    bool enable = false;
+    into(enable)(text);
+    set(enable);
+  };
+  command_line_.add_switch(with_variable({.name = name, .help = help, .read = read}));
+}
+
+Option ServerOptions::with_variable(Option option) {
+  option.variable = variables_.emplace_back(environment_name(option.name));
   return option;
 }
 
-void CommandLine::add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
-                             std::size_t most, const std::string& help) {
-  add(name, metavariable, fmt::format("{} (default {})", help, target),
-      [&target, most](const std::string& text) { target = parse_number(text, 0, most); });
-}
-
-void CommandLine::add_duration(const std::string& name, milliseconds& target, const std::string& help) {
-  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)),
-      [&target](const std::string& text) { target = parse_duration(text); });
-}
-
-void CommandLine::choose(const Mode& mode) {
+void ServerOptions::choose(const Mode& mode) {
   mode_ = &mode;
   options_.mode = mode.name;
   options_.workers = mode.default_workers;
 }
 
-void CommandLine::supervise(bool enable) {
+void ServerOptions::supervise(bool enable) {
   if (enable && mode_->forks) {
     reject("{} has a parent of its own; quartet-threads, quartet-coroutines and quartet-epoll can have one",
            model_.name);
@@ -340,7 +301,7 @@ void CommandLine::supervise(bool enable) {
   options_.supervise = enable;
 }
 
-void CommandLine::bound_workers(std::size_t requests) {
+void ServerOptions::bound_workers(std::size_t requests) {
   const bool pool = mode_->forks && mode_->many_workers;
   if (requests > 0 && !pool) {
     reject(
@@ -350,7 +311,7 @@ void CommandLine::bound_workers(std::size_t requests) {
   options_.max_requests_per_worker = requests;
 }
 
-void CommandLine::decide_for_orphans(std::string_view text) {
+void ServerOptions::decide_for_orphans(std::string_view text) {
   if (text != "drain" && text != "serve") reject("\"{}\" is neither drain nor serve", text);
   if (!mode_->forks && !options_.supervise) {
     reject("{} has no parent without --supervise; quartet-fork has one", model_.name);
@@ -358,7 +319,7 @@ void CommandLine::decide_for_orphans(std::string_view text) {
   options_.orphans = text == "serve" ? Orphans::serve : Orphans::drain;
 }
 
-void CommandLine::allow_faults(bool enable) {
+void ServerOptions::allow_faults(bool enable) {
   if (enable && !options_.listen.is_loopback()) {
     reject("anybody could crash a server on {}; listen on a loopback address such as 127.0.0.1:8080",
            options_.listen.to_string());
@@ -366,62 +327,31 @@ void CommandLine::allow_faults(bool enable) {
   options_.enable_faults = enable;
 }
 
-void read_text(const Read& read, const std::string& text, const std::string& source) try {
-  read(text);
-} catch (const std::invalid_argument& error) {
-  throw UsageError(fmt::format("{}: {}", source, error.what()));
+void ServerOptions::read(int argc, char** argv) {
+  command_line_.parse(argc, argv);
+  warn_of_unknown_variables();
 }
 
-void CommandLine::read(int argc, char** argv) {
-  app_.parse(argc, argv);
-  for (const auto& [option, read] : settings_) {
-    const std::string name =
-        "--" + option->get_lnames().front();  // get_name() is empty where the help hides it
-    const std::string variable = environment_name(name);
-    if (option->count() > 0) {
-      read_text(read, option->as<std::string>(), name);
-    } else if (const char* text = std::getenv(variable.c_str()); text != nullptr && *text != '\0') {
-      read_text(read, text, variable);
-    }
-  }
-}
-
-void CommandLine::warn_of_unknown_variables() const {
-  std::vector<std::string> known;
-  for (const auto& setting : settings_)
-    known.push_back(environment_name("--" + setting.option->get_lnames().front()));
+void ServerOptions::warn_of_unknown_variables() const {
   for (const auto& name : our_variables()) {
-    if (std::ranges::find(known, name) != known.end()) continue;
+    if (std::ranges::find(variables_, name) != variables_.end()) continue;
     constexpr std::size_t kTypo = 3;
     const auto far = [&](const std::string& other) { return distance(name, other); };
-    const auto nearest = *std::ranges::min_element(known, {}, far);
+    const auto nearest = *std::ranges::min_element(variables_, {}, far);
     net::print_error(fmt::format("{}: warning: no option is called {}{}\n", model_.name, name,
                                  far(nearest) <= kTypo ? "; did you mean " + nearest + "?" : ""));
   }
-}
-
-[[noreturn]] void exit_usage(const Model& model, std::string_view sentence) {
-  net::print_error(fmt::format("{}: {}\n", model.name, sentence));
-  std::exit(kUsage);
 }
 
 }  // namespace
 
 Options parse_options(int argc, char** argv, const Model& model) {
   Options options;
-  CommandLine command_line(model, options);
   try {
-    command_line.read(argc, argv);
-    command_line.warn_of_unknown_variables();
-  } catch (const CLI::Success& request) {
-    std::exit(command_line.print(request));
-  } catch (const CLI::ArgumentMismatch& error) {  // "--max-body: 1 required BYTES missing"
-    const std::string_view what = error.what();
-    exit_usage(model, fmt::format("{}: a value is missing", what.substr(0, what.find(':'))));
-  } catch (const CLI::ParseError& error) {
-    exit_usage(model, error.what());
+    ServerOptions(model, options).read(argc, argv);
   } catch (const UsageError& error) {
-    exit_usage(model, error.what());
+    net::print_error(fmt::format("{}: {}\n", model.name, error.what()));
+    std::exit(kUsage);
   }
   return options;
 }

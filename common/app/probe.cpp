@@ -4,19 +4,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "common/app/command_line.h"
+#include "common/app/duration.h"
 #include "common/net/fd.h"
 #include "common/net/listener.h"
 #include "common/net/system.h"
@@ -123,31 +121,34 @@ void ask(const Question& question) {
   if (!line.substr(kStatusLine.size()).starts_with("200 ")) throw std::runtime_error("answered " + line);
 }
 
-/// Exits after --help (0) and for a usage error (2).
+milliseconds parse_timeout(const std::string& text) {
+  constexpr milliseconds kLeast{1};
+  constexpr std::chrono::hours kMost{1};
+  try {
+    if (const auto timeout = app::parse_duration(text); timeout >= kLeast && timeout <= kMost) return timeout;
+  } catch (const std::invalid_argument&) {
+    // it speaks of limits, which may be unlimited
+  }
+  throw std::invalid_argument(fmt::format("\"{}\" is not a time from 1ms to 1h, such as 250ms", text));
+}
+
+/// Exits after --help. @throws app::UsageError
 Question parse(int argc, char** argv) {
   Question question;
-  std::string address = question.address.to_string();
-  std::int64_t timeout = question.timeout.count();
-  const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-  CLI::App app("Asks a server for /healthz. Exit status: 0 healthy, 1 not (stderr says why), 2 usage.",
-               std::string(kName));
-  app.add_option("ADDRESS", address, "Of the server, ADDR:PORT")
-      ->envname("QUARTET_LISTEN")
-      ->capture_default_str();
-  app.add_option("--timeout", timeout, "For all of it, such as 250ms (default 1s)")
-      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
-      ->check(CLI::Range(1, 3'600'000).description(""));
-  try {
-    app.parse(argc, argv);
-    question.address = net::Address::parse(address);
-    question.timeout = milliseconds(timeout);
-    return question;
-  } catch (const CLI::Success& request) {
-    std::exit(app.exit(request));
-  } catch (const std::exception& error) {
-    net::print_error(fmt::format("{}: {}\n", kName, error.what()));
-    std::exit(kUsage);
-  }
+  app::CommandLine command_line(
+      {.name = std::string(kName),
+       .summary = "Asks a server for /healthz. Exit status: 0 healthy, 1 not (stderr says why), 2 usage."});
+  command_line.add({.name = "ADDRESS",
+                    .help = fmt::format("Of the server, ADDR:PORT (default QUARTET_LISTEN, or {})",
+                                        question.address.to_string()),
+                    .read = [&](const std::string& text) { question.address = net::Address::parse(text); },
+                    .variable = "QUARTET_LISTEN"});
+  command_line.add({.name = "--timeout",
+                    .metavariable = "TIME",
+                    .help = "For all of it, such as 250ms (default 1s)",
+                    .read = [&](const std::string& text) { question.timeout = parse_timeout(text); }});
+  command_line.parse(argc, argv);
+  return question;
 }
 
 int run(const Question& question) {
@@ -166,6 +167,9 @@ int run(const Question& question) {
 int main(int argc, char** argv) try {
   quartet::net::reserve_standard_descriptors();
   return quartet::run(quartet::parse(argc, argv));
+} catch (const quartet::app::UsageError& error) {
+  quartet::net::print_error(fmt::format("{}: {}\n", quartet::kName, error.what()));
+  return quartet::kUsage;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "quartet-probe: %s\n", error.what());
   return quartet::kUnhealthy;

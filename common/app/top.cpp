@@ -6,7 +6,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -21,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/app/command_line.h"
 #include "common/app/duration.h"
 #include "common/app/number.h"
 #include "common/app/scoreboard_files.h"
@@ -46,10 +46,6 @@ constexpr int kCannotRead = 1;
 constexpr int kWrongUsage = 2;
 constexpr milliseconds kLeastInterval{100};
 
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 // --- the command line
 
 struct Options {
@@ -59,54 +55,51 @@ struct Options {
   bool json = false;
 };
 
-milliseconds parse_interval(const std::string& text) try {
+milliseconds parse_interval(const std::string& text) {
   const milliseconds interval = parse_duration(text);
   if (interval >= kLeastInterval) return interval;
-  throw UsageError(fmt::format("--interval: \"{}\" is less than {}", text, format_duration(kLeastInterval)));
-} catch (const std::invalid_argument& error) {
-  throw UsageError(fmt::format("--interval: {}", error.what()));
+  throw std::invalid_argument(fmt::format("\"{}\" is less than {}", text, format_duration(kLeastInterval)));
 }
 
 Sort parse_sort(const std::string& text) {
   const auto found = std::ranges::find(kSorts, text);
   if (found == kSorts.end())
-    throw UsageError(fmt::format("--sort: \"{}\" is not one of {}", text, fmt::join(kSorts, ", ")));
+    throw std::invalid_argument(fmt::format("\"{}\" is not one of {}", text, fmt::join(kSorts, ", ")));
   return static_cast<Sort>(found - kSorts.begin());
 }
 
-void describe(CLI::App& app) {
-  app.set_help_flag("-h,--help", "Print this and exit");
-  app.set_version_flag("--version", "quartet-top " QUARTET_VERSION, "Print the version and exit");
-  app.get_formatter()->column_width(38);
-  app.footer(
-      "Keys: q quit, s next sort order, + and - interval.\n"
-      "Where stdout is no terminal it prints one picture, as --once does; COLUMNS says how wide.\n"
-      "Exits 0; 1 when it cannot read FILE, or somebody truncates it; 2 for a usage error, or a terminal "
-      "that it cannot use.");
-}
+const Program kProgram{
+    .name = "quartet-top",
+    .summary = "Shows a running, hanging or dead Quartet server from its scoreboard file.",
+    .version = "quartet-top " QUARTET_VERSION,
+    .footer =
+        "Keys: q quit, s next sort order, + and - interval.\n"
+        "Where stdout is no terminal it prints one picture, as --once does; COLUMNS says how wide.\n"
+        "Exits 0; 1 when it cannot read FILE, or somebody truncates it; 2 for a usage error, or a terminal "
+        "that it cannot use."};
 
+/// Exits after --help and --version. @throws UsageError
 Options parse_options(int argc, char** argv) {
-  CLI::App app("Shows a running, hanging or dead Quartet server from its scoreboard file.", "quartet-top");
-  describe(app);
   Options options;
-  std::string interval = "1s", sort{kSorts.front()};
-  app.add_option("FILE", options.file,
-                 "The server's --scoreboard (default: /dev/shm/quartet-PORT of the only one)")
-      ->type_name("");
-  app.add_option("--interval", interval, "Between two pictures (default 1s)")->type_name("TIME");
-  app.add_option("--sort", sort, fmt::format("One of {} (default slot)", fmt::join(kSorts, ", ")))
-      ->type_name("ORDER");
-  app.add_flag("--once", options.once, "Print one picture as plain text; rates are averages since the start");
-  app.add_flag("--json", options.json, "Print one picture as JSON");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& request) {
-    std::exit(app.exit(request));
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
-  }
-  options.display.interval = parse_interval(interval);
-  options.display.sort = parse_sort(sort);
+  Display& display = options.display;
+  CommandLine command_line(kProgram);
+  command_line.add({.name = "FILE",
+                    .help = "The server's --scoreboard (default: /dev/shm/quartet-PORT of the only one)",
+                    .read = into(options.file)});
+  command_line.add({.name = "--interval",
+                    .metavariable = "TIME",
+                    .help = "Between two pictures (default 1s)",
+                    .read = [&](const std::string& text) { display.interval = parse_interval(text); }});
+  command_line.add({.name = "--sort",
+                    .metavariable = "ORDER",
+                    .help = fmt::format("One of {} (default slot)", fmt::join(kSorts, ", ")),
+                    .read = [&](const std::string& text) { display.sort = parse_sort(text); }});
+  command_line.add_switch({.name = "--once",
+                           .help = "Print one picture as plain text; rates are averages since the start",
+                           .read = into(options.once)});
+  command_line.add_switch(
+      {.name = "--json", .help = "Print one picture as JSON", .read = into(options.json)});
+  command_line.parse(argc, argv);
   return options;
 }
 

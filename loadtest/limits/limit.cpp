@@ -4,13 +4,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <stdexcept>
 #include <string>
 
+#include "common/app/command_line.h"
 #include "common/net/system.h"
 
 namespace quartet::limits {
@@ -24,39 +22,31 @@ struct Options {
   std::size_t workers = 0;
 };
 
-[[noreturn]] void exit_usage(const Limit& limit, std::string_view sentence) {
-  net::print_error(fmt::format("{}: {}\n", limit.name, sentence));
-  std::exit(kUsage);
-}
-
-/// @return the options; or exits: 0 after --help, 2 with one sentence for a usage error
+/// Exits after --help. @throws app::UsageError
 Options parse_options(int argc, char** argv, const Limit& limit) {
   Options options{.workers = limit.default_workers};
-  std::string listen = options.listen.to_string();
-  CLI::App app(std::string(limit.summary), std::string(limit.name));
-  app.set_help_flag("-h,--help", "Print this and exit");
-  app.get_formatter()->column_width(38);
-  app.footer("Answers whatever ends in a blank line as GET /plaintext; see loadtest/limits/README.md.");
-  app.add_option("--listen", listen,
-                 fmt::format("IPv4, [IPv6] or name; port 0: the kernel chooses (default {})", listen))
-      ->type_name("ADDR:PORT");
+  app::CommandLine command_line(
+      {.name = std::string(limit.name),
+       .summary = std::string(limit.summary),
+       .footer = "Answers whatever ends in a blank line as GET /plaintext; see loadtest/limits/README.md."});
+  command_line.add({.name = "--listen",
+                    .metavariable = "ADDR:PORT",
+                    .help = fmt::format("IPv4, [IPv6] or name; port 0: the kernel chooses (default {})",
+                                        options.listen.to_string()),
+                    .read = [&](const std::string& text) { options.listen = net::Address::parse(text); }});
   if (limit.default_workers > 0) {
-    app.add_option("--workers", options.workers,
-                   fmt::format("Processes, threads or loops (default {})", limit.default_workers))
-        ->type_name("N")
-        ->check(CLI::Range(std::size_t{1}, kMostWorkers).description(""));
+    command_line.add({.name = "--workers",
+                      .metavariable = "N",
+                      .help = fmt::format("Processes, threads or loops (default {})", limit.default_workers),
+                      .read = app::into(options.workers, 1, kMostWorkers)});
   }
-  try {
-    app.parse(argc, argv);
-    options.listen = net::Address::parse(listen);
-  } catch (const CLI::Success& request) {
-    std::exit(app.exit(request));
-  } catch (const CLI::ParseError& error) {
-    exit_usage(limit, error.what());
-  } catch (const std::invalid_argument& error) {
-    exit_usage(limit, fmt::format("--listen: {}", error.what()));
-  }
+  command_line.parse(argc, argv);
   return options;
+}
+
+int fail(int status, const Limit& limit, const std::exception& error) {
+  net::print_error(fmt::format("{}: {}\n", limit.name, error.what()));
+  return status;
 }
 
 /// As the servers do: ten thousand connections need more than the usual soft limit of 1024.
@@ -83,9 +73,10 @@ int run_limit(int argc, char** argv, const Limit& limit, Serve serve) try {
   Server server{listener, shutdown, options.workers};
   serve(server);
   return kEnded;
+} catch (const app::UsageError& error) {
+  return fail(kUsage, limit, error);
 } catch (const std::exception& error) {
-  net::print_error(fmt::format("{}: {}\n", limit.name, error.what()));
-  return kFailed;
+  return fail(kFailed, limit, error);
 }
 
 ssize_t send_once(int socket, std::string_view bytes) {

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
-#include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -20,6 +18,10 @@
 
 namespace quartet::pace {
 namespace {
+
+using app::CommandLine;
+using app::into;
+using app::Read;
 
 constexpr double kMostRequestsPerSecond = 10e6;
 constexpr std::uint64_t kMostRequests = 200'000'000;
@@ -54,101 +56,123 @@ template <typename... Arguments>
   throw UsageError(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-void describe_load(CLI::App& app, Text& text) {
-  app.add_option("ADDRESS", text.server, "Of the server, ADDR:PORT")->required()->type_name("");
-  app.add_option("TARGET", text.target, "Of the requests (default /plaintext)")->type_name("");
-  app.add_option("--rate", text.rate, "Requests a second, or a ramp such as 100:5000 (default 1000)")
-      ->type_name("R|A:B")
-      ->group("Load");
-  app.add_option("-d,--duration", text.duration, "Of the schedule (default 10s)")
-      ->type_name("TIME")
-      ->group("Load");
-  app.add_flag("--poisson", text.poisson, "Arrivals as of independent clients, instead of even ones")
-      ->group("Load");
-  app.add_option("--seed", text.seed, "Of --poisson (default 1)")->type_name("N")->group("Load");
-  app.add_option("-c,--connections", text.connections, "Of each class, open at a time (default 16)")
-      ->type_name("N")
-      ->check(CLI::Range(std::size_t{1}, kMostConnections).description(""))
-      ->group("Load");
-  app.add_flag("--fresh", text.fresh, "A connection for each request")->group("Load");
-  app.add_option("--mix", text.mix, "A class with a share of the rate, and connections of its own; repeat it")
-      ->type_name("NAME=SHARE:TARGET")
-      ->type_size(1)
-      ->allow_extra_args(false)
-      ->group("Load");
+Read append_to(std::vector<std::string>& texts) {
+  return [&texts](const std::string& text) { texts.push_back(text); };
 }
 
-void describe_company(CLI::App& app, Text& text) {
-  app.add_option("--newcomer", text.newcomer, "Beside the load, a fresh connection so often")
-      ->type_name("TIME")
-      ->group("Beside the load");
-  app.add_option("--hold", text.hold, "Idle connections: one request before the start, none after")
-      ->type_name("N")
-      ->check(CLI::Range(std::size_t{0}, kMostConnections).description(""))
-      ->group("Beside the load");
-  app.add_option("--sources", text.sources,
-                 "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports")
-      ->type_name("N")
-      ->check(CLI::Range(std::size_t{1}, kMostSources).description(""))
-      ->group("Beside the load");
+void describe_load(CommandLine& command_line, Text& text) {
+  command_line.add(
+      {.name = "ADDRESS", .help = "Of the server, ADDR:PORT", .read = into(text.server), .required = true});
+  command_line.add(
+      {.name = "TARGET", .help = "Of the requests (default /plaintext)", .read = into(text.target)});
+  command_line.group("Load");
+  command_line.add({.name = "--rate",
+                    .metavariable = "R|A:B",
+                    .help = "Requests a second, or a ramp such as 100:5000 (default 1000)",
+                    .read = into(text.rate)});
+  command_line.add({.name = "-d,--duration",
+                    .metavariable = "TIME",
+                    .help = "Of the schedule (default 10s)",
+                    .read = into(text.duration)});
+  command_line.add_switch({.name = "--poisson",
+                           .help = "Arrivals as of independent clients, instead of even ones",
+                           .read = into(text.poisson)});
+  command_line.add({.name = "--seed",
+                    .metavariable = "N",
+                    .help = "Of --poisson (default 1)",
+                    .read = into(text.seed, 0, std::numeric_limits<std::uint64_t>::max())});
+  command_line.add({.name = "-c,--connections",
+                    .metavariable = "N",
+                    .help = "Of each class, open at a time (default 16)",
+                    .read = into(text.connections, 1, kMostConnections)});
+  command_line.add_switch(
+      {.name = "--fresh", .help = "A connection for each request", .read = into(text.fresh)});
+  command_line.add({.name = "--mix",
+                    .metavariable = "NAME=SHARE:TARGET",
+                    .help = "A class with a share of the rate, and connections of its own; repeat it",
+                    .read = append_to(text.mix),
+                    .repeated = true});
 }
 
-void describe_requests(CLI::App& app, Text& text) {
-  app.add_option("--method", text.method, "Such as HEAD or POST (default GET)")
-      ->type_name("NAME")
-      ->group("Requests");
-  app.add_option("--header", text.headers, "A field line, \"Name: value\", in place of ours; repeat it")
-      ->type_name("LINE")
-      ->type_size(1)
-      ->allow_extra_args(false)
-      ->group("Requests");
-  app.add_option("--body", text.body, "Of the requests")->type_name("TEXT")->group("Requests");
-  app.add_option("--expect-body", text.expected_body, "Another one than TEXT is wrong content")
-      ->type_name("TEXT")
-      ->group("Requests");
-  app.add_flag("--worker", text.worker, "Ask who answers (Quartet-Worker: ?)")->group("Requests");
-  app.add_option("--timeout", text.timeout,
-                 "From a request's send to its whole answer (default 10s; 0: none)")
-      ->type_name("TIME")
-      ->group("Requests");
-  app.add_option("--grace", text.grace, "After the duration, for answers still due (default 2s)")
-      ->type_name("TIME")
-      ->group("Requests");
+void describe_company(CommandLine& command_line, Text& text) {
+  command_line.group("Beside the load");
+  command_line.add({.name = "--newcomer",
+                    .metavariable = "TIME",
+                    .help = "Beside the load, a fresh connection so often",
+                    .read = into(text.newcomer)});
+  command_line.add({.name = "--hold",
+                    .metavariable = "N",
+                    .help = "Idle connections: one request before the start, none after",
+                    .read = into(text.hold, 0, kMostConnections)});
+  command_line.add({.name = "--sources",
+                    .metavariable = "N",
+                    .help = "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports",
+                    .read = into(text.sources, 1, kMostSources)});
 }
 
-void describe_output(CLI::App& app, Options& options, Text& text) {
-  app.add_option("--json", options.json, "The summary as JSON; - for stdout, in place of the text")
-      ->type_name("FILE")
-      ->group("Output");
-  app.add_option("--records", options.records, "Every request, 56 bytes each; see loadtest/pace/README.md")
-      ->type_name("FILE")
-      ->group("Output");
-  app.add_option("--histogram", options.histogram,
-                 "Latency of the first class, for HdrHistogram plotters, in ms")
-      ->type_name("FILE")
-      ->group("Output");
-  app.add_flag("--announce", options.announce,
-               "A line on stdout when all connections are open: \"holding N\"")
-      ->group("Output");
-  app.add_option("--tolerance", text.tolerance,
-                 "How late 1 % of the requests may be dealt with here (default 1ms)")
-      ->type_name("TIME")
-      ->group("Output");
+void describe_requests(CommandLine& command_line, Text& text) {
+  command_line.group("Requests");
+  command_line.add({.name = "--method",
+                    .metavariable = "NAME",
+                    .help = "Such as HEAD or POST (default GET)",
+                    .read = into(text.method)});
+  command_line.add({.name = "--header",
+                    .metavariable = "LINE",
+                    .help = "A field line, \"Name: value\", in place of ours; repeat it",
+                    .read = append_to(text.headers),
+                    .repeated = true});
+  command_line.add(
+      {.name = "--body", .metavariable = "TEXT", .help = "Of the requests", .read = into(text.body)});
+  command_line.add({.name = "--expect-body",
+                    .metavariable = "TEXT",
+                    .help = "Another one than TEXT is wrong content",
+                    .read = [&](const std::string& body) { text.expected_body = body; }});
+  command_line.add_switch(
+      {.name = "--worker", .help = "Ask who answers (Quartet-Worker: ?)", .read = into(text.worker)});
+  command_line.add({.name = "--timeout",
+                    .metavariable = "TIME",
+                    .help = "From a request's send to its whole answer (default 10s; 0: none)",
+                    .read = into(text.timeout)});
+  command_line.add({.name = "--grace",
+                    .metavariable = "TIME",
+                    .help = "After the duration, for answers still due (default 2s)",
+                    .read = into(text.grace)});
 }
 
-void describe(CLI::App& app) {
-  app.set_help_flag("-h,--help", "Print this and exit");
-  app.set_version_flag("--version", "quartet-pace " QUARTET_VERSION, "Print the version and exit");
-  app.get_formatter()->column_width(38);
-  app.footer(
-      "Durations take ms, s, m or h (250ms, 10s). Request k is due at k / R, whatever the server does, and "
-      "its "
-      "latency\n"
-      "counts from then.\n"
-      "Exits 0; 1 failed, nothing answered, or not all written; 2 usage; 4 measured, but not valid (why); "
-      "130\n"
-      "interrupted, with what was measured until then.");
+void describe_output(CommandLine& command_line, Options& options, Text& text) {
+  command_line.group("Output");
+  command_line.add({.name = "--json",
+                    .metavariable = "FILE",
+                    .help = "The summary as JSON; - for stdout, in place of the text",
+                    .read = into(options.json)});
+  command_line.add({.name = "--records",
+                    .metavariable = "FILE",
+                    .help = "Every request, 56 bytes each; see loadtest/pace/README.md",
+                    .read = into(options.records)});
+  command_line.add({.name = "--histogram",
+                    .metavariable = "FILE",
+                    .help = "Latency of the first class, for HdrHistogram plotters, in ms",
+                    .read = into(options.histogram)});
+  command_line.add_switch({.name = "--announce",
+                           .help = "A line on stdout when all connections are open: \"holding N\"",
+                           .read = into(options.announce)});
+  command_line.add({.name = "--tolerance",
+                    .metavariable = "TIME",
+                    .help = "How late 1 % of the requests may be dealt with here (default 1ms)",
+                    .read = into(text.tolerance)});
 }
+
+const app::Program kProgram{
+    .name = "quartet-pace",
+    .summary = "Asks a server at a fixed rate and keeps a ledger of what became of every request.",
+    .version = "quartet-pace " QUARTET_VERSION,
+    .footer =
+        "Durations take ms, s, m or h (250ms, 10s). Request k is due at k / R, whatever the server does, and "
+        "its latency\n"
+        "counts from then.\n"
+        "Exits 0; 1 failed, nothing answered, or not all written; 2 usage; 4 measured, but not valid (why); "
+        "130\n"
+        "interrupted, with what was measured until then."};
 
 // --- values
 
@@ -340,24 +364,14 @@ Plan make_plan(const Text& text) {
 }  // namespace
 
 Options parse_options(int argc, const char* const* argv) {
-  CLI::App app("Asks a server at a fixed rate and keeps a ledger of what became of every request.",
-               "quartet-pace");
   Options options;
   Text text;
-  describe(app);
-  describe_load(app, text);
-  describe_company(app, text);
-  describe_requests(app, text);
-  describe_output(app, options, text);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& request) {
-    const int status = app.exit(request);
-    if (!std::cout.flush()) net::throw_errno("write stdout");
-    std::exit(status);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
-  }
+  CommandLine command_line(kProgram);
+  describe_load(command_line, text);
+  describe_company(command_line, text);
+  describe_requests(command_line, text);
+  describe_output(command_line, options, text);
+  command_line.parse(argc, argv);
   options.plan = make_plan(text);
   return options;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <stdexcept>
 #include <string>
 
+#include "common/app/command_line.h"
 #include "loadtest/pace/plan.h"
 
 namespace quartet::pace {
@@ -16,10 +16,7 @@ struct Options {
   bool announce = false;  ///< a line on stdout when all connections are open
 };
 
-/// One sentence.
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using app::UsageError;
 
 /// Exits with 0 after --help and --version. @throws UsageError
 Options parse_options(int argc, const char* const* argv);

@@ -157,7 +157,7 @@ int serve(const Options& options) {
 }  // namespace quartet::peers
 
 int main(int argc, char** argv) try {
-  return quartet::peers::serve(quartet::peers::parse_options(argc, argv, BOOST_BEAST_NAME));
+  return quartet::peers::serve(quartet::peers::parse_options(argc, argv, "peer-beast", BOOST_BEAST_NAME));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "peer-beast: %s\n", error.what());
   return 1;

@@ -106,8 +106,8 @@ int serve(const Options& options) {
 }  // namespace quartet::peers
 
 int main(int argc, char** argv) try {
-  return quartet::peers::serve(
-      quartet::peers::parse_options(argc, argv, std::string("libmicrohttpd ") + MHD_get_version()));
+  return quartet::peers::serve(quartet::peers::parse_options(
+      argc, argv, "peer-microhttpd", std::string("libmicrohttpd ") + MHD_get_version()));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "peer-microhttpd: %s\n", error.what());
   return 1;

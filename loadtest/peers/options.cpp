@@ -1,12 +1,14 @@
 #include "loadtest/peers/options.h"
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <system_error>
+
+#include "common/app/command_line.h"
+#include "common/net/system.h"
 
 namespace quartet::peers {
 namespace {
@@ -27,22 +29,36 @@ void add_documents(Options& options, const std::string& root) {
 
 }  // namespace
 
-Options parse_options(int argc, char** argv, const std::string& library) {
+Options parse_options(int argc, char** argv, const std::string& name, const std::string& library) {
   Options options;
+  std::size_t port = 0;
   std::string root;
-  CLI::App app("A small server on " + library + ", for comparison");
-  app.set_version_flag("--version", library);
-  app.add_option("--port", options.port, "On 127.0.0.1")->required();
-  app.add_option("--workers", options.workers, "Loops, each with a thread (default 1)")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--connections", options.connections, "Open at a time (default 10000)")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--root", root, "Directory of the file 16k, served as /file/16k (default: none)");
+  app::CommandLine command_line(
+      {.name = name, .summary = "A small server on " + library + ", for comparison.", .version = library});
+  command_line.add({.name = "--port",
+                    .metavariable = "PORT",
+                    .help = "On 127.0.0.1",
+                    .read = app::into(port, 1, 65'535),
+                    .required = true});
+  command_line.add({.name = "--workers",
+                    .metavariable = "N",
+                    .help = "Loops, each with a thread (default 1)",
+                    .read = app::into(options.workers, 1, 1024)});
+  command_line.add({.name = "--connections",
+                    .metavariable = "N",
+                    .help = "Open at a time (default 10000)",
+                    .read = app::into(options.connections, 1, 1'000'000)});
+  command_line.add({.name = "--root",
+                    .metavariable = "DIR",
+                    .help = "Directory of the file 16k, served as /file/16k (default: none)",
+                    .read = app::into(root)});
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::exit(app.exit(error) == 0 ? 0 : kUsage);
+    command_line.parse(argc, argv);
+  } catch (const app::UsageError& error) {
+    net::print_error(name + ": " + error.what() + "\n");
+    std::exit(kUsage);
   }
+  options.port = static_cast<std::uint16_t>(port);
   add_documents(options, root);
   return options;
 }

@@ -25,6 +25,6 @@ struct Options {
 
 /// Exits after --help and --version, and with 2 and a sentence after a usage error.
 /// @throws std::runtime_error when a file of --root cannot be read
-Options parse_options(int argc, char** argv, const std::string& library);
+Options parse_options(int argc, char** argv, const std::string& name, const std::string& library);
 
 }  // namespace quartet::peers

@@ -327,25 +327,25 @@ TEST(EnableFaults, IsASwitch) {
   EXPECT_NE(usage_error({"--enable-faults", "1"}), "");
 }
 
-TEST(CommandLine, RefusesWhatItDoesNotKnow) {
+TEST(ServerCommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(usage_error({"--no-such"}),
             "quartet-epoll: The following argument was not expected: --no-such\n");
   EXPECT_NE(usage_error({"8080"}).find("8080"), std::string::npos);
   EXPECT_NE(usage_error({"-w", "1"}), "");
 }
 
-TEST(CommandLine, TakesNoAbbreviations) {
+TEST(ServerCommandLine, TakesNoAbbreviations) {
   EXPECT_NE(usage_error({"--max-bod", "1"}), "");
   EXPECT_NE(usage_error({"--work", "1"}), "");
 }
 
-TEST(CommandLine, AsksForAMissingValue) {
+TEST(ServerCommandLine, AsksForAMissingValue) {
   for (const std::string name : {"--listen", "--workers", "--max-body", "--root", "--drain-timeout"}) {
     EXPECT_EQ(usage_error({name}), fmt::format("quartet-epoll: {}: a value is missing\n", name));
   }
 }
 
-TEST(CommandLine, LastOptionWins) {
+TEST(ServerCommandLine, LastOptionWins) {
   EXPECT_EQ(parse({"--max-body", "1", "--max-body", "2"}).limits.max_body, 2u);
 }
 
