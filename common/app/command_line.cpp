@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/app/duration.h"
@@ -75,11 +74,8 @@ class CommandLine::Parser {
   void parse(int argc, const char* const* argv) {
     app_.parse(argc, argv);
     for (const auto& [parsed, option] : options_) {
-      // as they were written: CLI11's own conversions give some words a meaning, such as {}
-      if (const auto& texts = parsed->results(); !texts.empty()) {
-        const auto first = option.repeated ? texts.begin() : texts.end() - 1;
-        std::for_each(first, texts.end(),
-                      [&](const auto& text) { read_text(option.read, text, name_of(*parsed)); });
+      if (parsed->count() > 0) {
+        for (const auto& text : texts_of(*parsed, option)) read_text(option.read, text, name_of(*parsed));
       } else if (const char* text = value_of(option.variable); text != nullptr && *text != '\0') {
         read_text(option.read, text, option.variable);
       }
@@ -93,6 +89,12 @@ class CommandLine::Parser {
     CLI::Option* parsed;
     Option option;
   };
+
+  /// As they were written: CLI11's own conversions give some words a meaning, such as {}.
+  static std::span<const std::string> texts_of(const CLI::Option& parsed, const Option& option) {
+    const std::span<const std::string> all(parsed.results());
+    return option.repeated ? all : all.last(1);
+  }
 
   static const char* value_of(const std::string& variable) {
     return variable.empty() ? nullptr : std::getenv(variable.c_str());
