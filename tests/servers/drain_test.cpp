@@ -87,34 +87,37 @@ TEST_P(DrainTest, ABlockingHandlerIsWaitedFor) {
   EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
+/// Longer than a test waits: whoever waits for it does not end in time.
+const std::vector<std::string> kLongDrain{"--drain-timeout", "60s"};
+
 TEST_P(DrainTest, AnIdleServerExitsAtOnceOnEverySignalThatMeansIt) {
   for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
     SCOPED_TRACE(number);
-    auto server = start();
+    auto server = start(kLongDrain);
     server.signal(number);
-    EXPECT_EQ(server.wait_exit(5s), exited(0));
+    EXPECT_EQ(server.wait_exit(), exited(0));
     EXPECT_EQ(server.processes(), std::vector<pid_t>());
   }
 }
 
 TEST_P(DrainTest, AnIdleConnectionIsClosedWithoutAWord) {
-  auto server = start();
+  auto server = start(kLongDrain);
   TestClient client(server);
   client.get("/plaintext");
   server.signal(SIGTERM);
   const auto rest = client.read_to_end();
   EXPECT_EQ(rest.end, End::eof);
   EXPECT_EQ(rest.bytes, "");
-  EXPECT_EQ(server.wait_exit(5s), exited(0));
+  EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
 TEST_P(DrainTest, AClientThatNeverSaidAnythingDoesNotHoldIt) {
-  auto server = start();
+  auto server = start(kLongDrain);
   TestClient client(server);
   server.await_taken();
   server.signal(SIGTERM);
   EXPECT_EQ(client.read_to_end().end, End::eof);
-  EXPECT_EQ(server.wait_exit(5s), exited(0));
+  EXPECT_EQ(server.wait_exit(), exited(0));
 }
 
 TEST_P(DrainTest, ARequestSentJustBeforeIsAnsweredAsTheLast) {
@@ -224,17 +227,17 @@ TEST_P(DrainTest, ASecondSignalIsImmediate) {
   ASSERT_TRUE(eventually([&] { return refuses(server.endpoint()); }));
   insist(server, SIGTERM);
   EXPECT_EQ(server.wait_exit(), exited(3));
-  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }, 5s));
+  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
 }
 
 TEST_P(DrainTest, WhatIsLeftAtTheDrainTimeoutIsCutAndCounted) {
   auto server = start({"--drain-timeout", "500ms"});
   std::vector<TestClient> clients;
-  for (int i = 0; i < 3; ++i) clients.emplace_back(server).send(get("/sleep?ms=20000"));
+  for (int i = 0; i < 3; ++i) clients.emplace_back(server).send(get("/sleep?ms=60000"));
   server.await_taken();
   const auto start_time = Clock::now();
   server.signal(SIGTERM);
-  EXPECT_EQ(server.wait_exit(10s), exited(3));
+  EXPECT_EQ(server.wait_exit(), exited(3));
   EXPECT_GE(Clock::now() - start_time, 500ms);
   EXPECT_NE(server.err().find(" 3 connections cut\n"), std::string::npos) << server.err();
   EXPECT_EQ(server.processes(), std::vector<pid_t>());
@@ -244,13 +247,13 @@ TEST_P(DrainTest, WhatIsLeftAtTheDrainTimeoutIsCutAndCounted) {
 TEST_P(DrainTest, AHungHandlerDoesNotOutliveTheDrainTimeout) {
   auto server = start({"--drain-timeout", "100ms"});
   TestClient client(server);
-  client.send(get("/block?ms=20000"));
+  client.send(get("/block?ms=60000"));
   server.await_taken();
   server.signal(SIGTERM);
-  const auto ending = server.wait_exit(10s);
+  const auto ending = server.wait_exit();
   EXPECT_TRUE(ending == killed_by(SIGALRM) || (ending == exited(3) && !GetParam().loop()))
       << testing::PrintToString(ending);
-  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }, 5s));
+  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
 }
 
 TEST_P(DrainTest, ADrainWithoutALimitWaits) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace quartet::suite {
 namespace {
@@ -96,6 +98,17 @@ PortQueues port_queues(int port) {
 
 std::uint64_t resident_memory(pid_t pid) {
   return status_number("/proc/" + std::to_string(pid) + "/status", "VmRSS") * 1024;
+}
+
+std::string describe_threads(pid_t pid) {
+  std::string text;
+  std::error_code gone;
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    const auto stat = first_line(thread.path() / "stat");
+    const auto state = stat.substr(std::min(stat.rfind(')'), stat.size() - 1) + 1, 2);
+    text += (text.empty() ? "" : ",") + state + " " + first_line(thread.path() / "wchan");
+  }
+  return text;
 }
 
 bool is_traced(pid_t pid) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace quartet::suite {
@@ -33,6 +34,10 @@ PortQueues port_queues(int port);
 
 /// Resident memory in bytes (VmRSS).
 std::uint64_t resident_memory(pid_t pid);
+
+/// What each thread of the process is waiting for in the kernel: "S do_epoll_wait, S futex_wait_queue"; for
+/// the message of a test that waited in vain.
+std::string describe_threads(pid_t pid);
 
 /// Every thread of the process has a tracer.
 bool is_traced(pid_t pid);
