@@ -19,9 +19,9 @@
 #include <string_view>
 #include <system_error>
 
-#include "common/app/shortage.h"
 #include "common/net/fd.h"
 #include "common/net/transfer.h"
+#include "common/server/shortage.h"
 
 namespace quartet {
 

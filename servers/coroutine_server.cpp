@@ -11,11 +11,11 @@
 #include <set>
 #include <vector>
 
-#include "common/app/server.h"
-#include "common/app/shortage.h"
-#include "common/app/threads.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
+#include "common/server/server.h"
+#include "common/server/shortage.h"
+#include "common/server/threads.h"
 #include "servers/asio_coroutines.h"
 
 namespace quartet {

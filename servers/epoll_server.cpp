@@ -11,10 +11,10 @@
 #include <set>
 #include <utility>
 
-#include "common/app/server.h"
-#include "common/app/shortage.h"
 #include "common/net/system.h"
 #include "common/net/transfer.h"
+#include "common/server/server.h"
+#include "common/server/shortage.h"
 
 namespace quartet {
 namespace {

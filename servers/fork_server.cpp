@@ -12,11 +12,11 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/app/children.h"
-#include "common/app/log.h"
-#include "common/app/server.h"
-#include "common/app/shortage.h"
 #include "common/net/system.h"
+#include "common/program/log.h"
+#include "common/server/children.h"
+#include "common/server/server.h"
+#include "common/server/shortage.h"
 #include "servers/blocking_session.h"
 
 namespace quartet {

@@ -10,11 +10,11 @@
 #include <optional>
 #include <string>
 
-#include "common/app/log.h"
-#include "common/app/server.h"
-#include "common/app/shortage.h"
-#include "common/app/threads.h"
 #include "common/net/system.h"
+#include "common/program/log.h"
+#include "common/server/server.h"
+#include "common/server/shortage.h"
+#include "common/server/threads.h"
 #include "servers/blocking_session.h"
 
 namespace quartet {

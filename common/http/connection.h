@@ -1,15 +1,14 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/http/limits.h"
 #include "common/http/message.h"
+#include "common/http/moment.h"
 #include "common/http/pooled.h"
 #include "common/http/request_parser.h"
 #include "common/http/router.h"
@@ -25,14 +24,6 @@ enum class Want : std::uint8_t {
   write,  ///< send output(), then on_written
   sleep,  ///< wait until deadline(), then on_tick
   close,  ///< close the socket and drop the connection
-};
-
-using TimePoint = std::chrono::steady_clock::time_point;
-
-/// One reading of the clocks, the caller's: it gives deadlines and the Date field.
-struct Moment {
-  TimePoint steady;
-  std::time_t unix_seconds;
 };
 
 /// What is to be sent: the bytes first, then the file.

@@ -2,11 +2,12 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "common/http/moment.h"
 
 namespace quartet::http {
 
@@ -19,7 +20,6 @@ inline constexpr std::size_t kPhases = 6;
 /// nothing more than relaxed ones.
 class FlightRecord {
  public:
-  using TimePoint = std::chrono::steady_clock::time_point;
   static constexpr std::size_t kBytes = 128;  ///< of method and target; the rest is cut off
 
   struct Entry {

@@ -8,8 +8,8 @@
 #include <exception>
 #include <string>
 
-#include "common/app/command_line.h"
 #include "common/net/system.h"
+#include "common/program/command_line.h"
 
 namespace quartet::limits {
 namespace {

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/app/duration.h"
 #include "common/http/grammar.h"
 #include "common/net/system.h"
+#include "common/program/duration.h"
 
 namespace quartet::pace {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "common/app/command_line.h"
+#include "common/program/command_line.h"
 #include "loadtest/pace/plan.h"
 
 namespace quartet::pace {

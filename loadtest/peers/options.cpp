@@ -7,8 +7,8 @@
 #include <iterator>
 #include <system_error>
 
-#include "common/app/command_line.h"
 #include "common/net/system.h"
+#include "common/program/command_line.h"
 
 namespace quartet::peers {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/app/backoff.h"
+#include "common/server/backoff.h"
 
 #include <gtest/gtest.h>
 

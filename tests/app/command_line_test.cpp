@@ -1,4 +1,4 @@
-#include "common/app/command_line.h"
+#include "common/program/command_line.h"
 
 #include <gtest/gtest.h>
 

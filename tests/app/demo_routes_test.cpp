@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "common/app/routes.h"
+#include "common/routes/routes.h"
 
 namespace quartet::app {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "common/app/routes.h"
+#include "common/routes/routes.h"
 #include "tests/app/captured.h"
 
 namespace quartet::app {

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "common/app/routes.h"
 #include "common/http/date.h"
 #include "common/net/fd.h"
 #include "common/net/system.h"
+#include "common/routes/routes.h"
 #include "tests/app/captured.h"
 
 namespace quartet::app {

@@ -1,4 +1,4 @@
-#include "common/app/layout.h"
+#include "common/routes/layout.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "common/app/routes.h"
+#include "common/routes/routes.h"
 
 namespace quartet::app {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/app/log.h"
+#include "common/program/log.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

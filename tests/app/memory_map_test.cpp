@@ -1,4 +1,4 @@
-#include "common/app/memory_map.h"
+#include "common/routes/memory_map.h"
 
 #include <gtest/gtest.h>
 

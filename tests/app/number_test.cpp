@@ -1,4 +1,4 @@
-#include "common/app/number.h"
+#include "common/program/number.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "common/app/options.h"
+#include "common/server/options.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

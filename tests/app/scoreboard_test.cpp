@@ -1,4 +1,4 @@
-#include "common/app/scoreboard.h"
+#include "common/scoreboard/scoreboard.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "common/app/scoreboard_files.h"
 #include "common/net/system.h"
+#include "common/scoreboard/scoreboard_files.h"
 
 namespace quartet::app {
 namespace {

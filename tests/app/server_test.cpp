@@ -1,4 +1,4 @@
-#include "common/app/server.h"
+#include "common/server/server.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "common/app/sessions.h"
+#include "common/routes/sessions.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "common/app/snapshot.h"
+#include "common/scoreboard/snapshot.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ using http::Slot;
 using json = nlohmann::ordered_json;
 using namespace std::chrono_literals;
 
-constexpr http::FlightRecord::TimePoint kNow{1h};
+constexpr http::TimePoint kNow{1h};
 
 class SnapshotTest : public testing::Test {
  protected:

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/app/routes.h"
+#include "common/routes/routes.h"
 
 namespace quartet::app {
 namespace {

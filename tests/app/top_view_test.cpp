@@ -1,4 +1,4 @@
-#include "common/app/top_view.h"
+#include "common/tools/top_view.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "common/app/watch.h"
+#include "common/tools/watch.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

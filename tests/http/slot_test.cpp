@@ -143,7 +143,7 @@ TEST(Counter, OfBytesCountsBothWays) {
 }  // namespace
 using http::FlightRecord;
 
-constexpr FlightRecord::TimePoint kNow{1h};
+constexpr http::TimePoint kNow{1h};
 
 TEST(FlightRecord, SaysWhatRunsSinceWhen) {
   FlightRecord record;

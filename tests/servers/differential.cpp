@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "common/app/number.h"
-#include "common/app/routes.h"
 #include "common/http/limits.h"
+#include "common/program/number.h"
+#include "common/routes/routes.h"
 
 namespace quartet::suite {
 namespace {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/app/scoreboard.h"
-#include "common/app/sessions.h"
 #include "common/http/router.h"
+#include "common/routes/sessions.h"
+#include "common/scoreboard/scoreboard.h"
 #include "tests/http/mutator.h"
 #include "tests/http/reference.h"
 #include "tests/servers/configuration.h"

@@ -12,7 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "common/app/scoreboard.h"
+#include "common/scoreboard/scoreboard.h"
 #include "tests/servers/configuration.h"
 #include "tests/servers/process_table.h"
 

@@ -1,0 +1,89 @@
+#include "common/scoreboard/scoreboard_files.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "common/net/fd.h"
+#include "common/program/number.h"
+#include "common/scoreboard/scoreboard.h"
+
+namespace quartet::app {
+namespace {
+
+constexpr const char* kDirectory = "/dev/shm";
+constexpr std::string_view kPrefix = "quartet-";
+
+/// The one way to write an address; empty for what is none.
+std::string canonical(const std::string& host) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  for (const int family : {AF_INET, AF_INET6}) {
+    in6_addr address{};  // the larger one
+    if (inet_pton(family, host.c_str(), &address) == 1)
+      return inet_ntop(family, &address, text.data(), text.size());
+  }
+  return "";
+}
+
+/// Not a fresh file that is about to take its place.
+bool is_default_name(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return false;
+  const auto dash = name.find('-', kPrefix.size());
+  const auto port = std::string_view(name).substr(kPrefix.size(), dash - kPrefix.size());
+  return parse_digits(port) && (dash == std::string::npos || !canonical(name.substr(dash + 1)).empty());
+}
+
+std::optional<ScoreboardFile> look_at(const std::filesystem::path& path) try {
+  const ScoreboardReader reader(path);
+  return ScoreboardFile{path, reader.board().unix_seconds, is_dead(reader.board())};
+} catch (const std::runtime_error&) {
+  return std::nullopt;  // somebody else's, or of another version
+}
+
+/// Unless somebody uses it, or it is somebody else's, or somebody was faster.
+void remove_unused(const std::filesystem::path& path) {
+  const net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return;
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
+}  // namespace
+
+std::filesystem::path default_scoreboard(const net::Address& address) {
+  const auto host = canonical(address.host);
+  const bool usual = host.empty() || host == "127.0.0.1" || host == "0.0.0.0" || host == "::";
+  return fmt::format("{}/{}{}{}", kDirectory, kPrefix, address.port, usual ? "" : "-" + host);
+}
+
+std::vector<ScoreboardFile> default_scoreboards() {
+  std::vector<ScoreboardFile> files;
+  std::error_code error;  // without the directory there are none
+  for (const auto& entry : std::filesystem::directory_iterator(kDirectory, error)) {
+    if (!is_default_name(entry.path().filename())) continue;
+    if (auto file = look_at(entry.path())) files.push_back(std::move(*file));
+  }
+  std::ranges::sort(files, std::ranges::greater{}, &ScoreboardFile::unix_seconds);
+  return files;
+}
+
+void remove_old_scoreboards(std::size_t keep) {
+  for (const ScoreboardFile& file : default_scoreboards()) {
+    if (!file.dead) continue;
+    if (keep > 0) {
+      --keep;
+    } else {
+      remove_unused(file.path);
+    }
+  }
+}
+
+}  // namespace quartet::app

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <list>
+#include <map>
+#include <string>
+
+#include "common/server/backoff.h"
+#include "common/server/server.h"
+
+namespace quartet::app {
+
+/// Until a signal comes, of a child's end for example, or a tick has passed.
+void wait_a_tick();
+
+/// Says on the log, and on the scoreboard, how a worker died, and running what.
+/// @param status as from waitpid(2), which has reaped it
+void report_death(Scoreboard& scoreboard, pid_t worker, int status);
+
+/// Serves one client in a process of its own.
+using ServeClient = void (*)(Server&, http::Slot&, net::Fd);
+
+/// The worker processes that this process has forked and not reaped yet.
+class Children {
+ public:
+  /// Makes this process a parent: SIGCHLD interrupts what it waits for, and signals are for its workers, too.
+  explicit Children(Server& server);
+
+  /// Forks a process that works in a slot of its own and then exits.
+  /// @return false where no process is to be had: see problem(), and try again later
+  bool fork_worker(const std::function<void(http::Slot&)>& work);
+  /// Forks a process that sees to its slots itself. The result of `work` is its exit status.
+  /// @return false where no process is to be had
+  bool fork_server(const std::function<int()>& work);
+  /// Why the last fork failed: "fork: Resource temporarily unavailable".
+  const std::string& problem() const { return problem_; }
+  /// The last fork failed, and will be tried again: says so, seldom.
+  void complain() const;
+  /// After a failed fork: complains, and waits a tick for a process to end.
+  void wait_for_room();
+  /// In a drain: forks a process for each client of the queue, as all of them are wanted at once. Until the
+  /// drain timeout it waits for processes to be had; whoever is left then is cut.
+  void fork_for_all(std::list<net::Fd> queue, ServeClient serve);
+  /// Looks who has ended, without waiting; reports those that died.
+  void reap();
+  /// Passes the shutdown on, without waiting; by SIGKILL after a second signal, and to those that not even
+  /// their alarm has ended.
+  void tell_all() const;
+  /// Waits for all to end. @return kDrained, kCut or, after a crash loop, kCrashLoop
+  int drain();
+
+  std::size_t alive() const { return alive_.size(); }
+  /// Whether another one may be started now: after deaths only after a pause, and never in a crash loop.
+  /// The first time that it sees a crash loop it says so, and begins the shutdown.
+  bool may_replace();
+
+ private:
+  pid_t fork_child();
+  void on_death(pid_t child, int status, http::TimePoint started);
+
+  Server& server_;
+  std::map<pid_t, http::TimePoint> alive_;  // and when they were started
+  Backoff backoff_;
+  bool gave_up_ = false;
+  std::string problem_;
+  std::size_t hung_ = 0;  // connections of those that died of SIGALRM or SIGKILL amid a drain
+};
+
+}  // namespace quartet::app

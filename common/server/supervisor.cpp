@@ -1,0 +1,51 @@
+#include "common/server/supervisor.h"
+
+#include <stdexcept>
+
+#include "common/net/system.h"
+#include "common/server/children.h"
+
+namespace quartet::app {
+
+int supervise(Server& server, const Serve& serve) {
+  Children children(server);
+  const auto start = [&] {
+    server.scoreboard.board().handed_over = false;  // by one that was told to drain, and is gone
+    return children.fork_server([&] {
+      server.supervised = true;
+      return serve(server);
+    });
+  };
+  if (!start()) throw std::runtime_error(children.problem());
+  for (bool announced = false; !server.shutdown.requested();) {
+    wait_a_tick();
+    children.reap();
+    if (!announced && server.scoreboard.board().ready) {
+      server.announce();
+      announced = true;
+    }
+    if (children.alive() == 0 && children.may_replace()) {
+      start() ? http::add(server.scoreboard.board().replaced) : children.complain();
+    }
+  }
+  server.announce_drain();
+  // The queue is the child's to answer, or its successor's: this process keeps the listener until one holds
+  // it.
+  while (!server.scoreboard.board().handed_over) {
+    if (children.alive() == 0) {
+      const bool too_late = server.shutdown.repeated() || server.shutdown.overdue(net::now().steady);
+      if (too_late || !children.may_replace()) break;
+      if (!start()) children.complain();
+    }
+    children.tell_all();
+    wait_a_tick();
+    children.reap();
+  }
+  if (!server.scoreboard.board().handed_over)
+    http::add(server.scoreboard.board().cut,
+              server.listener.accept_all().size());  // nobody is left to answer
+  server.listener.close();
+  return children.drain();
+}
+
+}  // namespace quartet::app

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "common/server/server.h"
+
+namespace quartet::app {
+
+/// A parent that keeps the listening socket and restarts the server when it dies: a crash delays clients
+/// instead of refusing them. It serves nobody itself.
+/// @return kDrained, kCut, or kCrashLoop when it gave up
+int supervise(Server& server, const Serve& serve);
+
+}  // namespace quartet::app
