@@ -1,6 +1,7 @@
+"""loadtest/run"""
+
 import sys
 
-from loadtest import command
-from loadtest.job.cli import app
+from loadtest.cli import commands, program
 
-sys.exit(command.run(app))
+sys.exit(program.run(commands.main_job))

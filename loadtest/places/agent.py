@@ -1,6 +1,6 @@
 """The harness's half in the load container: does the clients' side of one step, as told on stdin, in lines of JSON.
 
-    < {"job": "crash", "address": {...}, "plan": {...}, "step": {...}}
+    < {"job": "loadtest.verbs.tour.clients:crash", "address": {...}, "plan": {...}, "step": {...}}
     > {"look": "processes"}
     < {}                              when the server's processes have been looked at
     > {"seen": {...}}                 or {"error": "one sentence"}
@@ -9,15 +9,18 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import sys
 import typing
+from collections.abc import Callable
 from typing import Any
 
-from loadtest.places import clients
-from loadtest.results import MeasurementError, from_json
+from loadtest.places.place import Job
 from loadtest.system import processes
+from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
+from loadtest.system.records import from_json
 
 
 def main() -> None:
@@ -28,14 +31,14 @@ def main() -> None:
         _say(error=str(error))
 
 
-def request(job: clients.Job, address: Address, plan: Any, step: Any) -> str:
+def request(job: Job[Any, Any, Any], address: Address, plan: Any, step: Any) -> str:
     """The line that asks for it."""
     parts = {"address": address, "plan": plan, "step": step}
-    return json.dumps({"job": job.__name__, **{name: dataclasses.asdict(part) for name, part in parts.items()}})
+    return json.dumps({"job": f"{job.__module__}:{job.__name__}", **{name: dataclasses.asdict(part) for name, part in parts.items()}})
 
 
 def do(asked: dict[str, Any]) -> Any:
-    job = clients.JOBS[asked["job"]]
+    job = _named(asked["job"])
     hints = typing.get_type_hints(job)
     seen = job(
         from_json(Address, asked["address"]),
@@ -46,7 +49,13 @@ def do(asked: dict[str, Any]) -> Any:
     return None if seen is None else dataclasses.asdict(seen)
 
 
-def result(job: clients.Job, seen: Any) -> Any:
+def _named(name: str) -> Callable[..., Any]:
+    """A verb's half that runs here. By its name, because places know no verb."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+
+
+def result(job: Job[Any, Any, Any], seen: Any) -> Any:
     """What the job would have returned here."""
     return from_json(typing.get_type_hints(job)["return"], seen)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from loadtest.results import GroupMemory, MeasurementError
+from loadtest.system.errors import MeasurementError
+from loadtest.system.memory import GroupMemory
 
 ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")

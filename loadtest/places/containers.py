@@ -19,14 +19,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from loadtest import output
-from loadtest.places import agent, cgroup, engine
-from loadtest.places.clients import Look
+from loadtest.places import agent, cgroup, docker
 from loadtest.places.local import one_line, parse_wrk_version
-from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
-from loadtest.results import MeasurementError, Memory
-from loadtest.system import memory, processes, tree
+from loadtest.places.place import AnyPlan, AnyStep, Job, Look, Seen
+from loadtest.system import memory, output, processes, tree
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
+from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, ProcessError, describe_status
 
 MEMORY_LIMIT = 2048  # MiB of each container
@@ -56,13 +55,13 @@ class Containers:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def missing(self, executables: Sequence[str]) -> str:
-        return engine.missing() or engine.missing_base_image()
+        return docker.missing() or docker.missing_base_image()
 
     def prepare(self) -> None:
         """Builds the images, which is quick when nothing has changed, and removes what a killed run left behind."""
         self.remove_abandoned()
-        self._images = {target: engine.build(target) for target in ("server", "load")}
-        info = engine.info()
+        self._images = {target: docker.build(target) for target in ("server", "load")}
+        info = docker.info()
         self.description = (
             f"server and load each in a container of Docker {info.version} (cgroup v{info.cgroup_version}), "
             f"with {self.memory_limit} MiB at most, no network but a shared loopback, and Docker's seccomp profile"
@@ -96,9 +95,9 @@ class Containers:
             output.tell(f"removed {count} containers that an earlier run left behind")
 
     def _remove(self, belongs: Callable[[str], bool]) -> int:
-        names = [name for name, run in engine.labelled().items() if belongs(run)]
+        names = [name for name, run in docker.labelled().items() if belongs(run)]
         if names:
-            engine.remove(*names)
+            docker.remove(*names)
         return len(names)
 
     def image(self, target: str) -> str:
@@ -110,7 +109,7 @@ class Containers:
         # our own id, so that smaps_rollup is ours to read; root does not need that, and a server must not be root
         user = ["--user", f"{os.getuid()}:{os.getgid()}"] if os.getuid() != 0 else []
         return [
-            *("--label", f"{engine.LABEL}={self.run}"),
+            *("--label", f"{docker.LABEL}={self.run}"),
             *("--cpuset-cpus", ",".join(map(str, cpus))),
             *("--memory", f"{mebibytes}m", "--memory-swap", f"{mebibytes}m"),
             *("--ulimit", f"nofile={files}:{files}", "--ulimit", "core=0:0"),
@@ -121,8 +120,8 @@ class Containers:
         ]
 
     def _output(self, target: str, *argv: str) -> str:
-        label = ["--label", f"{engine.LABEL}={self.run}", "--network", "none"]
-        return engine.docker("run", "--rm", *label, self.image(target), *argv).stdout
+        label = ["--label", f"{docker.LABEL}={self.run}", "--network", "none"]
+        return docker.docker("run", "--rm", *label, self.image(target), *argv).stdout
 
 
 class ContainerServer:
@@ -134,7 +133,7 @@ class ContainerServer:
         self._name = f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self._argv = engine.create(self._name, options, place.image("server"), argv)
+        self._argv = docker.create(self._name, options, place.image("server"), argv)
         try:
             with ExitStack() as undo:
                 undo.callback(self._remove)
@@ -147,7 +146,7 @@ class ContainerServer:
             raise self._explained(error) from error
 
     def _find(self) -> None:
-        state = engine.inspect(self._name)
+        state = docker.inspect(self._name)
         if not state.running:
             raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
         self._init = state.pid
@@ -176,7 +175,7 @@ class ContainerServer:
         options = [*place.options(self._cpus.load, MEMORY_LIMIT), "--interactive"]
         beside = ["--network", f"container:{self._name}", "--ipc", f"container:{self._name}"]
         argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
-        engine.create(name, [*options, *beside], place.image("load"), argv)
+        docker.create(name, [*options, *beside], place.image("load"), argv)
         return name
 
     def _listen(self, clients: processes.Dialogue, look: Look, patience: float) -> Any:
@@ -213,12 +212,12 @@ class ContainerServer:
         # of workers, whom their server outlives; the engine tells of the server only
         self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
-        engine.signal(self._name, "TERM")
+        docker.signal(self._name, "TERM")
         return replace(self.wait(timeout=12), cpu_seconds=used)
 
     def wait(self, timeout: float) -> Ended:
         self._attached.wait(timeout + ENGINE_LAG)
-        state = engine.inspect(self._name)
+        state = docker.inspect(self._name)
         self._out_of_memory |= state.out_of_memory
         return Ended(state.status, None)
 
@@ -235,6 +234,6 @@ class ContainerServer:
     def _remove(self) -> None:
         """After a last look at what became of it."""
         try:
-            self._out_of_memory |= engine.inspect(self._name).out_of_memory
+            self._out_of_memory |= docker.inspect(self._name).out_of_memory
         finally:
-            engine.remove(self._name, f"{self._name}-load")
+            docker.remove(self._name, f"{self._name}-load")

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from loadtest import peers
-from loadtest.contestants import Contestant, Kind, command_line
+from loadtest.contestants import peers
+from loadtest.contestants.contestants import Contestant, Kind, command_line
 from loadtest.places.local import Local
 from loadtest.places.place import Place, Server
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address, pinned
+from loadtest.system.repository import ROOT
 
-DRY_RUN = Path(__file__).resolve().parents[2] / "build" / "dry-run"
+DRY_RUN = ROOT / "build" / "dry-run"
 EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
 
 

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest import peers
-from loadtest.peers import Peer
-from loadtest.places.clients import Look
-from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
-from loadtest.results import Memory
+from loadtest.contestants import peers
+from loadtest.contestants.peers import Peer
+from loadtest.places.place import AnyPlan, AnyStep, Job, Look, Seen
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.memory import Memory
 
 
 class LocalServer(processes.Server):

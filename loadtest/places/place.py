@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from loadtest.places.clients import Look
-from loadtest.results import Memory
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, Ended
 from loadtest.system.tree import Switches
-
 
 
 class Timed(Protocol):
@@ -21,10 +19,13 @@ class Timed(Protocol):
         """Seconds of one load."""
 
 
+# Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
+Look = Callable[[str], object]
+
 Seen = TypeVar("Seen")
 AnyPlan = TypeVar("AnyPlan", bound=Timed)
 AnyStep = TypeVar("AnyStep")
-Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # one of clients.JOBS
+Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # the clients' side of a step
 
 
 class Server(Protocol):

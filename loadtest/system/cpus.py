@@ -7,10 +7,28 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from loadtest.results import Disturbance
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import TICK
+
+
+@dataclass
+class Disturbance:
+    """CPU time that others took, as a share of the measured window. None: /proc/stat does not tell of those CPUs."""
+
+    server_cpu: float | None
+    load_cpu: float | None
+    steal: float | None
+
+    @property
+    def unknown(self) -> bool:
+        return None in (self.server_cpu, self.load_cpu, self.steal)
+
+    @property
+    def worst(self) -> float:
+        """As far as it is known."""
+        return max(self.server_cpu or 0, self.load_cpu or 0, self.steal or 0)
 
 STAT = Path("/proc/stat")
 CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)
@@ -112,3 +130,20 @@ def stolen(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None
         return None
     seconds = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
     return seconds / (after.time - before.time) / len(cpus)
+
+
+def taken(disturbances: Sequence[Disturbance]) -> float | None:
+    """What others took of the server's CPUs, in the median; None where nobody tells."""
+    shares = [one.server_cpu for one in disturbances if one.server_cpu is not None]
+    return median(shares) if len(shares) == len(disturbances) else None
+
+
+def unseen(disturbances: Sequence[Disturbance]) -> list[str]:
+    """A line on those of which nobody tells, where there are any."""
+    unknown = sum(one.unknown for one in disturbances)
+    if not unknown:
+        return []
+    return [
+        f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} loads cannot be told, because "
+        "/proc/stat does not list all CPUs that we measured on (containers may number them anew)."
+    ]

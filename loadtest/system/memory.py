@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from loadtest.results import Memory
+
+@dataclass
+class GroupMemory:
+    """What the kernel charges to a container's control group, in bytes; None where it does not tell."""
+
+    current: int  # all of it, page cache included
+    anonymous: int
+    file: int  # page cache, tmpfs and shared memory
+    kernel: int | None  # stacks, page tables, slabs
+    sockets: int | None  # buffers
+
+
+@dataclass
+class Memory:
+    """Of a whole process tree, in bytes; None where we may not look."""
+
+    processes: int
+    pss: int | None
+    private: int | None
+    rss: int | None  # summed; only to show how misleading that is
+    page_tables: int
+    group: GroupMemory | None = None  # of the server's container
+    unknown: str = ""  # why something is None
+    anonymous: int | None = None  # of the PSS: heaps, stacks and whatever else is no file's
 
 PAGE_TABLES = re.compile(r"^VmPTE:\s+(\d+) kB$", re.MULTILINE)
 ROLLUP = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)

@@ -21,7 +21,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, NoReturn
 
-from loadtest.results import MeasurementError
+from loadtest.system.errors import MeasurementError
 from loadtest.system.tree import Switches
 
 READY_PREFIX = "listening on "

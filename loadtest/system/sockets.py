@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.results import MeasurementError
+from loadtest.system.errors import MeasurementError
 
 DEFAULT_PORTS = "32768 60999"  # Linux's
 CROWDED = 0.9  # of the ephemeral ports, from which on finding a free one may fail

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtest.results import MeasurementError
+from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Process, ProcessError, pinned, run
 
 EVENT = "raw_syscalls:sys_enter"

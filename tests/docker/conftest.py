@@ -15,9 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest.job import plan  # noqa: E402
-from loadtest.places import containers, engine  # noqa: E402
-from loadtest.system import cpu_sets  # noqa: E402
+from loadtest.places import containers
+from loadtest.places import docker as engine
+from loadtest.system import cpu_sets
+from loadtest.verbs.tour import plan
 
 PLAN = plan.Plan(plan.CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
 

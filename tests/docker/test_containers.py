@@ -6,11 +6,12 @@ import json
 import signal
 
 import pytest
-
 from conftest import PLAN, eventually, ours
-from loadtest.job import plan
-from loadtest.places import clients, engine
-from loadtest.results import MeasurementError, Outcome
+
+from loadtest.clients.outcomes import Outcome
+from loadtest.places import docker as engine
+from loadtest.system.errors import MeasurementError
+from loadtest.verbs.tour import clients, plan
 
 EPOLL = ["quartet-epoll", "--listen", "127.0.0.1:0"]
 PREFORK = ["quartet-fork", "--mode", "prefork", "--workers", "4", "--listen", "127.0.0.1:0"]

@@ -7,11 +7,11 @@ import re
 import subprocess
 
 import pytest
-
 from conftest import ROOT, eventually
-from loadtest.job import plan
-from loadtest.places import engine
+
+from loadtest.places import docker as engine
 from loadtest.system.processes import ProcessError
+from loadtest.verbs.tour import plan
 
 SERVERS = sorted({contestant.executable for contestant in plan.CONTESTANTS})
 

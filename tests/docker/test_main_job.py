@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-
 from conftest import eventually, ours
-from loadtest import folder
+
+from loadtest.engine import folder
 
 
 def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main_job):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 
 from conftest import ROOT, ours
-from loadtest import folder
+
+from loadtest.engine import folder
 
 MEASURED = (0, 4)  # 4: some cell is invalid, as on a busy machine pace's schedule is
 

@@ -11,8 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest.job import plan  # noqa: E402
-from loadtest.system import processes  # noqa: E402
+from loadtest.system import processes
+from loadtest.verbs import registry  # noqa: E402, F401  folders of all verbs can be read
+from loadtest.verbs.tour import plan
 
 FAKES = Path(__file__).with_name("fakes")
 SERVER = [str(FAKES / "server.py")]

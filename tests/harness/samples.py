@@ -1,31 +1,24 @@
-"""Results as a run would leave them, with numbers that are easy to follow."""
+"""TourResults as a run would leave them, with numbers that are easy to follow."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtest.contestants import Contestant, select
-from loadtest.job import plan
-from loadtest.results import (
-    Attempt,
-    CrashRun,
-    CrowdRun,
-    Disturbance,
-    Environment,
-    LoadRun,
-    Memory,
-    MemoryRun,
-    Newcomers,
-    Outcome,
-    Results,
-    Survivors,
-)
-from loadtest.roster import EVERYBODY
+from loadtest.clients.client_side import ClientSide, Quantiles
+from loadtest.clients.outcomes import Newcomers, Outcome
+from loadtest.clients.wrk_result import Latency, WrkErrors, WrkResult
+from loadtest.contestants.contestants import Contestant, select
+from loadtest.contestants.roster import EVERYBODY
+from loadtest.contestants.workloads import WORKLOADS
+from loadtest.engine.run import Environment
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import Disturbance
+from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
-from loadtest.trial import trials
-from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
-from loadtest.wrk_result import Latency, WrkErrors, WrkResult
+from loadtest.verbs.load import plan as trials
+from loadtest.verbs.load.results import Trial, TrialResults
+from loadtest.verbs.tour import plan
+from loadtest.verbs.tour.results import Attempt, CrashRun, CrowdRun, LoadRun, MemoryRun, Survivors, TourResults
 
 PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
 # requests a second, on /plaintext
@@ -95,10 +88,11 @@ def crash(contestant: str, dies: bool) -> CrashRun:
     return CrashRun(contestant, "quartet-sample --enable-faults", 1.0, 2.0, 10, Outcome.eof, attempts, survivors)
 
 
-def results(**changes) -> Results:
+def results(**changes) -> TourResults:
     names = [contestant.name for contestant in plan.CONTESTANTS]
     newcomers = Newcomers({Outcome.ok: 4, Outcome.timed_out: 1}, [0.002] * 4)
-    found = Results(
+    found = TourResults(
+        "tour",
         ENVIRONMENT,
         PLAN,
         loads(),
@@ -118,7 +112,7 @@ TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "ngin
 
 
 def settings(contestants: tuple[Contestant, ...] = TRIED, rounds: int = 8, **changes) -> trials.Settings:
-    workloads = (trials.WORKLOADS[0],)
+    workloads = (WORKLOADS[0],)
     return trials.Settings(contestants, workloads, {1: CpuSets((1,), (0,))}, rounds=rounds, duration=1, **changes)
 
 

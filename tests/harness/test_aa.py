@@ -4,31 +4,24 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-
 import samples
-from loadtest.contestants import select
-from loadtest.results import Failure
-from loadtest.roster import EVERYBODY
-from loadtest.session import Exit
+
+from loadtest.contestants.contestants import select
+from loadtest.contestants.roster import EVERYBODY
+from loadtest.contestants.workloads import WORKLOADS
+from loadtest.document import terminal
+from loadtest.engine.exit import Exit
+from loadtest.engine.run import Failure
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.trials import WORKLOADS, Settings
-from loadtest.verbs import aa
+from loadtest.verbs.load import aa
+from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.load.results import TrialResults
 
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
-    return aa.settings(
-        select(names.split(","), EVERYBODY),
-        tries=tries,
-        rounds=6,
-        workloads=WORKLOADS[:1],
-        budgets={1: CpuSets((1,), (0,))},
-        connections=connections,
-        duration=1,
-        seed=1,
-        runner="local",
-        pace="quartet-pace",
-    )
+    chosen = select(names.split(","), EVERYBODY)
+    once = Settings(chosen, WORKLOADS[:1], {1: CpuSets((1,), (0,))}, connections=connections, rounds=6, duration=1)
+    return aa.against_itself(once, tries)
 
 
 def measured(advantage: float = 1.0, **changes) -> TrialResults:
@@ -67,13 +60,13 @@ def test_tries_are_the_rounds_in_sixes():
 def test_equals_pass_and_the_report_says_so():
     found = measured()
     assert aa.status(found) == Exit.ok
-    assert "of 20 tries of the same against itself showed a difference" in " ".join(aa.render(found, 100).split())
+    assert "of 20 tries of the same against itself showed a difference" in " ".join(terminal.render(aa.document(found), 100).split())
 
 
 def test_an_instrument_that_sees_differences_fails_with_the_gates_status():
     found = measured(advantage=1.5)
     assert aa.status(found) == Exit.gate
-    assert "throughput: 20 of 20 tries" in aa.render(found, 100)
+    assert "throughput: 20 of 20 tries" in terminal.render(aa.document(found), 100)
 
 
 def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict():
@@ -81,7 +74,7 @@ def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict(
     found.trials[5].problems = ["bad"]
     assert len(list(aa.tries(found, "throughput"))) == 19
     assert aa.status(found) == Exit.invalid
-    text = " ".join(aa.render(found, 100).split())
+    text = " ".join(terminal.render(aa.document(found), 100).split())
     assert "19 valid tries are too few for a verdict." in text
     assert "1 of 240 trials were invalid." in text
 
@@ -89,18 +82,18 @@ def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict(
 def test_a_failure_is_a_failure():
     found = measured(failures=[Failure("epoll A", "round 1", "it did not start")])
     assert aa.status(found) == Exit.failed
-    assert "FAILED: it did not start" in aa.render(found, 100)
+    assert "FAILED: it did not start" in terminal.render(aa.document(found), 100)
 
 
 def test_an_interrupted_run_says_so_and_gives_what_it_has():
     found = replace(measured(), state="interrupted")
     found.trials = found.trials[: 5 * 12 + 3]
     assert len(list(aa.tries(found, "cpu"))) == 5
-    assert "INTERRUPTED; --resume goes on." in aa.render(found, 100)
+    assert "INTERRUPTED; --resume goes on." in terminal.render(aa.document(found), 100)
 
 
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_table_of_tries_is_never_cut(width):
-    text = aa.render(measured(advantage=1.5), width)
+    text = terminal.render(aa.document(measured(advantage=1.5)), width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width

@@ -11,15 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 import samples
 from conftest import ROOT, SERVER
-from loadtest.job import plan
-from loadtest.places import agent, clients
-from loadtest.results import MeasurementError, Outcome
+
+from loadtest.clients.outcomes import Outcome
+from loadtest.places import agent
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue, ProcessError, Server
-from loadtest.trial import trials
+from loadtest.verbs.load import clients as load_clients
+from loadtest.verbs.load import plan as trials
+from loadtest.verbs.memory import clients as memory_clients
+from loadtest.verbs.tour import clients, plan
 
 SHORT = replace(
     samples.PLAN,
@@ -86,13 +89,20 @@ def test_a_trial_is_measured_where_the_agent_is(server, binaries, monkeypatch):
     chosen = replace(samples.settings(), budgets={1: CpuSets((0,), (0,))})
     step = next(trials.steps(chosen))
     with Dialogue(AGENT) as talk:
-        seen, _ = do(talk, clients.trial, server.address, step, chosen)
+        seen, _ = do(talk, load_clients.trial, server.address, step, chosen)
     assert json.loads(seen.finished.stdout.splitlines()[-1])["requests"] == 20
     assert seen.sockets_after.ports > 0 and seen.after.time > seen.before.time
 
 
+JOBS = (
+    *(clients.load, clients.plateaus, clients.crowd, clients.crash),
+    load_clients.trial,
+    *(memory_clients.hold, memory_clients.wear),
+)
+
+
 def test_every_job_calls_its_plan_and_step_what_the_agent_calls_them():
-    for job in clients.JOBS.values():
+    for job in JOBS:
         assert list(inspect.signature(job).parameters) == ["address", "plan", "step", "look"]
 
 
@@ -103,8 +113,8 @@ def test_what_gives_no_result_is_an_error_in_one_sentence(talk, log):
 
 
 def test_an_agent_that_fails_is_quoted(talk):
-    talk.say('{"job": "nonsense"}')
-    with pytest.raises(ProcessError, match="exited with status 1.*KeyError: 'nonsense'"):
+    talk.say('{"job": "loadtest.verbs.nonsense:job"}')
+    with pytest.raises(ProcessError, match="exited with status 1.*No module named 'loadtest.verbs.nonsense'"):
         talk.hear(20)
 
 

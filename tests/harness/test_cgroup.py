@@ -6,7 +6,8 @@ import pytest
 
 from loadtest.places import cgroup
 from loadtest.places.cgroup import Group
-from loadtest.results import GroupMemory, MeasurementError
+from loadtest.system.errors import MeasurementError
+from loadtest.system.memory import GroupMemory
 
 FIXTURES = Path(__file__).with_name("cgroup")
 CONTAINER = "f54340367ab181c3d2253d5cb23ee7627ff4877680290cece44f03207ae1f064"

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-from conftest import FAKES, ROOT, eventually, is_alive
-from loadtest import folder
-from loadtest.job import cli, plan, runner
-from loadtest.results import Failure, LoadRun, Results
-
 import samples
+from conftest import FAKES, ROOT, eventually, is_alive
+
+from loadtest.engine import folder
+from loadtest.engine.exit import Exit
+from loadtest.engine.run import Failure
+from loadtest.verbs.tour import plan, runner, verb
+from loadtest.verbs.tour.results import LoadRun, TourResults
 
 
 class Harness:
@@ -56,7 +57,7 @@ class Harness:
     def errors(self) -> str:
         return self._errors.read_text()
 
-    def results(self) -> Results:
+    def results(self) -> TourResults:
         return folder.load(self.out)
 
     def servers(self) -> list[int]:
@@ -114,9 +115,9 @@ def test_an_interrupted_run_is_completed_by_resume(harness):
     first = harness.results()
     assert harness.run("--resume", str(harness.out), "--rounds", "99")[0] == 0  # by its own options
     found = harness.results()
-    assert (found.state, found.plan) == ("complete", first.plan)
+    assert (found.state, found.settings) == ("complete", first.settings)
     assert found.loads[: len(first.loads)] == first.loads
-    steps = [runner.identity(step) for step in plan.steps(found.plan)]
+    steps = [runner.identity(step) for step in plan.steps(found.settings)]
     assert runner.done(found) == set(steps)
     assert len(found.loads) == sum(identity[0] is LoadRun for identity in steps)
 
@@ -279,6 +280,6 @@ def test_help_documents_the_exit_statuses(harness):
 def test_failure_outranks_invalidity():
     bad = samples.load_run(problems=["bad"])
     failure = Failure("epoll", "", "")
-    assert cli.status(samples.results()) == cli.Exit.ok
-    assert cli.status(samples.results(loads=[bad])) == cli.Exit.invalid
-    assert cli.status(samples.results(loads=[bad], failures=[failure])) == cli.Exit.failed
+    assert verb.status(samples.results()) == Exit.ok
+    assert verb.status(samples.results(loads=[bad])) == Exit.invalid
+    assert verb.status(samples.results(loads=[bad], failures=[failure])) == Exit.failed

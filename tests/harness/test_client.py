@@ -8,14 +8,15 @@ import struct
 from collections.abc import Awaitable, Callable
 
 import pytest
-
-from loadtest import client, probe
-from loadtest.client import Client, WrongContent, parse_counts, parse_head
-from loadtest.job import crowd, plan
-from loadtest.results import MeasurementError, Outcome
-from loadtest.system.processes import Address, Server
-
 from conftest import SERVER, eventually
+
+from loadtest.clients import client, probe
+from loadtest.clients.client import Client, WrongContent, parse_counts, parse_head
+from loadtest.clients.outcomes import Outcome
+from loadtest.clients.probe import Schedule
+from loadtest.system.errors import MeasurementError
+from loadtest.system.processes import Address, Server
+from loadtest.verbs.tour import crowd, plan
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -110,7 +111,7 @@ def test_unexpected_statistics_are_an_error_and_not_a_zero(body):
         parse_counts(body)
 
 
-async def watch(address: Address, settings: plan.Newcomers, newcomers: int) -> probe.NewcomerProbe:
+async def watch(address: Address, settings: Schedule, newcomers: int) -> probe.NewcomerProbe:
     """Until so many have had their turn."""
     watcher, ended = probe.NewcomerProbe(address, settings), asyncio.Event()
     task = asyncio.create_task(watcher.watch(ended))
@@ -123,19 +124,19 @@ async def watch(address: Address, settings: plan.Newcomers, newcomers: int) -> p
 
 
 def test_newcomers_who_are_answered_have_a_waiting_time(server):
-    seen = asyncio.run(watch(server.address, plan.Newcomers(interval=0.01), 5)).newcomers
+    seen = asyncio.run(watch(server.address, Schedule(interval=0.01), 5)).newcomers
     assert seen.served == seen.asked == len(seen.waits) >= 5
     assert all(wait > 0 for wait in seen.waits)
 
 
 def test_newcomers_of_a_dead_server_are_refused(server):
     server.stop()
-    seen = asyncio.run(watch(server.address, plan.Newcomers(interval=0.01), 3)).newcomers
+    seen = asyncio.run(watch(server.address, Schedule(interval=0.01), 3)).newcomers
     assert (seen.served, seen.waits) == (0, [])
     assert seen.outcomes.keys() == {Outcome.refused}
 
 
-async def occupied(address: Address, settings: plan.Newcomers) -> probe.NewcomerProbe:
+async def occupied(address: Address, settings: Schedule) -> probe.NewcomerProbe:
     """While one client holds the only worker."""
     holder = Client(address)
     await holder.ask("/plaintext", 5)
@@ -147,20 +148,20 @@ async def occupied(address: Address, settings: plan.Newcomers) -> probe.Newcomer
 
 def test_newcomers_who_meet_a_busy_pool_time_out(log):
     with Server([*SERVER, "--workers", "1"], log) as server:
-        seen = asyncio.run(occupied(server.address, plan.Newcomers(interval=0.01, patience=0.1)))
+        seen = asyncio.run(occupied(server.address, Schedule(interval=0.01, patience=0.1)))
     assert seen.newcomers.outcomes.keys() == {Outcome.timed_out}
 
 
 def test_who_is_left_waiting_by_the_end_was_not_asked(log):
     with Server([*SERVER, "--workers", "1"], log) as server:
-        seen = asyncio.run(occupied(server.address, plan.Newcomers(interval=0.01, patience=0.1)))
+        seen = asyncio.run(occupied(server.address, Schedule(interval=0.01, patience=0.1)))
     assert seen.pending > 0
     assert seen.newcomers.asked == seen.sent - seen.pending
 
 
 async def crowd_of(address: Address, clients: int) -> crowd.Served:
     settings = plan.Crowd(clients=clients, seconds=0.5, path="/sleep?ms=1")
-    return await crowd.gather(address, settings, plan.Newcomers(interval=0.1, patience=0.2))
+    return await crowd.gather(address, settings, Schedule(interval=0.1, patience=0.2))
 
 
 def test_a_pool_serves_as_many_of_a_crowd_as_it_has_workers(log):
@@ -182,7 +183,7 @@ def test_a_crowd_before_a_dead_server_ends_in_time(server):
 
 def test_the_watcher_counts_the_clients_without_itself_and_the_newcomers(server):
     holders = [socket.create_connection((server.address.host, server.address.port)) for _ in range(7)]
-    with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0.2) as watcher:
+    with probe.Watcher(server.address, Schedule(interval=0.05), clients=7, count_after=0.2) as watcher:
         assert eventually(lambda: watcher.clients_served is not None)
     for holder in holders:
         holder.close()
@@ -192,7 +193,7 @@ def test_the_watcher_counts_the_clients_without_itself_and_the_newcomers(server)
 
 def test_the_watcher_counts_fewer_clients_than_there_should_be(server):
     holder = socket.create_connection((server.address.host, server.address.port))
-    with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0.1) as watcher:
+    with probe.Watcher(server.address, Schedule(interval=0.05), clients=7, count_after=0.1) as watcher:
         assert eventually(lambda: watcher.clients_served is not None)
     holder.close()
     assert watcher.clients_served == 1
@@ -201,7 +202,7 @@ def test_the_watcher_counts_fewer_clients_than_there_should_be(server):
 def test_the_watcher_knows_nothing_of_a_server_that_does_not_answer(log):
     with Server([*SERVER, "--workers", "1"], log) as server:
         holder = socket.create_connection((server.address.host, server.address.port))
-        settings = plan.Newcomers(interval=0.05, patience=0.1)
+        settings = Schedule(interval=0.05, patience=0.1)
         with probe.Watcher(server.address, settings, clients=1, count_after=0) as watcher:
             assert eventually(lambda: watcher.newcomers.asked > 3)
         holder.close()
@@ -211,5 +212,5 @@ def test_the_watcher_knows_nothing_of_a_server_that_does_not_answer(log):
 def test_statistics_that_nobody_understands_are_an_error_of_the_measurement(server, monkeypatch):
     monkeypatch.setattr(client, "parse_counts", lambda body: (_ for _ in ()).throw(MeasurementError("what?")))
     with pytest.raises(MeasurementError, match="what?"):
-        with probe.Watcher(server.address, plan.Newcomers(interval=0.05), clients=7, count_after=0) as watcher:
+        with probe.Watcher(server.address, Schedule(interval=0.05), clients=7, count_after=0) as watcher:
             watcher._thread.join(0.5)

@@ -5,13 +5,18 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-
 import samples
-from loadtest.results import Results
-from loadtest.trial.measured import TrialResults
-from loadtest.verbs.comparison import Comparison, compare, render, to_json
+
+from loadtest.document import terminal
+from loadtest.verbs.compare.comparison import Comparison, compare, document, to_json
+from loadtest.verbs.load.results import TrialResults
+from loadtest.verbs.tour.results import TourResults
 
 THROUGHPUT = ["throughput"]
+
+
+def shown(found: Comparison, before: str, after: str, width: int) -> str:
+    return terminal.render(document(found, before, after), width)
 
 
 def measured(factor: float = 1.0, seed: int = 1, rounds: int = 8, **changes) -> TrialResults:
@@ -24,7 +29,7 @@ def measured(factor: float = 1.0, seed: int = 1, rounds: int = 8, **changes) -> 
     return found
 
 
-def main_job(factor: float = 1.0) -> Results:
+def main_job(factor: float = 1.0) -> TourResults:
     found = samples.results()
     for run in found.loads:
         run.wrk = replace(run.wrk, requests=int(run.wrk.requests * factor))
@@ -55,13 +60,13 @@ def test_a_margin_forgives_small_regressions():
 
 
 def test_no_difference_tells_what_could_have_been_seen():
-    text = render(compare(measured(), measured(seed=2), THROUGHPUT, 0), "before", "after", 120)
+    text = shown(compare(measured(), measured(seed=2), THROUGHPUT, 0), "before", "after", 120)
     assert text.count("no difference seen (detectable >= ") == 5
     assert "REGRESSION" not in text
 
 
 def test_a_regression_is_marked_in_its_row():
-    text = render(compare(measured(), measured(0.9, seed=2), THROUGHPUT, 0), "before", "after", 120)
+    text = shown(compare(measured(), measured(0.9, seed=2), THROUGHPUT, 0), "before", "after", 120)
     row = next(line for line in text.splitlines() if line.startswith("epoll "))
     assert "REGRESSION -" in row and "%" in row
     assert text.startswith("A, before: before\nB, after: after\n")
@@ -75,7 +80,7 @@ def test_few_rounds_are_indicative_and_no_regression():
     found = compare(measured(rounds=3), measured(0.5, seed=2, rounds=3), THROUGHPUT, 0)
     assert not any(change.regressed for change in found.changes)
     assert any(one.startswith("Some changes cannot show:") for one in found.warnings)
-    assert "indicative: 3 of 6 rounds" in render(found, "a", "b", 160)
+    assert "indicative: 3 of 6 rounds" in shown(found, "a", "b", 160)
 
 
 def test_invalid_trials_are_not_compared():
@@ -86,7 +91,7 @@ def test_invalid_trials_are_not_compared():
     found = compare(measured(), after, THROUGHPUT, 0)
     assert "epoll plaintext -c16" not in [change.cell for change in found.changes]
     assert found.missing == ["epoll plaintext -c16"]
-    assert "Only one of them has epoll plaintext -c16." in render(found, "a", "b", 120)
+    assert "Only one of them has epoll plaintext -c16." in shown(found, "a", "b", 120)
 
 
 def test_another_machine_is_said_to_be_another():
@@ -112,7 +117,7 @@ def test_a_container_is_never_compared_with_a_native_run():
 def test_the_main_job_compares_with_itself_and_not_with_a_verb():
     found = compare(main_job(), main_job(0.8), THROUGHPUT, 0)
     assert next(one for one in found.changes if one.cell == "epoll plaintext -c16").regressed
-    with pytest.raises(ValueError, match="results of run and of throughput are not comparable"):
+    with pytest.raises(ValueError, match="results of tour and of throughput are not comparable"):
         compare(main_job(), measured(), THROUGHPUT, 0)
 
 
@@ -143,6 +148,6 @@ def test_json_has_every_change_and_warning():
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_table_of_changes_is_never_cut(width):
     found = compare(measured(), measured(0.9, seed=2), ["throughput", "cpu", "voluntary switches"], 0)
-    text = render(found, "results/a", "results/b", width)
+    text = shown(found, "results/a", "results/b", width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest import contestants
-from loadtest.contestants import Kind
-from loadtest.job import plan
-from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants import contestants
+from loadtest.contestants.contestants import Kind
+from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.verbs.tour import plan
 
 
 def named(name: str) -> contestants.Contestant:

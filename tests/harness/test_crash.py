@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.job import crash, plan
-from loadtest.job.crash import LightLoad, Outage, time_without_service
-from loadtest.job.runner import survivors
-from loadtest.results import Attempt, Outcome
+from loadtest.clients.outcomes import Outcome
 from loadtest.system.processes import Address
+from loadtest.verbs.tour import crash, plan
+from loadtest.verbs.tour.crash import LightLoad, Outage, time_without_service
+from loadtest.verbs.tour.results import Attempt
+from loadtest.verbs.tour.runner import survivors
 
 OK, EOF, REFUSED = Outcome.ok, Outcome.eof, Outcome.refused
 

@@ -7,7 +7,6 @@ from statistics import median
 import numpy as np
 import pytest
 
-from loadtest.results import from_json
 from loadtest.statistics.differences import (
     ALPHA,
     Pair,
@@ -29,6 +28,7 @@ from loadtest.statistics.differences import (
     verdict,
 )
 from loadtest.statistics.stats import Interval
+from loadtest.system.records import from_json
 
 
 def by_round(values):

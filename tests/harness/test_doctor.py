@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import results
-from loadtest.doctor import doctor, doctor_facts
-from loadtest.doctor.doctor_card import Card, Finding, Status, Topic
-from loadtest.doctor.doctor_facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
-from loadtest.doctor.doctor_machine import Group, Machine, parse_cpu_list
+from loadtest.document import terminal
 from loadtest.system import processes
+from loadtest.system.records import from_json
+from loadtest.verbs.doctor import doctor
+from loadtest.verbs.doctor import facts as doctor_facts
+from loadtest.verbs.doctor.card import Card, Finding, Status, Topic
+from loadtest.verbs.doctor.facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
+from loadtest.verbs.doctor.machine import Group, Machine, parse_cpu_list
 
 GIB = 1 << 30
 TOOLS = [Tool(name, "1.0", fix) for name, _, fix in doctor_facts.TOOLS]
@@ -33,6 +35,10 @@ BARE = Facts(
     counting="",
     docker="",
 )
+
+
+def shown(card: Card, width: int = 80) -> str:
+    return terminal.render(doctor.document(card), width)
 
 
 def changed(**parts: object) -> Facts:
@@ -56,7 +62,7 @@ def test_on_a_bare_machine_everything_can_be_measured():
     card = doctor.judge(BARE)
     assert card.hindrances == []
     assert card.usable
-    assert doctor.render(card).endswith("\nEverything can be measured here.\n")
+    assert shown(card).endswith("\nEverything can be measured here.\n")
 
 
 def test_a_big_machine_with_threads_on_its_cores_gives_server_and_load_a_core_each():
@@ -64,7 +70,7 @@ def test_a_big_machine_with_threads_on_its_cores_gives_server_and_load_a_core_ea
     siblings = {cpu: [cpu % 16, cpu % 16 + 16] for cpu in available}
     card = doctor.judge(changed(cpus={"online": 32, "available": available, "siblings": siblings}))
     assert card.hindrances == []
-    assert "server on CPU 31, load on CPU 0" in doctor.render(card)
+    assert "server on CPU 31, load on CPU 0" in shown(card)
 
 
 def test_two_threads_of_one_core_cannot_be_told_apart():
@@ -80,7 +86,7 @@ def test_in_a_container_with_one_cpu_nobody_is_ranked():
     )
     finding = only(facts)
     assert finding.status == Status.note and "share the only CPU" in finding.hinders
-    assert "1 of 8: 5" in doctor.render(doctor.judge(facts))
+    assert "1 of 8: 5" in shown(doctor.judge(facts))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +122,8 @@ def test_what_hinders_is_a_sentence_with_the_command_that_mends_it(facts, hinder
     assert hinders in finding.hinders and fix in finding.fix and bool(fix) == bool(finding.fix)
     assert finding.status == Status.note
     assert doctor.judge(facts).usable
-    text = " ".join(doctor.render(doctor.judge(facts)).split("What cannot be measured here")[1].split())
-    assert text == f"! {doctor.sentence(finding)}"
+    text = " ".join(shown(doctor.judge(facts)).split("cannot be measured here, or not well")[1].split())
+    assert text == f"* {doctor.sentence(finding)}"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_the_worst_comes_first():
 def test_the_card_keeps_to_eighty_columns_and_shows_every_finding():
     long = "Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz with a name that goes on and on and does not want to end"
     card = doctor.judge(replace(changed(cpus={"model": long}), docker="reason; " + "x" * 60))
-    text = doctor.render(card, 80)
+    text = shown(card, 80)
     assert max(map(len, text.splitlines())) <= 80
     assert long.split()[-1] in text
     for finding in card.findings:
@@ -165,7 +171,7 @@ def test_every_name_fits_its_column():
 
 def test_a_card_and_its_facts_can_be_stored_and_read_back():
     for kind, value in ((Card, doctor.judge(BARE)), (Facts, BARE)):
-        assert results.from_json(kind, json.loads(json.dumps(dataclasses.asdict(value)))) == value
+        assert from_json(kind, json.loads(json.dumps(dataclasses.asdict(value)))) == value
 
 
 def test_topics_keep_their_order():
@@ -262,7 +268,7 @@ def test_this_machine_can_be_examined(tmp_path):
     assert facts.memory.total > facts.memory.available > 0
     assert facts.limits.files_hard >= facts.limits.files_soft > 0
     assert next(tool for tool in facts.tools if tool.name == "taskset").version[0].isdigit()
-    assert "quartet-none is not built" in doctor.render(doctor.judge(facts)).replace("\n    ", " ")
+    assert "quartet-none is not built" in shown(doctor.judge(facts)).replace("\n    ", " ")
     assert not processes._live
 
 

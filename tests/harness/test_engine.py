@@ -6,10 +6,11 @@ import json
 import os
 
 import pytest
-
 from conftest import FAKES
-from loadtest.places import containers, engine
-from loadtest.places.engine import State
+
+from loadtest.places import containers
+from loadtest.places import docker as engine
+from loadtest.places.docker import State
 from loadtest.system import tree
 from loadtest.system.processes import ProcessError
 

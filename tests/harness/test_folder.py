@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-
 import samples
-from loadtest import folder, schema
-from loadtest.results import Failure, Outcome
+
+from loadtest.clients.outcomes import Outcome
+from loadtest.engine import folder, schema
+from loadtest.engine.run import Failure
 
 
 def test_results_survive_the_way_to_the_folder_and_back(tmp_path):
@@ -37,7 +38,7 @@ def test_saving_replaces_the_files_and_leaves_no_other(tmp_path):
 
 
 def test_the_published_schema_is_that_of_the_code():
-    assert schema.PUBLISHED.read_text() == schema.text(folder.SCHEMA), "run: python3 -m loadtest.schema"
+    assert schema.PUBLISHED.read_text() == schema.text(folder.results_schema()), "run: python3 -m loadtest.cli.schema"
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_the_published_schema_is_that_of_the_code():
         ("[]", "holds no results"),
         ('{"format": 1}', "has the format 1, which this harness no longer reads"),
         ("{}", "has the format None, which this harness no longer reads"),
-        ('{"format": "3.0"}', "has the newer format 3.0; this harness reads 2.x: update it"),
-        ('{"format": "2.0", "verb": "dance"}', "verb: 'dance' is none of run, throughput"),
-        ('{"format": "2.0", "verb": "throughput"}', "is a required property"),
+        ('{"format": "4.0"}', "has the newer format 4.0; this harness reads 3.x: update it"),
+        ('{"format": "3.0", "verb": "dance"}', "verb: 'dance' is none of tour, throughput"),
+        ('{"format": "3.0", "verb": "throughput"}', "is a required property"),
     ],
 )
 def test_what_is_no_results_file_is_refused_with_a_sentence(tmp_path, content, sentence):
@@ -67,7 +68,7 @@ def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
 def test_a_newer_minor_version_is_read(tmp_path):
     folder.save(samples.trial_results(), tmp_path)
     text = (tmp_path / "results.json").read_text()
-    (tmp_path / "results.json").write_text(text.replace('"format": "2.0"', '"format": "2.7"'))
+    (tmp_path / "results.json").write_text(text.replace('"format": "3.0"', '"format": "3.7"'))
     assert folder.load(tmp_path) == samples.trial_results()
 
 
@@ -95,7 +96,7 @@ def test_the_main_job_has_its_lines_too(tmp_path: Path):
     folder.save(samples.results(), tmp_path)
     rows = list(csv.DictReader((tmp_path / "cells.csv").open()))
     assert {row["contestant"] for row in rows} >= {"prefork", "epoll"}
-    assert all(row["verb"] == "run" for row in rows)
+    assert all(row["verb"] == "tour" for row in rows)
 
 
 def test_raw_output_is_kept_under_its_name(tmp_path):

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-
 import samples
-from loadtest.results import Failure
-from loadtest.session import Exit
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.trials import Gate
-from loadtest.verbs import gates, load_verbs
+
+from loadtest.engine.exit import Exit
+from loadtest.engine.run import Failure
+from loadtest.verbs.load import gates, verb
+from loadtest.verbs.load.plan import Gate
+from loadtest.verbs.load.results import TrialResults
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_no_valid_figure_is_no_pass():
 
 def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_cell():
     good, missed = measured(1000), measured(0.001)
-    assert load_verbs.status(good) == Exit.ok
-    assert load_verbs.status(missed) == Exit.gate == 3
+    assert verb.status(good) == Exit.ok
+    assert verb.status(missed) == Exit.gate == 3
     missed.failures = [Failure("threads", "round 1", "it did not start")]
-    assert load_verbs.status(missed) == Exit.failed
+    assert verb.status(missed) == Exit.failed
     ungated = samples.trial_results()
     for trial in ungated.trials:
         trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
-    assert load_verbs.status(ungated) == Exit.invalid
+    assert verb.status(ungated) == Exit.invalid

@@ -13,13 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import samples
 from conftest import FAKES, ROOT
-from loadtest import contestants, schema
-from loadtest.contestants import MODELS, Contestant, Kind, command_line
-from loadtest.idle import idle, idle_clients, idle_runner, lines, machine_memory, report_idle
-from loadtest.idle.idle import (
+
+from loadtest.contestants import contestants
+from loadtest.contestants.contestants import MODELS, Contestant, Kind, command_line
+from loadtest.document import terminal
+from loadtest.engine import schema
+from loadtest.engine.run import Failure
+from loadtest.places import agent
+from loadtest.places.local import Local
+from loadtest.statistics import lines
+from loadtest.system import machine_memory
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
+from loadtest.system.machine_memory import MachineMemory
+from loadtest.system.memory import GroupMemory, Memory
+from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
+from loadtest.system.records import from_json
+from loadtest.verbs.memory import clients as idle_clients
+from loadtest.verbs.memory import plan as idle
+from loadtest.verbs.memory import report as report_idle
+from loadtest.verbs.memory import runner as idle_runner
+from loadtest.verbs.memory.plan import (
     Decay,
     DecayPoint,
     DecayRun,
@@ -29,19 +45,17 @@ from loadtest.idle.idle import (
     IdleRun,
     IdleSettings,
     IdleStep,
-    MachineMemory,
 )
-from loadtest.idle.idle_runner import IdleRunner
-from loadtest.places import agent, clients
-from loadtest.places.local import Local
-from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, from_json
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
+from loadtest.verbs.memory.runner import IdleRunner
 
 BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
 NOTHING = MachineMemory(0, 0, 0, 0, 0)
 NO_DIRECTORY: Any = None  # peers alone keep files there
+
+
+def shown(results: IdleResults, width: int) -> str:
+    return terminal.render(report_idle.document(results), width)
 
 
 def settings(*chosen: Contestant, **changes: Any) -> IdleSettings:
@@ -170,15 +184,15 @@ def test_results_survive_the_way_to_json_and_back():
 
 def test_results_are_as_their_schema_says():
     kept = found(failures=[Failure("epoll", "a step", "it did not start")])
-    document = {"format": "2.0", **json.loads(json.dumps(dataclasses.asdict(kept)))}
-    described = schema.of({"memory": IdleResults}, "2")
+    document = {"format": "3.0", **json.loads(json.dumps(dataclasses.asdict(kept)))}
+    described = schema.of({"memory": IdleResults}, "3")
     assert schema.problem(document, described) == ""
     del document["idle"][0]["connections"]
     assert schema.problem(document, described) != ""
 
 
 def test_steps_and_what_is_seen_survive_the_way_to_an_agent_and_back():
-    for job, step in ((clients.JOBS["hold"], IdleStep(1, EPOLL, 7)), (clients.JOBS["wear"], DecayStep(PREFORK))):
+    for job, step in ((idle_clients.hold, IdleStep(1, EPOLL, 7)), (idle_clients.wear, DecayStep(PREFORK))):
         asked = json.loads(agent.request(job, Address("127.0.0.1", 1), settings(), step))
         assert from_json(type(step), asked["step"]) == step
         assert from_json(IdleSettings, asked["plan"]) == settings()
@@ -284,7 +298,7 @@ def squeezed(text: str) -> str:
 
 
 def test_the_report_answers_what_a_connection_costs():
-    text = report_idle.render(found(), 110)
+    text = shown(found(), 110)
     assert "What does an idle connection cost?" in text
     row = next(line for line in text.splitlines() if line.startswith("epoll"))
     assert row.split() == ["epoll", "10,000", "2.00", "0%", "0.500", "0%", "0", "8.00", "0%"]
@@ -292,7 +306,7 @@ def test_the_report_answers_what_a_connection_costs():
 
 def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():
     kept = found(idle=[run("prefork", level) for level in (0, 100, 1_000)])
-    text = report_idle.render(kept, 110)
+    text = shown(kept, 110)
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("5,000")]
     assert rows == [["5,000", *"------"]]
     assert "prefork: no higher level, a pool needs a worker for each connection: 10,002 processes." in squeezed(text)
@@ -300,14 +314,14 @@ def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():
 
 def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():
     lost = [run(connections=level, machine=None, machine_problem="+9 MiB after") for level in idle.LEVELS]
-    text = squeezed(report_idle.render(found(idle=lost), 110))
+    text = squeezed(shown(found(idle=lost), 110))
     assert "epoll 10,000 2.00 0% 0.500 0% 0 - -" in text
     assert "Kernel memory is missing from 5 of 5 runs" in text and "+9 MiB after" in text
 
 
 def test_a_change_of_next_to_nothing_has_no_sign():
     slight = replace(NOTHING, slab=-1000)
-    text = report_idle.render(found(idle=[run(connections=level, machine=slight) for level in idle.LEVELS]), 110)
+    text = shown(found(idle=[run(connections=level, machine=slight) for level in idle.LEVELS]), 110)
     assert "-0.0" not in text and "kernel" in text
 
 
@@ -315,28 +329,28 @@ def test_a_containers_kernel_memory_is_the_servers_alone():
     group = GroupMemory(current=1, anonymous=1, file=1, kernel=1 << 20, sockets=None)
     kept = found(idle=[run(connections=level, memory=memory(9, group=group)) for level in idle.LEVELS])
     kept.environment = replace(kept.environment, runner="docker")
-    text = squeezed(report_idle.render(kept, 110))
+    text = squeezed(shown(kept, 110))
     assert "What does an idle connection cost? [docker]" in text
     assert "its own ends of the connections only" in text and "both ends of every connection" not in text
 
 
 def test_the_report_says_when_forked_workers_stopped_sharing():
-    text = squeezed(report_idle.render(found(), 110))
+    text = squeezed(shown(found(), 110))
     assert "What does a forked worker share, and for how long?" in text
     assert "went from 40 to 116 KiB over 100 requests, of which 90 % within the first 10." in text
-    flat = squeezed(report_idle.render(found(decay=[decay_run("epoll", 65_000, 65_001, 65_002)]), 110))
+    flat = squeezed(shown(found(decay=[decay_run("epoll", 65_000, 65_001, 65_002)]), 110))
     assert "of which nothing to speak of" in flat
 
 
 def test_few_rounds_are_called_indicative_and_an_interruption_is_said():
-    text = report_idle.render(found(state="interrupted", failures=[Failure("epoll", "a step", "it died")]), 110)
+    text = shown(found(state="interrupted", failures=[Failure("epoll", "a step", "it died")]), 110)
     assert "INDICATIVE: 2 of the 6 rounds" in text
     assert "INTERRUPTED" in text and "FAILED epoll (a step): it died" in text
-    assert "INDICATIVE" not in report_idle.render(found(settings=settings(rounds=6)), 110)
+    assert "INDICATIVE" not in shown(found(settings=settings(rounds=6)), 110)
 
 
 def test_results_without_anything_give_a_report_all_the_same():
-    assert "Measured in 0 s." in report_idle.render(found(idle=[], decay=[]), 110)
+    assert "Measured in 0 s." in shown(found(idle=[], decay=[]), 110)
 
 
 # --- the runner
@@ -510,7 +524,7 @@ def fake_pace() -> IdleSettings:
 
 def test_connections_are_looked_at_while_they_are_held_and_the_server_counts_them(server, fake_pace):
     moments: list[str] = []
-    seen = clients.JOBS["hold"](server.address, fake_pace, IdleStep(1, EPOLL, 12), moments.append)
+    seen = idle_clients.hold(server.address, fake_pace, IdleStep(1, EPOLL, 12), moments.append)
     assert (moments, seen.served, seen.counted) == (["idle"], 12, 12)
     assert "--hold 12 --sources 4" in seen.command
 

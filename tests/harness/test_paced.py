@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-
 import samples
-from loadtest.results import MeasurementError
+
+from loadtest.clients import pace as paced
+from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Finished
-from loadtest.trial import generators, paced
-from loadtest.trial.trials import Cell
+from loadtest.verbs.load import generators
+from loadtest.verbs.load.plan import Cell
 
 CELL = Cell("epoll", "plaintext", 64, rate=2500.0)
 ADDRESS = Address("127.0.0.1", 8080)

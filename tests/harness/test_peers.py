@@ -11,10 +11,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT, eventually
-from loadtest import contestants, peers
-from loadtest.peers import PEERS, Launch, Peer
+
+from loadtest.contestants import contestants, peers
+from loadtest.contestants.peers import PEERS, Launch, Peer
 from loadtest.system import tree
 from loadtest.system.processes import Server
 

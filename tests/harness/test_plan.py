@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from loadtest.job import plan
-from loadtest.job.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.verbs.tour import plan
+from loadtest.verbs.tour.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 
 
 def full(**changes) -> Plan:

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from loadtest.contestants import MODELS, Kind
-from loadtest.trial.trials import Workload
-from loadtest.verbs import listing, presets
+from loadtest.contestants.contestants import MODELS, Kind
+from loadtest.contestants.workloads import Workload
+from loadtest.document import terminal
+from loadtest.verbs.list import listing
+from loadtest.verbs.load import presets
 
 
 def names(*arguments) -> list[str]:
@@ -65,7 +67,7 @@ def test_what_is_no_workload_is_refused(name):
 
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_list_names_everybody_and_is_never_cut(tmp_path, width):
-    text = listing.render(tmp_path, tmp_path, width)
+    text = terminal.render(listing.document(tmp_path, tmp_path), width)
     assert all(word in text for word in ("limit-epoll", "apache-event", "/file/16k", "involuntary switches"))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
@@ -81,4 +83,4 @@ def test_the_list_tells_who_is_built(tmp_path):
 def test_a_results_folder_that_cannot_be_read_is_listed_as_such(tmp_path):
     (tmp_path / "2024-throughput").mkdir()
     (tmp_path / "2024-throughput" / "results.json").write_text("{")
-    assert "unreadable" in listing.render(tmp_path, tmp_path, 100)
+    assert "unreadable" in terminal.render(listing.document(tmp_path, tmp_path), 100)

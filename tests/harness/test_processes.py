@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import FAKES, ROOT, SERVER, eventually, is_alive
-from loadtest.peers import free_port
+
+from loadtest.contestants.peers import free_port
 from loadtest.system import processes, tree
 from loadtest.system.processes import Address, ProcessError, Server, run
 

@@ -16,15 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 import samples
 from conftest import FAKES, ROOT, children, eventually, is_alive
-from loadtest import command, environment, folder, session
-from loadtest.contestants import MODELS, select
+
+from loadtest.cli import commands
+from loadtest.cli import program as command
+from loadtest.contestants.contestants import MODELS, select
+from loadtest.engine import environment, folder, session
 from loadtest.places import launch
 from loadtest.system import processes
-from loadtest.trial.measured import TrialResults
-from loadtest.verbs import commands
+from loadtest.verbs.load.results import TrialResults
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 import samples
-from loadtest import text
-from loadtest.job import summary
-from loadtest.job.plan import CELLS, CONTESTANTS
-from loadtest.job.report import render
-from loadtest.job.summary import has_invalid_cell, summarize
-from loadtest.results import (
-    Disturbance,
-    Failure,
-    GroupMemory,
-    Memory,
-    MemoryRun,
-    Outcome,
-)
-from loadtest.statistics import validity
+
+from loadtest.clients.outcomes import Outcome
+from loadtest.clients.wrk_result import Latency, WrkErrors, WrkResult
+from loadtest.document import figures, terminal
+from loadtest.engine.run import Failure
 from loadtest.statistics.stats import Estimate, Interval
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.wrk_result import Latency, WrkErrors, WrkResult
+from loadtest.system.cpus import Disturbance
+from loadtest.system.memory import GroupMemory, Memory
+from loadtest.verbs.tour import report, summary
+from loadtest.verbs.tour import validity as tour_validity
+from loadtest.verbs.tour.plan import CELLS, CONTESTANTS
+from loadtest.verbs.tour.results import MemoryRun, TourResults
+from loadtest.verbs.tour.summary import has_invalid_cell, summarize
 
 PLAINTEXT = CELLS[0]
+
+
+def render(found: TourResults, width: int = 100) -> str:
+    return terminal.render(report.document(found), width)
 
 
 def wrk_result(requests: int = 100, **errors: int) -> WrkResult:
@@ -55,33 +55,33 @@ NEWCOMERS = "Is everybody served while the server is busy?"
 
 
 def test_a_run_without_errors_is_valid():
-    assert validity.load_problems(wrk_result(), 16, 16, 0) == []
+    assert tour_validity.load_problems(wrk_result(), 16, 16, 0) == []
 
 
 @pytest.mark.parametrize("kind", ["connect", "read", "write", "status", "timeout"])
 def test_any_error_that_wrk_counted_makes_a_run_invalid(kind):
-    assert validity.load_problems(wrk_result(**{kind: 2}), 16, 16, 0) == [f"wrk counted errors: 2 {kind}"]
+    assert tour_validity.load_problems(wrk_result(**{kind: 2}), 16, 16, 0) == [f"wrk counted errors: 2 {kind}"]
 
 
 def test_a_run_without_answers_is_invalid():
-    assert validity.load_problems(wrk_result(0), 16, 16, 0) == ["wrk got no answer"]
+    assert tour_validity.load_problems(wrk_result(0), 16, 16, 0) == ["wrk got no answer"]
 
 
 def test_a_run_that_left_clients_without_a_worker_is_invalid():
-    assert validity.load_problems(wrk_result(), 16, 12, 0) == ["only 12 of 16 clients got a worker"]
+    assert tour_validity.load_problems(wrk_result(), 16, 12, 0) == ["only 12 of 16 clients got a worker"]
 
 
 def test_a_count_that_could_not_be_had_proves_nothing():
-    assert validity.load_problems(wrk_result(), 16, None, 0) == []
+    assert tour_validity.load_problems(wrk_result(), 16, None, 0) == []
 
 
 @pytest.mark.parametrize(("status", "text"), [(3, "exited with status 3"), (-11, "was killed by SIGSEGV")])
 def test_a_server_that_ended_badly_makes_a_run_invalid(status, text):
-    assert validity.load_problems(wrk_result(), 16, 16, status) == [f"the server {text}"]
+    assert tour_validity.load_problems(wrk_result(), 16, 16, status) == [f"the server {text}"]
 
 
 def reason(**changes) -> str:
-    return validity.unranked_reason([samples.load_run(**changes)], samples.PLAN)
+    return tour_validity.unranked_reason([samples.load_run(**changes)], samples.PLAN)
 
 
 def test_a_server_is_ranked_where_it_was_the_bottleneck():
@@ -102,7 +102,7 @@ def test_a_server_that_others_disturbed_is_not_ranked():
 
 def test_on_one_cpu_nobody_is_ranked():
     plan = replace(samples.PLAN, cpus=CpuSets((0,), (0,)))
-    assert validity.unranked_reason([samples.load_run()], plan) == "shares its CPU with the load"
+    assert tour_validity.unranked_reason([samples.load_run()], plan) == "shares its CPU with the load"
 
 
 # --- summaries
@@ -183,7 +183,7 @@ def test_throughput_is_a_median_with_a_ratio_an_interval_and_a_rank():
 
 
 def test_short_runs_are_called_indicative_and_have_no_rank():
-    short = samples.results(loads=samples.loads(rounds=3), plan=replace(samples.PLAN, rounds=3))
+    short = samples.results(loads=samples.loads(rounds=3), settings=replace(samples.PLAN, rounds=3))
     shown = render(short)
     assert "INDICATIVE: 3 of the 6 rounds" in shown
     assert row(shown, THROUGHPUT, "epoll")[-1] == "-"
@@ -276,15 +276,15 @@ def test_a_fault_that_crashed_nothing_is_a_dash_with_a_reason():
 
 def test_losses_before_the_fault_make_a_crash_invalid():
     run = samples.crash("epoll", dies=True)
-    assert validity.crash_problem(run) == ""
+    assert tour_validity.crash_problem(run) == ""
     run.attempts[3].outcome = Outcome.reset
-    assert validity.crash_problem(run) == "1 requests failed before the fault"
+    assert tour_validity.crash_problem(run) == "1 requests failed before the fault"
 
 
 def test_answers_with_an_error_make_a_crash_invalid():
     run = samples.crash("prefork", dies=False)
     run.attempts[-1].outcome = Outcome.error_status
-    assert validity.crash_problem(run) == "1 requests were answered wrongly"
+    assert tour_validity.crash_problem(run) == "1 requests were answered wrongly"
 
 
 def test_summed_rss_is_shown_for_what_it_is():
@@ -338,10 +338,10 @@ def test_memory_that_we_may_not_look_into_is_a_dash_with_its_reason():
     ("value", "expected"), [(0, "0.000"), (0.0912, "0.091"), (4.214, "4.21"), (81.31, "81.3"), (4210.4, "4,210")]
 )
 def test_numbers_have_three_digits_that_count(value, expected):
-    assert text.number(value) == expected
+    assert figures.number(value) == expected
 
 
 def test_an_interval_is_shown_with_its_median():
-    assert text.ratio(Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
-    assert text.ratio(Estimate(0.93, None, 3)) == "0.930"
-    assert text.ratio(None) == "-"
+    assert figures.ratio(Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
+    assert figures.ratio(Estimate(0.93, None, 3)) == "0.930"
+    assert figures.ratio(None) == "-"

@@ -7,14 +7,20 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-
 import samples
-from loadtest.contestants import select, variant
-from loadtest.results import Disturbance, Failure
-from loadtest.roster import EVERYBODY
+
+from loadtest.contestants.contestants import select, variant
+from loadtest.contestants.roster import EVERYBODY
+from loadtest.document import terminal
+from loadtest.engine.run import Failure
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.report_trials import render
+from loadtest.system.cpus import Disturbance
+from loadtest.verbs.load import report
+from loadtest.verbs.load.results import TrialResults
+
+
+def render(found: TrialResults, width: int = 120) -> str:
+    return terminal.render(report.document(found), width)
 
 
 def row(text: str, question: str, name: str) -> list[str]:

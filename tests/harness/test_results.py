@@ -1,6 +1,9 @@
 import samples
-from loadtest import results
-from loadtest.results import Outcome, Survivors
+
+from loadtest.clients.outcomes import Outcome
+from loadtest.system.records import from_json
+from loadtest.verbs.tour import results
+from loadtest.verbs.tour.results import Survivors
 
 
 def test_shares_are_of_the_budget():
@@ -15,4 +18,4 @@ def test_newcomers_who_were_not_served_were_asked():
 
 
 def test_a_living_server_has_no_status():
-    assert results._build(Survivors, {**vars(Survivors(1, 1, 0, 8, 8, None))}).server_status is None
+    assert from_json(Survivors, {**vars(Survivors(1, 1, 0, 8, 8, None))}).server_status is None

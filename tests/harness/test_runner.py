@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 import samples
-from loadtest.job import plan
-from loadtest.job.plan import LoadStep, Step
-from loadtest.job.runner import REPEATS_OF_A_RUN, Runner
-from loadtest.results import Disturbance, MeasurementError, Results
+
+from loadtest.system.cpus import Disturbance
+from loadtest.system.errors import MeasurementError
+from loadtest.verbs.tour import plan
+from loadtest.verbs.tour.plan import LoadStep, Step
+from loadtest.verbs.tour.results import TourResults
+from loadtest.verbs.tour.runner import REPEATS_OF_A_RUN, Runner
 
 NO_PLACE: Any = None
 QUIET, BUSY = Disturbance(0.01, 0.01, 0), Disturbance(0.5, 0, 0)
@@ -24,7 +26,7 @@ class Played(Runner):
         self.broken = broken
         self.saves: list[int] = []
         self.shown: list[str] = []
-        found = Results(samples.ENVIRONMENT, samples.PLAN)
+        found = TourResults("tour", samples.ENVIRONMENT, samples.PLAN)
         super().__init__(samples.PLAN, NO_PLACE, found, self._save, self._show)
 
     def _save(self) -> None:

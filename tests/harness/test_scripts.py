@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT, eventually
 
 HARMLESS = (["loadtest/run", "--dry-run"], ["loadtest/quartet", "list"])  # they build and start nothing

@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 import samples
-from loadtest.results import Newcomers, Outcome
-from loadtest.trial import generators, metrics
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.metrics import BY_NAME
-from loadtest.trial.series import Series, best_peer_of, gather, limit_of
-from loadtest.trial.trials import Cell
+
+from loadtest.clients.outcomes import Newcomers, Outcome
+from loadtest.verbs.load import generators, metrics
+from loadtest.verbs.load.metrics import BY_NAME
+from loadtest.verbs.load.plan import Cell
+from loadtest.verbs.load.results import TrialResults
+from loadtest.verbs.load.series import Series, best_peer_of, gather, limit_of
 
 CELL = Cell("epoll", "plaintext", 16)
 

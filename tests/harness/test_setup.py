@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
 
 BOOKWORM = "bookworm Debian GNU/Linux 12 (bookworm)"

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import samples
-from loadtest.results import Disturbance, Failure, MeasurementError
-from loadtest.session import Exit, Stop
+
+from loadtest.engine import resume
+from loadtest.engine.exit import Exit, Stop
+from loadtest.engine.run import Failure
 from loadtest.statistics import validity
-from loadtest.trial.measured import TrialResults
-from loadtest.trial.trial_runner import REPEATS_OF_A_TRIAL, TrialRunner, remaining
-from loadtest.trial.trials import TrialStep, steps
-from loadtest.verbs import trial_commands
+from loadtest.system.cpus import Disturbance
+from loadtest.system.errors import MeasurementError
+from loadtest.verbs.load.plan import TrialStep, steps
+from loadtest.verbs.load.results import TrialResults
+from loadtest.verbs.load.runner import REPEATS_OF_A_TRIAL, TrialRunner, remaining
+from loadtest.verbs.load.verb import LATENCY
 
 NO_PLACE: Any = None
 QUIET, BUSY = Disturbance(0.01, 0.01, 0), Disturbance(validity.DISTURBED + 0.1, 0, 0)
@@ -137,7 +140,7 @@ def test_resuming_does_what_is_missing_and_nothing_twice():
 def test_what_failed_before_is_tried_again():
     found = new()
     Played(found, broken="threads").run()
-    again = trial_commands.begin("throughput", found.settings, found, samples.ENVIRONMENT)
+    again = resume.go_on(found, samples.ENVIRONMENT)
     assert again.failures == []
     runner = Played(again)
     runner.run()
@@ -146,7 +149,7 @@ def test_what_failed_before_is_tried_again():
 
 
 def test_a_new_run_starts_with_its_settings_and_its_stamp():
-    found = trial_commands.begin("latency", samples.settings(), None, samples.ENVIRONMENT)
+    found = LATENCY.results("latency", samples.ENVIRONMENT, samples.settings())
     assert (found.verb, found.environment, found.trials, found.state) == ("latency", samples.ENVIRONMENT, [], "running")
 
 
@@ -163,6 +166,6 @@ def test_a_new_run_starts_with_its_settings_and_its_stamp():
 def test_other_software_or_another_machine_cannot_go_on_with_a_run(changes, sentence):
     found = new(failures=[Failure("epoll", "round 1", "it did not start")])
     with pytest.raises(Stop, match=sentence) as caught:
-        trial_commands.begin("throughput", found.settings, found, replace(samples.ENVIRONMENT, **changes))
+        resume.go_on(found, replace(samples.ENVIRONMENT, **changes))
     assert caught.value.status == Exit.usage
     assert found.failures, "a refused run is left as it was"

@@ -3,13 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 import samples
-from loadtest.results import Disturbance
+
+from loadtest.clients.client_side import Quantiles
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial.measured import Quantiles, Trial
-from loadtest.trial.trial_validity import has_invalid_cell, problems, unranked
-from loadtest.trial.trials import Cell
+from loadtest.system.cpus import Disturbance
+from loadtest.verbs.load.plan import Cell
+from loadtest.verbs.load.results import Trial
+from loadtest.verbs.load.validity import has_invalid_cell, problems, unranked
 
 CELL = Cell("epoll", "plaintext", 16)
 PACED = replace(CELL, rate=1000.0)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import pytest
-
 import samples
-from loadtest.contestants import LIMITS, select, variant
-from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
+
+from loadtest.contestants.contestants import LIMITS, select, variant
+from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.trial import metrics, trials
-from loadtest.trial.trial_runner import more_options, remaining
-from loadtest.trial.trials import WORKLOADS, Cell, Workload
-from loadtest.verbs.trial_commands import executables
+from loadtest.verbs.load import metrics
+from loadtest.verbs.load import plan as trials
+from loadtest.verbs.load.commands import executables
+from loadtest.verbs.load.plan import Cell
+from loadtest.verbs.load.runner import more_options, remaining
 
 JSON, FILE = WORKLOADS[1], WORKLOADS[3]
 

@@ -9,16 +9,30 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
+import samples
 from conftest import ROOT, eventually, is_alive
-from loadtest import results
+
+from loadtest.document import terminal
 from loadtest.system import processes
-from loadtest.walk import strace, walk, walk_parse, walk_report, walk_sequence
-from loadtest.walk.walk_sequence import Actors, Call, Connection, Sample, Walk
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
+from loadtest.system.records import from_json
+from loadtest.verbs.walk import parse as walk_parse
+from loadtest.verbs.walk import report as walk_report
+from loadtest.verbs.walk import sequence as walk_sequence
+from loadtest.verbs.walk import strace, walk
+from loadtest.verbs.walk.results import WalkResults, WalkSettings
+from loadtest.verbs.walk.sequence import Actors, Call, Connection, Sample, Walk
 
 FIXTURES = Path(__file__).with_name("strace")
 RECORDED = json.loads((FIXTURES / "samples.json").read_text())
 BINARIES = ROOT / "build/release/bin"
+
+
+def shown(walks: list[Walk], width: int) -> str:
+    settings = WalkSettings((), CpuSets((1,), (0,)))
+    found = WalkResults("walk", samples.ENVIRONMENT, settings, walks, state="complete")
+    return terminal.render(walk_report.document(found), width)
 
 
 def recorded(name: str, kind: Connection) -> Walk:
@@ -130,7 +144,7 @@ def test_what_follows_a_tick_much_later_is_no_part_of_it():
 
 
 def test_requests_without_any_call_are_an_error():
-    with pytest.raises(results.MeasurementError, match="no call in 1 of 1 requests"):
+    with pytest.raises(MeasurementError, match="no call in 1 of 1 requests"):
         walk_sequence.walk("one", Connection.kept, [], [Sample(1, 2, 3)], Actors(7, {7: 7}, []))
 
 
@@ -197,13 +211,13 @@ def test_who_is_alone_has_no_number_and_who_is_not_has_one():
 
 def test_a_walk_can_be_stored_and_read_back():
     found = recorded("fork-per-request", Connection.fresh)
-    assert results.from_json(Walk, json.loads(json.dumps(dataclasses.asdict(found)))) == found
+    assert from_json(Walk, json.loads(json.dumps(dataclasses.asdict(found)))) == found
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_report_shows_every_call_and_keeps_its_width(width):
     walks = [recorded(name, kind) for name in RECORDED for kind in Connection]
-    text = walk_report.render(walks, width)
+    text = shown(walks, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for found in walks:
@@ -214,7 +228,7 @@ def test_the_report_shows_every_call_and_keeps_its_width(width):
 
 
 def test_the_report_counts_the_calls_by_name():
-    text = walk_report.render([recorded("prefork", Connection.kept), recorded("epoll", Connection.kept)], 80)
+    text = shown([recorded("prefork", Connection.kept), recorded("epoll", Connection.kept)], 80)
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line and line[0].isalpha()}
     assert rows["all"] == ["2", "3"]
     assert rows["epoll_wait"] == ["1"]
@@ -222,7 +236,7 @@ def test_the_report_counts_the_calls_by_name():
 
 def test_the_report_warns_of_a_minority():
     found = dataclasses.replace(recorded("epoll", Connection.kept), samples=20, agreeing=9)
-    assert "epoll: no more than 9 of 20 requests were alike" in " ".join(walk_report.render([found], 80).split())
+    assert "epoll: no more than 9 of 20 requests were alike" in " ".join(shown([found], 80).split())
 
 
 def test_a_missing_strace_is_a_sentence_with_the_fix(monkeypatch, tmp_path):
@@ -282,7 +296,7 @@ def test_a_server_that_does_not_answer_is_an_error(log):
         "print('listening on 127.0.0.1:%d' % s.getsockname()[1], flush=True)\ns.accept()"
     )
     with processes.Server([sys.executable, "-c", silent], log) as server:
-        with pytest.raises(results.MeasurementError, match="left a request for /plaintext unanswered"):
+        with pytest.raises(MeasurementError, match="left a request for /plaintext unanswered"):
             walk.take("silent", server.pid, server.address)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.walk import walk_parse
-from loadtest.walk.walk_parse import Event, Kind
+from loadtest.verbs.walk import parse as walk_parse
+from loadtest.verbs.walk.parse import Event, Kind
 
 FIXTURES = sorted(Path(__file__).with_name("strace").glob("*.txt"))
 

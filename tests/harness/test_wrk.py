@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
-from loadtest import wrk
-from loadtest.client import fetch_counts
-from loadtest.results import MeasurementError, from_json
+
+from loadtest.clients import wrk
+from loadtest.clients.client import fetch_counts
+from loadtest.clients.wrk_result import WrkErrors, WrkLoad, WrkResult, hdr_text, without_synthetic
 from loadtest.statistics.stats import percentile
 from loadtest.system import processes
+from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
-from loadtest.wrk_result import WrkErrors, WrkLoad, WrkResult, hdr_text, without_synthetic
+from loadtest.system.records import from_json
 
 LOAD = WrkLoad("/plaintext", connections=16, seconds=1)
 CPUS = (0,)

@@ -1,0 +1,7 @@
+"""loadtest/quartet"""
+
+import sys
+
+from loadtest.cli import commands, program
+
+sys.exit(program.run(commands.app))

@@ -1,0 +1,75 @@
+"""What every verb that measures does with its command line: go on or begin, show or run. Raises typer.Exit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NoReturn
+
+import typer
+
+from loadtest.cli.shared import Invocation
+from loadtest.engine import environment, folder, resume
+from loadtest.engine.claim import claim
+from loadtest.engine.exit import Exit, Stop
+from loadtest.engine.session import Session
+from loadtest.engine.verb import Settings, Verb
+from loadtest.places.containers import Containers
+from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.system import output
+
+
+class stopping:
+    """Turns what ends a verb into its sentence and its exit status."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        match error:
+            case Stop():
+                _stop(error.status, str(error))
+            case folder.FolderError() | ValueError():
+                _stop(Exit.usage, str(error))
+
+
+def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], Any], missing: str = "") -> NoReturn:
+    """@param chosen: the settings by the command line, where it is no --resume; raises ValueError
+    @param missing: what the verb needs and this machine has not, a sentence with the fix"""
+    with stopping():
+        earlier = resume.earlier(verb, invocation.resume, invocation.out)
+        settings: Settings = earlier.settings if earlier else chosen()
+        _refuse_places(settings, invocation)
+        if invocation.dry_run:
+            output.show("\n".join(verb.commands(settings, invocation.binaries)) + "\n")
+            raise typer.Exit(Exit.ok)
+        if missing:
+            raise Stop(Exit.environment, missing)
+        directory = claim(invocation.resume, invocation.out, verb.name)
+        log = directory / "servers.log"
+        place: Place = Containers(log) if settings.runner == "docker" else Local(invocation.binaries, log)
+    _finish(Session(verb, settings, earlier, place, directory, invocation.json))
+
+
+def _finish(session: Session) -> NoReturn:
+    """Here a ValueError is a fault of ours, with a traceback, and no usage error."""
+    try:
+        status = session.run()
+    except Stop as error:
+        _stop(error.status, str(error))
+    raise typer.Exit(status)
+
+
+def _stop(status: Exit, sentence: str) -> NoReturn:
+    output.tell(f"{environment.program()}: {sentence}")
+    raise typer.Exit(status)
+
+
+def _refuse_places(settings: Settings, invocation: Invocation) -> None:
+    """Raises ValueError for what does not run there."""
+    if settings.runner == "docker" and invocation.bin:
+        raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+    if settings.runner == "docker" and (absent := [one.name for one in settings.contestants if not one.ours]):
+        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")

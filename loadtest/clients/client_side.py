@@ -1,0 +1,34 @@
+"""What a load generator saw, as data. Times are in seconds, latencies in microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Quantiles:
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+
+
+@dataclass
+class ClientSide:
+    """What the load generator saw."""
+
+    command: str
+    seconds: float
+    requests: int  # answered, well or badly
+    good: int  # answered with what was asked for
+    bytes: int
+    errors: dict[str, int]
+    latency: Quantiles | None  # closed loop: from the send; constant rate: from when the request was due
+    cpu_seconds: float
+    connections: int  # that it really had
+    service: Quantiles | None = None  # constant rate: from the send
+    latency_problem: str = ""  # why there is none
+    problems: list[str] = field(default_factory=list)  # its own: the run says nothing about the server

@@ -1,0 +1,172 @@
+"""Production servers of each model's kind, as data, and what it takes to start one by the same code as ours.
+
+Each is configured for the work that our servers do: see loadtest/peers/README.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from loadtest.system.processes import PLAINTEXT, Address, run
+from loadtest.system.repository import ROOT
+
+TEMPLATES = ROOT / "loadtest/peers"
+APACHE_MODULES = Path("/usr/lib/apache2/modules")
+BACKLOG = 4096  # common/net/listener.cpp
+IDLE_TIMEOUT = 600  # seconds; beyond every run
+FILE_16K = bytes(range(256)) * 64
+# Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his
+# user loses the signal that ends him with us, and must ask for it again.
+AS_WWW_DATA = (
+    *("setpriv", "--reuid", "www-data", "--regid", "www-data", "--clear-groups", "--pdeathsig", "TERM"),
+    *("--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", "--"),
+)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server with its command line, in which names in braces stand for what `prepare` knows."""
+
+    name: str
+    model: str  # the contestant of ours that it is the peer of
+    package: str  # Debian's, or what it holds where releases name it differently
+    executable: str  # absolute, or a target of loadtest/peers/CMakeLists.txt
+    arguments: tuple[str, ...]
+    template: str = ""  # of its configuration, in loadtest/peers
+    mpm: str = ""  # Apache's word for a concurrency model
+    pool: bool = False  # as in plan.Contestant: a blocking worker for each connection
+    version_option: str = "-v"
+    stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
+    workloads: tuple[str, ...] = ("/plaintext", "/file/16k")  # paths
+
+
+@dataclass(frozen=True)
+class Launch:
+    argv: list[str]  # to be pinned
+    address: Address
+    stop_signal: int
+
+
+def _apache(mpm: str, model: str) -> Peer:
+    arguments = ("-D", "FOREGROUND", "-d", "{directory}", "-f", "{configuration}")
+    return Peer(f"apache-{mpm}", model, "apache2-bin", "/usr/sbin/apache2", arguments, "apache.conf.j2", mpm, pool=True)
+
+
+PEERS = (
+    Peer(
+        "nginx",
+        "epoll",
+        "nginx",
+        "/usr/sbin/nginx",
+        ("-p", "{directory}", "-e", "stderr", "-c", "{configuration}"),
+        "nginx.conf.j2",
+        stop_signal=signal.SIGQUIT,
+    ),
+    Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", ("--conf", "{configuration}"), "h2o.conf.j2"),
+    _apache("prefork", "prefork"),
+    _apache("worker", "threads"),
+    _apache("event", "threads"),
+    Peer(
+        "libmicrohttpd",
+        "epoll",
+        "libmicrohttpd-dev",
+        "peer-microhttpd",
+        # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
+        ("--port", "{port}", "--root", "{documents}/file", "--workers", "{cpus}", "--connections", "{room}"),
+        version_option="--version",
+    ),
+    Peer(
+        "beast",
+        "coroutines",
+        "Boost 1.81",
+        "peer-beast",
+        ("--port", "{port}", "--root", "{documents}/file", "--workers", "{workers}"),
+        version_option="--version",
+    ),
+)
+
+
+def select(name: str) -> Peer:
+    """Raises ValueError with the names there are."""
+    for peer in PEERS:
+        if peer.name == name:
+            return peer
+    raise ValueError(f"there is no peer {name!r}; there are {', '.join(peer.name for peer in PEERS)}")
+
+
+def missing(peer: Peer, binaries: Path) -> str:
+    """One sentence with the fix when it cannot be started here; else nothing."""
+    if os.access(binaries / peer.executable, os.X_OK):
+        return ""
+    if Path(peer.executable).is_absolute():
+        return f"{peer.name} is not installed; loadtest/setup.sh peers"
+    build = f"cmake --preset release && cmake --build --preset release --target {peer.executable}"
+    return f"{binaries / peer.executable} is missing; loadtest/setup.sh peers && {build}"
+
+
+def version(peer: Peer, binaries: Path) -> str:
+    """One line. Raises ProcessError."""
+    printed = run([str(binaries / peer.executable), peer.version_option], timeout=5)
+    return (printed.stdout or printed.stderr).splitlines()[0].removeprefix("Server version: ")
+
+
+def write_documents(directory: Path) -> None:
+    """The files that every server serves: below `directory` as below the root of its site."""
+    (directory / "file").mkdir(parents=True, exist_ok=True)
+    (directory / "plaintext").write_bytes(PLAINTEXT)
+    (directory / "file" / "16k").write_bytes(FILE_16K)
+
+
+def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int) -> Launch:
+    """Writes its configuration and its documents below `directory`, which is there for this alone, and the caller's to
+    remove; all that the peer writes is there too. Raises OSError when that cannot be written."""
+    directory = directory.absolute()  # servers take other paths for relative to their own folders
+    address = Address("127.0.0.1", free_port())
+    documents, configuration = directory / "documents", directory / peer.template.removesuffix(".j2")
+    room = connections + 1024  # also for newcomers, and for whoever asks beside the load
+    values = dict(
+        host=address.host,
+        port=address.port,
+        directory=directory,
+        documents=documents,
+        configuration=configuration,
+        modules=APACHE_MODULES,
+        mpm=peer.mpm,
+        workers=workers,
+        cpus=cpus,
+        room=room,
+        idle_factor=max(2, math.ceil(room / workers)),
+        idle_timeout=IDLE_TIMEOUT,
+        backlog=BACKLOG,
+        greeting=PLAINTEXT.decode(),
+        root=os.geteuid() == 0,
+    )
+    write_documents(documents)
+    if peer.template:
+        configuration.write_text(_templates().get_template(peer.template).render(values))
+    user = AS_WWW_DATA if peer.mpm and values["root"] else ()
+    arguments = [argument.format(**values) for argument in peer.arguments]
+    return Launch([*user, str(binaries / peer.executable), *arguments], address, peer.stop_signal)
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def free_port() -> int:
+    """Of 127.0.0.1. Somebody may take it before the peer does, which then says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def of_executable(name: str) -> Peer | None:
+    return next((peer for peer in PEERS if peer.executable == name), None)

@@ -1,0 +1,13 @@
+"""Everybody who can be measured, by name."""
+
+from __future__ import annotations
+
+from loadtest.contestants.contestants import LIMITS, MODELS, Contestant, Kind
+from loadtest.contestants.peers import PEERS
+
+PEER_CONTESTANTS = tuple(
+    Contestant(peer.name, peer.executable, pool=peer.pool, kind=Kind.peer, model=peer.model, paths=peer.workloads)
+    for peer in PEERS
+)
+
+EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)

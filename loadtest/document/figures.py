@@ -1,0 +1,58 @@
+"""How a number is written. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+DASH = "-"
+
+
+class Bounds(Protocol):
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+class Estimated(Protocol):
+    """A median; its interval is None where there were too few values."""
+
+    @property
+    def median(self) -> float: ...
+
+    @property
+    def interval(self) -> Bounds | None: ...
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def number(value: float) -> str:
+    """Three significant digits at least: 0.0912, 4.21, 81.3, 4,210."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    digits = 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}"
+
+
+def milliseconds(seconds: float) -> str:
+    return number(seconds * 1000)
+
+
+def mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.1f}"
+
+
+def ratio(value: Estimated | None) -> str:
+    """"0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
+    if value is None:
+        return DASH
+    if value.interval is None:
+        return number(value.median)
+    return f"{number(value.median)} [{number(value.interval.low)}-{number(value.interval.high)}]"
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part}/{whole}" if whole else DASH

@@ -1,0 +1,91 @@
+"""A document as text without colour, for a terminal. Pure."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import rich.table
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+
+from loadtest.document.document import Document, Section, Table
+
+GAP = 1  # between columns
+
+
+def render(document: Document, width: int) -> str:
+    parts = [
+        *(wrap(paragraph, width) for paragraph in document.head),
+        *(line for section in document.sections for line in _section(section, width)),
+        *([""] if document.closing else []),
+        *(wrap(line, width) for line in document.closing),
+    ]
+    return "\n".join(parts).lstrip("\n") + "\n"
+
+
+def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
+    """`first` and `then` begin the first line and the others."""
+    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
+
+
+def width() -> int:
+    """Of the terminal that stdout is, within reason."""
+    try:
+        return max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
+    except OSError:
+        return 120
+
+
+def _section(section: Section, width: int) -> Iterator[str]:
+    yield from ("", wrap(section.title, width, then="  "))
+    if section.table:
+        yield "\n\n".join(_text(piece, width) for piece in _pieces(section.table, width))
+    yield from (wrap(note, width, "  * ", "    ") for note in section.notes)
+
+
+def _pieces(table: Table, width: int) -> Iterator[Table]:
+    """As many columns of a wide table as the width takes, each time with the names of the rows."""
+    left, group = 0, []
+    for column in range(1, len(table.heads)):
+        needed = _width(table, column)
+        if table.wide and needed > left and group:
+            yield _columns(table, [0, *group])
+            group = []
+        if not group:
+            left = width - _width(table, 0)
+        group.append(column)
+        left -= needed
+    yield _columns(table, [0, *group])
+
+
+def _width(table: Table, column: int) -> int:
+    cells = [table.heads[column], *(row[column] for row in table.rows)]
+    return GAP + max(len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _columns(table: Table, chosen: Sequence[int]) -> Table:
+    def of(cells: Sequence[str]) -> tuple[str, ...]:
+        return tuple(cells[column] for column in chosen)
+
+    return Table(of(table.heads), table.numbers, rows=[of(row) for row in table.rows], rules=table.rules)
+
+
+def _text(table: Table, width: int) -> str:
+    """Numbers are never cut: where there is no room, names wrap."""
+    shown = rich.table.Table(
+        box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0), show_header=any(table.heads)
+    )
+    shown.add_column(table.heads[0], overflow="fold")
+    for head in table.heads[1:]:
+        shown.add_column(
+            head, justify="right" if table.numbers else "left", no_wrap=table.numbers, overflow="fold"
+        )
+    for index, row in enumerate(table.rows):
+        shown.add_row(*row, end_section=index + 1 in table.rules)
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None, highlight=False, emoji=False, markup=False).print(shown)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())

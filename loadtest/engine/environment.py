@@ -1,0 +1,76 @@
+"""Where and with what it was measured: stamped on every result."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from loadtest.engine.run import Environment
+from loadtest.places.place import Place
+from loadtest.system.processes import ProcessError, run
+from loadtest.system.repository import ROOT
+
+
+def stamp(place: Place, executables: Sequence[str]) -> Environment:
+    cpu_info = _cpu_info()
+    return Environment(
+        started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        cpu_model=_field(cpu_info, "model name") or platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+        virtual=" hypervisor" in cpu_info,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        kernel=platform.release(),
+        system=_system(),
+        load_average=os.getloadavg()[0],
+        commit=_commit(),
+        versions={"python": platform.python_version(), **place.versions(executables)},
+        command=shlex.join([program(), *sys.argv[1:]]),
+        runner=place.name,
+        place=place.description,
+    )
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def program() -> str:
+    return "loadtest/quartet" if Path(sys.argv[0]).parent.name == "cli" else "loadtest/run"
+
+
+def missing() -> str:
+    """One sentence with the fix when the kernel lacks something, else nothing."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        return "/proc/self/smaps_rollup is missing; use a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
+    return ""
+
+
+def _field(text: str, name: str) -> str:
+    found = re.search(rf"^{name}\s*: (.+)$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return platform.system()
+
+
+def _commit() -> str:
+    """With a "+" when the work tree differs from it; a source archive has none."""
+    git = ["git", "-C", str(ROOT), "--no-optional-locks"]
+    try:
+        head = run([*git, "rev-parse", "--short=12", "HEAD"], timeout=5).stdout.strip()
+        return head + ("+" if run([*git, "status", "--porcelain"], timeout=5).stdout else "")
+    except ProcessError:
+        return "unknown"

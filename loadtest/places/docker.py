@@ -1,0 +1,180 @@
+"""The Docker engine, through its command line."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtest.system import output
+from loadtest.system.processes import Finished, ProcessError, run, run_shown, uninterrupted
+from loadtest.system.repository import ROOT
+
+DOCKERFILE = ROOT / "docker/Dockerfile"
+LABEL = "quartet.run"  # its value: the run that the container belongs to
+PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
+
+
+@dataclass(frozen=True)
+class Info:
+    """The part of `docker info` that we need."""
+
+    version: str
+    cgroup_version: str
+    kernel: str
+    cpuset: bool
+    memory_limit: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """How a container is, from `docker inspect`."""
+
+    id: str
+    running: bool
+    pid: int  # on the engine's machine; 0 when it does not run
+    status: int  # exit status, or minus the signal's number
+    out_of_memory: bool
+
+
+def parse_info(text: str) -> Info:
+    """Raises ProcessError with the engine's error: older clients print it and exit with 0."""
+    info = json.loads(text)
+    if errors := info.get("ServerErrors"):
+        raise ProcessError(errors[0])
+    return Info(
+        version=info["ServerVersion"],
+        cgroup_version=info.get("CgroupVersion", "1"),
+        kernel=info["KernelVersion"],
+        cpuset=info["CPUSet"],
+        memory_limit=info["MemoryLimit"],
+    )
+
+
+def parse_state(text: str) -> State:
+    document = json.loads(text)
+    document = document[0] if isinstance(document, list) else document
+    state = document["State"]
+    return State(document["Id"], state["Running"], state["Pid"], parse_status(state["ExitCode"]), state["OOMKilled"])
+
+
+def parse_status(exit_code: int) -> int:
+    """128 + n stands for signal n, as in a shell; our servers exit with less."""
+    return 128 - exit_code if 128 < exit_code < 128 + 65 else exit_code
+
+
+def docker(*arguments: str, timeout: float = PATIENCE) -> Finished:
+    return run(["docker", *arguments], timeout)
+
+
+def info() -> Info:
+    return parse_info(docker("info", "--format", "{{json .}}").stdout)
+
+
+def missing() -> str:
+    """One sentence that says what to do when containers cannot be measured here; else nothing."""
+    if not shutil.which("docker"):
+        return "docker is not installed; apt-get install docker.io, or measure without: --runner local"
+    try:
+        found = info()
+    except ProcessError as error:
+        return explain(str(error))
+    if found.kernel != platform.release():
+        return (
+            f"the Docker engine runs on another machine, or in a virtual one (Linux {found.kernel}; here "
+            f"{platform.release()}), where we see no process; use an engine on this machine, or --runner local"
+        )
+    if not (found.cpuset and found.memory_limit):
+        return "the Docker engine cannot limit CPUs and memory here; give it the controllers cpuset and memory"
+    return ""
+
+
+def explain(error: str) -> str:
+    """What to do about an engine that does not answer."""
+    if "permission denied" in error.lower():
+        return (
+            "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in again "
+            "(whoever is in that group can become root)"
+        )
+    if "cannot connect" in error.lower() or "daemon running" in error:
+        return (
+            "the Docker engine is not running; sudo systemctl start docker, or without systemd "
+            "sudo dockerd --bridge=none &"
+        )
+    return f"the Docker engine does not work: {error}"
+
+
+def base_image() -> str:
+    """The default of the Dockerfile, which is the one place that names it."""
+    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+
+
+def missing_base_image() -> str:
+    """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
+    image = base_image()
+    try:
+        docker("image", "inspect", image)
+        return ""
+    except ProcessError:
+        output.tell(f"pulling {image}")
+    try:
+        docker("pull", "--quiet", image, timeout=300)
+        return ""
+    except ProcessError as error:
+        reason = str(error).rpartition(": Error response from daemon: ")[2]
+        return f"the image {image} is not here, nor can it be pulled ({reason}); make it with docker/base-image"
+
+
+def build(target: str) -> str:
+    """Makes an image as far as Docker's cache has no current one; returns its id. Raises ProcessError."""
+    tag, started = f"quartet-{target}", time.monotonic()
+    output.tell(f"building the image {tag}")
+    # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
+    proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
+    dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
+    run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
+    _show("")
+    output.tell(f"built in {time.monotonic() - started:.0f} s")
+    return docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()
+
+
+def _show(line: str) -> None:
+    """On one line of a terminal; elsewhere nothing."""
+    if sys.stderr.isatty():
+        output.tell(f"\r\x1b[K{line[:100]}", end="")
+
+
+def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> list[str]:
+    """A container that is not started. Returns the command. An interruption waits until it is on record, or it could
+    come to be after everything was tidied up."""
+    command = ["docker", "create", "--name", name, *options, image, *argv]
+    with uninterrupted():
+        run(command, PATIENCE)
+    return command
+
+
+def inspect(name: str) -> State:
+    return parse_state(docker("inspect", "--type", "container", name).stdout)
+
+
+def signal(name: str, signal_name: str) -> None:
+    docker("kill", "--signal", signal_name, name)
+
+
+def remove(*names: str) -> None:
+    """Ends and removes them; those that are gone already do not matter."""
+    run(["docker", "rm", "--force", "--volumes", *names], PATIENCE, good=(0, 1))
+
+
+def labelled() -> dict[str, str]:
+    """The runs that containers belong to, by the containers' ids; ended containers too."""
+    template = '{{.ID}} {{.Label "' + LABEL + '"}}'
+    listed = docker("ps", "--all", "--no-trunc", "--filter", f"label={LABEL}", "--format", template).stdout
+    return dict(line.split(maxsplit=1) for line in listed.splitlines())
+
+

@@ -1,0 +1,77 @@
+"""Kernel memory of the whole machine: what there is to see of it where a server has no control group of its own.
+
+The kernel counts in batches for each CPU, and folds them once a second: a reading may be off by some 100 KiB. What is
+not in it: pages that belong to no cache, such as the 32 KiB into which a task copies what it sends (sk_page_frag).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.system.errors import MeasurementError
+
+
+@dataclass
+class MachineMemory:
+    """Kernel memory of the whole machine, in bytes (proc(5), meminfo and sockstat)."""
+
+    slab: int  # sockets, files, tasks and all else that has a size of its own
+    stacks: int
+    page_tables: int
+    percpu: int
+    tcp: int  # buffers
+
+    @property
+    def total(self) -> int:
+        return self.slab + self.stacks + self.page_tables + self.percpu + self.tcp
+
+    def __sub__(self, earlier: MachineMemory) -> MachineMemory:
+        return MachineMemory(
+            self.slab - earlier.slab,
+            self.stacks - earlier.stacks,
+            self.page_tables - earlier.page_tables,
+            self.percpu - earlier.percpu,
+            self.tcp - earlier.tcp,
+        )
+
+PROC = Path("/proc")
+MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+TCP_PAGES = re.compile(r"^TCP: .* mem (\d+)$", re.MULTILINE)
+
+STEADY = 256 * 1024  # bytes between two readings
+
+
+def read(proc: Path = PROC) -> MachineMemory:
+    """Raises MeasurementError where the kernel does not tell."""
+    try:
+        return parse((proc / "meminfo").read_text(), (proc / "net/sockstat").read_text())
+    except OSError as error:
+        raise MeasurementError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def parse(meminfo: str, sockstat: str) -> MachineMemory:
+    bytes_of = {name: int(kibibytes) * 1024 for name, kibibytes in MEMINFO.findall(meminfo)}
+    pages = TCP_PAGES.search(sockstat)
+    if pages is None or not {"Slab", "KernelStack", "PageTables", "Percpu"} <= bytes_of.keys():
+        raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them")
+    return MachineMemory(
+        slab=bytes_of["Slab"],
+        stacks=bytes_of["KernelStack"],
+        page_tables=bytes_of["PageTables"],
+        percpu=bytes_of["Percpu"],
+        tcp=int(pages[1]) * os.sysconf("SC_PAGE_SIZE"),
+    )
+
+
+def settled(patience: float = 3.0, interval: float = 0.25) -> MachineMemory:
+    """Once it no longer changes, or patience is over: closed sockets and ended tasks are freed a little later."""
+    deadline = time.monotonic() + patience
+    before, now = None, read()
+    while (before is None or abs(now.total - before.total) > STEADY) and time.monotonic() < deadline:
+        time.sleep(interval)
+        before, now = now, read()
+    return now

@@ -1,0 +1,79 @@
+"""The verb list: who and what can be measured, and the results that are there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from loadtest.contestants import peers
+from loadtest.contestants.contestants import Contestant, Kind
+from loadtest.contestants.roster import EVERYBODY
+from loadtest.contestants.workloads import WORKLOADS
+from loadtest.document.document import Document, Section, words
+from loadtest.engine import folder
+from loadtest.verbs.load.metrics import METRICS
+
+PATHS = "Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
+NEWEST = 10  # results folders that are shown
+
+
+def document(binaries: Path, results: Path) -> Document:
+    return Document([], _sections(binaries, results))
+
+
+def _sections(binaries: Path, results: Path) -> list[Section]:
+    everybody = words("", "kind", "of the model", "command or package", "here")
+    for one in EVERYBODY:
+        everybody.add_row(one.name, one.kind.value, one.model, _what(one), _here(one, binaries))
+    loads = words("", "asks for", "")
+    for workload in WORKLOADS:
+        loads.add_row(workload.name, workload.path, workload.needs)
+    numbers = words("", "unit", "better")
+    for metric in METRICS:
+        numbers.add_row(metric.name, metric.unit, metric.better)
+    sections = [
+        Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
+        Section("Workloads (--workload)", loads, [PATHS]),
+        Section("Metrics (cells.csv, --metric)", numbers, []),
+    ]
+    return sections + _folders(results)
+
+
+def _what(one: Contestant) -> str:
+    return peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
+
+
+def _here(one: Contestant, binaries: Path) -> str:
+    if one.kind == Kind.peer:
+        return "no" if peers.missing(peers.select(one.name), binaries) else "yes"
+    return "yes" if (binaries / one.executable).exists() else "not built"
+
+
+def _folders(results: Path) -> list[Section]:
+    found = sorted(results.glob("*/results.json"), reverse=True)[:NEWEST] if results.is_dir() else []
+    if not found:
+        return []
+    shown = words("", "verb", "state", "commit", "seconds")
+    for path in found:
+        shown.add_row(path.parent.name, *_summary(path))
+    return [Section(f"Results (the newest {NEWEST} in {results})", shown, [])]
+
+
+def _summary(path: Path) -> list[str]:
+    try:
+        one = folder.load(path)
+    except folder.FolderError:
+        return ["unreadable", "", "", ""]
+    return [one.verb, one.state, one.environment.commit, f"{one.seconds:.0f}"]
+
+
+def to_json(binaries: Path) -> str:
+    document = {
+        "contestants": [
+            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": _here(one, binaries) == "yes"}
+            for one in EVERYBODY
+        ],
+        "workloads": [{"name": workload.name, "path": workload.path} for workload in WORKLOADS],
+        "metrics": [{"name": metric.name, "unit": metric.unit, "better": metric.better} for metric in METRICS],
+    }
+    return json.dumps(document, indent=1) + "\n"

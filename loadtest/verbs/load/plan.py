@@ -1,0 +1,153 @@
+"""What the verbs measure under load, as data: cells, and in which order they are tried. Nothing here starts, reads or
+waits for anything.
+
+A cell is one contestant under one load; a trial is one cell in one round, with a server of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from loadtest.clients.probe import Schedule
+from loadtest.contestants.contestants import Contestant
+from loadtest.contestants.workloads import Workload, serves
+from loadtest.statistics.interleaving import order_in_groups
+from loadtest.system.cpu_sets import CpuSets
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One contestant under one load."""
+
+    contestant: str
+    workload: str
+    connections: int
+    cpus: int = 1  # the server's budget
+    keep_alive: bool = True
+    pipeline: int = 1  # requests sent at once on a connection
+    rate: float | None = None  # requests a second, at constant rate; None: each client asks again when it is answered
+
+    @property
+    def load(self) -> str:
+        """All but the contestant: cells of one load stand in one table."""
+        parts = [self.workload, f"{self.connections} connections"]
+        parts += [] if self.keep_alive else ["a fresh one for each request"]
+        parts += [f"{self.pipeline} requests at once"] if self.pipeline > 1 else []
+        parts += [f"{self.rate:,.0f} requests/s"] if self.rate is not None else []
+        return ", ".join([*parts, f"{self.cpus} server CPU{'' if self.cpus == 1 else 's'}"])
+
+    def __str__(self) -> str:
+        return f"{self.contestant}: {self.load}"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What latency must stay below, or the run fails: a quantile of LATENCIES, in milliseconds."""
+
+    quantile: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that was asked for: a folder holds it, and --resume goes on with it."""
+
+    contestants: tuple[Contestant, ...]
+    workloads: tuple[Workload, ...]
+    budgets: dict[int, CpuSets]  # by number of server CPUs
+    connections: tuple[int, ...] = (16,)
+    rates: tuple[float, ...] = ()  # of constant-rate loads
+    closed: bool = True  # closed-loop loads, by wrk
+    keep_alive: bool = True
+    pipeline: int = 1
+    rounds: int = 6
+    duration: int = 2  # seconds of each load
+    seed: int = 1  # of the order of the rounds
+    workers: int | None = None  # of the pools; None: two more than connections
+    rounds_of_a_try: int = 0  # of the instrument against itself, which tries again and again
+    preset: str = ""
+    runner: str = "local"
+    pace: str = "quartet-pace"  # where it is
+    gates: tuple[Gate, ...] = ()
+    newcomers: Schedule = field(default_factory=Schedule)
+
+    @property
+    def load_cpus(self) -> tuple[int, ...]:
+        """Of the first budget."""
+        return next(iter(self.budgets.values())).load
+
+    def contestant(self, name: str) -> Contestant:
+        return next(one for one in self.contestants if one.name == name)
+
+    def workload(self, name: str) -> Workload:
+        return next(one for one in self.workloads if one.name == name)
+
+    def workers_for(self, cell: Cell) -> int:
+        """One for each connection, one for newcomers and one for /stats: with fewer, some clients wait for ever."""
+        return self.workers or cell.connections + 2
+
+    def load_threads(self, cell: Cell) -> int:
+        """quartet-pace has one; wrk as many as there are CPUs for the load and as divide the connections, because it
+        opens equally many in each."""
+        most = 1 if cell.rate is not None else len(self.budgets[cell.cpus].load)
+        return max(threads for threads in range(1, most + 1) if cell.connections % threads == 0)
+
+
+@dataclass(frozen=True)
+class TrialStep:
+    round: int  # from 1
+    cell: Cell
+
+
+def cells(settings: Settings) -> list[Cell]:
+    """All combinations that make sense."""
+    loops: list[float | None] = [*([None] if settings.closed else []), *settings.rates]
+    return [
+        Cell(
+            contestant=contestant.name,
+            workload=workload.name,
+            connections=connections,
+            cpus=cpus,
+            keep_alive=settings.keep_alive,
+            pipeline=1 if rate is not None else settings.pipeline,
+            rate=rate,
+        )
+        for rate in loops
+        for cpus in settings.budgets
+        for workload in settings.workloads
+        for connections in settings.connections
+        for contestant in settings.contestants
+        if serves(contestant, workload)
+    ]
+
+
+def steps(settings: Settings) -> Iterator[TrialStep]:
+    """Round by round, each in an order of its own. Who is compared stays together: a machine drifts."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells(settings):
+        groups.setdefault(cell.load, []).append(cell)
+    rows = order_in_groups(list(groups.values()), settings.rounds, settings.seed)
+    for number, row in enumerate(rows, start=1):
+        yield from (TrialStep(number, cell) for cell in row)
+
+
+def seconds(settings: Settings, step: TrialStep) -> float:
+    """How long a trial takes, about: start, load, drain."""
+    counted = 1.4 if step.round == 1 else 0.0  # a second of counting system calls
+    return settings.duration + 0.4 + counted
+
+
+def describe(step: TrialStep) -> str:
+    return f"round {step.round}: {step.cell}"
+
+
+def checked(settings: Settings) -> Settings:
+    """The same. Raises ValueError for what cannot be done."""
+    if settings.pipeline > 1 and not settings.keep_alive:
+        raise ValueError("--pipeline takes kept connections, not --fresh ones")
+    if len({one.name for one in settings.contestants}) < len(settings.contestants):
+        raise ValueError("a contestant is there twice")
+    if not cells(settings):
+        raise ValueError(f"none of these contestants serves {', '.join(one.path for one in settings.workloads)}")
+    return settings

@@ -1,0 +1,52 @@
+"""From names on the command line to contestants, workloads and rates. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from loadtest.contestants.contestants import MODELS, Contestant, Kind, select, variant
+from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants.workloads import WORKLOADS, Workload
+
+YARDSTICK = "yardstick"
+YARDSTICK_RATES = (2000.0, 20000.0)  # the first for fork per request, which does not reach the second
+
+
+def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence[str]) -> tuple[Contestant, ...]:
+    """All models, or those named; then peers and variants. Raises ValueError."""
+    if preset not in ("", YARDSTICK):
+        raise ValueError(f"there is no preset {preset!r}; there is {YARDSTICK}")
+    chosen = select(only.split(","), EVERYBODY) if only else MODELS
+    if preset:
+        models = [one.name for one in chosen if one.kind == Kind.model]
+        chosen = tuple(one for one in EVERYBODY if one in chosen or one.model in models)
+    named = tuple(_peer(name) for name in peers)
+    return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
+
+
+def _peer(name: str) -> Contestant:
+    try:
+        return select([name], PEER_CONTESTANTS)[0]
+    except ValueError as error:
+        raise ValueError(f"--peer: {error}") from error
+
+
+def workloads(names: str) -> tuple[Workload, ...]:
+    """Of those names, or a path of ours. Raises ValueError."""
+    return tuple(dict.fromkeys(map(_workload, names.split(","))))
+
+
+def _workload(name: str) -> Workload:
+    if re.fullmatch(r"/[!-~]*", name):
+        return Workload(name, name)
+    found = [workload for workload in WORKLOADS if workload.name == name]
+    if not found:
+        known = ", ".join(workload.name for workload in WORKLOADS)
+        raise ValueError(f"there is no workload {name!r}; there are {known}, and any path that starts with a /")
+    return found[0]
+
+
+def rates(preset: str) -> tuple[float, ...]:
+    """At which CPU time is compared: at unequal load the busier server looks cheaper."""
+    return YARDSTICK_RATES if preset == YARDSTICK else ()

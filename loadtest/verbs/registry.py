@@ -1,0 +1,11 @@
+"""All verbs that measure, a line for each."""
+
+from __future__ import annotations
+
+from loadtest.engine.verb import register
+from loadtest.verbs.load.verb import AA, LATENCY, THROUGHPUT
+from loadtest.verbs.memory.verb import MEMORY
+from loadtest.verbs.tour.verb import TOUR
+from loadtest.verbs.walk.verb import WALK
+
+register(TOUR, THROUGHPUT, LATENCY, AA, MEMORY, WALK)

@@ -1,0 +1,90 @@
+"""The walks of one request side by side, as text. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from loadtest.document.document import Document, Section, Table
+from loadtest.engine.run import closing
+from loadtest.verbs.walk.results import WalkResults
+from loadtest.verbs.walk.sequence import Call, Connection, Walk
+
+TITLES = {
+    Connection.kept: "Which system calls does a request make, on a connection that is kept?",
+    Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
+}
+
+COUNTS = "How many of each?"
+
+NOTES = (
+    "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
+    "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
+    "no such wait: a request that it met differs from the others, and is outvoted.",
+    "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. "
+    "How processes took turns is chance, and so are the futex calls of a queue.",
+    "strace makes every call dearer: this tells what is called, not how long it takes.",
+)
+
+
+def document(results: WalkResults) -> Document:
+    """For each kind of connection: the calls in order; then how many by name. What holds for all is noted below the
+    last."""
+    kinds = [[walk for walk in results.walks if walk.kind == kind] for kind in Connection]
+    found = [section for alike in kinds if alike for section in _of_kind(alike)]
+    if found:
+        found[-1] = replace(found[-1], notes=[*found[-1].notes, *NOTES])
+    return Document([], found, closing(results))
+
+
+def _of_kind(walks: Sequence[Walk]) -> Iterator[Section]:
+    yield Section(TITLES[walks[0].kind], _side_by_side(walks), [])
+    yield Section(COUNTS, _by_name(walks), _doubts(walks))
+
+
+def _doubts(walks: Sequence[Walk]) -> list[str]:
+    return [
+        f"{walk.contestant}: no more than {walk.agreeing} of {walk.samples} requests were alike; do not trust it."
+        for walk in walks
+        if 2 * walk.agreeing <= walk.samples
+    ]
+
+
+def _column(walk: Walk) -> list[str]:
+    """Its calls, below the process that made them where there are several."""
+    lines, last = [], ""
+    several = len({call.process for call in walk.calls}) > 1
+    for call in walk.calls:
+        if several and call.process != last:
+            lines.append(f"{call.process}:")
+        lines.append(("  " if several else "") + _line(call))
+        last = call.process
+    return lines
+
+
+def _line(call: Call) -> str:
+    """With its result, unless that is an address or nothing."""
+    shown = call.result not in ("", "?") and not call.result.startswith("0x")
+    return f"{call.name} = {call.result}" if shown else call.name
+
+
+def _side_by_side(walks: Sequence[Walk]) -> Table:
+    columns = [_column(walk) for walk in walks]
+    filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
+    for index in range(max(map(len, columns))):
+        filled.add_row(str(index + 1), *(column[index] if index < len(column) else "" for column in columns))
+    filled.add_rule()
+    filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
+    filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
+    return filled
+
+
+def _by_name(walks: Sequence[Walk]) -> Table:
+    counts = [Counter(call.name for call in walk.calls) for walk in walks]
+    filled = Table(("", *(walk.contestant.replace("-", "\n") for walk in walks)), wide=True)
+    for name, _ in sum(counts, Counter()).most_common():
+        filled.add_row(name, *(str(count[name] or "") for count in counts))
+    filled.add_rule()
+    filled.add_row("all", *(str(count.total()) for count in counts))
+    return filled
