@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
@@ -36,30 +37,30 @@ class Command(typer.core.TyperCommand):
         return super().get_help(ctx).replace("\\[", "[")
 
 
-def new_app(**more: object) -> typer.Typer:
-    names = {"help_option_names": ["-h", "--help"]}
-    return typer.Typer(  # type: ignore[call-arg]
+def new_app(summary: str | None = None) -> typer.Typer:
+    """Without one it is the app of its one command."""
+    return typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings=names,
+        no_args_is_help=summary is not None,
+        help=summary,
         epilog=EXIT_STATUSES,
-        **more,  # type: ignore[arg-type]
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
-app = new_app(
-    no_args_is_help=True, help="Measures web-server concurrency models beside each other, their limits and their peers."
-)
-for name, measures in (
-    ("tour", tour.tour),
-    ("throughput", load.throughput),
-    ("latency", load.latency),
-    ("memory", memory.memory),
-    ("walk", walk.walk),
-    ("aa", load.against_itself),
-):
-    app.command(name, cls=Command, epilog=EXIT_STATUSES)(with_groups(measures))
+VERBS: dict[str, Callable[..., None]] = {
+    "tour": tour.tour,
+    "throughput": load.throughput,
+    "latency": load.latency,
+    "memory": memory.memory,
+    "walk": walk.walk,
+    "aa": load.against_itself,
+}
+app = new_app("Measures web-server concurrency models beside each other, their limits and their peers.")
+for name, function in VERBS.items():
+    app.command(name, cls=Command, epilog=EXIT_STATUSES)(with_groups(function))
 
 main_job = new_app()
 main_job.command(cls=Command, epilog=EXIT_STATUSES)(with_groups(tour.tour))

@@ -50,9 +50,7 @@ def latency(
 
     def settings() -> Settings:
         common = _common(chosen, load, invocation)
-        return checked(
-            Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(gates.parse, slo)))
-        )
+        return checked(Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(gates.parse, slo))))
 
     measure(LATENCY, invocation, settings)
 

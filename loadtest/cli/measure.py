@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -23,7 +24,8 @@ from loadtest.system import output
 class stopping:
     """Turns what ends a verb into its sentence and its exit status."""
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,8 +51,14 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], Any], missi
             raise Stop(Exit.environment, missing)
         directory = claim(invocation.resume, invocation.out, verb.name)
         log = directory / "servers.log"
-        place: Place = Containers(log) if settings.runner == "docker" else Local(invocation.binaries, log)
+        place = _place(settings, invocation, log)
     _finish(Session(verb, settings, earlier, place, directory, invocation.json))
+
+
+def _place(settings: Settings, invocation: Invocation, log: Path) -> Place:
+    if settings.runner == "docker":
+        return Containers(log)
+    return Local(invocation.binaries, log)
 
 
 def _finish(session: Session) -> NoReturn:

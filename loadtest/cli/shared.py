@@ -77,7 +77,11 @@ class Chosen:
         [], "--variant", metavar="COMMAND", show_default=False, help="Ours with options, 'quartet-epoll --workers 1'."
     )
     preset: str = typer.Option(
-        "", "--preset", metavar="NAME", show_default=False, help="yardstick: every model beside its peers and its limit."
+        "",
+        "--preset",
+        metavar="NAME",
+        show_default=False,
+        help="yardstick: every model beside its peers and its limit.",
     )
 
 

@@ -100,7 +100,9 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
-        raise Truncated if error.partial else error
+        if error.partial:
+            raise Truncated from error
+        raise
     except asyncio.LimitOverrunError as error:
         raise WrongContent("endless response head") from error
 

@@ -116,8 +116,8 @@ def latency_problem(observed: Mapping[int, int], answered: int, pipeline: int) -
 
 
 def summarize(latencies: Mapping[int, int]) -> Latency:
-    shares = (0.5, 0.9, 0.99, 0.999)
-    return Latency(*(percentile(latencies, share) for share in shares), max(latencies))
+    median, p90, p99, p999 = (percentile(latencies, share) for share in (0.5, 0.9, 0.99, 0.999))
+    return Latency(median, p90, p99, p999, max(latencies))
 
 
 def hdr_text(latencies: Mapping[int, int]) -> str:

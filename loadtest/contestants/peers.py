@@ -165,7 +165,7 @@ def _templates() -> Environment:
 def free_port() -> int:
     """Of 127.0.0.1. Somebody may take it before the peer does, which then says so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])
 
 
 def of_executable(name: str) -> Peer | None:

@@ -9,20 +9,24 @@ DASH = "-"
 
 class Bounds(Protocol):
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        ...
 
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        ...
 
 
 class Estimated(Protocol):
     """A median; its interval is None where there were too few values."""
 
     @property
-    def median(self) -> float: ...
+    def median(self) -> float:
+        ...
 
     @property
-    def interval(self) -> Bounds | None: ...
+    def interval(self) -> Bounds | None:
+        ...
 
 
 def plural(count: int, noun: str) -> str:
@@ -46,7 +50,7 @@ def mebibytes(count: int) -> str:
 
 
 def ratio(value: Estimated | None) -> str:
-    """"0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
+    """ "0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
     if value is None:
         return DASH
     if value.interval is None:

@@ -49,7 +49,8 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 def _pieces(table: Table, width: int) -> Iterator[Table]:
     """As many columns of a wide table as the width takes, each time with the names of the rows."""
-    left, group = 0, []
+    left = 0
+    group: list[int] = []
     for column in range(1, len(table.heads)):
         needed = _width(table, column)
         if table.wide and needed > left and group:
@@ -81,9 +82,7 @@ def _text(table: Table, width: int) -> str:
     )
     shown.add_column(table.heads[0], overflow="fold")
     for head in table.heads[1:]:
-        shown.add_column(
-            head, justify="right" if table.numbers else "left", no_wrap=table.numbers, overflow="fold"
-        )
+        shown.add_column(head, justify="right" if table.numbers else "left", no_wrap=table.numbers, overflow="fold")
     for index, row in enumerate(table.rows):
         shown.add_row(*row, end_section=index + 1 in table.rules)
     text = io.StringIO()

@@ -45,7 +45,7 @@ def _document(verb: str, kind: type, version: str, definitions: dict[str, Json])
 
 def _object(kind: type, definitions: dict[str, Json]) -> Json:
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    names = [field.name for field in dataclasses.fields(kind)]
     properties = {name: _schema(hints[name], definitions) for name in names}
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
@@ -95,4 +95,3 @@ def problem(document: Json, schema: Json) -> str:
 
 def text(schema: Json) -> str:
     return json.dumps(schema, indent=1) + "\n"
-

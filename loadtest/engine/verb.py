@@ -38,10 +38,12 @@ class Settings(Protocol):
     """All that was asked for: a folder holds it, and --resume goes on with it."""
 
     @property
-    def contestants(self) -> tuple[Contestant, ...]: ...
+    def contestants(self) -> tuple[Contestant, ...]:
+        ...
 
     @property
-    def runner(self) -> str: ...
+    def runner(self) -> str:
+        ...
 
     @property
     def load_cpus(self) -> Sequence[int]:

@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from loadtest.places.place import Job
+from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
@@ -34,7 +34,9 @@ def main() -> None:
 def request(job: Job[Any, Any, Any], address: Address, plan: Any, step: Any) -> str:
     """The line that asks for it."""
     parts = {"address": address, "plan": plan, "step": step}
-    return json.dumps({"job": f"{job.__module__}:{job.__name__}", **{name: dataclasses.asdict(part) for name, part in parts.items()}})
+    return json.dumps(
+        {"job": f"{job.__module__}:{job.__name__}", **{name: dataclasses.asdict(part) for name, part in parts.items()}}
+    )
 
 
 def do(asked: dict[str, Any]) -> Any:
@@ -55,9 +57,10 @@ def _named(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
 
 
-def result(job: Job[Any, Any, Any], seen: Any) -> Any:
+def result(job: Job[AnyPlan, AnyStep, Seen], seen: Any) -> Seen:
     """What the job would have returned here."""
-    return from_json(typing.get_type_hints(job)["return"], seen)
+    found: Seen = from_json(typing.get_type_hints(job)["return"], seen)
+    return found
 
 
 def _look(moment: str) -> None:

@@ -176,5 +176,3 @@ def labelled() -> dict[str, str]:
     template = '{{.ID}} {{.Label "' + LABEL + '"}}'
     listed = docker("ps", "--all", "--no-trunc", "--filter", f"label={LABEL}", "--format", template).stdout
     return dict(line.split(maxsplit=1) for line in listed.splitlines())
-
-

@@ -31,12 +31,15 @@ Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # the clients' side of 
 class Server(Protocol):
     """A running server; a context manager that ends it whatever happens."""
 
-    def __enter__(self) -> Server: ...
+    def __enter__(self) -> Server:
+        ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        ...
 
     @property
-    def command(self) -> str: ...
+    def command(self) -> str:
+        ...
 
     def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
@@ -47,14 +50,17 @@ class Server(Protocol):
     def switches(self) -> Switches | None:
         """Of its live processes until now; None where nobody counts those of the dead."""
 
-    def memory(self) -> Memory: ...
+    def memory(self) -> Memory:
+        ...
 
     def processes(self) -> set[tuple[int, int]]:
         """What identifies each of its live processes."""
 
-    def has_ended(self) -> bool: ...
+    def has_ended(self) -> bool:
+        ...
 
-    def wait(self, timeout: float) -> Ended: ...
+    def wait(self, timeout: float) -> Ended:
+        ...
 
     def stop(self) -> Ended:
         """Drains it with SIGTERM."""
@@ -76,7 +82,8 @@ class Place(Protocol):
     def prepare(self) -> None:
         """Makes what is needed and takes a while. Raises MeasurementError."""
 
-    def versions(self, executables: Sequence[str]) -> dict[str, str]: ...
+    def versions(self, executables: Sequence[str]) -> dict[str, str]:
+        ...
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""

@@ -112,7 +112,8 @@ def _logarithms(values: Sequence[float]) -> Floats:
     wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
     if wrong:
         raise ValueError(f"a ratio takes values above 0, not {wrong[0]}")
-    return np.log(np.asarray(values, dtype=float))
+    logarithms: Floats = np.log(np.asarray(values, dtype=float))
+    return logarithms
 
 
 def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -> Ratio:
@@ -160,7 +161,8 @@ def _sums_of_some(weights: Integers, count: int) -> Floats:
     ways[0, 0] = 1
     for weight in weights:
         ways[1:, weight:] += ways[:-1, :-weight].copy()
-    return ways[count] / ways[count].sum()
+    probabilities: Floats = ways[count] / ways[count].sum()
+    return probabilities
 
 
 def _doubled_ranks(values: Floats) -> Integers:
@@ -168,7 +170,8 @@ def _doubled_ranks(values: Floats) -> Integers:
     rounded = _rounded(values)
     below = (rounded[:, None] > rounded).sum(axis=1)
     equal = (rounded[:, None] == rounded).sum(axis=1)
-    return 2 * below + equal + 1
+    doubled: Integers = 2 * below + equal + 1
+    return doubled
 
 
 def _rounded(logarithms: Floats) -> Floats:
@@ -208,8 +211,8 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
 
 def least_p(rounds: int, interleaved: bool = True) -> float:
     """The smallest p-value there is: all rounds point the same way, one of 2^n flips, and its mirror image."""
-    ways = 2**rounds if interleaved else math.comb(2 * rounds, rounds)
-    return min(1.0, 2 / ways)
+    ways = 2 ** rounds if interleaved else math.comb(2 * rounds, rounds)
+    return min(1.0, 2.0 / float(ways))
 
 
 def rounds_needed(comparisons: int, interleaved: bool = True) -> int:
@@ -315,7 +318,7 @@ def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
 
 
 def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
-    """"+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
+    """ "+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
     if ratio.interval is None:
         return f"{_percent(ratio.ratio)} %, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
     if not ratio.is_different(ratio.p if adjusted_p is None else adjusted_p):

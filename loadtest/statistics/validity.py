@@ -10,7 +10,7 @@ DISTURBED = 0.05  # of a CPU, taken by others
 def bottleneck(
     server_share: float, client_share: float, shared_cpu: bool, foreign: float | None, client: str = "wrk"
 ) -> str:
-    """"" when the server was: only then is throughput the server's. Otherwise why it was not.
+    """ "" when the server was: only then is throughput the server's. Otherwise why it was not.
 
     The shares are of the server's CPU budget and of the one CPU that a single-threaded client can use; `foreign` is
     what others took of the server's CPUs.

@@ -30,6 +30,7 @@ class Disturbance:
         """As far as it is known."""
         return max(self.server_cpu or 0, self.load_cpu or 0, self.steal or 0)
 
+
 STAT = Path("/proc/stat")
 CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)
 

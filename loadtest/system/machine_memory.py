@@ -38,6 +38,7 @@ class MachineMemory:
             self.tcp - earlier.tcp,
         )
 
+
 PROC = Path("/proc")
 MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 TCP_PAGES = re.compile(r"^TCP: .* mem (\d+)$", re.MULTILINE)

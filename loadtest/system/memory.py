@@ -32,6 +32,7 @@ class Memory:
     unknown: str = ""  # why something is None
     anonymous: int | None = None  # of the PSS: heaps, stacks and whatever else is no file's
 
+
 PAGE_TABLES = re.compile(r"^VmPTE:\s+(\d+) kB$", re.MULTILINE)
 ROLLUP = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
+import typing
 
 BOX_DRAWING = range(0x2500, 0x2580)  # the lines of tables
 
@@ -23,7 +25,7 @@ def prepare() -> None:
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
     codecs.register_error("quartet", _plain)
-    sys.stdout.reconfigure(errors="quartet")  # type: ignore[union-attr]
+    typing.cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="quartet")
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

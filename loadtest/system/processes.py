@@ -150,7 +150,7 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
             in_time = process.wait(timeout)
         finally:
             ended = process.reap()
-        finished = Finished(ended.status, ended.cpu_seconds, process.command, _content(stdout), _content(stderr))
+        finished = Finished(ended.status, _used(ended), process.command, _content(stdout), _content(stderr))
     if not in_time:
         raise ProcessError(f"{process.command} took longer than {timeout:g} s{_last_lines(finished.stderr)}")
     if finished.status not in good:
@@ -159,10 +159,16 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
     return finished
 
 
+def _used(ended: Ended) -> float:
+    assert ended.cpu_seconds is not None  # of our own child wait4 always tells
+    return ended.cpu_seconds
+
+
 def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
     """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
     process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
-    lines, said, deadline = _Lines(process), [], time.monotonic() + timeout
+    lines, deadline = _Lines(process), time.monotonic() + timeout
+    said: list[str] = []
     try:
         while line := lines.next(deadline):
             said = [*said[-20:], line]
@@ -257,7 +263,7 @@ class Dialogue:
         if not in_time:
             raise ProcessError(f"{command} did not end within {timeout:g} s of {signal.Signals(number).name}")
         stderr = _content(self._stderr)
-        return Finished(ended.status, ended.cpu_seconds, command, "".join(said), stderr, switches=ended.switches)
+        return Finished(ended.status, _used(ended), command, "".join(said), stderr, switches=ended.switches)
 
     def _last_lines(self) -> str:
         return _last_lines(_content(self._stderr))

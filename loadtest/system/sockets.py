@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
 def _sockstat(path: Path, protocol: str) -> dict[str, int]:
     """Its numbers, by protocol and name. Nothing where the file is missing: a kernel without IPv6."""
     lines = _text(path).splitlines()
-    words = next((line.split()[1:] for line in lines if line.startswith(f"{protocol}:")), [])
+    words: list[str] = next((line.split()[1:] for line in lines if line.startswith(f"{protocol}:")), [])
     return {f"{protocol} {name}": int(value) for name, value in zip(words[::2], words[1::2])}
 
 

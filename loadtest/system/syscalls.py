@@ -132,7 +132,7 @@ def parse(output: str) -> int:
 
 
 def available() -> str:
-    """"" when system calls can be counted here, else one sentence with the fix. Tries it, for a moment."""
+    """ "" when system calls can be counted here, else one sentence with the fix. Tries it, for a moment."""
     if not shutil.which("perf"):
         return "perf is not installed; apt-get install linux-perf"
     cpu = str(max(os.sched_getaffinity(0)))

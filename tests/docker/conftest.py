@@ -88,5 +88,3 @@ class MainJob:
 @pytest.fixture
 def main_job(tmp_path: Path) -> MainJob:
     return MainJob(tmp_path)
-
-

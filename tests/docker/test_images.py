@@ -93,9 +93,29 @@ def test_the_alarm_of_a_hung_drain_works_in_a_container(images):
     engine.docker("run", "--detach", "--name", name, "--network", "none", images["server"], *arguments)
     try:
         assert eventually(lambda: "listening on" in engine.docker("logs", name).stdout)
-        load = ["run", "--rm", "--detach", "--network", f"container:{name}", images["load"], "wrk", "-t1", "-c1", "-d20s"]
+        load = [
+            "run",
+            "--rm",
+            "--detach",
+            "--network",
+            f"container:{name}",
+            images["load"],
+            "wrk",
+            "-t1",
+            "-c1",
+            "-d20s",
+        ]
         hanger = engine.docker(*load, "http://127.0.0.1:8080/block?ms=60000").stdout.strip()
-        stats = ["run", "--rm", "--network", f"container:{name}", images["server"], "quartet-probe", "--timeout", "200ms"]
+        stats = [
+            "run",
+            "--rm",
+            "--network",
+            f"container:{name}",
+            images["server"],
+            "quartet-probe",
+            "--timeout",
+            "200ms",
+        ]
         assert eventually(lambda: subprocess.run(["docker", *stats], capture_output=True).returncode == 1)
         engine.docker("kill", "--signal", "TERM", name)
         assert eventually(lambda: not engine.inspect(name).running)

@@ -12,7 +12,18 @@ MEASURED = (0, 4)  # 4: some cell is invalid, as on a busy machine pace's schedu
 
 
 def quartet(verb: str, out: str, *arguments: str) -> str:
-    argv = [str(ROOT / "loadtest/quartet"), verb, "--runner", "docker", "--out", out, "--only", "epoll", "--rounds", "1"]
+    argv = [
+        str(ROOT / "loadtest/quartet"),
+        verb,
+        "--runner",
+        "docker",
+        "--out",
+        out,
+        "--only",
+        "epoll",
+        "--rounds",
+        "1",
+    ]
     finished = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=400)
     assert finished.returncode in MEASURED, finished.stderr
     assert ours() == []

@@ -60,7 +60,9 @@ def test_tries_are_the_rounds_in_sixes():
 def test_equals_pass_and_the_report_says_so():
     found = measured()
     assert aa.status(found) == Exit.ok
-    assert "of 20 tries of the same against itself showed a difference" in " ".join(terminal.render(aa.document(found), 100).split())
+    assert "of 20 tries of the same against itself showed a difference" in " ".join(
+        terminal.render(aa.document(found), 100).split()
+    )
 
 
 def test_an_instrument_that_sees_differences_fails_with_the_gates_status():

@@ -42,9 +42,7 @@ def talk() -> Iterator[Dialogue]:
         yield dialogue
 
 
-def do(
-    talk: Dialogue, job: clients.Job, address: Address, step: Any, chosen: Any = SHORT
-) -> tuple[Any, list[str]]:
+def do(talk: Dialogue, job: clients.Job, address: Address, step: Any, chosen: Any = SHORT) -> tuple[Any, list[str]]:
     """What the agent has seen, and when it had the server's processes looked at."""
     talk.say(agent.request(job, address, chosen, step))
     moments = []
@@ -127,7 +125,6 @@ def test_a_dialogue_with_somebody_who_has_left_is_an_error_not_a_signal():
     with Dialogue(["true"]) as talk:
         with pytest.raises(ProcessError, match="exited with status 0"):
             talk.hear(20)
-
 
 
 def test_the_agent_takes_nothing_but_pythons_own_modules():

@@ -21,9 +21,7 @@ def group(request) -> Group:
 
 def test_memory_of_version_1_has_one_sum_of_kernel_memory():
     group = Group(1, FIXTURES / "v1", FIXTURES / "v1")
-    assert group.memory_now() == GroupMemory(
-        current=3919872, anonymous=1114112, file=454656, kernel=2043904, sockets=0
-    )
+    assert group.memory_now() == GroupMemory(current=3919872, anonymous=1114112, file=454656, kernel=2043904, sockets=0)
 
 
 def test_memory_of_version_2():

@@ -97,9 +97,10 @@ def test_invalid_trials_are_not_compared():
 def test_another_machine_is_said_to_be_another():
     other = measured(seed=2)
     other.environment = replace(other.environment, kernel="6.9")
-    assert "ANOTHER MACHINE: kernel 6.1 and 6.9; no change can be told from that." in compare(
-        measured(), other, THROUGHPUT, 0
-    ).warnings
+    assert (
+        "ANOTHER MACHINE: kernel 6.1 and 6.9; no change can be told from that."
+        in compare(measured(), other, THROUGHPUT, 0).warnings
+    )
 
 
 def test_an_unfinished_run_is_said_to_be():

@@ -147,4 +147,3 @@ def test_a_server_is_never_root_and_otherwise_has_our_id(monkeypatch, tmp_path):
     assert " --user 1234:55" in " ".join(place.options([1], 64))
     monkeypatch.setattr(os, "getuid", lambda: 0)
     assert "--user" not in place.options([1], 64)  # the image's USER
-

@@ -367,7 +367,8 @@ class FakeServer:
     def __enter__(self) -> FakeServer:
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        ...
 
     def ask(self, job: Any, plan: IdleSettings, step: idle.Step, look: Any) -> Any:
         for moment in ["idle"] if isinstance(step, IdleStep) else map(str, plan.decay.requests):

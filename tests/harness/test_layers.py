@@ -69,7 +69,7 @@ def test_no_module_leads_back_to_itself() -> None:
     arrows = {name: {found for full in imported(path) for found in (full, full.rpartition(".")[0]) if found in names}
               for name, path in names.items()}  # fmt: skip
     left = dict(arrows)
-    while leaves := [name for name, targets in left.items() if not targets & (left.keys() - {name}) ]:
+    while leaves := [name for name, targets in left.items() if not targets & (left.keys() - {name})]:
         for name in leaves:
             del left[name]
     assert left == {}, "these import each other"

@@ -108,7 +108,10 @@ def test_a_relative_directory_becomes_absolute(tmp_path, monkeypatch):
         ("h2o", ["num-threads: 18"]),
         ("apache-prefork", ["ServerLimit 18", "StartServers 18", "MaxRequestWorkers 18", "MaxKeepAliveRequests 0"]),
         ("apache-worker", ["ServerLimit 1", "ThreadsPerChild 18", "MaxRequestWorkers 18", "MaxKeepAliveRequests 0"]),
-        ("apache-event", ["ServerLimit 1", "ThreadsPerChild 18", "MaxRequestWorkers 18", "AsyncRequestWorkerFactor 58"]),
+        (
+            "apache-event",
+            ["ServerLimit 1", "ThreadsPerChild 18", "MaxRequestWorkers 18", "AsyncRequestWorkerFactor 58"],
+        ),
     ],
 )
 def test_a_configuration_has_the_workers_that_were_asked_for(name, lines, tmp_path):

@@ -461,9 +461,11 @@ class Nowhere:
     def missing(self, executables: object) -> str:
         return ""
 
-    def prepare(self) -> None: ...
+    def prepare(self) -> None:
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        ...
 
 
 def measure(directory: Path, execute: Callable[..., None]) -> session.Exit:

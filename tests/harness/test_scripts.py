@@ -18,7 +18,9 @@ EXPECTED = {"loadtest/run": "runs, about", "loadtest/quartet": "Contestants (--o
 
 def say(argv: list[str], where: Path = ROOT, **environment: str) -> tuple[int, str, str]:
     variables = {**os.environ, **environment}
-    finished = subprocess.run(argv, cwd=where, env=variables, capture_output=True, text=True, errors="replace", timeout=300)
+    finished = subprocess.run(
+        argv, cwd=where, env=variables, capture_output=True, text=True, errors="replace", timeout=300
+    )
     return finished.returncode, finished.stdout, finished.stderr
 
 

@@ -64,7 +64,7 @@ def ports(facts: Facts) -> Iterator[Finding]:
     yield note_if(
         found.reuse == 0,
         "TIME_WAIT reuse",
-        {0: "no", 1: "yes", 2: "on the loopback"}.get(found.reuse, "unknown"),
+        _word(found.reuse, "no", "yes", "on the loopback"),
         f"More than {room // TIME_WAIT:,} fresh connections a second cannot be measured for long, because each keeps "
         "its port for a minute",
         "sudo sysctl net.ipv4.tcp_tw_reuse=2",
@@ -77,7 +77,7 @@ def kernel(facts: Facts) -> Iterator[Finding]:
     yield note_if(
         found.aslr == 0,
         "address randomization",
-        {0: "off", 1: "without heaps", 2: "on"}.get(found.aslr, "unknown"),
+        _word(found.aslr, "off", "without heaps", "on"),
         "Addresses (/layout) cannot be seen to differ between starts, because they are not randomized",
         "sudo sysctl kernel.randomize_va_space=2",
     )
@@ -122,3 +122,8 @@ def _tool(tool: Tool) -> Finding:
     status = Status.problem if tool.name in ESSENTIAL else Status.note
     lost = {**ESSENTIAL, **HELPFUL}[tool.name]
     return Finding(tool.name, "not found", status, lost, tool.fix)
+
+
+def _word(number: int | None, *words: str) -> str:
+    """For a setting of the kernel that is a number from 0."""
+    return words[number] if number is not None and number < len(words) else "unknown"

@@ -16,7 +16,10 @@ from loadtest.verbs.load.plan import Cell, Settings, TrialStep, cells, describe,
 from loadtest.verbs.load.results import TrialResults
 from loadtest.verbs.load.runner import TrialRunner, more_options, remaining
 
-NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
+NOTES: dict[str, list[str]] = {
+    "local": [],
+    "docker": ["# in Docker: these, without paths and taskset, each in a container", ""],
+}
 
 
 def execute(found: TrialResults, place: Place, directory: Path, save: Callable[[], None]) -> None:

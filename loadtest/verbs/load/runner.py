@@ -16,10 +16,9 @@ from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, describe_status
 from loadtest.system.tree import Switches
-from loadtest.verbs.load import generators, validity
+from loadtest.verbs.load import clients, generators, validity
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep, describe, steps
 from loadtest.verbs.load.results import Trial, TrialResults
-from loadtest.verbs.tour import clients
 
 # Trials that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
 REPEATS = 0.1  # of all trials

@@ -69,9 +69,11 @@ def best_peer_of(one: Series, others: list[Series]) -> Series | None:
     """Of those of its kind that were measured validly, the one with the most answers a second; at a constant rate,
     where all of them have as many, the one that takes the least CPU time."""
     peers = [it for it in _yardsticks(Kind.peer, one, others) if it.trials]
+    if not peers:
+        return None
     if one.cell.rate is not None:
-        return min(peers, key=lambda it: it.middle(cpu_per_request) or math.inf, default=None)
-    return max(peers, key=lambda it: it.middle(throughput) or 0.0, default=None)
+        return min(peers, key=lambda it: it.middle(cpu_per_request) or math.inf)
+    return max(peers, key=lambda it: it.middle(throughput) or 0.0)
 
 
 def _yardsticks(kind: Kind, one: Series, others: list[Series]) -> list[Series]:

@@ -11,6 +11,7 @@ from loadtest.clients import wrk
 from loadtest.clients.client import Client, fetch_counts
 from loadtest.clients.outcomes import Newcomers, Outcome
 from loadtest.clients.probe import Watcher
+from loadtest.clients.wrk_result import WrkLoad
 from loadtest.places.place import Look
 from loadtest.system import cpus, sockets
 from loadtest.system.errors import MeasurementError
@@ -36,8 +37,8 @@ class LoadSeen:
     sockets_after: Sockets
 
 
-def wrk_load(plan: Plan, step: LoadStep) -> wrk.WrkLoad:
-    return wrk.WrkLoad(step.cell.path, plan.connections, plan.duration)
+def wrk_load(plan: Plan, step: LoadStep) -> WrkLoad:
+    return WrkLoad(step.cell.path, plan.connections, plan.duration)
 
 
 def load(address: Address, plan: Plan, step: LoadStep, look: Look) -> LoadSeen:

@@ -37,7 +37,7 @@ class LightLoad:
         self._attempts: list[Attempt] = []
         self._start = asyncio.get_running_loop().time()
 
-    async def observe(self, look: Callable[[], None]) -> Observation:
+    async def observe(self, look: Callable[[], object]) -> Observation:
         """`look` is called three times, to see the processes: half-way to the fault, right before it, at the end."""
         requests = asyncio.create_task(self._send_all())
         await self._until(self._settings.fault_at / 2)

@@ -67,9 +67,11 @@ def throughput(results: TourResults) -> Section | None:
     filled = _table_by_cell(
         results, cells, heads, lambda summaries, name: _throughput_columns(summaries, name, reference)
     )
+    if not filled:
+        return None
     notes = [note for cell in cells for note in _throughput_notes(results, cell)]
     title = "How many requests a second does one server CPU answer?"
-    return filled and Section(title, filled, [*_interval_note(results, reference), *notes])
+    return Section(title, filled, [*_interval_note(results, reference), *notes])
 
 
 def _throughput_columns(summaries: Summaries, name: str, reference: str) -> list[str]:
@@ -165,6 +167,8 @@ def _ballast_columns(one: LoadSummary, base: LoadSummary) -> list[str]:
 
 def latency(results: TourResults) -> Section | None:
     filled = _table_by_cell(results, results.settings.cells, ("median", "99 %", "max"), _latency_columns)
+    if not filled:
+        return None
     notes = [
         f"A closed loop: each of the {results.settings.connections} clients asks again when it is answered, so that at "
         "full load the mean is clients / throughput, and a server that stalls is asked less.",
@@ -172,7 +176,7 @@ def latency(results: TourResults) -> Section | None:
     ]
     missing = {run.wrk.latency_problem for run in results.loads if not run.problems} - {""}
     notes += [f"A round without latencies: {problem}." for problem in sorted(missing)]
-    return filled and Section("How long does a request take, in milliseconds?", filled, notes)
+    return Section("How long does a request take, in milliseconds?", filled, notes)
 
 
 def _latency_columns(summaries: Summaries, name: str) -> list[str]:
@@ -206,7 +210,7 @@ def cpu_time(results: TourResults) -> Section | None:
         "At unequal load the busier server looks cheaper, because it batches: compare the columns of the saturated "
         "servers only among themselves.",
     ]
-    return filled and Section("What does a request cost, in microseconds of CPU time?", filled, notes)
+    return Section("What does a request cost, in microseconds of CPU time?", filled, notes)
 
 
 def _cpu_columns(summary: LoadSummary | None, cpus: int) -> list[str]:
@@ -237,6 +241,8 @@ def newcomers(results: TourResults) -> Section | None:
     filled = _table_by_cell(
         results, _saturating(results.settings), ("wrk's clients", "newcomers", "median", "max"), _newcomer_columns
     )
+    if not filled:
+        return None
     settings = results.settings.newcomers
     notes = [
         f"Beside wrk, every {milliseconds(settings.interval)} ms somebody new connects, asks for {settings.path} and "
@@ -245,7 +251,7 @@ def newcomers(results: TourResults) -> Section | None:
         "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run. wrk "
         "itself cannot tell: it counts answers, and a client without a worker has none.",
     ]
-    return filled and Section("Is everybody served while the server is busy?", filled, notes)
+    return Section("Is everybody served while the server is busy?", filled, notes)
 
 
 def _newcomer_columns(summaries: Summaries, name: str) -> list[str]:
@@ -267,4 +273,5 @@ def _clients_served(summary: LoadSummary) -> str:
 
 def waits(newcomers: Newcomers) -> list[str]:
     """Median and longest, in milliseconds."""
-    return [milliseconds(choose(newcomers.waits)) for choose in (median, max)] if newcomers.waits else [DASH, DASH]
+    waits = newcomers.waits
+    return [milliseconds(median(waits)), milliseconds(max(waits))] if waits else [DASH, DASH]

@@ -94,9 +94,7 @@ class Runner:
         measured = wrk.parse(seen.wrk_output, clients.wrk_load(plan, step)).without_histograms()
         used = ended.cpu_seconds - used_before
         no_ports = sockets.port_problem(seen.sockets_before, seen.sockets_after, measured.errors.connect)
-        problems = load_problems(
-            measured, plan.connections, seen.clients_served, ended.status, server.last_lines()
-        )
+        problems = load_problems(measured, plan.connections, seen.clients_served, ended.status, server.last_lines())
         return LoadRun(
             contestant=step.contestant.name,
             round=step.round,
@@ -109,9 +107,7 @@ class Runner:
             clients_asked=plan.connections,
             clients_served=seen.clients_served,
             newcomers=seen.newcomers,
-            disturbance=cpus.disturbance(
-                seen.before, seen.after, plan.cpus, used, seen.wrk_cpu_seconds
-            ),
+            disturbance=cpus.disturbance(seen.before, seen.after, plan.cpus, used, seen.wrk_cpu_seconds),
             problems=[*problems, *filter(None, [no_ports]), *server.incidents()],
         )
 

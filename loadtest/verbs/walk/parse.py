@@ -36,7 +36,7 @@ class Event:
 
     @property
     def value(self) -> str:
-        """"49", or "EAGAIN" where it failed; "?" where it did not return."""
+        """ "49", or "EAGAIN" where it failed; "?" where it did not return."""
         words = self.result.split()
         return words[1] if words[0] in ("-1", "?") and len(words) > 1 else words[0]
 

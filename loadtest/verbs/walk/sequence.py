@@ -93,9 +93,7 @@ def _is_birth(event: Event) -> bool:
     return event.name in BIRTHS and event.value.isdigit() and event.value != "0"
 
 
-def walk(
-    contestant: str, kind: Connection, events: Sequence[Event], samples: Sequence[Sample], actors: Actors
-) -> Walk:
+def walk(contestant: str, kind: Connection, events: Sequence[Event], samples: Sequence[Sample], actors: Actors) -> Walk:
     """Of what strace saw, the sequence that most of the samples have. Raises MeasurementError when that is nothing."""
     seen = [_calls(request_events(events, sample), sample, actors) for sample in samples]
     keys = [_key(calls) for calls in seen]
@@ -146,10 +144,7 @@ def _has_expired(event: Event) -> bool:
 
 def _calls(events: Sequence[Event], sample: Sample, actors: Actors) -> list[Call]:
     names = actors.names([event.thread for event in events], sample.sent)
-    return [
-        Call(names[event.thread], event.name, _cut(event.arguments), _result(event, names))
-        for event in events
-    ]
+    return [Call(names[event.thread], event.name, _cut(event.arguments), _result(event, names)) for event in events]
 
 
 def _result(event: Event, names: Mapping[int, str]) -> str:
