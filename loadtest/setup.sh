@@ -23,8 +23,12 @@ declare -A quartet_names=(
   [boost]="        libboost1.81-dev    libboost-dev"  # 1.81 or newer
   [h2o]="          h2o                 -"
   [docker-cli]="   -                   docker-cli"    # in 12 a part of docker.io
-  [clang-format]=" clang-format        -"             # style has one judge: clang 14
+  [clang-format]=" clang-format        -"             # style has one judge: Debian 12's
   [clang-tidy]="   clang-tidy          -"
+  [black]="        black               -"
+  [flake8]="       flake8              -"
+  [isort]="        isort               -"
+  [mypy]="         mypy                -"
 )
 
 # To build the servers.
@@ -76,6 +80,7 @@ quartet_test_tools=(
   llvm             # llvm-symbolizer: names in the fuzzer's stack traces
   clang-format
   clang-tidy
+  black flake8 isort mypy
   httperf          # a second opinion on what quartet-pace measures
   python3-pytest
 )

@@ -26,8 +26,8 @@ def memory(results: TourResults) -> Section | None:
         beyond = _group_columns(run) if charged else _process_columns(run)
         filled.add_row(run.contestant, *_memory_columns(run), *beyond)
     notes = [
-        f"Of the whole process tree. Busy: {results.settings.connections} connections with a request in hand each; idle: "
-        "the same connections, answered and kept alive.",
+        f"Of the whole process tree. Busy: {results.settings.connections} connections with a request in hand each; "
+        "idle: the same connections, answered and kept alive.",
         *_unknown_notes(results.memory),
         *_rss_notes(results.memory),
         GROUP_NOTE if charged else "Not in PSS: page tables (shown), kernel stacks and socket buffers.",
