@@ -121,7 +121,7 @@ def test_a_reader_that_has_left_gets_no_traceback(tmp_path):
 # --- Ctrl-C
 
 
-@pytest.mark.parametrize("module", ["loadtest", "loadtest.verbs.commands"])
+@pytest.mark.parametrize("module", ["loadtest", "loadtest.cli"])
 def test_ctrl_c_while_python_starts_is_130_without_a_word(module):
     """The scripts start it with SIGINT blocked."""
 
