@@ -1,40 +1,23 @@
 #include "common/http/connection.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "common/http/deadline.h"
 
 namespace quartet::http {
 namespace {
 
 using std::chrono::milliseconds;
 
-/// Pending output above which no further answer is added to it.
-constexpr std::size_t kFullOutput = 64 * 1024;
 /// How long the client may take to close after our last word (Apache waits 2 s as well).
 constexpr milliseconds kLinger{2'000};
 /// How long a quiet connection may still speak up once a drain has begun.
 constexpr milliseconds kDrainGrace{100};
 
-TimePoint after(TimePoint since, milliseconds timeout) {
-  return timeout == milliseconds::zero() ? TimePoint::max() : since + timeout;
-}
-
-/// A deadline that grows with progress, but never further from now than the timeout: a burst pays for no
-/// rest.
-/// @param rate bytes a second; 0: does not grow
-TimePoint prolonged(TimePoint deadline, milliseconds timeout, std::uint64_t bytes, std::size_t rate,
-                    TimePoint now) {
-  if (deadline == TimePoint::max() || rate == 0) return deadline;
-  using Seconds = std::chrono::duration<double>;
-  const auto bought =
-      std::min<Seconds>(Seconds(static_cast<double>(bytes) / static_cast<double>(rate)), timeout);
-  return std::min(deadline + std::chrono::round<std::chrono::nanoseconds>(bought), now + timeout);
-}
-
 }  // namespace
 
 Connection::Connection(const Service& service, Slot& slot, Moment now)
-    : service_(service), slot_(&slot), parser_(service.limits), since_(now.steady) {
+    : service_(service), slot_(&slot), parser_(service.limits), output_(service.limits), since_(now.steady) {
   add(slot_->connections);
   publish();
 }
@@ -48,7 +31,7 @@ Connection::~Connection() {
 Want Connection::want() const {
   if (closing_ == Closing::at_once) return Want::close;
   if (may_run()) return Want::run;
-  if (output_pending()) return Want::write;
+  if (!output_.empty()) return Want::write;
   if (wake_) return Want::sleep;
   return eof_ ? Want::close : Want::read;
 }
@@ -59,18 +42,12 @@ bool Connection::request_ready() const {
 
 // Only quick answers join others that wait to be sent: what is slow, or may die, must not hold them back.
 bool Connection::may_run() const {
-  if (!output_pending()) return (stream_ && !wake_) || request_ready();
+  if (output_.empty()) return (stream_ && !wake_) || request_ready();
   const bool quick = route_ != nullptr && route_->quick;
-  return quick && request_ready() && !file_ && batched_ < service_.batch_requests &&
-         output_->size() < kFullOutput;
+  return quick && request_ready() && output_.has_room(service_.batch_requests);
 }
 
-Output Connection::output() const {
-  const auto bytes = output_ ? std::string_view(*output_).substr(output_sent_) : std::string_view();
-  return {bytes, file_ ? &*file_ : nullptr};
-}
-
-bool Connection::answering() const { return delayed_ || stream_ || output_pending(); }
+bool Connection::answering() const { return delayed_ || stream_ || !output_.empty(); }
 
 bool Connection::finishing() const {
   return (closing_ == Closing::lingering || closing_ == Closing::plainly) && !answering();
@@ -79,7 +56,7 @@ bool Connection::finishing() const {
 TimePoint Connection::deadline() const {
   switch (want()) {
     case Want::sleep: return *wake_;
-    case Want::write: return write_deadline_;
+    case Want::write: return output_.deadline();
     case Want::read: return read_deadline();
     default: return TimePoint::max();
   }
@@ -167,7 +144,7 @@ void Connection::on_head(bool body_has_begun, Moment now) {
   const bool may_continue = parser_.expects_continue() && !body_has_begun;
   const auto refusal = answer_without_handler();
   if (!refusal) {
-    if (may_continue) begin_output(now).append("HTTP/1.1 100 Continue\r\n\r\n");
+    if (may_continue) output_.begin(now.steady).append("HTTP/1.1 100 Continue\r\n\r\n");
     return;
   }
   parser_.discard_body();
@@ -232,8 +209,8 @@ Outcome Connection::handle_request() {
 }
 
 void Connection::begin_answer(const Response& response, Moment now) {
-  append_answer_head(response, Framing::length, response.body.size(), now);
-  if (!parser_.is_head() && has_body(response.status)) output_->append(response.body);
+  auto& output = append_answer_head(response, Framing::length, response.body.size(), now);
+  if (!parser_.is_head() && has_body(response.status)) output.append(response.body);
   end_request(answer_keeps_alive_, now);
 }
 
@@ -245,7 +222,7 @@ void Connection::begin_answer(Delay delay, Moment now) {
 
 void Connection::begin_answer(FileResponse answer, Moment now) {
   append_answer_head(answer.response, Framing::length, answer.file.length(), now);
-  if (!parser_.is_head() && answer.file.length() > 0) file_.emplace(std::move(answer.file));
+  if (!parser_.is_head()) output_.append_file(std::move(answer.file));
   end_request(answer_keeps_alive_, now);
 }
 
@@ -257,8 +234,9 @@ void Connection::begin_answer(Stream stream, Moment now) {
   append_next_part(now);
 }
 
-void Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
-                                    Moment now) {
+/// @return the output, for the body
+std::string& Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
+                                            Moment now) {
   const auto rotation = service_.limits.max_requests_per_connection;
   const bool last =
       shutdown_ || framing == Framing::until_close || (rotation != 0 && answered_ + 1 >= rotation);
@@ -266,9 +244,10 @@ void Connection::append_answer_head(const Response& response, Framing framing, s
   const std::string_view persists =
       parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
   const Slot* worker = parser_.asks_for_worker() ? slot_ : nullptr;
-  append_head(begin_output(now),
-              {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
+  auto& output = output_.begin(now.steady);
+  append_head(output, {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
               now.unix_seconds);
+  return output;
 }
 
 void Connection::append_next_part(Moment now) {
@@ -281,7 +260,7 @@ void Connection::append_next_part(Moment now) {
     return;
   }
   const bool chunked = parser_.request().minor_version > 0;
-  auto& output = begin_output(now);
+  auto& output = output_.begin(now.steady);
   if (!part.empty()) chunked ? append_chunk(output, part) : void(output.append(part));
   if (more) {
     if (stream_->interval > milliseconds::zero()) wake_ = now.steady + stream_->interval;
@@ -308,14 +287,14 @@ void Connection::on_forked(Slot& slot) {
 /// The request in hand is answered, as far as the protocol goes; its output may still be pending.
 void Connection::end_request(bool keep_alive, Moment now) {
   ++answered_;
-  ++batched_;
+  output_.end_answer();
   // Who asked for the end expects no more: once it has all, a plain close costs it nothing.
   if (!keep_alive) closing_ = parser_.keep_alive() ? Closing::lingering : Closing::plainly;
   parser_.reset();
   route_ = nullptr;
   since_ = now.steady;
   if (!keep_alive) return input_.release();
-  if (!file_) continue_with_input(now);  // what follows a file must not be said before it
+  if (!output_.ends_with_file()) continue_with_input(now);  // what follows a file must not be said before it
 }
 
 void Connection::fail(const Rejection& rejection, Moment now) {
@@ -327,7 +306,7 @@ void Connection::fail(const Rejection& rejection, Moment now) {
 /// The last answer, whatever else the client sends.
 void Connection::fail(const Response& response, Moment now) {
   add(slot_->errors);
-  auto& output = begin_output(now);
+  auto& output = output_.begin(now.steady);
   append_head(output, {response, Framing::length, response.body.size(), "close"}, now.unix_seconds);
   if (!parser_.is_head()) output.append(response.body);
   closing_ = Closing::lingering;
@@ -335,25 +314,10 @@ void Connection::fail(const Response& response, Moment now) {
   route_ = nullptr;
 }
 
-std::string& Connection::begin_output(Moment now) {
-  if (!output_pending()) {
-    write_deadline_ = after(now.steady, service_.limits.write_timeout);
-    in_flight_ = 0;
-  }
-  return output_.take();
-}
-
 void Connection::on_written(std::size_t count, Moment now) {
   add(slot_->bytes_sent, count);
-  in_flight_ += count;
-  const auto bytes = output_ ? std::min(count, output_->size() - output_sent_) : 0;
-  output_sent_ += bytes;
-  if (file_) file_->advance(count - bytes);
-  if (file_ && file_->length() == 0) file_.reset();
-  if (output_pending()) return;
-  output_.release();
-  output_sent_ = 0;
-  batched_ = 0;
+  output_.on_written(count);
+  if (!output_.empty()) return;
   since_ = now.steady;  // waiting for the client begins now, whatever it had sent before
   body_deadline_ = after(now.steady, service_.limits.body_timeout);
   if (closing_ == Closing::no && !parser_.started()) continue_with_input(now);
@@ -361,13 +325,8 @@ void Connection::on_written(std::size_t count, Moment now) {
 }
 
 void Connection::on_unacknowledged(std::uint64_t bytes, Moment now) {
-  const auto acknowledged = in_flight_ - std::min(bytes, in_flight_);
-  in_flight_ = bytes;
-  if (acknowledged == 0) return;
-  if (finishing()) since_ = now.steady;
-  const Limits& limits = service_.limits;
-  write_deadline_ =
-      prolonged(write_deadline_, limits.write_timeout, acknowledged, limits.min_body_rate, now.steady);
+  const bool progress = output_.on_unacknowledged(bytes, now.steady);
+  if (progress && finishing()) since_ = now.steady;
 }
 
 // --- time

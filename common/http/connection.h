@@ -9,6 +9,7 @@
 #include "common/http/limits.h"
 #include "common/http/message.h"
 #include "common/http/moment.h"
+#include "common/http/output_queue.h"
 #include "common/http/pooled.h"
 #include "common/http/request_parser.h"
 #include "common/http/router.h"
@@ -24,12 +25,6 @@ enum class Want : std::uint8_t {
   write,  ///< send output(), then on_written
   sleep,  ///< wait until deadline(), then on_tick
   close,  ///< close the socket and drop the connection
-};
-
-/// What is to be sent: the bytes first, then the file.
-struct Output {
-  std::string_view bytes;
-  const FileRange* file;  ///< may be null
 };
 
 /// What every connection of a server shares.
@@ -79,7 +74,7 @@ class Connection {
   void on_forked(Slot& slot);
 
   Want want() const;
-  Output output() const;
+  Output output() const { return output_.pending(); }
   /// When on_tick() has something to do; TimePoint::max() for never.
   TimePoint deadline() const;
   /// The answer begun by the last run(), or a refusal or 100 (Continue) of the parser's, is not completely
@@ -100,7 +95,6 @@ class Connection {
 
   bool request_ready() const;
   bool may_run() const;
-  bool output_pending() const { return (output_ && output_->size() > output_sent_) || file_.has_value(); }
   std::optional<Phase> phase() const;
   TimePoint read_deadline() const;
 
@@ -115,7 +109,8 @@ class Connection {
   void begin_answer(Delay delay, Moment now);
   void begin_answer(FileResponse response, Moment now);
   void begin_answer(Stream stream, Moment now);
-  void append_answer_head(const Response& response, Framing framing, std::uint64_t length, Moment now);
+  std::string& append_answer_head(const Response& response, Framing framing, std::uint64_t length,
+                                  Moment now);
   void append_next_part(Moment now);
   void end_request(bool keep_alive, Moment now);
 
@@ -123,7 +118,6 @@ class Connection {
   void give_up_reading(Moment now);
   void fail(const Rejection& rejection, Moment now);
   void fail(const Response& response, Moment now);
-  std::string& begin_output(Moment now);
   void publish();
 
   const Service& service_;
@@ -133,9 +127,7 @@ class Connection {
   Pooled<std::string> input_;     // received behind the request in hand
   std::size_t input_taken_ = 0;   // of input_
 
-  Pooled<std::string> output_;
-  std::size_t output_sent_ = 0;      // of output_
-  std::optional<FileRange> file_;    // behind output_
+  OutputQueue output_;
   std::optional<Response> delayed_;  // due at wake_
   std::optional<Stream> stream_;     // its next part is due at wake_, or now
   std::optional<TimePoint> wake_;
@@ -143,11 +135,7 @@ class Connection {
 
   TimePoint since_;  // of what read waits for: a first byte, a head, EOF
   TimePoint body_deadline_;
-  TimePoint write_deadline_;
-  std::uint64_t in_flight_ =
-      0;  // of output_ and file_ and those before: left, and not yet known to be acknowledged
   std::size_t answered_ = 0;  // requests of this connection
-  std::size_t batched_ = 0;   // answers in output_
   Closing closing_ = Closing::no;
   bool eof_ = false;
   bool shutdown_ = false;
