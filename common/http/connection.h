@@ -93,35 +93,50 @@ class Connection {
   /// What becomes of the socket once the output has left.
   enum class Closing : std::uint8_t { no, plainly, lingering, at_once };
 
+  /// The moment of a change. Every private function that changes the conversation takes one, so that no
+  /// public one can do without; when it ends, the slot shows the phase that the connection is in now.
+  struct Event : Moment {
+    Event(Connection& connection, Moment now) : Moment(now), connection_(connection) {}
+    ~Event() { connection_.publish_phase(); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+
+   private:
+    Connection& connection_;
+  };
+
   bool request_ready() const;
   bool may_run() const;
-  std::optional<Phase> phase() const;
   TimePoint read_deadline() const;
 
-  std::size_t receive(std::string_view bytes, Moment now);
-  void on_head(bool body_has_begun, Moment now);
-  void prolong_body_deadline(std::uint64_t received, Moment now);
-  void continue_with_input(Moment now);
+  void take_place_in(Slot& slot);
+  std::optional<Phase> phase() const;
+  void publish_phase();
+
+  std::size_t receive(std::string_view bytes, const Event& event);
+  void on_head(bool body_has_begun, const Event& event);
+  void prolong_body_deadline(std::uint64_t received, const Event& event);
+  void continue_with_input(const Event& event);
 
   std::optional<Response> answer_without_handler() const;
   Outcome handle_request();
-  void begin_answer(const Response& response, Moment now);
-  void begin_answer(Delay delay, Moment now);
-  void begin_answer(FileResponse response, Moment now);
-  void begin_answer(Stream stream, Moment now);
+  void begin_answer(const Response& response, const Event& event);
+  void begin_answer(Delay delay, const Event& event);
+  void begin_answer(FileResponse response, const Event& event);
+  void begin_answer(Stream stream, const Event& event);
   std::string& append_answer_head(const Response& response, Framing framing, std::uint64_t length,
-                                  Moment now);
-  void append_next_part(Moment now);
-  void end_request(bool keep_alive, Moment now);
+                                  const Event& event);
+  void append_next_part(const Event& event);
+  void end_request(bool keep_alive, const Event& event);
 
-  void wake_up(Moment now);
-  void give_up_reading(Moment now);
-  void fail(const Rejection& rejection, Moment now);
-  void fail(const Response& response, Moment now);
-  void publish();
+  void check_deadline(const Event& event);
+  void wake_up(const Event& event);
+  void give_up_reading(const Event& event);
+  void fail(const Rejection& rejection, const Event& event);
+  void fail(const Response& response, const Event& event);
 
   const Service& service_;
-  Slot* slot_;
+  Slot* slot_ = nullptr;
   RequestParser parser_;
   const Route* route_ = nullptr;  // of the request in hand; null: 404 or OPTIONS *
   Pooled<std::string> input_;     // received behind the request in hand
