@@ -139,7 +139,7 @@ class Dealer {
     while (!server_.shutdown.requested()) {
       Worker& worker = *workers_[next_];
       const auto limit = server_.service.limits.max_connections;
-      while ((limit != 0 && open_ >= limit) || app::is_exhausted(error.value())) {
+      while (open_ >= limit || app::is_exhausted(error.value())) {
         waiting_ = true;  // until a client leaves, or for a tick
         room_.expires_after(net::kTick);
         co_await room_.async_wait(asio::redirect_error(use_awaitable, error));

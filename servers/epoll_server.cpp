@@ -167,8 +167,7 @@ class Loop {
 
   void accept_clients() {
     for (int accepted = 0; accepted < kEventsInTurn && !draining_; ++accepted) {
-      const auto limit = server_.service.limits.max_connections;
-      if (limit != 0 && clients_.size() >= limit) return pause_accepting(true);
+      if (clients_.size() >= server_.service.limits.max_connections) return pause_accepting(true);
       net::Fd socket = server_.listener.accept(SOCK_NONBLOCK);
       if (!socket) return pause_accepting(app::is_exhausted(errno));
       welcome(std::move(socket));

@@ -129,7 +129,7 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
     serve(server, slot, std::move(client));
   };
   for (; !server.shutdown.requested(); children.reap()) {
-    if (limit != 0 && children.alive() >= limit) {
+    if (children.alive() >= limit) {
       app::wait_a_tick();
     } else if (client || (client = server.listener.accept())) {
       children.fork_worker(work) ? client.reset() : children.wait_for_room();
@@ -150,11 +150,9 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
 /// @return whether something is left of it
 bool ration(http::Service& service, const app::Options& options, std::uint64_t served) {
   const std::size_t budget = options.max_requests_per_worker;
-  if (budget == 0) return true;
   if (served >= budget) return false;
-  const std::size_t rotation = options.limits.max_requests_per_connection;
-  const std::size_t left = budget - served;
-  service.limits.max_requests_per_connection = rotation == 0 ? left : std::min(rotation, left);
+  service.limits.max_requests_per_connection =
+      std::min(options.limits.max_requests_per_connection, budget - served);
   return true;
 }
 
@@ -179,8 +177,7 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
 
 int prefork(app::Server& server) {
   app::Children children(server);
-  const auto limit = server.service.limits.max_connections;
-  const auto workers = limit == 0 ? server.options.workers : std::min(server.options.workers, limit);
+  const auto workers = std::min(server.options.workers, server.service.limits.max_connections);
   const pid_t parent = getpid();
   const auto start = [&] {
     return children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });

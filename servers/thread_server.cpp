@@ -52,7 +52,7 @@ class Clients {
   /// Blocks for a tick at most. @return whether another client may be accepted
   bool wait_for_room() {
     std::unique_lock lock(mutex_);
-    const auto has_room = [&] { return queue_.size() < queue_bound_ && (limit_ == 0 || open_ < limit_); };
+    const auto has_room = [&] { return queue_.size() < queue_bound_ && open_ < limit_; };
     return moved_.wait_for(lock, net::kTick, has_room);
   }
 
@@ -136,9 +136,7 @@ int serve_with_threads(app::Server& server) {
   }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.
-  const auto deadline = server.shutdown.deadline();
-  const auto hung =
-      clients.wait_until_gone(deadline == http::TimePoint::max() ? deadline : deadline + 2 * net::kTick);
+  const auto hung = clients.wait_until_gone(server.shutdown.deadline() + 2 * net::kTick);
   if (hung > 0) _exit(app::drained(server, hung));
   return app::drained(server);
 }

@@ -66,10 +66,10 @@ TimePoint Connection::read_deadline() const {
   const Limits& limits = service_.limits;
   if (finishing()) return since_ + kLinger;
   if (parser_.head_complete()) return body_deadline_;
-  if (parser_.in_request()) return after(since_, limits.header_timeout);
+  if (parser_.in_request()) return since_ + limits.header_timeout;
   if (shutdown_) return since_ + kDrainGrace;
-  if (parser_.started()) return after(since_, limits.header_timeout);
-  return after(since_, answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
+  if (parser_.started()) return since_ + limits.header_timeout;
+  return since_ + (answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
 }
 
 std::optional<Phase> Connection::phase() const {
@@ -146,7 +146,7 @@ void Connection::continue_with_input(const Event& event) {
 }
 
 void Connection::on_head(bool body_has_begun, const Event& event) {
-  body_deadline_ = after(event.steady, service_.limits.body_timeout);
+  body_deadline_ = event.steady + service_.limits.body_timeout;
   const Request& request = parser_.request();
   if (request.path != "*") route_ = service_.router.find(request.path);
   if (parser_.complete()) return;
@@ -248,8 +248,7 @@ void Connection::begin_answer(Stream stream, const Event& event) {
 std::string& Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
                                             const Event& event) {
   const auto rotation = service_.limits.max_requests_per_connection;
-  const bool last =
-      shutdown_ || framing == Framing::until_close || (rotation != 0 && answered_ + 1 >= rotation);
+  const bool last = shutdown_ || framing == Framing::until_close || answered_ + 1 >= rotation;
   answer_keeps_alive_ = parser_.keep_alive() && !last;
   const std::string_view persists =
       parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
@@ -329,7 +328,7 @@ void Connection::on_written(std::size_t count, Moment now) {
   output_.on_written(count);
   if (!output_.empty()) return;
   since_ = event.steady;  // waiting for the client begins now, whatever it had sent before
-  body_deadline_ = after(event.steady, service_.limits.body_timeout);
+  body_deadline_ = event.steady + service_.limits.body_timeout;
   if (closing_ == Closing::no && !parser_.started()) continue_with_input(event);
 }
 

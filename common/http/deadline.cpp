@@ -6,13 +6,8 @@ namespace quartet::http {
 
 using std::chrono::milliseconds;
 
-TimePoint after(TimePoint since, milliseconds timeout) {
-  return timeout == milliseconds::zero() ? TimePoint::max() : since + timeout;
-}
-
 TimePoint prolonged(TimePoint deadline, milliseconds timeout, std::uint64_t bytes, std::size_t rate,
                     TimePoint now) {
-  if (deadline == TimePoint::max() || rate == 0) return deadline;
   using Seconds = std::chrono::duration<double>;
   const auto bought =
       std::min<Seconds>(Seconds(static_cast<double>(bytes) / static_cast<double>(rate)), timeout);

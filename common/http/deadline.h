@@ -7,12 +7,9 @@
 
 namespace quartet::http {
 
-/// @param timeout 0: the deadline never comes
-TimePoint after(TimePoint since, std::chrono::milliseconds timeout);
-
 /// A deadline that grows with progress, but never further from now than the timeout: a burst pays for no
 /// rest.
-/// @param rate bytes a second; 0: does not grow
+/// @param rate bytes a second
 TimePoint prolonged(TimePoint deadline, std::chrono::milliseconds timeout, std::uint64_t bytes,
                     std::size_t rate, TimePoint now);
 

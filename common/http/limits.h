@@ -2,10 +2,17 @@
 
 #include <chrono>
 #include <cstddef>
+#include <limits>
 
 namespace quartet::http {
 
-/// What one client may cost. The same in every model; 0 means unlimited everywhere.
+/// No limit: more than anything that is counted here. Half of what the type holds, so that sums with it do
+/// not overflow.
+inline constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max() / 2;
+/// No timeout: longer than any server runs. Added to a time since boot it does not overflow.
+inline constexpr std::chrono::milliseconds kForever = std::chrono::years(100);
+
+/// What one client may cost. The same in every model. Each may be kUnlimited or kForever.
 struct Limits {
   /// Bytes of the request line without its CRLF; RFC 9112, 3 asks for at least 8000. Above: 414, or 501 when
   /// the method alone is longer.
@@ -32,7 +39,7 @@ struct Limits {
   /// more than a whole timeout from now: a burst pays for no rest.
   std::chrono::milliseconds body_timeout{10'000};
   /// Bytes a second that a body (and a reader of our answer) must make to prolong its deadline: slow links
-  /// pass, one byte a second does not.
+  /// pass, one byte a second does not. With kUnlimited nothing prolongs it.
   std::size_t min_body_rate = 500;
   /// Between an answer and the next request's first byte; idle blocking workers are dear.
   std::chrono::milliseconds keep_alive_timeout{5'000};

@@ -9,7 +9,7 @@ namespace quartet::http {
 
 std::string& OutputQueue::begin(TimePoint now) {
   if (empty()) {
-    deadline_ = after(now, limits_.write_timeout);
+    deadline_ = now + limits_.write_timeout;
     in_flight_ = 0;
     answers_ = 0;
   }

@@ -82,7 +82,7 @@ void on_signal(int) {
 }
 
 std::int64_t seconds_to_alarm(std::chrono::milliseconds drain_timeout) {
-  if (drain_timeout.count() == 0) return 0;  // none
+  if (drain_timeout == http::kForever) return 0;  // none, for alarm(2)
   return std::chrono::ceil<std::chrono::seconds>(drain_timeout).count() + 1;
 }
 
@@ -124,7 +124,7 @@ bool Shutdown::requested() const { return requested_at.load(std::memory_order_re
 bool Shutdown::repeated() const { return requested_again; }
 
 http::TimePoint Shutdown::deadline() const {
-  if (!requested() || drain_timeout_.count() == 0) return http::TimePoint::max();
+  if (!requested()) return http::TimePoint::max();
   return http::TimePoint(http::TimePoint::duration(requested_at)) + drain_timeout_;
 }
 

@@ -14,7 +14,7 @@ class Shutdown {
  public:
   /// Installs the handlers (without SA_RESTART: blocking calls return EINTR and look at the flag), and
   /// unblocks their signals, which may have been blocked by whoever started us.
-  /// @param drain_timeout after it, what is left is cut; 0 = never. A second later SIGALRM ends even a hung
+  /// @param drain_timeout after it, what is left is cut. A second later SIGALRM ends even a hung
   /// process.
   explicit Shutdown(std::chrono::milliseconds drain_timeout);
 
@@ -39,7 +39,7 @@ class Shutdown {
   /// SIGALRM, which a worker gets a second later at the latest, has had its time as well: who still lives is
   /// stopped (SIGSTOP), and only SIGKILL reaches it.
   bool alarm_has_passed(http::TimePoint now) const;
-  /// TimePoint::max() while no drain is under way, or when it is unlimited.
+  /// TimePoint::max() while no drain is under way.
   http::TimePoint deadline() const;
   /// An eventfd that becomes, and stays, readable at the first signal.
   int descriptor() const;

@@ -37,6 +37,17 @@ template <typename... Arguments>
   throw std::invalid_argument(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+// On the command line a limit of 0 is no limit.
+std::size_t parse_limit(std::string_view text, std::size_t most) {
+  const std::size_t limit = parse_number(text, 0, most);
+  return limit == 0 ? http::kUnlimited : limit;
+}
+
+milliseconds parse_timeout(std::string_view text) {
+  const milliseconds timeout = parse_duration(text);
+  return timeout == milliseconds::zero() ? http::kForever : timeout;
+}
+
 std::filesystem::path parse_directory(const std::string& text) {
   std::error_code error;  // whatever is wrong with it, it is no directory that we can serve
   if (!std::filesystem::is_directory(text, error)) reject("\"{}\" is not a directory", text);
@@ -145,9 +156,9 @@ class ServerOptions {
   void add_demo_options();
   void add_mode();
   void add(const std::string& name, const std::string& metavariable, const std::string& help, Read read);
-  void add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
-                  std::size_t most, const std::string& help);
-  void add_duration(const std::string& name, milliseconds& target, const std::string& help);
+  void add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
+                 std::size_t most, const std::string& help);
+  void add_timeout(const std::string& name, milliseconds& target, const std::string& help);
   void add_switch(const std::string& name, const std::string& help, std::function<void(bool)> set);
   /// With its variable, which is known from now on.
   Option with_variable(Option option);
@@ -206,7 +217,7 @@ void ServerOptions::add_process_options() {
   add_switch("--supervise", "A parent keeps the socket and restarts the server when it dies",
              [this](bool enable) { supervise(enable); });
   add("--max-requests-per-worker", "N", "Then a prefork worker is replaced (default 0: never)",
-      [this](const std::string& text) { bound_workers(parse_number(text, 0, kMostRequests)); });
+      [this](const std::string& text) { bound_workers(parse_limit(text, kMostRequests)); });
   add("--orphans", "drain|serve", "What workers do when their parent has died (default drain)",
       [this](const std::string& text) { decide_for_orphans(text); });
 }
@@ -223,36 +234,37 @@ void ServerOptions::add_mode() {
 void ServerOptions::add_size_limits() {
   command_line_.group("Limits");
   http::Limits& limits = options_.limits;
-  add_number("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
-  add_number("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
-             "All field lines; above: 431");
-  add_number("--max-headers", "N", limits.max_headers, kMostBytes, "Number of field lines; above: 431");
-  add_number("--max-body", "BYTES", limits.max_body, kMostBytes, "Request body; above: 413");
-  add_number("--max-connections", "N", limits.max_connections, kMostConnections,
-             "Open connections over all workers; then clients wait");
-  add_number("--max-requests-per-connection", "N", limits.max_requests_per_connection, kMostRequests,
-             "Then the connection is closed");
-  add_number("--min-body-rate", "BYTES", limits.min_body_rate, kMostBytes,
-             "A second: what prolongs --body-timeout and --write-timeout");
+  add_limit("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
+  add_limit("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
+            "All field lines; above: 431");
+  add_limit("--max-headers", "N", limits.max_headers, kMostBytes, "Number of field lines; above: 431");
+  add_limit("--max-body", "BYTES", limits.max_body, kMostBytes, "Request body; above: 413");
+  add_limit("--max-connections", "N", limits.max_connections, kMostConnections,
+            "Open connections over all workers; then clients wait");
+  add_limit("--max-requests-per-connection", "N", limits.max_requests_per_connection, kMostRequests,
+            "Then the connection is closed");
+  add_limit("--min-body-rate", "BYTES", limits.min_body_rate, kMostBytes,
+            "A second: what prolongs --body-timeout and --write-timeout");
 }
 
 void ServerOptions::add_time_limits() {
   command_line_.group("Timeouts");
   http::Limits& limits = options_.limits;
-  add_duration("--header-timeout", limits.header_timeout,
-               "From a request's first byte to the end of its head");
-  add_duration("--body-timeout", limits.body_timeout, "From the end of the head to the end of the body");
-  add_duration("--keep-alive-timeout", limits.keep_alive_timeout, "Between an answer and the next request");
-  add_duration("--write-timeout", limits.write_timeout, "For an answer that cannot be sent at once");
-  add_duration("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
+  add_timeout("--header-timeout", limits.header_timeout,
+              "From a request's first byte to the end of its head");
+  add_timeout("--body-timeout", limits.body_timeout, "From the end of the head to the end of the body");
+  add_timeout("--keep-alive-timeout", limits.keep_alive_timeout, "Between an answer and the next request");
+  add_timeout("--write-timeout", limits.write_timeout, "For an answer that cannot be sent at once");
+  add_timeout("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
 }
 
 void ServerOptions::add_demo_options() {
   command_line_.group("Demo");
   add("--root", "DIR", "Directory that /file/ serves (default: none)",
       [this](const std::string& text) { options_.root = parse_directory(text); });
-  add_number("--ballast", "MiB", options_.ballast, kMostMebibytes,
-             "Touched memory that every fork has to map");
+  add("--ballast", "MiB",
+      fmt::format("Touched memory that every fork has to map (default {})", options_.ballast),
+      into(options_.ballast, 0, kMostMebibytes));
   add_switch("--enable-faults", "Serve /fault/... (loopback addresses only)",
              [this](bool enable) { allow_faults(enable); });
 }
@@ -263,13 +275,15 @@ void ServerOptions::add(const std::string& name, const std::string& metavariable
       with_variable({.name = name, .metavariable = metavariable, .help = help, .read = std::move(read)}));
 }
 
-void ServerOptions::add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
-                               std::size_t most, const std::string& help) {
-  add(name, metavariable, fmt::format("{} (default {})", help, target), into(target, 0, most));
+void ServerOptions::add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
+                              std::size_t most, const std::string& help) {
+  add(name, metavariable, fmt::format("{} (default {})", help, target),
+      [&target, most](const std::string& text) { target = parse_limit(text, most); });
 }
 
-void ServerOptions::add_duration(const std::string& name, milliseconds& target, const std::string& help) {
-  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)), into(target));
+void ServerOptions::add_timeout(const std::string& name, milliseconds& target, const std::string& help) {
+  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)),
+      [&target](const std::string& text) { target = parse_timeout(text); });
 }
 
 void ServerOptions::add_switch(const std::string& name, const std::string& help,
@@ -303,7 +317,7 @@ void ServerOptions::supervise(bool enable) {
 
 void ServerOptions::bound_workers(std::size_t requests) {
   const bool pool = mode_->forks && mode_->many_workers;
-  if (requests > 0 && !pool) {
+  if (requests != http::kUnlimited && !pool) {
     reject(
         "{} has no worker processes that could be replaced one by one; only quartet-fork --mode prefork has",
         with_mode(model_, *mode_));

@@ -25,9 +25,9 @@ struct Options {
   std::filesystem::path root;  ///< of /file/; empty: none
   std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds
   bool enable_faults = false;
-  std::filesystem::path scoreboard;         ///< its file; empty: /dev/shm/quartet-PORT
-  bool supervise = false;                   ///< a parent restarts the server when it dies
-  std::size_t max_requests_per_worker = 0;  ///< then a prefork worker is replaced; 0: never
+  std::filesystem::path scoreboard;                        ///< its file; empty: /dev/shm/quartet-PORT
+  bool supervise = false;                                  ///< a parent restarts the server when it dies
+  std::size_t max_requests_per_worker = http::kUnlimited;  ///< then a prefork worker is replaced
   Orphans orphans = Orphans::drain;
 };
 

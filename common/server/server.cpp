@@ -61,8 +61,7 @@ void raise_descriptor_limit() {
 std::size_t slot_count(const Options& options) {
   constexpr std::size_t kSpare = 3 * 4096;
   constexpr std::size_t kMostProcesses = 100'000;
-  const std::size_t limit = options.limits.max_connections;
-  const std::size_t connections = limit == 0 ? kMostProcesses : std::min(limit, kMostProcesses);
+  const std::size_t connections = std::min(options.limits.max_connections, kMostProcesses);
   return 2 * connections + 2 * options.workers + kSpare;
 }
 

@@ -69,7 +69,7 @@ int run_limit(int argc, char** argv, const Limit& limit, Serve serve) try {
   const Options options = parse_options(argc, argv, limit);
   raise_descriptor_limit();
   net::Listener listener(options.listen);
-  net::Shutdown shutdown(std::chrono::milliseconds(0));  // no alarm: nothing is drained
+  net::Shutdown shutdown(http::kForever);  // no alarm: nothing is drained
   Server server{listener, shutdown, options.workers};
   serve(server);
   return kEnded;

@@ -86,15 +86,16 @@ TEST(Options, HaveDefaults) {
 struct NumberOption {
   const char* name;
   std::size_t& (*value)(Options&);
+  std::size_t zero = http::kUnlimited;  // what 0 stands for
 };
 
 class NumberOptions : public testing::TestWithParam<NumberOption> {};
 
 TEST_P(NumberOptions, TakeWholeNumbers) {
-  const auto& [name, value] = GetParam();
+  const auto& [name, value, zero] = GetParam();
   for (const std::size_t number : {std::size_t{0}, std::size_t{1}, std::size_t{1'000'000}}) {
     Options options = parse({name, std::to_string(number)});
-    EXPECT_EQ(value(options), number);
+    EXPECT_EQ(value(options), number == 0 ? zero : number);
   }
   Options options = parse({fmt::format("{}=17", name)});
   EXPECT_EQ(value(options), 17u);
@@ -124,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
         NumberOption{"--max-requests-per-connection",
                      [](Options& o) -> std::size_t& { return o.limits.max_requests_per_connection; }},
         NumberOption{"--min-body-rate", [](Options& o) -> std::size_t& { return o.limits.min_body_rate; }},
-        NumberOption{"--ballast", [](Options& o) -> std::size_t& { return o.ballast; }}));
+        NumberOption{"--ballast", [](Options& o) -> std::size_t& { return o.ballast; }, 0}));
 
 struct DurationOption {
   const char* name;
@@ -143,8 +144,8 @@ TEST_P(DurationOptions, TakeSecondsMillisecondsAndZero) {
   const auto& [name, value] = GetParam();
   EXPECT_EQ(parse({name, "3s"}).limits.*value, seconds(3));
   EXPECT_EQ(parse({name, "250ms"}).limits.*value, milliseconds(250));
-  EXPECT_EQ(parse({name, "0"}).limits.*value, milliseconds(0));
-  EXPECT_EQ(parse({name, "0s"}).limits.*value, milliseconds(0));
+  EXPECT_EQ(parse({name, "0"}).limits.*value, http::kForever);
+  EXPECT_EQ(parse({name, "0s"}).limits.*value, http::kForever);
   EXPECT_EQ(parse({name, "1000000s"}).limits.*value, seconds(1'000'000));
   EXPECT_EQ(parse({name, "1000000000ms"}).limits.*value, seconds(1'000'000));
 }
@@ -285,7 +286,7 @@ TEST(Supervise, IsForModelsWithoutAParent) {
 
 TEST(MaxRequestsPerWorker, IsForThePoolOfProcesses) {
   EXPECT_EQ(parse({"--max-requests-per-worker", "100"}, kFork).max_requests_per_worker, 100u);
-  EXPECT_EQ(parse({"--max-requests-per-worker", "0"}).max_requests_per_worker, 0u);
+  EXPECT_EQ(parse({"--max-requests-per-worker", "0"}).max_requests_per_worker, http::kUnlimited);
   EXPECT_EQ(
       usage_error({"--mode", "per-request", "--max-requests-per-worker", "1"}, kFork),
       "quartet-fork: --max-requests-per-worker: quartet-fork --mode per-request has no worker processes "

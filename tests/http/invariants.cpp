@@ -133,8 +133,7 @@ Played play_with_half_close(std::string_view bytes, const Setup& setup, const Du
 /// The same bytes as the second request: what the first one leaves behind must not matter.
 Played play_behind_another(std::string_view bytes, Setup setup) {
   const auto first = get("/plaintext");
-  auto& most = setup.limits.max_requests_per_connection;
-  if (most != 0) ++most;
+  ++setup.limits.max_requests_per_connection;
   const auto together = first + std::string(bytes);
   const auto dues = due_answers(together, setup.limits, setup.router);
   Game game(setup, dues);
