@@ -72,7 +72,7 @@ inline asio::awaitable<bool, Executor> sleep_until(Socket& peer, std::chrono::st
       co_await (timer.async_wait(use_awaitable) || peer.async_wait(Socket::wait_error, use_awaitable));
   if (first.index() == 0) co_return true;
   if (net::is_reset(peer.native_handle())) co_return false;
-  co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which nobody asked for
+  co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which is not read
   co_return true;
 }
 
@@ -109,12 +109,12 @@ class Room {
   std::atomic<bool> waiting_{false};
 };
 
-/// For co_spawn of what concerns one client: a want of memory costs that client alone.
+/// For co_spawn of one client's coroutine: when memory runs out, only that client is dropped.
 inline void forgive(std::exception_ptr error) {
   app::spare_the_others([&] { rethrow(error); });
 }
 
-/// Spawns what a loop cannot do without: it starts anew where it ended for want of memory.
+/// Spawns a coroutine that a loop always needs: if memory runs out and ends it, it is started again.
 template <typename Start>
 void co_spawn_for_good(asio::io_context& context, Start start) {
   asio::co_spawn(context, start(), [&context, start](std::exception_ptr error) {
@@ -126,7 +126,7 @@ void co_spawn_for_good(asio::io_context& context, Start start) {
   });
 }
 
-/// Runs a loop to its end. A handler that finds no memory is left out, and the loop goes on.
+/// Runs a loop to its end. A handler that finds no memory is skipped, and the loop goes on.
 inline void run(asio::io_context& context) {
   for (bool ended = false; !ended;) {
     try {
@@ -145,9 +145,11 @@ inline void tell(http::Connection& connection, std::error_code error, std::strin
   connection.on_eof(net::now());  // or a reset, which ends the input as well
 }
 
-/// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate
-/// try bytes would lie in the worker's buffer until our turn comes, so it gets a buffer of one byte. When it
-/// receives later, our turn comes at once. Thus a waiting client owns one byte.
+/// A buffer sequence that Asio asks for its buffer at the moment when it receives. Asio tries to receive once
+/// before it waits. What it finds then stays in the buffer until the coroutine runs, and other clients may
+/// receive meanwhile: the worker's shared buffer cannot be lent for so long. So the first try gets a buffer
+/// of one byte. When Asio receives after a wait, the coroutine runs at once, and the worker's buffer is lent.
+/// Thus a waiting client owns one byte.
 class Reception {
  public:
   /// @param buffer of the worker, at least one byte

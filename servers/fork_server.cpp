@@ -17,7 +17,7 @@
 #include "common/server/children.h"
 #include "common/server/server.h"
 #include "common/server/shortage.h"
-#include "servers/blocking_session.h"
+#include "servers/blocking_loop.h"
 
 namespace quartet {
 namespace {
@@ -64,7 +64,8 @@ int wait_for(pid_t child, const net::Shutdown& shutdown) {
   return status;
 }
 
-/// Without a process. Waiting for one could last for ever: other connections hold what they wait for as well.
+/// Answers 503, because fork failed. To wait for a process could last for ever: the processes of other
+/// connections may wait for one, too.
 void refuse(http::Connection& connection) {
   app::log_seldom(std::string("fork: ") + std::strerror(errno) + "; answering 503");
   connection.on_overload("no process is left to run the request", net::now());
@@ -123,7 +124,7 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
   app::Children children(server);
   server.announce();
   const auto limit = server.service.limits.max_connections;
-  net::Fd client;  // accepted, and without a process as long as none is to be had
+  net::Fd client;  // accepted; waits here as long as fork fails
   const auto work = [&](http::Slot& slot) {
     server.listener.close();
     serve(server, slot, std::move(client));
@@ -140,14 +141,15 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
   server.announce_drain();
   auto queue = server.listener.accept_all();
   if (client) queue.push_front(std::move(client));
-  children.tell_all();  // before the first refusal tells the world
+  children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.close();
   children.fork_for_all(std::move(queue), serve);
   return children.drain();
 }
 
-/// Lets the next connection end with the worker's budget, which bounds what a leak can cost.
-/// @return whether something is left of it
+/// Limits the next connection to the requests that this worker may still serve (--max-requests-per-worker
+/// bounds what a leak can cost).
+/// @return whether any are left
 bool ration(http::Service& service, const app::Options& options, std::uint64_t served) {
   const std::size_t budget = options.max_requests_per_worker;
   if (served >= budget) return false;
@@ -156,12 +158,12 @@ bool ration(http::Service& service, const app::Options& options, std::uint64_t s
   return true;
 }
 
-/// A pool worker: whoever is free takes the next client from the one listener that all have inherited.
+/// A pool worker. All have inherited the one listener; a worker that is free accepts the next client.
 void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
   const std::uint64_t served_before = slot.requests;  // by the slot's earlier workers
   http::Service service = server.service;
   while (!server.shutdown.requested()) {
-    // An orphan goes on: nobody would replace it.
+    // An orphan goes on: it would not be replaced.
     if (!ration(service, server.options, slot.requests - served_before) && getppid() == parent) return;
     if (net::Fd client = server.listener.accept()) {
       app::spare_the_others([&] { serve_client(std::move(client), service, slot, server.shutdown); });
@@ -171,7 +173,7 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
       app::wait_a_tick();
     }
   }
-  if (getppid() == parent) return;  // it sees to the queue
+  if (getppid() == parent) return;  // the parent serves the queue
   for (net::Fd& client : server.listener.accept_all()) serve_connection(server, slot, std::move(client));
 }
 
@@ -199,7 +201,7 @@ int prefork(app::Server& server) {
   }
   server.announce_drain();
   auto queue = server.listener.accept_all();
-  children.tell_all();  // before the first refusal tells the world
+  children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.stop();
   server.listener.close();
   children.fork_for_all(std::move(queue), serve_connection);

@@ -15,7 +15,7 @@
 #include "common/server/server.h"
 #include "common/server/shortage.h"
 #include "common/server/threads.h"
-#include "servers/blocking_session.h"
+#include "servers/blocking_loop.h"
 
 namespace quartet {
 namespace {
@@ -112,8 +112,8 @@ void accept_clients(app::Server& server, Clients& clients) {
 
 int serve_with_threads(app::Server& server) {
   const std::size_t workers = server.options.workers;
-  Clients clients(
-      workers, server.service.limits.max_connections);  // one waits behind each: more would hide the overload
+  // One client may wait for each worker: a longer queue would hide an overload.
+  Clients clients(workers, server.service.limits.max_connections);
   app::Threads threads([&] { clients.close(); });
   const auto start_to_work = [&](std::size_t wanted) {
     threads.start(wanted, server.scoreboard.take(), [&](http::Slot& slot) { work(server, slot, clients); });
@@ -127,12 +127,13 @@ int serve_with_threads(app::Server& server) {
   for (net::Fd& client : server.listener.accept_all())
     app::spare_the_others([&] { clients.push(std::move(client)); });
   server.listener.close();
-  // Everyone who waits is wanted at once, however long the pool would take.
+  // Each client of the queue gets a thread of its own: the pool may be busy for a long time.
   try {
     const auto waiting = clients.waiting();
     for (std::size_t i = 0; i < waiting; ++i) start_to_work(workers + waiting);
   } catch (const std::exception& error) {
-    app::log_line(error.what() + std::string("; the others serve who waits, one after the other"));
+    app::log_line(error.what() +
+                  std::string("; the other threads serve the clients that wait, one after the other"));
   }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.

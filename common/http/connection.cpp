@@ -9,9 +9,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// How long the client may take to close after our last word (Apache waits 2 s as well).
+/// How long the client may take to close after the last answer (Apache waits 2 s as well).
 constexpr milliseconds kLinger{2'000};
-/// How long a quiet connection may still speak up once a drain has begun.
+/// How long a connection without a request is kept after the begin of a drain, for a request that is on its
+/// way.
 constexpr milliseconds kDrainGrace{100};
 
 }  // namespace
@@ -40,7 +41,8 @@ bool Connection::request_ready() const {
   return parser_.complete() && closing_ == Closing::no && !delayed_ && !stream_;
 }
 
-// Only quick answers join others that wait to be sent: what is slow, or may die, must not hold them back.
+// Only quick answers join others that wait to be sent: a slow handler would delay them, and a crash would
+// lose them.
 bool Connection::may_run() const {
   if (output_.empty()) return (stream_ && !wake_) || request_ready();
   const bool quick = route_ != nullptr && route_->quick;
@@ -251,7 +253,7 @@ std::string& Connection::append_answer_head(const Response& response, Framing fr
   const bool last = shutdown_ || framing == Framing::until_close || answered_ + 1 >= rotation;
   answer_keeps_alive_ = parser_.keep_alive() && !last;
   const std::string_view persists =
-      parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
+      parser_.request().minor_version == 0 ? "keep-alive" : "";  // in HTTP/1.1 it is the default
   const Slot* worker = parser_.asks_for_worker() ? slot_ : nullptr;
   auto& output = output_.begin(event.steady);
   append_head(output, {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
@@ -264,7 +266,7 @@ void Connection::append_next_part(const Event& event) {
   bool more = false;
   try {
     more = stream_->next(part);
-  } catch (...) {  // too late for a 500: an answer without its end tells the client (RFC 9112, 8)
+  } catch (...) {  // too late for a 500: the client sees an incomplete answer (RFC 9112, 8)
     closing_ = Closing::at_once;
     return;
   }
@@ -295,14 +297,15 @@ void Connection::on_forked(Slot& slot) {
 void Connection::end_request(bool keep_alive, const Event& event) {
   ++answered_;
   output_.end_answer();
-  // Who asked for the end expects no more: once it has all, a plain close costs it nothing.
+  // A client that asked for the close expects nothing more. Once it has the whole answer, it loses nothing by
+  // a plain close.
   if (!keep_alive) closing_ = parser_.keep_alive() ? Closing::lingering : Closing::plainly;
   parser_.reset();
   route_ = nullptr;
   since_ = event.steady;
   if (!keep_alive) return input_.release();
   if (!output_.ends_with_file())
-    continue_with_input(event);  // what follows a file must not be said before it
+    continue_with_input(event);  // the next answer must not be sent before the file
 }
 
 void Connection::fail(const Rejection& rejection, const Event& event) {

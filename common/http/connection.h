@@ -35,8 +35,9 @@ struct Service {
   std::size_t batch_requests = 64;
 };
 
-/// The conversation with one client, without its socket: bytes and time in, bytes and wishes out (sans-I/O).
-/// A model loops over want(). All that it may do next follows from the state here; nothing calls back.
+/// The conversation with one client, without its socket (sans-I/O): it is given bytes and times, and says
+/// which bytes to send and what to do next. A model loops over want(). All that it may do next follows from
+/// the state here; nothing calls back.
 class Connection {
  public:
   Connection(const Service& service, Slot& slot, Moment now);
@@ -50,11 +51,11 @@ class Connection {
   void on_bytes(std::string_view bytes, Moment now);
   /// The peer sends no more; what it asked for is still answered.
   void on_eof(Moment now);
-  /// @param count bytes of output() that left, counted across bytes and file
+  /// @param count bytes of output() that were sent, counted across bytes and file
   void on_written(std::size_t count, Moment now);
-  /// While awaits_acknowledgement(): of what was written the peer has not acknowledged so many bytes
-  /// (SIOCOUTQ, tcp(7)). What the kernel took for it is no progress: it takes megabytes for a peer that reads
-  /// nothing.
+  /// Only while awaits_acknowledgement(). What the kernel has taken is no progress of the peer: the kernel
+  /// takes megabytes for a peer that reads nothing.
+  /// @param bytes were written, and the peer has not acknowledged them yet (SIOCOUTQ, tcp(7))
   void on_unacknowledged(std::uint64_t bytes, Moment now);
   /// Looks at the deadline; call it as often as you like.
   void on_tick(Moment now);
@@ -80,11 +81,11 @@ class Connection {
   /// The answer begun by the last run(), or a refusal or 100 (Continue) of the parser's, is not completely
   /// written.
   bool answering() const;
-  /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline,
-  /// because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
+  /// The last answer is sent: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the
+  /// deadline, because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
   bool finishing() const;
-  /// The client itself asked for the end: while finishing() it may be closed plainly as soon as nothing is on
-  /// its way, in either direction.
+  /// The client itself asked for the close: while finishing(), the socket may be closed plainly as soon as
+  /// the client has acknowledged all, and has sent nothing that is unread.
   bool dismissed() const { return closing_ == Closing::plainly; }
   /// The deadline depends on what the peer acknowledges: on_unacknowledged() before on_tick().
   bool awaits_acknowledgement() const { return want() == Want::write || finishing(); }

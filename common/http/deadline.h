@@ -7,8 +7,8 @@
 
 namespace quartet::http {
 
-/// A deadline that grows with progress, but never further from now than the timeout: a burst pays for no
-/// rest.
+/// A deadline that grows with progress, but never further from now than the timeout: a burst does not pay for
+/// a long pause after it.
 /// @param rate bytes a second
 TimePoint prolonged(TimePoint deadline, std::chrono::milliseconds timeout, std::uint64_t bytes,
                     std::size_t rate, TimePoint now);

@@ -25,7 +25,7 @@ class OutputQueue {
   /// @param limits outlive the queue
   explicit OutputQueue(const Limits& limits) : limits_(limits) {}
 
-  /// The buffer, for whoever appends to it. When the queue is empty, the peer's time begins now.
+  /// The buffer, to append to. When the queue is empty, the peer's time begins now.
   std::string& begin(TimePoint now);
   /// Behind the bytes. Nothing may be appended before the file is sent.
   void append_file(FileRange file);

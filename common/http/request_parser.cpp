@@ -22,8 +22,8 @@ std::string_view without_line_end(std::string_view line) {
   return line;
 }
 
-/// A CR that is not followed by LF within the first `checked` octets, so that where a line is split changes
-/// nothing.
+/// Whether the first CR is among the first `checked` octets, and something else than LF follows it. It does
+/// not matter where a line is split.
 bool has_bare_cr(std::string_view line, std::size_t checked) {
   const auto cr = line.find('\r');
   return cr < checked && cr + 1 < line.size() && line[cr + 1] != '\n';
@@ -117,8 +117,9 @@ std::size_t RequestParser::feed_head(std::string_view bytes) {
   return taken;
 }
 
-// Refuses what can only get worse, so that nobody has to wait for a timeout to be told. The same checks
-// precede those of the whole line: where a line is split changes nothing.
+// Refuses an unfinished line that no further bytes can make valid: its client gets the error at once, not
+// after a timeout. A whole line has to pass the same checks first, so that it does not matter where a line is
+// split.
 void RequestParser::check_unfinished(std::string_view line) {
   if (message_.method_length == 0) {
     const auto limit = limits_.max_request_line;
@@ -330,7 +331,8 @@ std::size_t RequestParser::feed_data(std::string_view bytes) {
   return taken;
 }
 
-// Whether the first octet fits, so that a client that lost its framing need not wait for a timeout.
+// Whether the line can still become one of that part, by its first octet: a client with wrong framing gets
+// its error at once, not after a timeout.
 bool RequestParser::may_be_line(std::string_view line, Part part) {
   if (part == Part::chunk_end) return line.starts_with('\r');
   return part != Part::chunk_size || std::isxdigit(static_cast<unsigned char>(line.front())) != 0;

@@ -47,8 +47,8 @@ class Ballast {
   void* memory_ = nullptr;
 };
 
-/// Ten thousand connections need more than the usual soft limit of 1024; the hard limit is the
-/// administrator's word.
+/// Ten thousand connections need more than the usual soft limit of 1024. The hard limit is the one that an
+/// administrator sets.
 void raise_descriptor_limit() {
   rlimit limit{};
   net::check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
@@ -57,7 +57,8 @@ void raise_descriptor_limit() {
 }
 
 /// Two processes for each connection (fork per request), the workers, and a replacement while a dead one is
-/// being reaped; and who is served out of turn in a drain. Generous: slots that nobody takes cost no memory.
+/// being reaped; and the processes that serve the queue in a drain. Generous: slots that nobody takes cost no
+/// memory.
 std::size_t slot_count(const Options& options) {
   constexpr std::size_t kSpare = 3 * 4096;
   constexpr std::size_t kMostProcesses = 100'000;
@@ -99,7 +100,7 @@ Scoreboard make_scoreboard(const Options& options, const net::Address& address) 
   remove_old_scoreboards(kKeptForInspection);
   try {
     return Scoreboard(default_scoreboard(address), slots);
-  } catch (const std::runtime_error& error) {  // nobody has asked for it by name
+  } catch (const std::runtime_error& error) {  // the user has not asked for this file
     const auto* system = dynamic_cast<const std::system_error*>(&error);
     if (system != nullptr && system->code() == std::errc::too_many_files_open)
       throw;  // the next one fails, too
@@ -120,7 +121,7 @@ void describe(Board& board, const Model& model, const Options& options, const ne
   board.supervised = options.supervise ? 1 : 0;
 }
 
-/// A server that has no descriptor left for a client had better not begin.
+/// A server that has no descriptor left for a client must not begin.
 void check_descriptors(const net::Listener& listener) {
   const net::Fd spare(
       net::check(::fcntl(listener.descriptor(), F_DUPFD_CLOEXEC, 0), "no descriptor is left for a client"));
@@ -143,7 +144,7 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   Server server{options, service, listener, shutdown, scoreboard};
   check_descriptors(listener);  // before the first fork
   const int status = options.supervise ? supervise(server, serve) : serve(server);
-  if (status == kDrained) scoreboard.remove_file();  // after anything else somebody may want to look at it
+  if (status == kDrained) scoreboard.remove_file();  // after any other end somebody may want to read it
   return status;
 }
 
@@ -161,7 +162,7 @@ int run(const Model& model, const Options& options, const Serve& serve) {
 
 void tell_supervisor(std::atomic<bool>& news) {
   news = true;
-  ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
+  ::kill(::getppid(), SIGCHLD);  // any signal wakes it; if it has died, nobody waits
 }
 
 }  // namespace
@@ -169,7 +170,7 @@ void tell_supervisor(std::atomic<bool>& news) {
 void Server::announce() const {
   check_descriptors(listener);  // again: by now a loop has its own
   if (supervised) return tell_supervisor(scoreboard.board().ready);
-  // Whoever closed stdout, or lets it fill up, does not want to know.
+  // Without this line, if stdout is closed or full, the server serves all the same.
   write_now(STDOUT_FILENO, fmt::format("listening on {}\n", listener.address().to_string()));
   net::notify_service_manager("READY=1");
 }

@@ -6,7 +6,7 @@
 
 namespace quartet::limits {
 
-// How a process or thread that owns one client waits for it, as servers/blocking_session.h: in recv(2) and
+// How a process or thread that owns one client waits for it, as servers/blocking_loop.h: in recv(2) and
 // send(2), for a tick at most, to notice the shutdown.
 
 /// Blocks in recv(2). @return false at the client's end

@@ -98,7 +98,9 @@ TEST_P(ShortageTest, ADrainWithoutThreadsServesWhoWaitsInTurn) {
     client.close();
   }
   EXPECT_EQ(server.wait_exit(), exited(0));
-  EXPECT_EQ(count(server.err(), "Resource temporarily unavailable; the others serve who waits"), 1u)
+  EXPECT_EQ(
+      count(server.err(), "Resource temporarily unavailable; the other threads serve the clients that wait"),
+      1u)
       << server.err();
 }
 
