@@ -160,6 +160,13 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   std::abort();
 }
 
+/// What messages call this program: the model's name, or that of another program which links the model.
+std::string_view program_name(char** argv, const Model& model) {
+  const std::string_view path = argv[0] == nullptr ? "" : argv[0];
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.empty() ? model.name : name;
+}
+
 void tell_supervisor(std::atomic<bool>& news) {
   news = true;
   ::kill(::getppid(), SIGCHLD);  // any signal wakes it; if it has died, nobody waits
@@ -190,12 +197,14 @@ bool is_exhausted(int error) {
 
 int run_server(int argc, char** argv, const Model& model, const Serve& serve) try {
   net::reserve_standard_descriptors();
-  set_log_name(model.name);
+  Model program = model;
+  program.name = program_name(argv, model);
+  set_log_name(program.name);
   std::set_terminate(terminate);
-  const Options options = parse_options(argc, argv, model);
+  const Options options = parse_options(argc, argv, program);
   return run(model, options, serve);
 } catch (const std::exception& error) {
-  write_now(STDERR_FILENO, fmt::format("{}: {}\n", model.name, explain(error)));
+  write_now(STDERR_FILENO, fmt::format("{}: {}\n", program_name(argv, model), explain(error)));
   return kStartFailed;
 }
 

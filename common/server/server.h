@@ -35,7 +35,7 @@ bool is_exhausted(int error);
 using Serve = std::function<int(Server&)>;
 
 /// The whole of main: options, listener, routes, ballast; then the model. Errors become one sentence and an
-/// exit status.
+/// exit status. Messages name the program as it was started (argv[0]), the scoreboard names the model.
 int run_server(int argc, char** argv, const Model& model, const Serve& serve);
 
 /// After the drain: logs how many connections were cut, if any.
