@@ -1,4 +1,4 @@
-"""Who can be measured, as data: our models, any variant of their options, the bare limit of each, and peers."""
+"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enum import Enum
 class Kind(str, Enum):
     model = "model"
     variant = "variant"  # one of our servers with options of the user's choice
-    limit = "limit"  # the bare program with the same I/O pattern: loadtest/limits
+    bare = "bare"  # a model around a canned answer, without HTTP: loadtest/bare
     peer = "peer"  # a production server of the same kind: loadtest/peers
 
 
@@ -25,7 +25,7 @@ class Contestant:
     pool: bool = False  # a blocking worker for each connection, so that --workers bounds the clients served
     ballast: int = 0  # MiB of touched memory that the server's parent holds
     kind: Kind = Kind.model
-    model: str = ""  # of a limit or a peer: the model that it is compared with
+    model: str = ""  # of a bare server or a peer: the model that it is compared with
     paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
     def with_ballast(self, ballast: int) -> Contestant:
@@ -38,8 +38,13 @@ class Contestant:
 
     @property
     def ours(self) -> bool:
-        """It has our routes and options, /stats among them."""
+        """It has our routes, /stats among them."""
         return self.kind in (Kind.model, Kind.variant)
+
+    @property
+    def takes_options(self) -> bool:
+        """It has the options of our servers."""
+        return self.kind != Kind.peer
 
     def supervised(self) -> Contestant:
         return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
@@ -59,11 +64,15 @@ MODELS = (
     Contestant("epoll", "quartet-epoll"),
 )
 
-LIMITS = tuple(
-    Contestant(name, name, pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
-    for one in MODELS
-    for name in [f"limit-{one.name}"]
-)
+
+
+def _bare(model: Contestant) -> Contestant:
+    executable = model.executable.replace("quartet-", "bare-")
+    changed = replace(model, name=f"bare-{model.name}", executable=executable)
+    return replace(changed, kind=Kind.bare, model=model.name, paths=("/plaintext",))
+
+
+BARE = tuple(map(_bare, MODELS))
 
 
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
@@ -110,8 +119,8 @@ def gives(contestant: Contestant, option: str) -> bool:
 
 
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
-    """Of one of ours or of a limit, from the executable's name on: so many workers for a pool, and for the loops that
-    can have several one on each CPU."""
+    """Of all but peers, from the executable's name on: so many workers for a pool, and for the loops that can have
+    several one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if not gives(contestant, "--workers"):
         arguments += _workers(contestant, workers, cpus)
@@ -123,5 +132,5 @@ def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence
 def _workers(contestant: Contestant, workers: int, cpus: int) -> list[str]:
     if contestant.pool:
         return ["--workers", str(workers)]
-    one_for_each_cpu = contestant.executable in ("quartet-coroutines", "limit-coroutines") and cpus > 1
+    one_for_each_cpu = contestant.executable in ("quartet-coroutines", "bare-coroutines") and cpus > 1
     return ["--workers", str(cpus)] if one_for_each_cpu else []

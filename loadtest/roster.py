@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.contestants import LIMITS, MODELS, Contestant, Kind
+from loadtest.contestants import BARE, MODELS, Contestant, Kind
 from loadtest.peers import PEERS
 
 PEER_CONTESTANTS = tuple(
@@ -10,4 +10,4 @@ PEER_CONTESTANTS = tuple(
     for peer in PEERS
 )
 
-EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)
+EVERYBODY = (*MODELS, *BARE, *PEER_CONTESTANTS)

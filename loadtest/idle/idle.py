@@ -76,7 +76,7 @@ Step = IdleStep | DecayStep
 
 
 def model(contestant: Contestant) -> str:
-    """Of a limit or a peer: the one that it is compared with."""
+    """Of a bare server or a peer: the one that it is compared with."""
     return contestant.model or contestant.name
 
 
@@ -136,15 +136,15 @@ def workers(settings: IdleSettings, step: Step) -> int:
 
 def held_by(settings: IdleSettings, step: Step) -> Contestant:
     """The contestant with the ballast of this step."""
-    if not step.contestant.ours:
+    if not step.contestant.takes_options:
         return step.contestant
     ballast = settings.decay.ballast if isinstance(step, DecayStep) else settings.ballast
     return replace(step.contestant, ballast=ballast or step.contestant.ballast)
 
 
 def more_options(step: Step) -> list[str]:
-    """Of one of ours: no bound but the machine's, and all the time in the world."""
-    if not step.contestant.ours:
+    """Of all but peers: no bound but the machine's, and all the time in the world."""
+    if not step.contestant.takes_options:
         return []
     unlimited = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
     return [word for option in unlimited if not gives(step.contestant, option) for word in (option, "0")]

@@ -1,4 +1,4 @@
-"""Starts any contestant: ours and limits by their command line, peers with a configuration."""
+"""Starts any contestant: ours and bare servers by their command line, peers with a configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def start(
     connections: int,
     more: Sequence[str] = (),
 ) -> Server:
-    """A peer keeps its files below `directory`; `more` is for ours and for limits. Raises MeasurementError."""
+    """A peer keeps its files below `directory`; `more` is for ours and for bare servers. Raises MeasurementError."""
     if contestant.kind != Kind.peer:
         return place.start(command_line(contestant, workers, len(cpus.server), more), cpus)
     assert isinstance(place, Local)  # the command line sees to it

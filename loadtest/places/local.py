@@ -68,10 +68,9 @@ class Local:
         return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}
 
     def _version(self, name: str) -> str:
-        """A bare limit has none, and is built with the servers."""
         if peer := peers.of_executable(name):
             return peers.version(peer, self.binaries)
-        return "" if name.startswith("limit-") else _version(self.binaries / name)
+        return _version(self.binaries / name)
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
         executable, *arguments = argv

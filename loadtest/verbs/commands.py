@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Measures web-server concurrency models beside each other, their limits and their peers.",
+    help="Measures web-server concurrency models beside each other, their bare servers and their peers.",
     epilog=EXIT_STATUSES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

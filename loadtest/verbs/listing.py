@@ -12,7 +12,7 @@ from loadtest.text import Section, render_section, words
 from loadtest.trial.metrics import METRICS
 from loadtest.trial.trials import WORKLOADS
 
-PATHS = "Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
+PATHS = "Bare servers serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
 NEWEST = 10  # results folders that are shown
 
 

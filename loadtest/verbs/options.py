@@ -69,7 +69,7 @@ BIN = typer.Option(
     None, "--bin", metavar="DIR", show_default=False, help="Servers built elsewhere (build/release/bin)."
 )
 PRESET = typer.Option(
-    "", "--preset", metavar="NAME", show_default=False, help="yardstick: every model beside its peers and its limit."
+    "", "--preset", metavar="NAME", show_default=False, help="yardstick: every model beside its peers and its bare server."
 )
 
 
@@ -142,7 +142,7 @@ def refuse_places(runner: str, contestants: Sequence[Contestant], binaries: Path
     if runner == "docker" and binaries:
         raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
     if runner == "docker" and (absent := [one.name for one in contestants if not one.ours]):
-        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")
+        raise ValueError(f"{absent[0]} is not in the images: peers and bare servers are for --runner local")
 
 
 def one_budget(pin: str) -> CpuSets:

@@ -112,9 +112,9 @@ def results(**changes) -> Results:
 
 # --- the verbs
 
-TRIED = select(("threads", "epoll", "limit-epoll", "nginx", "h2o"), EVERYBODY)
+TRIED = select(("threads", "epoll", "bare-epoll", "nginx", "h2o"), EVERYBODY)
 # requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
-TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
+TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "bare-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
 
 
 def settings(contestants: tuple[Contestant, ...] = TRIED, rounds: int = 8, **changes) -> trials.Settings:

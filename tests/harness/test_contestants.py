@@ -17,10 +17,16 @@ def test_an_unknown_contestant_is_an_error_that_names_the_known():
         contestants.select(["epoll", "apache"], plan.CONTESTANTS)
 
 
-def test_every_model_has_a_limit_and_every_peer_a_model():
+def test_every_model_has_a_bare_server_and_every_peer_a_model():
     names = {model.name for model in contestants.MODELS}
-    assert {limit.model for limit in contestants.LIMITS} == names
+    assert {bare.model for bare in contestants.BARE} == names
     assert {peer.model for peer in PEER_CONTESTANTS} <= names
+
+
+def test_a_bare_server_has_the_command_line_of_its_server():
+    line = contestants.command_line(named("bare-prefork"), workers=18, cpus=1)
+    assert line == ["bare-fork", *contestants.command_line(named("prefork"), workers=18, cpus=1)[1:]]
+    assert named("bare-fork-per-request").arguments == ("--mode", "per-request")
 
 
 def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():

@@ -102,9 +102,9 @@ def test_what_is_not_tried_has_a_reason():
     assert idle.absence(chosen, PREFORK, 1_000) == idle.absence(chosen, EPOLL, 10_000) == ""
 
 
-def test_the_limit_of_a_blocking_model_is_bounded_like_the_model():
-    limit = Contestant("limit-prefork", "limit-prefork", pool=True, kind=Kind.limit, model="prefork")
-    assert idle.absence(settings(), limit, 10_000) != ""
+def test_the_bare_server_of_a_blocking_model_is_bounded_like_the_model():
+    bare = Contestant("bare-prefork", "bare-fork", pool=True, kind=Kind.bare, model="prefork")
+    assert idle.absence(settings(), bare, 10_000) != ""
 
 
 def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process():
@@ -150,11 +150,10 @@ def test_what_a_variant_says_itself_is_not_said_again():
     assert arguments.count("--keep-alive-timeout") == 1 and "--max-connections" not in arguments
 
 
-def test_a_limit_is_not_given_our_servers_options():
-    limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
-        *("limit-epoll", "--listen", "127.0.0.1:0")
-    ]
+def test_a_bare_server_is_given_the_options_of_its_server():
+    bare = Contestant("bare-epoll", "bare-epoll", kind=Kind.bare, model="epoll")
+    given = server_arguments(settings(ballast=8), IdleStep(1, bare, 10))
+    assert given == ["bare-epoll", *server_arguments(settings(ballast=8), IdleStep(1, EPOLL, 10))[1:]]
 
 
 # --- results
@@ -546,9 +545,9 @@ def test_a_server_that_counts_fewer_than_are_held_gives_no_result(server, fake_p
         idle_clients.hold(server.address, fake_pace, IdleStep(1, EPOLL, 13), lambda moment: None)
 
 
-def test_a_limit_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
-    limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert idle_clients.hold(server.address, fake_pace, IdleStep(1, limit, 3), lambda moment: None).counted is None
+def test_a_bare_server_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
+    bare = Contestant("bare-epoll", "bare-epoll", kind=Kind.bare, model="epoll")
+    assert idle_clients.hold(server.address, fake_pace, IdleStep(1, bare, 3), lambda moment: None).counted is None
 
 
 def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_path, monkeypatch):

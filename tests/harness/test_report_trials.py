@@ -50,7 +50,7 @@ def test_throughput_shows_medians_of_the_rounds():
 def test_with_enough_rounds_letters_tell_who_differs():
     found = samples.trial_results(samples.settings(rounds=10))
     letters = {name: row(render(found), ANSWERS, name)[1] for name in samples.TRIED_RATES}
-    assert letters == {"limit-epoll": "a", "epoll": "b", "nginx": "c", "threads": "d", "h2o": "e"}
+    assert letters == {"bare-epoll": "a", "epoll": "b", "nginx": "c", "threads": "d", "h2o": "e"}
 
 
 def test_ties_share_a_letter():
@@ -120,15 +120,15 @@ def test_no_throughput_is_compared_where_wrk_was_the_bottleneck():
     assert cpu.startswith("0.80 [")
 
 
-def test_a_model_stands_beside_its_best_peer_and_its_limit():
+def test_a_model_stands_beside_its_best_peer_and_its_bare_server():
     found = samples.trial_results(samples.settings(rounds=10))
     to_peer = ["nginx", "1.25 [1.25-1.25]", "0.80 [0.80-0.80]"]
-    to_limit = ["0.80 [0.80-0.80]", "1.25 [1.25-1.25]"]
-    assert row(render(found), YARDSTICKS, "epoll") == [*to_peer, *to_limit]
+    to_bare = ["0.80 [0.80-0.80]", "1.25 [1.25-1.25]"]
+    assert row(render(found), YARDSTICKS, "epoll") == [*to_peer, *to_bare]
     assert row(render(found), YARDSTICKS, "threads") == ["-"] * 5
 
 
-def test_without_peers_and_limits_nobody_is_compared_with_them():
+def test_without_peers_and_bare_servers_nobody_is_compared_with_them():
     text = render(samples.trial_results(samples.settings(select(["threads", "epoll"], EVERYBODY))))
     assert YARDSTICKS not in text
 

@@ -9,7 +9,7 @@ from loadtest.results import Newcomers, Outcome
 from loadtest.trial import generators, metrics
 from loadtest.trial.measured import TrialResults
 from loadtest.trial.metrics import BY_NAME
-from loadtest.trial.series import Series, best_peer_of, gather, limit_of
+from loadtest.trial.series import Series, best_peer_of, gather, bare_of
 from loadtest.trial.trials import Cell
 
 CELL = Cell("epoll", "plaintext", 16)
@@ -110,8 +110,8 @@ def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
     everybody = list(found.values())
     assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
     assert best_peer_of(found["threads"], everybody) is None
-    assert limit_of(found["epoll"], everybody).contestant.name == "limit-epoll"
-    assert limit_of(found["threads"], everybody) is None
+    assert bare_of(found["epoll"], everybody).contestant.name == "bare-epoll"
+    assert bare_of(found["threads"], everybody) is None
 
 
 def test_an_invalid_peer_is_not_the_best():
