@@ -7,13 +7,13 @@
 
 namespace quartet::app {
 
-int supervise(Server& server, const Serve& serve) {
+int supervise(Server& server) {
   Children children(server);
   const auto start = [&] {
     server.scoreboard.board().handed_over = false;  // by one that was told to drain, and is gone
     return children.fork_server([&] {
       server.supervised = true;
-      return serve(server);
+      return server.options.mode.serve(server);
     });
   };
   if (!start()) throw std::runtime_error(children.problem());
