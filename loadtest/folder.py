@@ -23,7 +23,7 @@ from loadtest.results import Results, from_json
 from loadtest.trial.measured import TrialResults
 from loadtest.walk.walk_runner import WalkResults
 
-MAJOR, MINOR = 2, 1  # a reader understands every minor version of its major one
+MAJOR, MINOR = 3, 0  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
 
 KINDS: dict[str, type] = {

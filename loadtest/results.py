@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.errors import MeasurementError as MeasurementError
 from loadtest.job.plan import Plan
 from loadtest.wrk_result import WrkResult
-
-
-class MeasurementError(Exception):
-    """A step gives no result; one sentence says why."""
 
 
 class Outcome(str, enum.Enum):

@@ -6,7 +6,7 @@ from loadtest.contestants import BARE, MODELS, Contestant, Kind
 from loadtest.peers import PEERS
 
 PEER_CONTESTANTS = tuple(
-    Contestant(peer.name, peer.executable, pool=peer.pool, kind=Kind.peer, model=peer.model, paths=peer.workloads)
+    Contestant(peer.name, peer.executable, kind=Kind.peer, model=peer.model, paths=peer.workloads)
     for peer in PEERS
 )
 

@@ -197,11 +197,11 @@ int serve_with_coroutines(app::Server& server) {
   return app::drained(server, cut);
 }
 
-const app::Model kCoroutines{"quartet-coroutines", "One coroutine per client, on Asio.", {{"", 1, true}}};
+const app::Model kCoroutines{.name = "quartet-coroutines",
+                             .summary = "One coroutine per client, on Asio.",
+                             .modes = {{.worker = app::Worker::thread, .serve = serve_with_coroutines}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kCoroutines, quartet::serve_with_coroutines);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kCoroutines); }

@@ -220,11 +220,13 @@ int serve_with_epoll(app::Server& server) {
   return loop.run();
 }
 
-const app::Model kEpoll{"quartet-epoll", "One thread, one epoll, every client.", {{"", 1, false}}};
+const app::Model kEpoll{.name = "quartet-epoll",
+                        .summary = "One thread, one epoll, every client.",
+                        .modes = {{.worker = app::Worker::thread,
+                                   .only_one_because = "one thread serves every client",
+                                   .serve = serve_with_epoll}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kEpoll, quartet::serve_with_epoll);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kEpoll); }

@@ -208,20 +208,30 @@ int prefork(app::Server& server) {
   return children.drain();
 }
 
-int serve_with_processes(app::Server& server) {
-  if (server.options.mode == "per-request") return fork_per_client(server, serve_requests);
-  if (server.options.mode == "per-connection") return fork_per_client(server, serve_connection);
-  return prefork(server);
-}
+int fork_per_connection(app::Server& server) { return fork_per_client(server, serve_connection); }
 
-const app::Model kFork{
-    "quartet-fork",
-    "Processes: a pool, or one per connection or per request.",
-    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
+int fork_per_request(app::Server& server) { return fork_per_client(server, serve_requests); }
+
+const app::Model kFork{.name = "quartet-fork",
+                       .summary = "Processes: a pool, or one per connection or per request.",
+                       .modes = {{.name = "prefork",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .default_workers = 16,
+                                  .serve = prefork},
+                                 {.name = "per-connection",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .only_one_because = "every connection gets a process of its own",
+                                  .serve = fork_per_connection},
+                                 {.name = "per-request",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .process_per_request = true,
+                                  .only_one_because = "every request gets a process of its own",
+                                  .serve = fork_per_request}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kFork, quartet::serve_with_processes);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kFork); }

@@ -142,11 +142,14 @@ int serve_with_threads(app::Server& server) {
   return app::drained(server);
 }
 
-const app::Model kThreads{"quartet-threads", "A pool of threads, one client each.", {{"", 16, true}}};
+const app::Model kThreads{.name = "quartet-threads",
+                          .summary = "A pool of threads, one client each.",
+                          .modes = {{.worker = app::Worker::thread,
+                                     .one_client_per_worker = true,
+                                     .default_workers = 16,
+                                     .serve = serve_with_threads}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kThreads, quartet::serve_with_threads);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kThreads); }

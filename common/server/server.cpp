@@ -77,8 +77,8 @@ void add_routes(http::Router& router, const Options& options, const Scoreboard& 
 
 http::Service make_service(const http::Router& router, const Options& options) {
   http::Service service{router, options.limits};
-  // There each answer is written by a process of its own, before the next request runs.
-  if (options.mode == "per-request") service.batch_requests = 1;
+  // That process has written its answer before the next request runs.
+  if (options.mode.process_per_request) service.batch_requests = 1;
   return service;
 }
 
@@ -116,7 +116,7 @@ void write(Board::Text& text, std::string_view content) {
 
 void describe(Board& board, const Model& model, const Options& options, const net::Listener& listener) {
   write(board.model, model.name);
-  write(board.mode, options.mode);
+  write(board.mode, options.mode.name);
   write(board.address, listener.address().to_string());
   board.supervised = options.supervise ? 1 : 0;
 }
@@ -127,7 +127,7 @@ void check_descriptors(const net::Listener& listener) {
       net::check(::fcntl(listener.descriptor(), F_DUPFD_CLOEXEC, 0), "no descriptor is left for a client"));
 }
 
-int run(const Model& model, const Options& options, const Serve& serve) {
+int run(const Model& model, const Options& options) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is EPIPE
   std::signal(SIGXFSZ, SIG_IGN);  // a file that ulimit -f keeps from growing is EFBIG
@@ -143,7 +143,7 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   net::Shutdown shutdown(options.limits.drain_timeout);
   Server server{options, service, listener, shutdown, scoreboard};
   check_descriptors(listener);  // before the first fork
-  const int status = options.supervise ? supervise(server, serve) : serve(server);
+  const int status = options.supervise ? supervise(server) : options.mode.serve(server);
   if (status == kDrained) scoreboard.remove_file();  // after any other end somebody may want to read it
   return status;
 }
@@ -195,14 +195,14 @@ bool is_exhausted(int error) {
   return true;
 }
 
-int run_server(int argc, char** argv, const Model& model, const Serve& serve) try {
+int run_server(int argc, char** argv, const Model& model) try {
   net::reserve_standard_descriptors();
   Model program = model;
   program.name = program_name(argv, model);
   set_log_name(program.name);
   std::set_terminate(terminate);
   const Options options = parse_options(argc, argv, program);
-  return run(model, options, serve);
+  return run(model, options);
 } catch (const std::exception& error) {
   write_now(STDERR_FILENO, fmt::format("{}: {}\n", program_name(argv, model), explain(error)));
   return kStartFailed;

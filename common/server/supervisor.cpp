@@ -7,13 +7,13 @@
 
 namespace quartet::app {
 
-int supervise(Server& server, const Serve& serve) {
+int supervise(Server& server) {
   Children children(server);
   const auto start = [&] {
     server.scoreboard.board().handed_over = false;  // an earlier child may have set it, in a drain of its own
     return children.fork_server([&] {
       server.supervised = true;
-      return serve(server);
+      return server.options.mode.serve(server);
     });
   };
   if (!start()) throw std::runtime_error(children.problem());

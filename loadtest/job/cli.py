@@ -55,7 +55,8 @@ def main(
         earlier = options.earlier(results.Results, "run", resume, out)
         chosen = earlier.plan if earlier else _plan(smoke, rounds, duration, connections, only)
         if dry_run:
-            output.show("\n".join(_describe(chosen)) + "\n")
+            shown = options.for_dry_run(chosen, binaries or options.BINARIES)
+            output.show("\n".join(_describe(shown)) + "\n")
             raise typer.Exit(Exit.ok)
         where = RunnerName(earlier.environment.runner) if earlier else runner
         if binaries and where == RunnerName.docker:
@@ -96,18 +97,20 @@ def _describe(chosen: plan.Plan) -> list[str]:
 def _session(
     chosen: plan.Plan, earlier: results.Results | None, place: Place, directory: Path, as_json: bool
 ) -> Session[results.Results]:
-    todo = list(plan.steps(chosen))
-    progress = Progress([plan.seconds(chosen, step) for step in todo])
-
     def execute(found: results.Results, save: Callable[[], None]) -> None:
-        Runner(chosen, place, found, save, lambda index, step: progress.show(index, plan.describe(step))).run()
+        progress = Progress([plan.seconds(found.plan, step) for step in plan.steps(found.plan)])
+
+        def show(index: int, step: plan.Step) -> None:
+            progress.show(index, plan.describe(step))
+
+        Runner(found.plan, place, found, save, show).run()
 
     return Session(
         place=place,
         directory=directory,
         executables=sorted({contestant.executable for contestant in chosen.contestants}),
         load_cpus=chosen.cpus.load,
-        begin=lambda stamp: _begin(chosen, earlier, stamp),
+        begin=lambda stamp: _begin(chosen, earlier, stamp, place),
         execute=execute,
         render=report.render,
         status=status,
@@ -115,10 +118,12 @@ def _session(
     )
 
 
-def _begin(chosen: plan.Plan, earlier: results.Results | None, stamp: results.Environment) -> results.Results:
+def _begin(
+    chosen: plan.Plan, earlier: results.Results | None, stamp: results.Environment, place: Place
+) -> results.Results:
     """Raises Stop when the earlier results are of other software or of another machine."""
     if earlier is None:
-        return results.Results(stamp, chosen)
+        return results.Results(stamp, options.described(chosen, place))
     options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier

@@ -41,7 +41,7 @@ def start(
 
 def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:
     """Of a loop, one on each CPU."""
-    return workers if contestant.pool else len(cpus.server)
+    return workers if contestant.known.pool else len(cpus.server)
 
 
 def dry_run(name: str) -> Path:

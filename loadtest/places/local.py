@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest import peers
+from loadtest import facts, peers
 from loadtest.peers import Peer
 from loadtest.places.clients import Look
 from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
-from loadtest.results import Memory
+from loadtest.results import MeasurementError, Memory
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 
@@ -63,6 +63,11 @@ class Local:
 
     def prepare(self) -> None:
         """Nothing: loadtest/run has built the servers."""
+
+    def describe(self, executable: str) -> str:
+        if sentence := self._missing(executable):
+            raise MeasurementError(sentence)
+        return processes.run([str(self.binaries / executable), "--describe"], facts.PATIENCE).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}

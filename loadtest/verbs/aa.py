@@ -37,7 +37,7 @@ def settings(
     if len(contestants) != 1 or len(workloads) != 1 or len(connections) != 1:
         raise ValueError("aa takes one contestant, one workload and one number of connections")
     one = contestants[0]
-    twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.name) for twin in "AB")
+    twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.model or one.name) for twin in "AB")
     return Settings(
         contestants=twins,
         workloads=workloads,
@@ -86,8 +86,8 @@ def render(results: TrialResults, width: int) -> str:
     head = [
         describe_machine(results.environment, next(iter(chosen.budgets.values()))),
         *describe_place(results.environment),
-        f"{chosen.contestants[0].model} against itself: {chosen.rounds_of_a_try} interleaved rounds of "
-        f"{chosen.duration} s a try.",
+        f"{chosen.contestants[0].name.removesuffix(' A')} against itself: "
+        f"{chosen.rounds_of_a_try} interleaved rounds of {chosen.duration} s a try.",
     ]
     section = Section("Does the instrument see a difference where there is none?", filled, notes)
     return wrap(head, width, "") + "\n" + render_section(section, width) + "\n"

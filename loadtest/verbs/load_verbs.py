@@ -194,7 +194,8 @@ def _trials(
         settings = earlier.settings if earlier else chosen()
         _refuse(settings, binaries)
         if dry_run:
-            output.show("\n".join(trial_commands.lines(settings, binaries or BINARIES)) + "\n")
+            here = binaries or BINARIES
+            output.show("\n".join(trial_commands.lines(options.for_dry_run(settings, here), here)) + "\n")
             raise typer.Exit(Exit.ok)
         directory = claim(resume, out, verb)
         place = _place(settings.runner, binaries or BINARIES, directory / "servers.log")
@@ -209,7 +210,7 @@ def _session(
         directory=directory,
         executables=trial_commands.executables(settings),
         load_cpus=next(iter(settings.budgets.values())).load,
-        begin=lambda stamp: trial_commands.begin(verb, settings, earlier, stamp),
+        begin=lambda stamp: trial_commands.begin(verb, settings, earlier, stamp, place),
         execute=lambda found, save: trial_commands.execute(found, place, directory, save),
         render=aa.render if verb == "aa" else report_trials.render,
         status=aa.status if verb == "aa" else status,

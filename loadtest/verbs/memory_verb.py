@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
@@ -75,7 +76,8 @@ def memory(
         )
         options.refuse_places(settings.runner, settings.contestants, binaries)
         if dry_run:
-            output.show("\n".join(_commands(settings, binaries or BINARIES)) + "\n")
+            here = binaries or BINARIES
+            output.show("\n".join(_commands(options.for_dry_run(settings, here), here)) + "\n")
             raise typer.Exit(Exit.ok)
         directory = claim(resume, out, "memory")
     options.finish(_session(settings, earlier, directory, binaries or BINARIES, json))
@@ -86,26 +88,31 @@ def _session(
 ) -> Session[IdleResults]:
     log = directory / "servers.log"
     place: Place = Containers(log) if settings.runner == "docker" else Local(binaries, log)
-    todo = list(idle.steps(settings))
-    progress = Progress([idle.seconds(settings, step) for step in todo])
     return Session(
         place=place,
         directory=directory,
         executables=sorted({*(one.executable for one in settings.contestants), "quartet-pace"}),
         load_cpus=settings.cpus.load,
-        begin=lambda stamp: _begin(settings, earlier, stamp),
-        execute=lambda found, save: IdleRunner(
-            place, found, directory, save, lambda index, step: progress.show(index, idle.describe(step))
-        ).run(),
+        begin=lambda stamp: _begin(settings, earlier, stamp, place),
+        execute=lambda found, save: _execute(found, place, directory, save),
         render=report_idle.render,
         status=lambda found: Exit.failed if found.failures else Exit.ok,
         as_json=as_json,
     )
 
 
-def _begin(settings: IdleSettings, earlier: IdleResults | None, stamp: Environment) -> IdleResults:
+def _execute(found: IdleResults, place: Place, directory: Path, save: Callable[[], None]) -> None:
+    progress = Progress([idle.seconds(found.settings, step) for step in idle.steps(found.settings)])
+
+    def show(index: int, step: idle.Step) -> None:
+        progress.show(index, idle.describe(step))
+
+    IdleRunner(place, found, directory, save, show).run()
+
+
+def _begin(settings: IdleSettings, earlier: IdleResults | None, stamp: Environment, place: Place) -> IdleResults:
     if earlier is None:
-        return IdleResults("memory", stamp, settings)
+        return IdleResults("memory", stamp, options.described(settings, place))
     options.refuse_other_software(earlier.environment, stamp)
     return earlier
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -13,11 +14,17 @@ import click
 import typer
 import typer.core
 
-from loadtest import environment, folder, output
+from loadtest import contestants, environment, folder, output
 from loadtest.contestants import Contestant
-from loadtest.results import Environment
+from loadtest.idle.idle import IdleSettings
+from loadtest.job.plan import Plan
+from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.results import Environment, MeasurementError
 from loadtest.session import Exit, Session, Stop, lock, refuse_used
 from loadtest.system.cpu_sets import CpuSets, parse_pin, split
+from loadtest.trial.trials import Settings
+from loadtest.walk.walk_runner import WalkSettings
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
 took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is
@@ -61,7 +68,7 @@ RUNNER = typer.Option(
 )
 OUT = typer.Option(None, "--out", metavar="DIR", show_default=False, help="The results' folder (results/TIME-VERB).")
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
-DRY_RUN = typer.Option(False, "--dry-run", help="Print every external command, ready to paste, and run nothing.")
+DRY_RUN = typer.Option(False, "--dry-run", help="Print every external command, ready to paste, and measure nothing.")
 RESUME = typer.Option(
     None, "--resume", metavar="DIR", show_default=False, help="Go on with an interrupted run, by its own options."
 )
@@ -74,6 +81,7 @@ PRESET = typer.Option(
 
 
 Kept = TypeVar("Kept", bound=folder.AnyResults)
+Chosen = TypeVar("Chosen", Plan, Settings, IdleSettings, WalkSettings)
 
 
 class stopping:
@@ -137,12 +145,25 @@ def _difference(then: Environment, now: Environment) -> str:
     return ""
 
 
-def refuse_places(runner: str, contestants: Sequence[Contestant], binaries: Path | None) -> None:
+def refuse_places(runner: str, chosen: Sequence[Contestant], binaries: Path | None) -> None:
     """Raises ValueError for what does not run there."""
     if runner == "docker" and binaries:
         raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
-    if runner == "docker" and (absent := [one.name for one in contestants if not one.ours]):
+    if runner == "docker" and (absent := [one.name for one in chosen if not one.ours]):
         raise ValueError(f"{absent[0]} is not in the images: peers and bare servers are for --runner local")
+
+
+def described(settings: Chosen, place: Place) -> Chosen:
+    """With the facts of its contestants' models, as that place's servers tell them. Raises MeasurementError."""
+    return replace(settings, contestants=contestants.described(settings.contestants, place.describe))
+
+
+def for_dry_run(settings: Chosen, binaries: Path) -> Chosen:
+    """Of containers, too, a dry run shows what the servers here would be given. Raises Stop."""
+    try:
+        return described(settings, Local(binaries, Path(os.devnull)))
+    except MeasurementError as error:
+        raise Stop(Exit.environment, str(error)) from error
 
 
 def one_budget(pin: str) -> CpuSets:

@@ -20,11 +20,13 @@ from loadtest.verbs import options
 NOTES = {"local": [], "docker": ["# in Docker: these, without paths and taskset, each in a container", ""]}
 
 
-def begin(verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment) -> TrialResults:
+def begin(
+    verb: str, settings: Settings, earlier: TrialResults | None, stamp: Environment, place: Place
+) -> TrialResults:
     """Raises Stop when the earlier results are of other software or of another machine: their rounds would be compared
     with those to come."""
     if earlier is None:
-        return TrialResults(verb, stamp, settings)
+        return TrialResults(verb, stamp, options.described(settings, place))
     options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier

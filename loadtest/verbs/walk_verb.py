@@ -40,7 +40,8 @@ def walk(
         contestants = presets.contestants(preset, only, peer, variant)
         settings = earlier.settings if earlier else WalkSettings(contestants, options.one_budget(pin), path)
         if dry_run:
-            output.show("\n".join(_commands(settings, binaries or BINARIES)) + "\n")
+            here = binaries or BINARIES
+            output.show("\n".join(_commands(options.for_dry_run(settings, here), here)) + "\n")
             raise typer.Exit(Exit.ok)
         if sentence := strace.missing():
             raise Stop(Exit.environment, sentence)
@@ -58,7 +59,7 @@ def _session(
         directory=directory,
         executables=sorted({one.executable for one in settings.contestants}),
         load_cpus=settings.cpus.load,
-        begin=lambda stamp: _begin(settings, earlier, stamp),
+        begin=lambda stamp: _begin(settings, earlier, stamp, place),
         execute=lambda found, save: walk_runner.execute(found, place, directory, save, progress.show),
         render=_render,
         status=lambda found: Exit.failed if found.failures else Exit.ok,
@@ -66,9 +67,9 @@ def _session(
     )
 
 
-def _begin(settings: WalkSettings, earlier: WalkResults | None, stamp: Environment) -> WalkResults:
+def _begin(settings: WalkSettings, earlier: WalkResults | None, stamp: Environment, place: Place) -> WalkResults:
     if earlier is None:
-        return WalkResults("walk", stamp, settings)
+        return WalkResults("walk", stamp, options.described(settings, place))
     options.refuse_other_software(earlier.environment, stamp)
     earlier.failures = []  # they are tried again
     return earlier

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 from loadtest.job import plan  # noqa: E402
 from loadtest.system import processes  # noqa: E402
 
+BINARIES = ROOT / "build/release/bin"
 FAKES = Path(__file__).with_name("fakes")
 SERVER = [str(FAKES / "server.py")]
 

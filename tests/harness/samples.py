@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
-from loadtest.contestants import Contestant, select
+from conftest import BINARIES
+from loadtest import roster
+from loadtest.contestants import Contestant, Kind, described, select
 from loadtest.job import plan
+from loadtest.places.local import Local
 from loadtest.results import (
     Attempt,
     CrashRun,
@@ -20,14 +26,19 @@ from loadtest.results import (
     Results,
     Survivors,
 )
-from loadtest.roster import EVERYBODY
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import Switches
 from loadtest.trial import trials
 from loadtest.trial.measured import ClientSide, Quantiles, Trial, TrialResults
 from loadtest.wrk_result import Latency, WrkErrors, WrkResult
 
-PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
+# With the facts that the release build's servers tell.
+DESCRIBE = cache(Local(BINARIES, Path(os.devnull)).describe)
+EVERYBODY = described(roster.EVERYBODY, DESCRIBE)
+MODELS = tuple(one for one in EVERYBODY if one.kind == Kind.model)
+BY_NAME = {one.name: one for one in EVERYBODY}
+
+PLAN = plan.Plan(described(plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)))
 # requests a second, on /plaintext
 RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 

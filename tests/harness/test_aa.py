@@ -8,7 +8,6 @@ import pytest
 import samples
 from loadtest.contestants import select
 from loadtest.results import Failure
-from loadtest.roster import EVERYBODY
 from loadtest.session import Exit
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial.measured import TrialResults
@@ -18,7 +17,7 @@ from loadtest.verbs import aa
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
     return aa.settings(
-        select(names.split(","), EVERYBODY),
+        select(names.split(","), samples.EVERYBODY),
         tries=tries,
         rounds=6,
         workloads=WORKLOADS[:1],

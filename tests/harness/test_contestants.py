@@ -5,11 +5,13 @@ import pytest
 from loadtest import contestants
 from loadtest.contestants import Kind
 from loadtest.job import plan
-from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.roster import PEER_CONTESTANTS
+
+import samples
 
 
-def named(name: str) -> contestants.Contestant:
-    return contestants.select([name], EVERYBODY)[0]
+def variant(command: str) -> contestants.Contestant:
+    return contestants.described([contestants.variant(command)], samples.DESCRIBE)[0]
 
 
 def test_an_unknown_contestant_is_an_error_that_names_the_known():
@@ -30,8 +32,8 @@ def test_a_bare_server_has_the_command_line_of_its_server():
 
 
 def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():
-    one = contestants.variant("quartet-epoll --keep-alive-timeout 1s")
-    assert (one.kind, one.model, one.pool) == (Kind.variant, "epoll", False)
+    one = variant("quartet-epoll --keep-alive-timeout 1s")
+    assert (one.kind, one.model, one.known.pool) == (Kind.variant, "epoll", False)
     assert contestants.command_line(one, workers=18, cpus=1) == [
         *("quartet-epoll", "--keep-alive-timeout", "1s"),
         *("--listen", "127.0.0.1:0"),
@@ -47,7 +49,7 @@ def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():
     ],
 )
 def test_a_variant_of_the_fork_server_is_of_the_model_that_its_mode_says(command, model):
-    assert contestants.variant(command).model == model
+    assert variant(command).model == model
 
 
 @pytest.mark.parametrize("command", ["", "nginx", "quartet-epoll 'open", "quartet-epoll --listen 127.0.0.1:80"])
@@ -57,11 +59,11 @@ def test_what_is_no_variant_is_refused_with_a_sentence(command):
 
 
 def test_a_pool_gets_its_workers_unless_the_variant_says_how_many():
-    assert contestants.command_line(named("threads"), workers=18, cpus=1)[-2:] == ["--workers", "18"]
-    chosen = contestants.variant("quartet-threads --workers 4")
+    assert contestants.command_line(samples.BY_NAME["threads"], workers=18, cpus=1)[-2:] == ["--workers", "18"]
+    chosen = variant("quartet-threads --workers 4")
     assert contestants.command_line(chosen, workers=18, cpus=1).count("--workers") == 1
 
 
 def test_coroutines_get_a_loop_for_each_cpu_of_the_budget():
-    assert "--workers" not in contestants.command_line(named("coroutines"), workers=18, cpus=1)
-    assert contestants.command_line(named("coroutines"), workers=18, cpus=2)[-2:] == ["--workers", "2"]
+    assert "--workers" not in contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=1)
+    assert contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=2)[-2:] == ["--workers", "2"]

@@ -47,9 +47,9 @@ def test_the_published_schema_is_that_of_the_code():
         ("[]", "holds no results"),
         ('{"format": 1}', "has the format 1, which this harness no longer reads"),
         ("{}", "has the format None, which this harness no longer reads"),
-        ('{"format": "3.0"}', "has the newer format 3.0; this harness reads 2.x: update it"),
-        ('{"format": "2.0", "verb": "dance"}', "verb: 'dance' is none of run, throughput"),
-        ('{"format": "2.0", "verb": "throughput"}', "is a required property"),
+        ('{"format": "4.0"}', "has the newer format 4.0; this harness reads 3.x: update it"),
+        ('{"format": "3.0", "verb": "dance"}', "verb: 'dance' is none of run, throughput"),
+        ('{"format": "3.0", "verb": "throughput"}', "is a required property"),
     ],
 )
 def test_what_is_no_results_file_is_refused_with_a_sentence(tmp_path, content, sentence):
@@ -67,7 +67,7 @@ def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
 def test_a_newer_minor_version_is_read(tmp_path):
     folder.save(samples.trial_results(), tmp_path)
     text = (tmp_path / "results.json").read_text()
-    (tmp_path / "results.json").write_text(text.replace('"format": "2.0"', '"format": "2.7"'))
+    (tmp_path / "results.json").write_text(text.replace('"format": "3.0"', '"format": "3.7"'))
     assert folder.load(tmp_path) == samples.trial_results()
 
 

@@ -16,8 +16,9 @@ import pytest
 
 import samples
 from conftest import FAKES, ROOT
+from samples import BY_NAME, DESCRIBE, MODELS
 from loadtest import contestants, schema
-from loadtest.contestants import MODELS, Contestant, Kind, command_line
+from loadtest.contestants import Contestant, Kind, command_line, described
 from loadtest.idle import idle, idle_clients, idle_runner, lines, machine_memory, report_idle
 from loadtest.idle.idle import (
     Decay,
@@ -38,7 +39,6 @@ from loadtest.results import Failure, GroupMemory, MeasurementError, Memory, fro
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 
-BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
 NOTHING = MachineMemory(0, 0, 0, 0, 0)
 NO_DIRECTORY: Any = None  # peers alone keep files there
@@ -91,7 +91,8 @@ def test_each_round_tries_every_level_of_everybody_in_an_order_of_its_own():
 def test_a_blocking_server_is_not_tried_with_more_connections_than_workers_are_allowed():
     tried = [step for step in idle.steps(settings(*MODELS)) if isinstance(step, IdleStep)]
     highest = {model.name: max(s.connections for s in tried if s.contestant == model) for model in MODELS}
-    assert highest == {name: 1_000 if name in idle.BLOCKING else 10_000 for name in BY_NAME}
+    blocking = {"fork-per-request", "fork-per-connection", "prefork", "threads"}
+    assert highest == {model.name: 1_000 if model.name in blocking else 10_000 for model in MODELS}
 
 
 def test_what_is_not_tried_has_a_reason():
@@ -103,8 +104,7 @@ def test_what_is_not_tried_has_a_reason():
 
 
 def test_the_bare_server_of_a_blocking_model_is_bounded_like_the_model():
-    bare = Contestant("bare-prefork", "bare-fork", pool=True, kind=Kind.bare, model="prefork")
-    assert idle.absence(settings(), bare, 10_000) != ""
+    assert idle.absence(settings(), BY_NAME["bare-prefork"], 10_000) != ""
 
 
 def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process():
@@ -144,14 +144,14 @@ def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
 
 
 def test_what_a_variant_says_itself_is_not_said_again():
-    variant = contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")
+    [variant] = described([contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")], DESCRIBE)
     arguments = server_arguments(settings(), IdleStep(1, variant, 100))
     assert "0" == arguments[arguments.index("--max-requests-per-connection") + 1]
     assert arguments.count("--keep-alive-timeout") == 1 and "--max-connections" not in arguments
 
 
 def test_a_bare_server_is_given_the_options_of_its_server():
-    bare = Contestant("bare-epoll", "bare-epoll", kind=Kind.bare, model="epoll")
+    bare = BY_NAME["bare-epoll"]
     given = server_arguments(settings(ballast=8), IdleStep(1, bare, 10))
     assert given == ["bare-epoll", *server_arguments(settings(ballast=8), IdleStep(1, EPOLL, 10))[1:]]
 

@@ -22,6 +22,7 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 from loadtest import command, environment, folder, session
 from loadtest.contestants import MODELS, select
 from loadtest.places import launch
+from loadtest.places.local import Local
 from loadtest.system import processes
 from loadtest.trial.measured import TrialResults
 from loadtest.verbs import commands
@@ -318,6 +319,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         return status, output.out, output.err
 
     monkeypatch.setattr(processes.Process, "__init__", refuse)
+    monkeypatch.setattr(Local, "describe", lambda _, executable: samples.DESCRIBE(executable))
     monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "dry-run")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})

@@ -11,7 +11,6 @@ import pytest
 import samples
 from loadtest.contestants import select, variant
 from loadtest.results import Disturbance, Failure
-from loadtest.roster import EVERYBODY
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial.measured import TrialResults
 from loadtest.trial.report_trials import render
@@ -129,7 +128,7 @@ def test_a_model_stands_beside_its_best_peer_and_its_bare_server():
 
 
 def test_without_peers_and_bare_servers_nobody_is_compared_with_them():
-    text = render(samples.trial_results(samples.settings(select(["threads", "epoll"], EVERYBODY))))
+    text = render(samples.trial_results(samples.settings(select(["threads", "epoll"], samples.EVERYBODY))))
     assert YARDSTICKS not in text
 
 
@@ -202,7 +201,7 @@ def test_the_budgets_are_printed():
 
 
 def test_container_figures_are_marked_as_such():
-    chosen = samples.settings(select(["epoll"], EVERYBODY), runner="docker")
+    chosen = samples.settings(select(["epoll"], samples.EVERYBODY), runner="docker")
     found = samples.trial_results(chosen)
     found.environment = replace(samples.ENVIRONMENT, runner="docker", place="in containers")
     text = render(found)
@@ -213,7 +212,7 @@ def test_container_figures_are_marked_as_such():
 @pytest.mark.parametrize("width", [100, 120])
 def test_no_number_is_cut_and_no_line_is_too_long(width, monkeypatch):
     long = variant("quartet-threads --workers 18 --max-requests-per-connection 100 --keep-alive-timeout 5s")
-    everybody = (*EVERYBODY, long)
+    everybody = (*samples.EVERYBODY, long)
     monkeypatch.setattr(samples, "TRIED_RATES", {one.name: 123_456 for one in everybody})
     found = samples.trial_results(samples.settings(everybody, rounds=12, rates=(20_000.0,)))
     random = Random(1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import samples
+from loadtest.contestants import MODELS
 from loadtest.results import Disturbance, Failure, MeasurementError
 from loadtest.session import Exit, Stop
 from loadtest.statistics import validity
@@ -137,7 +139,7 @@ def test_resuming_does_what_is_missing_and_nothing_twice():
 def test_what_failed_before_is_tried_again():
     found = new()
     Played(found, broken="threads").run()
-    again = trial_commands.begin("throughput", found.settings, found, samples.ENVIRONMENT)
+    again = trial_commands.begin("throughput", found.settings, found, samples.ENVIRONMENT, NO_PLACE)
     assert again.failures == []
     runner = Played(again)
     runner.run()
@@ -146,7 +148,9 @@ def test_what_failed_before_is_tried_again():
 
 
 def test_a_new_run_starts_with_its_settings_and_its_stamp():
-    found = trial_commands.begin("latency", samples.settings(), None, samples.ENVIRONMENT)
+    place: Any = SimpleNamespace(describe=samples.DESCRIBE)
+    found = trial_commands.begin("latency", samples.settings(MODELS), None, samples.ENVIRONMENT, place)
+    assert found.settings.contestants == samples.MODELS, "and the facts that the place's servers tell"
     assert (found.verb, found.environment, found.trials, found.state) == ("latency", samples.ENVIRONMENT, [], "running")
 
 
@@ -163,6 +167,6 @@ def test_a_new_run_starts_with_its_settings_and_its_stamp():
 def test_other_software_or_another_machine_cannot_go_on_with_a_run(changes, sentence):
     found = new(failures=[Failure("epoll", "round 1", "it did not start")])
     with pytest.raises(Stop, match=sentence) as caught:
-        trial_commands.begin("throughput", found.settings, found, replace(samples.ENVIRONMENT, **changes))
+        trial_commands.begin("throughput", found.settings, found, replace(samples.ENVIRONMENT, **changes), NO_PLACE)
     assert caught.value.status == Exit.usage
     assert found.failures, "a refused run is left as it was"

@@ -4,7 +4,7 @@ import pytest
 
 import samples
 from loadtest.contestants import BARE, select, variant
-from loadtest.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.roster import PEER_CONTESTANTS
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.trial import metrics, trials
 from loadtest.trial.trial_runner import more_options, remaining
@@ -15,7 +15,7 @@ JSON, FILE = WORKLOADS[1], WORKLOADS[3]
 
 
 def with_workload(workload: Workload, names: str = "epoll,bare-epoll,nginx") -> trials.Settings:
-    return trials.Settings(select(names.split(","), EVERYBODY), (workload,), {1: CpuSets((1,), (0,))})
+    return trials.Settings(select(names.split(","), samples.EVERYBODY), (workload,), {1: CpuSets((1,), (0,))})
 
 
 def test_contestants_get_the_cells_that_they_serve():
