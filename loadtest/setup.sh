@@ -300,6 +300,16 @@ quartet_show_progress() {
   return 0
 }
 
+# Ends with the sentence and the status of a dry run of that command line which refuses it. What is only missing (5) may be
+# about to be built: the real run says it if it still is.
+quartet_refuse_usage() {
+  local said status=0
+  said=$("$@" 2>&1 >/dev/null) || status=$?
+  ((status != 0 && status != 5)) || return 0
+  [[ ! $said ]] || quartet_say "$said"
+  exit "$status"
+}
+
 quartet_build() (
   set -o pipefail
   cd -- "$quartet_root" || exit 1

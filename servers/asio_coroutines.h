@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <asio/awaitable.hpp>
 #include <asio/basic_socket_acceptor.hpp>
 #include <asio/basic_stream_socket.hpp>
@@ -13,13 +15,16 @@
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
+#include <atomic>
 #include <exception>
 #include <new>
 #include <span>
 #include <string_view>
 #include <system_error>
 
+#include "common/http/connection.h"
 #include "common/net/fd.h"
+#include "common/net/system.h"
 #include "common/net/transfer.h"
 #include "common/server/shortage.h"
 
@@ -34,6 +39,17 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 constexpr asio::use_awaitable_t<Executor> use_awaitable;
+
+/// As use_awaitable, but an error is stored there and not thrown.
+inline auto errors_to(std::error_code& error) { return asio::redirect_error(use_awaitable, error); }
+
+/// Asio closes what it is given. @throws std::system_error
+inline int duplicate(int descriptor) { return net::check(dup(descriptor), "dup"); }
+
+/// Accepts from a listener that was made without Asio, whatever the real family. @throws std::system_error
+inline Acceptor share_listener(asio::io_context& context, int descriptor) {
+  return Acceptor(context, asio::ip::tcp::v4(), duplicate(descriptor));
+}
 
 /// Asio's socket for a client that was accepted without it, whatever the real family.
 /// @throws std::system_error
@@ -56,16 +72,49 @@ inline asio::awaitable<bool, Executor> sleep_until(Socket& peer, std::chrono::st
       co_await (timer.async_wait(use_awaitable) || peer.async_wait(Socket::wait_error, use_awaitable));
   if (first.index() == 0) co_return true;
   if (net::is_reset(peer.native_handle())) co_return false;
-  co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which nobody asked for
+  co_await timer.async_wait(use_awaitable);  // it was urgent data (tcp(7)), which is not read
   co_return true;
 }
 
-/// For co_spawn of what concerns one client: a want of memory costs that client alone.
+/// Suspended for a tick, or until somebody cancels the timer: then there is an error.
+inline auto wait_a_tick(Timer& timer, std::error_code& error) {
+  timer.expires_after(net::kTick);
+  return timer.async_wait(errors_to(error));
+}
+
+/// How many clients are open, against their limit. One loop lets them in; they leave on any thread.
+class Room {
+ public:
+  /// @param home the loop that lets clients in
+  Room(asio::io_context& home, std::size_t limit) : home_(home), timer_(home), limit_(limit) {}
+
+  bool full() const { return open_ >= limit_; }
+  void enter() { ++open_; }
+  void leave() {
+    --open_;
+    if (waiting_.exchange(false)) asio::post(home_, [this] { stop_waiting(); });
+  }
+  /// Suspended until a client leaves, or for a tick.
+  auto wait(std::error_code& error) {
+    waiting_ = true;
+    return wait_a_tick(timer_, error);
+  }
+  void stop_waiting() { timer_.cancel(); }
+
+ private:
+  asio::io_context& home_;
+  Timer timer_;
+  const std::size_t limit_;
+  std::atomic<std::size_t> open_{0};
+  std::atomic<bool> waiting_{false};
+};
+
+/// For co_spawn of one client's coroutine: when memory runs out, only that client is dropped.
 inline void forgive(std::exception_ptr error) {
   app::spare_the_others([&] { rethrow(error); });
 }
 
-/// Spawns what a loop cannot do without: it starts anew where it ended for want of memory.
+/// Spawns a coroutine that a loop always needs: if memory runs out and ends it, it is started again.
 template <typename Start>
 void co_spawn_for_good(asio::io_context& context, Start start) {
   asio::co_spawn(context, start(), [&context, start](std::exception_ptr error) {
@@ -77,7 +126,7 @@ void co_spawn_for_good(asio::io_context& context, Start start) {
   });
 }
 
-/// Runs a loop to its end. A handler that finds no memory is left out, and the loop goes on.
+/// Runs a loop to its end. A handler that finds no memory is skipped, and the loop goes on.
 inline void run(asio::io_context& context) {
   for (bool ended = false; !ended;) {
     try {
@@ -89,9 +138,18 @@ inline void run(asio::io_context& context) {
   }
 }
 
-/// A buffer sequence that is resolved when Asio receives, not when it begins to wait: at its first, immediate
-/// try bytes would lie in the worker's buffer until our turn comes, so it gets a buffer of one byte. When it
-/// receives later, our turn comes at once. Thus a waiting client owns one byte.
+/// Tells the connection how a wait for bytes has ended.
+inline void tell(http::Connection& connection, std::error_code error, std::string_view bytes) {
+  if (!error) return connection.on_bytes(bytes, net::now());
+  if (error == asio::error::operation_aborted) return connection.on_tick(net::now());  // by the sweep
+  connection.on_eof(net::now());  // or a reset, which ends the input as well
+}
+
+/// A buffer sequence that Asio asks for its buffer at the moment when it receives. Asio tries to receive once
+/// before it waits. What it finds then stays in the buffer until the coroutine runs, and other clients may
+/// receive meanwhile: the worker's shared buffer cannot be lent for so long. So the first try gets a buffer
+/// of one byte. When Asio receives after a wait, the coroutine runs at once, and the worker's buffer is lent.
+/// Thus a waiting client owns one byte.
 class Reception {
  public:
   /// @param buffer of the worker, at least one byte

@@ -2,14 +2,10 @@
 // client. Nothing may block the thread, as in the epoll server, and a crash takes down everyone. Each of the
 // --workers threads runs its own loop.
 
-#include <unistd.h>
-
 #include <array>
-#include <atomic>
 #include <cerrno>
-#include <memory>
+#include <deque>
 #include <set>
-#include <vector>
 
 #include "common/net/system.h"
 #include "common/net/transfer.h"
@@ -21,7 +17,7 @@
 namespace quartet {
 namespace {
 
-struct Session;
+struct Client;
 
 /// One thread and its loop.
 struct Worker {
@@ -29,25 +25,24 @@ struct Worker {
 
   app::Server& server;
   http::Slot& slot;
-  std::array<char, net::kReadBuffer> buffer;  // of whoever reads: idle clients have none
-  std::set<Session*> sessions;
+  std::array<char, net::kReadBuffer> buffer;  // shared: a client uses it only while it reads
+  std::set<Client*> clients;
   bool draining = false;
-  std::size_t cut = 0;
   asio::io_context context{1};  // behind the rest: the coroutines that it destroys refer to it
   Timer tick{context};          // opens the loop's descriptors, at the start
 };
 
 /// A client's socket and conversation, known to its worker.
-struct Session {
-  Session(Worker& its_worker, Socket accepted)
+struct Client {
+  Client(Worker& its_worker, Socket accepted)
       : worker(its_worker),
         socket(std::move(accepted)),
         connection(worker.server.service, worker.slot, net::now()) {
-    worker.sessions.insert(this);
+    worker.clients.insert(this);
   }
-  ~Session() { worker.sessions.erase(this); }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  ~Client() { worker.clients.erase(this); }
+
+  int descriptor() { return socket.native_handle(); }
 
   Worker& worker;
   Socket socket;
@@ -55,25 +50,18 @@ struct Session {
 };
 
 Task serve_client(Worker& worker, Socket socket) {
-  Session session(worker, std::move(socket));
-  http::Connection& connection = session.connection;
+  Client client(worker, std::move(socket));
+  http::Connection& connection = client.connection;
   Reception reception(worker.buffer);
   std::error_code error;
   for (int runs = 0;;) {
     if (worker.server.shutdown.requested()) connection.on_shutdown(net::now());
     switch (connection.want()) {
       case http::Want::read: {
-        if (connection.finishing() && net::may_close(session.socket.native_handle(), connection)) co_return;
-        const auto received =
-            co_await reception.async_receive(session.socket, asio::redirect_error(use_awaitable, error));
+        if (connection.finishing() && net::may_close(client.descriptor(), connection)) co_return;
+        const auto received = co_await reception.async_receive(client.socket, errors_to(error));
         runs = 0;
-        if (error == asio::error::operation_aborted) {
-          connection.on_tick(net::now());
-        } else if (error) {
-          connection.on_eof(net::now());  // or a reset, which ends the input as well
-        } else {
-          connection.on_bytes(reception.bytes(session.socket, received), net::now());
-        }
+        tell(connection, error, reception.bytes(client.socket, received));
         break;
       }
       case http::Want::run:
@@ -83,20 +71,18 @@ Task serve_client(Worker& worker, Socket socket) {
         }
         connection.run(net::now());
         break;
-      case http::Want::write: {
-        const auto sent = net::send_output(session.socket.native_handle(), connection.output());
-        if (sent >= 0) {
+      case http::Want::write:
+        if (const auto sent = net::send_output(client.descriptor(), connection.output()); sent >= 0) {
           connection.on_written(static_cast<std::size_t>(sent), net::now());
         } else if (net::is_transient(errno)) {
-          co_await session.socket.async_wait(Socket::wait_write, asio::redirect_error(use_awaitable, error));
+          co_await client.socket.async_wait(Socket::wait_write, errors_to(error));
           connection.on_tick(net::now());
         } else {
           co_return;
         }
         break;
-      }
       case http::Want::sleep:
-        if (!co_await sleep_until(session.socket, connection.deadline())) co_return;
+        if (!co_await sleep_until(client.socket, connection.deadline())) co_return;
         connection.on_tick(net::now());
         break;
       case http::Want::close: co_return;
@@ -106,47 +92,38 @@ Task serve_client(Worker& worker, Socket socket) {
 
 /// Cancels what waits beyond its deadline, ten times a second: requests set no timers. Ends with the drain.
 Task sweep(Worker& worker) {
-  while (!worker.draining || !worker.sessions.empty()) {
-    worker.tick.expires_after(net::kTick);
-    co_await worker.tick.async_wait(use_awaitable);
+  std::error_code error;  // none: nobody cancels the tick
+  while (!worker.draining || !worker.clients.empty()) {
+    co_await wait_a_tick(worker.tick, error);
     const auto now = net::now();
-    if (worker.server.shutdown.overdue(now.steady)) {
-      worker.cut = worker.sessions.size();
-      worker.context.stop();
-    }
-    for (Session* session : worker.sessions) {
-      net::report_progress(session->socket.native_handle(), session->connection, now);
-      const bool waits_for_time = session->connection.want() == http::Want::sleep;
-      if (!waits_for_time && now.steady >= session->connection.deadline()) session->socket.cancel();
+    if (worker.server.shutdown.overdue(now.steady)) worker.context.stop();  // its clients are cut
+    for (Client* client : worker.clients) {
+      net::report_progress(client->descriptor(), client->connection, now);
+      const bool waits_for_time = client->connection.want() == http::Want::sleep;
+      if (!waits_for_time && now.steady >= client->connection.deadline()) client->socket.cancel();
     }
   }
 }
 
-/// Deals clients out to the workers in turn. Lives on the first worker's loop.
+/// Deals clients out to the workers in turn. Lives on one worker's loop.
 class Dealer {
  public:
-  Dealer(app::Server& server, std::vector<std::unique_ptr<Worker>>& workers)
+  Dealer(app::Server& server, asio::io_context& home, std::deque<Worker>& workers)
       : server_(server),
         workers_(workers),
-        home_(workers.front()->context),
-        acceptor_(home_, asio::ip::tcp::v4(),
-                  net::check(dup(server.listener.descriptor()), "dup")),  // whatever its real family
-        shutdown_(home_, net::check(dup(server.shutdown.descriptor()), "dup")),
-        room_(home_) {}
+        acceptor_(share_listener(home, server.listener.descriptor())),
+        shutdown_(home, duplicate(server.shutdown.descriptor())),
+        room_(home, server.service.limits.max_connections) {}
 
   Task accept_clients() {
     std::error_code error;
     while (!server_.shutdown.requested()) {
-      Worker& worker = *workers_[next_];
-      const auto limit = server_.service.limits.max_connections;
-      while ((limit != 0 && open_ >= limit) || app::is_exhausted(error.value())) {
-        waiting_ = true;  // until a client leaves, or for a tick
-        room_.expires_after(net::kTick);
-        co_await room_.async_wait(asio::redirect_error(use_awaitable, error));
-        if (server_.shutdown.requested()) co_return begin_drain();
+      if (room_.full() || app::is_exhausted(error.value())) {
+        co_await room_.wait(error);  // until a client leaves, or for a tick
+        continue;
       }
-      auto socket = co_await acceptor_.async_accept(worker.context.get_executor(),
-                                                    asio::redirect_error(use_awaitable, error));
+      Worker& worker = workers_[next_];
+      auto socket = co_await acceptor_.async_accept(worker.context.get_executor(), errors_to(error));
       if (!error) deal(worker, std::move(socket));
     }
     begin_drain();
@@ -154,81 +131,77 @@ class Dealer {
 
   Task watch_shutdown() {
     std::error_code error;
-    co_await shutdown_.async_wait(Descriptor::wait_read, asio::redirect_error(use_awaitable, error));
+    co_await shutdown_.async_wait(Descriptor::wait_read, errors_to(error));
     acceptor_.cancel(error);  // fails where the drain has begun by itself
-    room_.cancel();
+    room_.stop_waiting();
   }
 
  private:
   void deal(Worker& worker, Socket socket) {
-    ++open_;
+    room_.enter();
     next_ = (next_ + 1) % workers_.size();
     const auto leave = [this](std::exception_ptr error) {
-      --open_;
-      if (waiting_.exchange(false)) asio::post(home_, [this] { room_.cancel(); });
+      room_.leave();
       forgive(error);
     };
     const auto spawn = [&] {
       asio::co_spawn(worker.context, serve_client(worker, std::move(socket)), leave);
     };
-    if (!app::spare_the_others(spawn)) --open_;
+    if (!app::spare_the_others(spawn)) room_.leave();
   }
 
   void begin_drain() {
     server_.announce_drain();
     acceptor_.close();
     for (net::Fd& client : server_.listener.accept_all()) {
-      Worker& worker = *workers_[next_];
+      Worker& worker = workers_[next_];
       app::spare_the_others([&] { deal(worker, adopt(worker.context, std::move(client))); });
     }
     server_.listener.close();
-    for (const auto& worker : workers_) {
-      asio::post(worker->context, [&worker = *worker] {
+    for (Worker& worker : workers_) {
+      asio::post(worker.context, [&worker] {
         worker.draining = true;
-        for (Session* session : worker.sessions) session->connection.on_shutdown(net::now());
+        for (Client* client : worker.clients) client->connection.on_shutdown(net::now());
       });
     }
   }
 
   app::Server& server_;
-  std::vector<std::unique_ptr<Worker>>& workers_;
-  asio::io_context& home_;
+  std::deque<Worker>& workers_;
   Acceptor acceptor_;
   Descriptor shutdown_;
-  Timer room_;
+  Room room_;
   std::size_t next_ = 0;
-  std::atomic<std::size_t> open_{0};
-  std::atomic<bool> waiting_{false};
 };
 
 int serve_with_coroutines(app::Server& server) {
-  std::vector<std::unique_ptr<Worker>> workers;
-  for (std::size_t i = 0; i < server.options.workers; ++i)
-    workers.push_back(std::make_unique<Worker>(server));
-  Dealer dealer(server, workers);
+  std::deque<Worker> workers;
+  for (std::size_t i = 0; i < server.options.workers; ++i) workers.emplace_back(server);
+  asio::io_context& home = workers.front().context;
+  Dealer dealer(server, home, workers);
 
   app::Threads threads([&] {
-    for (const auto& worker : workers) worker->context.stop();
+    for (Worker& worker : workers) worker.context.stop();
   });
-  for (const auto& worker : workers) {
-    co_spawn_for_good(worker->context, [&worker = *worker] { return sweep(worker); });
-    threads.start(workers.size(), worker->slot, [&worker = *worker](http::Slot&) { run(worker.context); });
+  for (Worker& worker : workers) {
+    co_spawn_for_good(worker.context, [&worker] { return sweep(worker); });
+    threads.start(workers.size(), worker.slot, [&worker](http::Slot&) { run(worker.context); });
   }
   threads.await_started();
   server.announce();
-  co_spawn_for_good(workers.front()->context, [&] { return dealer.accept_clients(); });
-  co_spawn_for_good(workers.front()->context, [&] { return dealer.watch_shutdown(); });
+  co_spawn_for_good(home, [&] { return dealer.accept_clients(); });
+  co_spawn_for_good(home, [&] { return dealer.watch_shutdown(); });
   threads.join();
   std::size_t cut = 0;
-  for (const auto& worker : workers) cut += worker->cut;
+  for (const Worker& worker : workers) cut += worker.clients.size();
   return app::drained(server, cut);
 }
 
-const app::Model kCoroutines{"quartet-coroutines", "One coroutine per client, on Asio.", {{"", 1, true}}};
+const app::Model kCoroutines{.name = "quartet-coroutines",
+                             .summary = "One coroutine per client, on Asio.",
+                             .modes = {{.worker = app::Worker::thread, .serve = serve_with_coroutines}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kCoroutines, quartet::serve_with_coroutines);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kCoroutines); }

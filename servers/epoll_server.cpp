@@ -68,7 +68,7 @@ class Loop {
     std::array<epoll_event, kEventsInTurn> events;
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsInTurn, patience());
     if (!draining_ && server_.shutdown.requested())
-      begin_drain();  // first: the answers to these events are the last
+      begin_drain();  // first: the answers to these events are the last ones
     for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)]);
   }
 
@@ -83,12 +83,12 @@ class Loop {
 
   void on_event(const epoll_event& event) {
     if (event.data.ptr == &server_.listener) return accept_clients();
-    if (event.data.ptr == &server_.shutdown) return;  // has done its work by waking us
+    if (event.data.ptr == &server_.shutdown) return;  // its only work is to wake the loop
     Client& client = *static_cast<Client*>(event.data.ptr);
     if ((event.events & ~EPOLLOUT) != 0) client.readable = true;
     if (client.connection.want() != http::Want::sleep) return step(client);
-    if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) return drop(client);  // nobody is left to answer
-    park(client, 0);  // it sleeps: what it sent meanwhile would wake us again and again
+    if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) return drop(client);  // the peer has reset it
+    park(client, 0);  // it sleeps: bytes that are not read now would wake the loop again and again
   }
 
   /// Goes on until the client has to wait for its socket, for time, or for its turn; or finds no memory.
@@ -107,7 +107,8 @@ class Loop {
           read(client);
           break;
         case http::Want::run:
-          if (runs++ == net::kRunsInTurn) return park(client, EPOLLOUT);  // at once, unless it does not read
+          // The next turn comes as soon as the client has room for an answer.
+          if (runs++ == net::kRunsInTurn) return park(client, EPOLLOUT);
           connection.run(net::now());
           break;
         case http::Want::write: {
@@ -167,8 +168,7 @@ class Loop {
 
   void accept_clients() {
     for (int accepted = 0; accepted < kEventsInTurn && !draining_; ++accepted) {
-      const auto limit = server_.service.limits.max_connections;
-      if (limit != 0 && clients_.size() >= limit) return pause_accepting(true);
+      if (clients_.size() >= server_.service.limits.max_connections) return pause_accepting(true);
       net::Fd socket = server_.listener.accept(SOCK_NONBLOCK);
       if (!socket) return pause_accepting(app::is_exhausted(errno));
       welcome(std::move(socket));
@@ -177,7 +177,7 @@ class Loop {
 
   void welcome(net::Fd socket) {
     app::spare_the_others([&] {
-      std::list<Client> fresh;  // until the kernel has taken it
+      std::list<Client> fresh;  // until epoll has taken it
       Client& client = fresh.emplace_front(std::move(socket), server_.service, slot_);
       client.self = fresh.begin();
       control(EPOLL_CTL_ADD, client.socket.get(), EPOLLIN, &client);
@@ -185,7 +185,8 @@ class Loop {
     });
   }
 
-  // A listener that nobody accepts from stays readable, so it leaves the set until somebody does.
+  // A listener with clients in its queue stays readable. It must not wake the loop while no client can be
+  // accepted.
   void pause_accepting(bool pause) {
     if (std::exchange(accept_paused_, pause) == pause) return;
     control(EPOLL_CTL_MOD, server_.listener.descriptor(), pause ? 0U : EPOLLIN, &server_.listener);
@@ -210,7 +211,7 @@ class Loop {
   http::TimePoint next_sweep_{};
   bool accept_paused_ = false;
   bool draining_ = false;
-  std::array<char, net::kReadBuffer> buffer_;  // of whoever reads: idle clients have none
+  std::array<char, net::kReadBuffer> buffer_;  // shared: a client uses it only while it reads
 };
 
 int serve_with_epoll(app::Server& server) {
@@ -219,11 +220,13 @@ int serve_with_epoll(app::Server& server) {
   return loop.run();
 }
 
-const app::Model kEpoll{"quartet-epoll", "One thread, one epoll, every client.", {{"", 1, false}}};
+const app::Model kEpoll{.name = "quartet-epoll",
+                        .summary = "One thread, one epoll, every client.",
+                        .modes = {{.worker = app::Worker::thread,
+                                   .only_one_because = "one thread serves every client",
+                                   .serve = serve_with_epoll}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kEpoll, quartet::serve_with_epoll);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kEpoll); }

@@ -17,7 +17,7 @@
 #include "common/server/children.h"
 #include "common/server/server.h"
 #include "common/server/shortage.h"
-#include "servers/blocking_session.h"
+#include "servers/blocking_loop.h"
 
 namespace quartet {
 namespace {
@@ -64,7 +64,8 @@ int wait_for(pid_t child, const net::Shutdown& shutdown) {
   return status;
 }
 
-/// Without a process. Waiting for one could last for ever: other connections hold what they wait for as well.
+/// Answers 503, because fork failed. To wait for a process could last for ever: the processes of other
+/// connections may wait for one, too.
 void refuse(http::Connection& connection) {
   app::log_seldom(std::string("fork: ") + std::strerror(errno) + "; answering 503");
   connection.on_overload("no process is left to run the request", net::now());
@@ -123,13 +124,13 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
   app::Children children(server);
   server.announce();
   const auto limit = server.service.limits.max_connections;
-  net::Fd client;  // accepted, and without a process as long as none is to be had
+  net::Fd client;  // accepted; waits here as long as fork fails
   const auto work = [&](http::Slot& slot) {
     server.listener.close();
     serve(server, slot, std::move(client));
   };
   for (; !server.shutdown.requested(); children.reap()) {
-    if (limit != 0 && children.alive() >= limit) {
+    if (children.alive() >= limit) {
       app::wait_a_tick();
     } else if (client || (client = server.listener.accept())) {
       children.fork_worker(work) ? client.reset() : children.wait_for_room();
@@ -140,30 +141,29 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
   server.announce_drain();
   auto queue = server.listener.accept_all();
   if (client) queue.push_front(std::move(client));
-  children.tell_all();  // before the first refusal tells the world
+  children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.close();
   children.fork_for_all(std::move(queue), serve);
   return children.drain();
 }
 
-/// Lets the next connection end with the worker's budget, which bounds what a leak can cost.
-/// @return whether something is left of it
+/// Limits the next connection to the requests that this worker may still serve (--max-requests-per-worker
+/// bounds what a leak can cost).
+/// @return whether any are left
 bool ration(http::Service& service, const app::Options& options, std::uint64_t served) {
   const std::size_t budget = options.max_requests_per_worker;
-  if (budget == 0) return true;
   if (served >= budget) return false;
-  const std::size_t rotation = options.limits.max_requests_per_connection;
-  const std::size_t left = budget - served;
-  service.limits.max_requests_per_connection = rotation == 0 ? left : std::min(rotation, left);
+  service.limits.max_requests_per_connection =
+      std::min(options.limits.max_requests_per_connection, budget - served);
   return true;
 }
 
-/// A pool worker: whoever is free takes the next client from the one listener that all have inherited.
+/// A pool worker. All have inherited the one listener; a worker that is free accepts the next client.
 void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
   const std::uint64_t served_before = slot.requests;  // by the slot's earlier workers
   http::Service service = server.service;
   while (!server.shutdown.requested()) {
-    // An orphan goes on: nobody would replace it.
+    // An orphan goes on: it would not be replaced.
     if (!ration(service, server.options, slot.requests - served_before) && getppid() == parent) return;
     if (net::Fd client = server.listener.accept()) {
       app::spare_the_others([&] { serve_client(std::move(client), service, slot, server.shutdown); });
@@ -173,14 +173,13 @@ void accept_clients(app::Server& server, http::Slot& slot, pid_t parent) {
       app::wait_a_tick();
     }
   }
-  if (getppid() == parent) return;  // it sees to the queue
+  if (getppid() == parent) return;  // the parent serves the queue
   for (net::Fd& client : server.listener.accept_all()) serve_connection(server, slot, std::move(client));
 }
 
 int prefork(app::Server& server) {
   app::Children children(server);
-  const auto limit = server.service.limits.max_connections;
-  const auto workers = limit == 0 ? server.options.workers : std::min(server.options.workers, limit);
+  const auto workers = std::min(server.options.workers, server.service.limits.max_connections);
   const pid_t parent = getpid();
   const auto start = [&] {
     return children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
@@ -202,27 +201,37 @@ int prefork(app::Server& server) {
   }
   server.announce_drain();
   auto queue = server.listener.accept_all();
-  children.tell_all();  // before the first refusal tells the world
+  children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.stop();
   server.listener.close();
   children.fork_for_all(std::move(queue), serve_connection);
   return children.drain();
 }
 
-int serve_with_processes(app::Server& server) {
-  if (server.options.mode == "per-request") return fork_per_client(server, serve_requests);
-  if (server.options.mode == "per-connection") return fork_per_client(server, serve_connection);
-  return prefork(server);
-}
+int fork_per_connection(app::Server& server) { return fork_per_client(server, serve_connection); }
 
-const app::Model kFork{
-    "quartet-fork",
-    "Processes: a pool, or one per connection or per request.",
-    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
+int fork_per_request(app::Server& server) { return fork_per_client(server, serve_requests); }
+
+const app::Model kFork{.name = "quartet-fork",
+                       .summary = "Processes: a pool, or one per connection or per request.",
+                       .modes = {{.name = "prefork",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .default_workers = 16,
+                                  .serve = prefork},
+                                 {.name = "per-connection",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .only_one_because = "every connection gets a process of its own",
+                                  .serve = fork_per_connection},
+                                 {.name = "per-request",
+                                  .worker = app::Worker::process,
+                                  .one_client_per_worker = true,
+                                  .process_per_request = true,
+                                  .only_one_because = "every request gets a process of its own",
+                                  .serve = fork_per_request}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kFork, quartet::serve_with_processes);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kFork); }

@@ -15,7 +15,7 @@
 #include "common/server/server.h"
 #include "common/server/shortage.h"
 #include "common/server/threads.h"
-#include "servers/blocking_session.h"
+#include "servers/blocking_loop.h"
 
 namespace quartet {
 namespace {
@@ -52,7 +52,7 @@ class Clients {
   /// Blocks for a tick at most. @return whether another client may be accepted
   bool wait_for_room() {
     std::unique_lock lock(mutex_);
-    const auto has_room = [&] { return queue_.size() < queue_bound_ && (limit_ == 0 || open_ < limit_); };
+    const auto has_room = [&] { return queue_.size() < queue_bound_ && open_ < limit_; };
     return moved_.wait_for(lock, net::kTick, has_room);
   }
 
@@ -112,8 +112,8 @@ void accept_clients(app::Server& server, Clients& clients) {
 
 int serve_with_threads(app::Server& server) {
   const std::size_t workers = server.options.workers;
-  Clients clients(
-      workers, server.service.limits.max_connections);  // one waits behind each: more would hide the overload
+  // One client may wait for each worker: a longer queue would hide an overload.
+  Clients clients(workers, server.service.limits.max_connections);
   app::Threads threads([&] { clients.close(); });
   const auto start_to_work = [&](std::size_t wanted) {
     threads.start(wanted, server.scoreboard.take(), [&](http::Slot& slot) { work(server, slot, clients); });
@@ -127,27 +127,29 @@ int serve_with_threads(app::Server& server) {
   for (net::Fd& client : server.listener.accept_all())
     app::spare_the_others([&] { clients.push(std::move(client)); });
   server.listener.close();
-  // Everyone who waits is wanted at once, however long the pool would take.
+  // Each client of the queue gets a thread of its own: the pool may be busy for a long time.
   try {
     const auto waiting = clients.waiting();
     for (std::size_t i = 0; i < waiting; ++i) start_to_work(workers + waiting);
   } catch (const std::exception& error) {
-    app::log_line(error.what() + std::string("; the others serve who waits, one after the other"));
+    app::log_line(error.what() +
+                  std::string("; the other threads serve the clients that wait, one after the other"));
   }
   clients.close();
   // Workers cut their own clients; one that hangs in a handler cannot.
-  const auto deadline = server.shutdown.deadline();
-  const auto hung =
-      clients.wait_until_gone(deadline == http::TimePoint::max() ? deadline : deadline + 2 * net::kTick);
+  const auto hung = clients.wait_until_gone(server.shutdown.deadline() + 2 * net::kTick);
   if (hung > 0) _exit(app::drained(server, hung));
   return app::drained(server);
 }
 
-const app::Model kThreads{"quartet-threads", "A pool of threads, one client each.", {{"", 16, true}}};
+const app::Model kThreads{.name = "quartet-threads",
+                          .summary = "A pool of threads, one client each.",
+                          .modes = {{.worker = app::Worker::thread,
+                                     .one_client_per_worker = true,
+                                     .default_workers = 16,
+                                     .serve = serve_with_threads}}};
 
 }  // namespace
 }  // namespace quartet
 
-int main(int argc, char** argv) {
-  return quartet::app::run_server(argc, argv, quartet::kThreads, quartet::serve_with_threads);
-}
+int main(int argc, char** argv) { return quartet::app::run_server(argc, argv, quartet::kThreads); }

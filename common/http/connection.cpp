@@ -1,42 +1,26 @@
 #include "common/http/connection.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "common/http/deadline.h"
 
 namespace quartet::http {
 namespace {
 
 using std::chrono::milliseconds;
 
-/// Pending output above which no further answer is added to it.
-constexpr std::size_t kFullOutput = 64 * 1024;
-/// How long the client may take to close after our last word (Apache waits 2 s as well).
+/// How long the client may take to close after the last answer (Apache waits 2 s as well).
 constexpr milliseconds kLinger{2'000};
-/// How long a quiet connection may still speak up once a drain has begun.
+/// How long a connection without a request is kept after the begin of a drain, for a request that is on its
+/// way.
 constexpr milliseconds kDrainGrace{100};
-
-TimePoint after(TimePoint since, milliseconds timeout) {
-  return timeout == milliseconds::zero() ? TimePoint::max() : since + timeout;
-}
-
-/// A deadline that grows with progress, but never further from now than the timeout: a burst pays for no
-/// rest.
-/// @param rate bytes a second; 0: does not grow
-TimePoint prolonged(TimePoint deadline, milliseconds timeout, std::uint64_t bytes, std::size_t rate,
-                    TimePoint now) {
-  if (deadline == TimePoint::max() || rate == 0) return deadline;
-  using Seconds = std::chrono::duration<double>;
-  const auto bought =
-      std::min<Seconds>(Seconds(static_cast<double>(bytes) / static_cast<double>(rate)), timeout);
-  return std::min(deadline + std::chrono::round<std::chrono::nanoseconds>(bought), now + timeout);
-}
 
 }  // namespace
 
 Connection::Connection(const Service& service, Slot& slot, Moment now)
-    : service_(service), slot_(&slot), parser_(service.limits), since_(now.steady) {
-  add(slot_->connections);
-  publish();
+    : service_(service), parser_(service.limits), output_(service.limits), since_(now.steady) {
+  take_place_in(slot);
+  add(slot.connections);
 }
 
 Connection::~Connection() {
@@ -48,7 +32,7 @@ Connection::~Connection() {
 Want Connection::want() const {
   if (closing_ == Closing::at_once) return Want::close;
   if (may_run()) return Want::run;
-  if (output_pending()) return Want::write;
+  if (!output_.empty()) return Want::write;
   if (wake_) return Want::sleep;
   return eof_ ? Want::close : Want::read;
 }
@@ -57,20 +41,15 @@ bool Connection::request_ready() const {
   return parser_.complete() && closing_ == Closing::no && !delayed_ && !stream_;
 }
 
-// Only quick answers join others that wait to be sent: what is slow, or may die, must not hold them back.
+// Only quick answers join others that wait to be sent: a slow handler would delay them, and a crash would
+// lose them.
 bool Connection::may_run() const {
-  if (!output_pending()) return (stream_ && !wake_) || request_ready();
+  if (output_.empty()) return (stream_ && !wake_) || request_ready();
   const bool quick = route_ != nullptr && route_->quick;
-  return quick && request_ready() && !file_ && batched_ < service_.batch_requests &&
-         output_->size() < kFullOutput;
+  return quick && request_ready() && output_.has_room(service_.batch_requests);
 }
 
-Output Connection::output() const {
-  const auto bytes = output_ ? std::string_view(*output_).substr(output_sent_) : std::string_view();
-  return {bytes, file_ ? &*file_ : nullptr};
-}
-
-bool Connection::answering() const { return delayed_ || stream_ || output_pending(); }
+bool Connection::answering() const { return delayed_ || stream_ || !output_.empty(); }
 
 bool Connection::finishing() const {
   return (closing_ == Closing::lingering || closing_ == Closing::plainly) && !answering();
@@ -79,7 +58,7 @@ bool Connection::finishing() const {
 TimePoint Connection::deadline() const {
   switch (want()) {
     case Want::sleep: return *wake_;
-    case Want::write: return write_deadline_;
+    case Want::write: return output_.deadline();
     case Want::read: return read_deadline();
     default: return TimePoint::max();
   }
@@ -89,10 +68,10 @@ TimePoint Connection::read_deadline() const {
   const Limits& limits = service_.limits;
   if (finishing()) return since_ + kLinger;
   if (parser_.head_complete()) return body_deadline_;
-  if (parser_.in_request()) return after(since_, limits.header_timeout);
+  if (parser_.in_request()) return since_ + limits.header_timeout;
   if (shutdown_) return since_ + kDrainGrace;
-  if (parser_.started()) return after(since_, limits.header_timeout);
-  return after(since_, answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
+  if (parser_.started()) return since_ + limits.header_timeout;
+  return since_ + (answered_ == 0 ? limits.header_timeout : limits.keep_alive_timeout);
 }
 
 std::optional<Phase> Connection::phase() const {
@@ -107,7 +86,13 @@ std::optional<Phase> Connection::phase() const {
   return answered_ == 0 ? Phase::accepted : Phase::idle;
 }
 
-void Connection::publish() {
+void Connection::take_place_in(Slot& slot) {
+  slot_ = &slot;
+  published_.reset();
+  publish_phase();
+}
+
+void Connection::publish_phase() {
   const auto current = phase();
   if (current == published_) return;
   if (published_) subtract(slot_->gauge(*published_));
@@ -118,94 +103,98 @@ void Connection::publish() {
 // --- input
 
 void Connection::on_bytes(std::string_view bytes, Moment now) {
+  const Event event(*this, now);
   add(slot_->bytes_received, bytes.size());
   if (!finishing()) {
-    bytes.remove_prefix(receive(bytes, now));
+    bytes.remove_prefix(receive(bytes, event));
     if (!bytes.empty() && closing_ == Closing::no) input_.take().assign(bytes);
-    publish();
   }
-  on_tick(now);  // who dribbles faster than the model ticks must not get away with it
+  // A blocking model calls on_tick() only when no bytes have come for a tick. The deadline also holds for a
+  // client that sends some in every tick.
+  check_deadline(event);
 }
 
 /// Parses up to the end of the next request. @return bytes taken
-std::size_t Connection::receive(std::string_view bytes, Moment now) {
-  if (!parser_.started() && answered_ > 0) since_ = now.steady;
+std::size_t Connection::receive(std::string_view bytes, const Event& event) {
+  if (!parser_.started() && answered_ > 0) since_ = event.steady;
   std::size_t taken = 0;
   while (taken < bytes.size() && !parser_.complete() && closing_ == Closing::no) {
     const bool had_head = parser_.head_complete();
     const auto body_before = parser_.body_received();
     taken += parser_.feed(bytes.substr(taken));
-    prolong_body_deadline(parser_.body_received() - body_before, now);
+    prolong_body_deadline(parser_.body_received() - body_before, event);
     if (const Rejection rejection = parser_.rejection()) {
-      fail(rejection, now);
+      fail(rejection, event);
     } else if (!had_head && parser_.head_complete()) {
-      on_head(taken < bytes.size(), now);
+      on_head(taken < bytes.size(), event);
     }
   }
   return taken;
 }
 
-void Connection::prolong_body_deadline(std::uint64_t received, Moment now) {
+void Connection::prolong_body_deadline(std::uint64_t received, const Event& event) {
   if (received == 0) return;
   const Limits& limits = service_.limits;
-  body_deadline_ = prolonged(body_deadline_, limits.body_timeout, received, limits.min_body_rate, now.steady);
+  body_deadline_ =
+      prolonged(body_deadline_, limits.body_timeout, received, limits.min_body_rate, event.steady);
 }
 
-void Connection::continue_with_input(Moment now) {
+void Connection::continue_with_input(const Event& event) {
   if (!input_) return;
-  input_taken_ += receive(std::string_view(*input_).substr(input_taken_), now);
+  input_taken_ += receive(std::string_view(*input_).substr(input_taken_), event);
   if (closing_ == Closing::no && input_taken_ < input_->size()) return;
   input_.release();
   input_taken_ = 0;
 }
 
-void Connection::on_head(bool body_has_begun, Moment now) {
-  body_deadline_ = after(now.steady, service_.limits.body_timeout);
+void Connection::on_head(bool body_has_begun, const Event& event) {
+  body_deadline_ = event.steady + service_.limits.body_timeout;
   const Request& request = parser_.request();
   if (request.path != "*") route_ = service_.router.find(request.path);
   if (parser_.complete()) return;
   const bool may_continue = parser_.expects_continue() && !body_has_begun;
   const auto refusal = answer_without_handler();
   if (!refusal) {
-    if (may_continue) begin_output(now).append("HTTP/1.1 100 Continue\r\n\r\n");
+    if (may_continue) output_.begin(event.steady).append("HTTP/1.1 100 Continue\r\n\r\n");
     return;
   }
   parser_.discard_body();
   if (!parser_.expects_continue()) return;
   // The client may or may not send its body after this answer: the connection cannot go on.
-  fail(*refusal, now);
+  fail(*refusal, event);
 }
 
 void Connection::on_eof(Moment now) {
+  const Event event(*this, now);
   eof_ = true;
-  since_ = now.steady;
-  publish();
+  since_ = event.steady;
 }
 
 void Connection::on_shutdown(Moment now) {
   if (shutdown_) return;
+  const Event event(*this, now);
   shutdown_ = true;
-  if (!parser_.in_request() && closing_ == Closing::no) since_ = now.steady;
+  if (!parser_.in_request() && closing_ == Closing::no) since_ = event.steady;
 }
 
 void Connection::on_overload(std::string_view why, Moment now) {
-  fail(Rejection{503, why}, now);
-  publish();
+  const Event event(*this, now);
+  fail(Rejection{503, why}, event);
 }
 
 // --- answers
 
 void Connection::run(Moment now) {
-  slot_->running.begin(to_string(parser_.request().method), parser_.request().target, now.steady);
+  const Event event(*this, now);
+  slot_->running.begin(to_string(parser_.request().method), parser_.request().target, event.steady);
   if (stream_) {
-    append_next_part(now);
+    append_next_part(event);
   } else {
     add(slot_->requests);
-    std::visit([&](auto&& outcome) { begin_answer(std::forward<decltype(outcome)>(outcome), now); },
+    std::visit([&](auto&& outcome) { begin_answer(std::forward<decltype(outcome)>(outcome), event); },
                handle_request());
   }
   slot_->running.end();
-  publish();
 }
 
 std::optional<Response> Connection::answer_without_handler() const {
@@ -231,174 +220,159 @@ Outcome Connection::handle_request() {
   }
 }
 
-void Connection::begin_answer(const Response& response, Moment now) {
-  append_answer_head(response, Framing::length, response.body.size(), now);
-  if (!parser_.is_head() && has_body(response.status)) output_->append(response.body);
-  end_request(answer_keeps_alive_, now);
+void Connection::begin_answer(const Response& response, const Event& event) {
+  auto& output = append_answer_head(response, Framing::length, response.body.size(), event);
+  if (!parser_.is_head() && has_body(response.status)) output.append(response.body);
+  end_request(answer_keeps_alive_, event);
 }
 
-void Connection::begin_answer(Delay delay, Moment now) {
-  if (delay.duration <= milliseconds::zero()) return begin_answer(delay.response, now);
-  wake_ = now.steady + delay.duration;
+void Connection::begin_answer(Delay delay, const Event& event) {
+  if (delay.duration <= milliseconds::zero()) return begin_answer(delay.response, event);
+  wake_ = event.steady + delay.duration;
   delayed_ = std::move(delay.response);
 }
 
-void Connection::begin_answer(FileResponse answer, Moment now) {
-  append_answer_head(answer.response, Framing::length, answer.file.length(), now);
-  if (!parser_.is_head() && answer.file.length() > 0) file_.emplace(std::move(answer.file));
-  end_request(answer_keeps_alive_, now);
+void Connection::begin_answer(FileResponse answer, const Event& event) {
+  append_answer_head(answer.response, Framing::length, answer.file.length(), event);
+  if (!parser_.is_head()) output_.append_file(std::move(answer.file));
+  end_request(answer_keeps_alive_, event);
 }
 
-void Connection::begin_answer(Stream stream, Moment now) {
+void Connection::begin_answer(Stream stream, const Event& event) {
   const bool chunked = parser_.request().minor_version > 0;
-  append_answer_head(stream.response, chunked ? Framing::chunked : Framing::until_close, 0, now);
-  if (parser_.is_head()) return end_request(answer_keeps_alive_, now);
+  append_answer_head(stream.response, chunked ? Framing::chunked : Framing::until_close, 0, event);
+  if (parser_.is_head()) return end_request(answer_keeps_alive_, event);
   stream_ = std::move(stream);
-  append_next_part(now);
+  append_next_part(event);
 }
 
-void Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
-                                    Moment now) {
+/// @return the output, for the body
+std::string& Connection::append_answer_head(const Response& response, Framing framing, std::uint64_t length,
+                                            const Event& event) {
   const auto rotation = service_.limits.max_requests_per_connection;
-  const bool last =
-      shutdown_ || framing == Framing::until_close || (rotation != 0 && answered_ + 1 >= rotation);
+  const bool last = shutdown_ || framing == Framing::until_close || answered_ + 1 >= rotation;
   answer_keeps_alive_ = parser_.keep_alive() && !last;
   const std::string_view persists =
-      parser_.request().minor_version == 0 ? "keep-alive" : "";  // 1.1 takes it for granted
+      parser_.request().minor_version == 0 ? "keep-alive" : "";  // in HTTP/1.1 it is the default
   const Slot* worker = parser_.asks_for_worker() ? slot_ : nullptr;
-  append_head(begin_output(now),
-              {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
-              now.unix_seconds);
+  auto& output = output_.begin(event.steady);
+  append_head(output, {response, framing, length, answer_keeps_alive_ ? persists : "close", worker},
+              event.unix_seconds);
+  return output;
 }
 
-void Connection::append_next_part(Moment now) {
+void Connection::append_next_part(const Event& event) {
   std::string part;
   bool more = false;
   try {
     more = stream_->next(part);
-  } catch (...) {  // too late for a 500: an answer without its end tells the client (RFC 9112, 8)
+  } catch (...) {  // too late for a 500: the client sees an incomplete answer (RFC 9112, 8)
     closing_ = Closing::at_once;
     return;
   }
   const bool chunked = parser_.request().minor_version > 0;
-  auto& output = begin_output(now);
+  auto& output = output_.begin(event.steady);
   if (!part.empty()) chunked ? append_chunk(output, part) : void(output.append(part));
   if (more) {
-    if (stream_->interval > milliseconds::zero()) wake_ = now.steady + stream_->interval;
+    if (stream_->interval > milliseconds::zero()) wake_ = event.steady + stream_->interval;
     return;
   }
   if (chunked) append_last_chunk(output);
   stream_.reset();
-  end_request(answer_keeps_alive_, now);
+  end_request(answer_keeps_alive_, event);
 }
 
 void Connection::on_answered(bool keep_alive, Moment now) {
-  end_request(keep_alive, now);
-  publish();
+  const Event event(*this, now);
+  end_request(keep_alive, event);
 }
 
 void Connection::on_forked(Slot& slot) {
-  slot_ = &slot;
-  published_.reset();
   input_.release();  // the parent's to answer
   eof_ = false;
-  publish();
+  take_place_in(slot);
 }
 
 /// The request in hand is answered, as far as the protocol goes; its output may still be pending.
-void Connection::end_request(bool keep_alive, Moment now) {
+void Connection::end_request(bool keep_alive, const Event& event) {
   ++answered_;
-  ++batched_;
-  // Who asked for the end expects no more: once it has all, a plain close costs it nothing.
+  output_.end_answer();
+  // A client that asked for the close expects nothing more. Once it has the whole answer, it loses nothing by
+  // a plain close.
   if (!keep_alive) closing_ = parser_.keep_alive() ? Closing::lingering : Closing::plainly;
   parser_.reset();
   route_ = nullptr;
-  since_ = now.steady;
+  since_ = event.steady;
   if (!keep_alive) return input_.release();
-  if (!file_) continue_with_input(now);  // what follows a file must not be said before it
+  if (!output_.ends_with_file())
+    continue_with_input(event);  // the next answer must not be sent before the file
 }
 
-void Connection::fail(const Rejection& rejection, Moment now) {
+void Connection::fail(const Rejection& rejection, const Event& event) {
   std::string text = std::to_string(rejection.status);
   text.append(" ").append(reason_phrase(rejection.status)).append(": ").append(rejection.detail);
-  fail(text_response(rejection.status, text), now);
+  fail(text_response(rejection.status, text), event);
 }
 
 /// The last answer, whatever else the client sends.
-void Connection::fail(const Response& response, Moment now) {
+void Connection::fail(const Response& response, const Event& event) {
   add(slot_->errors);
-  auto& output = begin_output(now);
-  append_head(output, {response, Framing::length, response.body.size(), "close"}, now.unix_seconds);
+  auto& output = output_.begin(event.steady);
+  append_head(output, {response, Framing::length, response.body.size(), "close"}, event.unix_seconds);
   if (!parser_.is_head()) output.append(response.body);
   closing_ = Closing::lingering;
   parser_.reset();
   route_ = nullptr;
 }
 
-std::string& Connection::begin_output(Moment now) {
-  if (!output_pending()) {
-    write_deadline_ = after(now.steady, service_.limits.write_timeout);
-    in_flight_ = 0;
-  }
-  return output_.take();
-}
-
 void Connection::on_written(std::size_t count, Moment now) {
+  const Event event(*this, now);
   add(slot_->bytes_sent, count);
-  in_flight_ += count;
-  const auto bytes = output_ ? std::min(count, output_->size() - output_sent_) : 0;
-  output_sent_ += bytes;
-  if (file_) file_->advance(count - bytes);
-  if (file_ && file_->length() == 0) file_.reset();
-  if (output_pending()) return;
-  output_.release();
-  output_sent_ = 0;
-  batched_ = 0;
-  since_ = now.steady;  // waiting for the client begins now, whatever it had sent before
-  body_deadline_ = after(now.steady, service_.limits.body_timeout);
-  if (closing_ == Closing::no && !parser_.started()) continue_with_input(now);
-  publish();
+  output_.on_written(count);
+  if (!output_.empty()) return;
+  since_ = event.steady;  // waiting for the client begins now, whatever it had sent before
+  body_deadline_ = event.steady + service_.limits.body_timeout;
+  if (closing_ == Closing::no && !parser_.started()) continue_with_input(event);
 }
 
 void Connection::on_unacknowledged(std::uint64_t bytes, Moment now) {
-  const auto acknowledged = in_flight_ - std::min(bytes, in_flight_);
-  in_flight_ = bytes;
-  if (acknowledged == 0) return;
-  if (finishing()) since_ = now.steady;
-  const Limits& limits = service_.limits;
-  write_deadline_ =
-      prolonged(write_deadline_, limits.write_timeout, acknowledged, limits.min_body_rate, now.steady);
+  const Event event(*this, now);
+  const bool progress = output_.on_unacknowledged(bytes, event.steady);
+  if (progress && finishing()) since_ = event.steady;
 }
 
 // --- time
 
 void Connection::on_tick(Moment now) {
-  if (now.steady < deadline()) return;
-  switch (want()) {
-    case Want::sleep: wake_up(now); break;
-    case Want::read: give_up_reading(now); break;
-    default:
-      add(slot_->timeouts);
-      closing_ = Closing::at_once;
-      break;
-  }
-  publish();
+  const Event event(*this, now);
+  check_deadline(event);
 }
 
-void Connection::wake_up(Moment now) {
+void Connection::check_deadline(const Event& event) {
+  if (event.steady < deadline()) return;
+  switch (want()) {
+    case Want::sleep: return wake_up(event);
+    case Want::read: return give_up_reading(event);
+    default: break;
+  }
+  add(slot_->timeouts);
+  closing_ = Closing::at_once;
+}
+
+void Connection::wake_up(const Event& event) {
   wake_.reset();
   if (!delayed_) return;  // a stream's next part is run by the model
   const Response response = std::move(*delayed_);
   delayed_.reset();
-  begin_answer(response, now);
+  begin_answer(response, event);
 }
 
-void Connection::give_up_reading(Moment now) {
+void Connection::give_up_reading(const Event& event) {
   if (!finishing() && !shutdown_) add(slot_->timeouts);
   const bool amid_request = parser_.in_request() && !finishing();
   if (amid_request) {
     return fail(Rejection{408, parser_.head_complete() ? "the body took too long" : "the head took too long"},
-                now);
+                event);
   }
   closing_ = Closing::at_once;
 }

@@ -9,6 +9,7 @@
 #include "common/http/limits.h"
 #include "common/http/message.h"
 #include "common/http/moment.h"
+#include "common/http/output_queue.h"
 #include "common/http/pooled.h"
 #include "common/http/request_parser.h"
 #include "common/http/router.h"
@@ -26,12 +27,6 @@ enum class Want : std::uint8_t {
   close,  ///< close the socket and drop the connection
 };
 
-/// What is to be sent: the bytes first, then the file.
-struct Output {
-  std::string_view bytes;
-  const FileRange* file;  ///< may be null
-};
-
 /// What every connection of a server shares.
 struct Service {
   const Router& router;
@@ -40,8 +35,9 @@ struct Service {
   std::size_t batch_requests = 64;
 };
 
-/// The conversation with one client, without its socket: bytes and time in, bytes and wishes out (sans-I/O).
-/// A model loops over want(). All that it may do next follows from the state here; nothing calls back.
+/// The conversation with one client, without its socket (sans-I/O): it is given bytes and times, and says
+/// which bytes to send and what to do next. A model loops over want(). All that it may do next follows from
+/// the state here; nothing calls back.
 class Connection {
  public:
   Connection(const Service& service, Slot& slot, Moment now);
@@ -55,11 +51,11 @@ class Connection {
   void on_bytes(std::string_view bytes, Moment now);
   /// The peer sends no more; what it asked for is still answered.
   void on_eof(Moment now);
-  /// @param count bytes of output() that left, counted across bytes and file
+  /// @param count bytes of output() that were sent, counted across bytes and file
   void on_written(std::size_t count, Moment now);
-  /// While awaits_acknowledgement(): of what was written the peer has not acknowledged so many bytes
-  /// (SIOCOUTQ, tcp(7)). What the kernel took for it is no progress: it takes megabytes for a peer that reads
-  /// nothing.
+  /// Only while awaits_acknowledgement(). What the kernel has taken is no progress of the peer: the kernel
+  /// takes megabytes for a peer that reads nothing.
+  /// @param bytes were written, and the peer has not acknowledged them yet (SIOCOUTQ, tcp(7))
   void on_unacknowledged(std::uint64_t bytes, Moment now);
   /// Looks at the deadline; call it as often as you like.
   void on_tick(Moment now);
@@ -79,17 +75,17 @@ class Connection {
   void on_forked(Slot& slot);
 
   Want want() const;
-  Output output() const;
+  Output output() const { return output_.pending(); }
   /// When on_tick() has something to do; TimePoint::max() for never.
   TimePoint deadline() const;
   /// The answer begun by the last run(), or a refusal or 100 (Continue) of the parser's, is not completely
   /// written.
   bool answering() const;
-  /// Everything is said: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the deadline,
-  /// because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
+  /// The last answer is sent: half-close now (shutdown(SHUT_WR)); input is discarded until EOF or the
+  /// deadline, because a plain close would let a reset overtake the answer (RFC 9112, 9.6).
   bool finishing() const;
-  /// The client itself asked for the end: while finishing() it may be closed plainly as soon as nothing is on
-  /// its way, in either direction.
+  /// The client itself asked for the close: while finishing(), the socket may be closed plainly as soon as
+  /// the client has acknowledged all, and has sent nothing that is unread.
   bool dismissed() const { return closing_ == Closing::plainly; }
   /// The deadline depends on what the peer acknowledges: on_unacknowledged() before on_tick().
   bool awaits_acknowledgement() const { return want() == Want::write || finishing(); }
@@ -98,44 +94,56 @@ class Connection {
   /// What becomes of the socket once the output has left.
   enum class Closing : std::uint8_t { no, plainly, lingering, at_once };
 
+  /// The moment of a change. Every private function that changes the conversation takes one, so that no
+  /// public one can do without; when it ends, the slot shows the phase that the connection is in now.
+  struct Event : Moment {
+    Event(Connection& connection, Moment now) : Moment(now), connection_(connection) {}
+    ~Event() { connection_.publish_phase(); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+
+   private:
+    Connection& connection_;
+  };
+
   bool request_ready() const;
   bool may_run() const;
-  bool output_pending() const { return (output_ && output_->size() > output_sent_) || file_.has_value(); }
-  std::optional<Phase> phase() const;
   TimePoint read_deadline() const;
 
-  std::size_t receive(std::string_view bytes, Moment now);
-  void on_head(bool body_has_begun, Moment now);
-  void prolong_body_deadline(std::uint64_t received, Moment now);
-  void continue_with_input(Moment now);
+  void take_place_in(Slot& slot);
+  std::optional<Phase> phase() const;
+  void publish_phase();
+
+  std::size_t receive(std::string_view bytes, const Event& event);
+  void on_head(bool body_has_begun, const Event& event);
+  void prolong_body_deadline(std::uint64_t received, const Event& event);
+  void continue_with_input(const Event& event);
 
   std::optional<Response> answer_without_handler() const;
   Outcome handle_request();
-  void begin_answer(const Response& response, Moment now);
-  void begin_answer(Delay delay, Moment now);
-  void begin_answer(FileResponse response, Moment now);
-  void begin_answer(Stream stream, Moment now);
-  void append_answer_head(const Response& response, Framing framing, std::uint64_t length, Moment now);
-  void append_next_part(Moment now);
-  void end_request(bool keep_alive, Moment now);
+  void begin_answer(const Response& response, const Event& event);
+  void begin_answer(Delay delay, const Event& event);
+  void begin_answer(FileResponse response, const Event& event);
+  void begin_answer(Stream stream, const Event& event);
+  std::string& append_answer_head(const Response& response, Framing framing, std::uint64_t length,
+                                  const Event& event);
+  void append_next_part(const Event& event);
+  void end_request(bool keep_alive, const Event& event);
 
-  void wake_up(Moment now);
-  void give_up_reading(Moment now);
-  void fail(const Rejection& rejection, Moment now);
-  void fail(const Response& response, Moment now);
-  std::string& begin_output(Moment now);
-  void publish();
+  void check_deadline(const Event& event);
+  void wake_up(const Event& event);
+  void give_up_reading(const Event& event);
+  void fail(const Rejection& rejection, const Event& event);
+  void fail(const Response& response, const Event& event);
 
   const Service& service_;
-  Slot* slot_;
+  Slot* slot_ = nullptr;
   RequestParser parser_;
   const Route* route_ = nullptr;  // of the request in hand; null: 404 or OPTIONS *
   Pooled<std::string> input_;     // received behind the request in hand
   std::size_t input_taken_ = 0;   // of input_
 
-  Pooled<std::string> output_;
-  std::size_t output_sent_ = 0;      // of output_
-  std::optional<FileRange> file_;    // behind output_
+  OutputQueue output_;
   std::optional<Response> delayed_;  // due at wake_
   std::optional<Stream> stream_;     // its next part is due at wake_, or now
   std::optional<TimePoint> wake_;
@@ -143,11 +151,7 @@ class Connection {
 
   TimePoint since_;  // of what read waits for: a first byte, a head, EOF
   TimePoint body_deadline_;
-  TimePoint write_deadline_;
-  std::uint64_t in_flight_ =
-      0;  // of output_ and file_ and those before: left, and not yet known to be acknowledged
   std::size_t answered_ = 0;  // requests of this connection
-  std::size_t batched_ = 0;   // answers in output_
   Closing closing_ = Closing::no;
   bool eof_ = false;
   bool shutdown_ = false;

@@ -167,7 +167,7 @@ std::optional<std::time_t> parse_http_date(std::string_view text) {
 }
 
 std::string_view date_line(std::time_t unix_seconds) {
-  // Per thread: no lock, and nothing shared for a fork to inherit half-written.
+  // Per thread: it needs no lock, and a child cannot inherit a line that another thread was writing.
   static thread_local std::time_t formatted = -1;
   static thread_local std::string line;
   if (formatted != unix_seconds) {

@@ -30,7 +30,7 @@ constexpr OctetSet kToken = octets("!#$%&'*+-.^_`|~", true);  // RFC 9110, 5.6.2
 constexpr OctetSet kFieldValue = field_value_octets();        // RFC 9110, 5.5, obs-text included
 // RFC 3986, 3.3 and 3.4. The last ones of each are in no URI, but browsers send them raw (the path and query
 // percent-encode sets of WHATWG's URL standard). No \ in a path: many take it for a slash. Never " < > and #:
-// browsers do not send them, and where a URI ends at one of them is a matter of opinion.
+// browsers do not send them, and programs disagree about whether a URI ends there.
 constexpr OctetSet kPath = octets("-._~!$&'()*+,;=:@/%[]|", true);
 constexpr OctetSet kQuery = octets("-._~!$&'()*+,;=:@/?%[]|\\^`{}", true);
 constexpr OctetSet kRegName = octets("-._~!$&'()*+,;=%", true);  // RFC 3986, 3.2.2
@@ -119,7 +119,7 @@ std::optional<Target> parse_absolute_target(Method method, std::string_view targ
   const auto authority = target.substr(0, target.find_first_of("/?"));
   target.remove_prefix(authority.size());
   if (authority.empty() || authority.starts_with(':') || !is_host(authority)) return std::nullopt;
-  // No path and no query is what becomes of OPTIONS * on its way through a proxy (RFC 9112, 3.2.4).
+  // A proxy sends OPTIONS * on as a target without path and query (RFC 9112, 3.2.4).
   if (target.empty()) return Target{method == Method::options ? "*" : "/", {}};
   auto parts = split_query(target);
   if (parts && parts->path.empty()) parts->path = "/";

@@ -7,7 +7,7 @@ namespace quartet::http {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-/// One reading of the clocks, the caller's: it gives deadlines and the Date field.
+/// Both clocks, read once by the caller: for deadlines and for the Date field.
 struct Moment {
   TimePoint steady;
   std::time_t unix_seconds;

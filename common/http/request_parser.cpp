@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <limits>
 
 namespace quartet::http {
 namespace {
@@ -17,18 +16,14 @@ constexpr std::string_view kFieldsTooLong = "fields or chunk extensions are long
 constexpr std::size_t kSizeDigits = 16;
 constexpr std::size_t kSizeLine = kSizeDigits + 2;
 
-constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
-
-std::size_t or_unlimited(std::size_t limit) { return limit == 0 ? kUnlimited : limit; }
-
 std::string_view without_line_end(std::string_view line) {
   if (line.ends_with('\n')) line.remove_suffix(1);
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }
 
-/// A CR that is not followed by LF within the first `checked` octets, so that where a line is split changes
-/// nothing.
+/// Whether the first CR is among the first `checked` octets, and something else than LF follows it. It does
+/// not matter where a line is split.
 bool has_bare_cr(std::string_view line, std::size_t checked) {
   const auto cr = line.find('\r');
   return cr < checked && cr + 1 < line.size() && line[cr + 1] != '\n';
@@ -122,11 +117,12 @@ std::size_t RequestParser::feed_head(std::string_view bytes) {
   return taken;
 }
 
-// Refuses what can only get worse, so that nobody has to wait for a timeout to be told. The same checks
-// precede those of the whole line: where a line is split changes nothing.
+// Refuses an unfinished line that no further bytes can make valid: its client gets the error at once, not
+// after a timeout. A whole line has to pass the same checks first, so that it does not matter where a line is
+// split.
 void RequestParser::check_unfinished(std::string_view line) {
   if (message_.method_length == 0) {
-    const auto limit = or_unlimited(limits_.max_request_line);
+    const auto limit = limits_.max_request_line;
     const auto text = without_line_end(line);
     message_.is_head = text.starts_with("HEAD ");
     if (!may_be_request_line(text.substr(0, limit)) || has_bare_cr(line, limit))
@@ -134,7 +130,7 @@ void RequestParser::check_unfinished(std::string_view line) {
     if (text.size() > limit) end_request_line(text);
     return;
   }
-  const auto left = or_unlimited(limits_.max_header_bytes) - message_.field_bytes;
+  const auto left = limits_.max_header_bytes - message_.field_bytes;
   if (has_bare_cr(line, left)) return reject(400, kMalformedField);
   if (line.size() > left && line != "\r\n" && line != "\r") reject(431, kFieldsTooLong);
 }
@@ -157,7 +153,7 @@ void RequestParser::end_head_line() {
 }
 
 void RequestParser::end_request_line(std::string_view line) {
-  const auto limit = or_unlimited(limits_.max_request_line);
+  const auto limit = limits_.max_request_line;
   if (line.size() > limit) {
     if (line.substr(0, limit).find(' ') == std::string_view::npos)
       return reject(501, "the method is not implemented");
@@ -178,7 +174,7 @@ void RequestParser::end_request_line(std::string_view line) {
 
 void RequestParser::end_field_line(std::string_view line) {
   if (!count_field_bytes(line.size() + 2)) return;
-  if (++message_.field_count > or_unlimited(limits_.max_headers)) {
+  if (++message_.field_count > limits_.max_headers) {
     return reject(431, "more header fields than --max-headers");
   }
   const auto field = parse_field_line(line);
@@ -188,7 +184,7 @@ void RequestParser::end_field_line(std::string_view line) {
 
 bool RequestParser::count_field_bytes(std::size_t bytes) {
   message_.field_bytes += bytes;
-  if (message_.field_bytes <= or_unlimited(limits_.max_header_bytes)) return true;
+  if (message_.field_bytes <= limits_.max_header_bytes) return true;
   reject(431, kFieldsTooLong);
   return false;
 }
@@ -292,7 +288,7 @@ void RequestParser::check_framing() {
     if (!message_.chunked) reject(400, "the Transfer-Encoding field does not end in chunked");
     if (message_.other_coding) reject(501, "the transfer coding is not implemented");
   }
-  if (length.value_or(0) > or_unlimited(limits_.max_body)) reject(413, "the body is longer than --max-body");
+  if (length.value_or(0) > limits_.max_body) reject(413, "the body is longer than --max-body");
   if (request_.minor_version == 0) {  // expectations are not for HTTP/1.0 (RFC 9110, 10.1.1)
     message_.expects_continue = message_.expects_other = false;
   }
@@ -335,7 +331,8 @@ std::size_t RequestParser::feed_data(std::string_view bytes) {
   return taken;
 }
 
-// Whether the first octet fits, so that a client that lost its framing need not wait for a timeout.
+// Whether the line can still become one of that part, by its first octet: a client with wrong framing gets
+// its error at once, not after a timeout.
 bool RequestParser::may_be_line(std::string_view line, Part part) {
   if (part == Part::chunk_end) return line.starts_with('\r');
   return part != Part::chunk_size || std::isxdigit(static_cast<unsigned char>(line.front())) != 0;
@@ -347,8 +344,8 @@ std::size_t RequestParser::feed_line(std::string_view bytes) {
   auto& line = storage_->line;
   line.append(bytes.substr(0, taken));
   const bool trailer = message_.part == Part::trailers;
-  const auto left = or_unlimited(limits_.max_header_bytes) - message_.field_bytes;
-  const auto allowed = left > kUnlimited - kSizeLine ? left : left + (trailer ? 2 : kSizeLine);
+  const auto left = limits_.max_header_bytes - message_.field_bytes;
+  const auto allowed = left + (trailer ? 2 : kSizeLine);
   if (!may_be_line(line, message_.part) || has_bare_cr(line, allowed)) {
     reject(400, trailer ? kMalformedField : kMalformedChunk);
   } else if (line.size() > allowed) {
@@ -378,7 +375,7 @@ void RequestParser::end_chunk_size(std::string_view line) {
   const auto size = parse_chunk_size(line);
   if (!size) return reject(400, kMalformedChunk);
   if (!count_field_bytes(line.size() - std::min(size->digits.size(), kSizeDigits))) return;
-  if (size->bytes > or_unlimited(limits_.max_body) - message_.body_received) {
+  if (size->bytes > limits_.max_body - message_.body_received) {
     return reject(413, "the body is longer than --max-body");
   }
   message_.data_left = size->bytes;
@@ -390,7 +387,7 @@ void RequestParser::end_chunk_size(std::string_view line) {
 void RequestParser::end_trailer(std::string_view line) {
   if (line.empty()) return execute("\r\n");
   if (!count_field_bytes(line.size() + 2)) return;
-  if (++message_.field_count > or_unlimited(limits_.max_headers)) {
+  if (++message_.field_count > limits_.max_headers) {
     return reject(431, "more header fields than --max-headers");
   }
   if (!parse_field_line(line)) reject(400, kMalformedField);

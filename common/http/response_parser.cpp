@@ -76,7 +76,7 @@ void ResponseParser::on_eof() {
   if (!complete_ && !malformed_) llhttp_finish(&llhttp_);  // calls end_message() where EOF is an end
 }
 
-// Looks at what is no body, from where it looked last.
+// Checks the octets that belong to no body, from where the last check ended.
 void ResponseParser::check_lines(const char* end) {
   for (; unchecked_ < end; ++unchecked_) {
     const char c = *unchecked_;
@@ -127,7 +127,7 @@ void ResponseParser::end_field() {
 
 int ResponseParser::end_head() {
   if (llhttp_.http_major != 1) return kRefuse;
-  llhttp_.upgrade = 0;  // what follows 101 is no HTTP, and so not ours to read
+  llhttp_.upgrade = 0;  // what follows a 101 is not HTTP: it is not read
   // llhttp believes a Content-Length here, which only tells what GET would have got (RFC 9110, 15.4.5).
   return is_head_ || !has_body(status()) ? kNoBody : kGoOn;
 }
@@ -136,7 +136,7 @@ int ResponseParser::end_message() {
   if (status() < 200 && status() != kSwitchingProtocols) return HPE_PAUSED;
   complete_ = true;
   keep_alive_ = status() != kSwitchingProtocols && llhttp_should_keep_alive(&llhttp_) != 0;
-  return HPE_PAUSED;  // not a byte beyond
+  return HPE_PAUSED;  // no byte beyond the response is read
 }
 
 void ResponseParser::add_body(std::string_view part) {

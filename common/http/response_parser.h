@@ -12,16 +12,16 @@
 
 namespace quartet::http {
 
-/// The other side of the conversation: one response after the other, read by llhttp without I/O. Where a
-/// request is refused for the smallest irregularity, a response is believed, because the server is ours to
-/// measure: what matters is whether it is whole. The shape of lines is checked here, because llhttp's
+/// The other side of the conversation: one response after the other, read by llhttp without I/O. A request is
+/// refused for the smallest irregularity. A response is trusted, because it comes from the server that is
+/// measured: what matters is whether it is complete. The shape of lines is checked here, because llhttp's
 /// versions disagree about it: lines end in CRLF and are not folded, fields have names, and a status has
 /// three digits.
 ///
 /// Interim responses (1xx but 101) are skipped. It allocates nothing, unless it keeps bodies.
 class ResponseParser {
  public:
-  /// Who answered, as it says of itself: "Quartet-Worker: PID/SLOT". Process 0: it did not.
+  /// The worker that answered, from "Quartet-Worker: PID/SLOT". Process 0: the response does not say.
   struct Worker {
     std::int32_t process = 0;
     std::uint32_t slot = 0;
@@ -61,7 +61,8 @@ class ResponseParser {
   std::uint64_t body_bytes() const { return body_bytes_; }
 
  private:
-  /// A text that matters only when it is short: what does not fit is none of ours.
+  /// A text that matters only when it is short: one that does not fit is none of the values that are looked
+  /// for.
   template <std::size_t kSize>
   class Short {
    public:

@@ -18,7 +18,7 @@ void FlightRecord::begin(std::string_view method, std::string_view target, TimeP
   since_.store(since.time_since_epoch().count(), std::memory_order_release);
 }
 
-// Released one by one: who sees a new word must see, too, that the entry it belonged to has ended.
+// Each store is a release: a reader that sees a new word also sees that the old entry has ended.
 void FlightRecord::store(const Words& words, std::size_t count) {
   for (std::size_t i = 0; i < std::min(count, words.size()); ++i)
     text_[i].store(words[i], std::memory_order_release);

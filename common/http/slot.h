@@ -15,9 +15,9 @@ namespace quartet::http {
 enum class Phase : std::uint8_t { accepted, reading, running, sleeping, writing, idle };
 inline constexpr std::size_t kPhases = 6;
 
-/// The request whose handler is running, for whoever looks from another thread or process, or after a crash.
-/// One writer. No lock, no waiting: a seqlock whose sequence number is the time, and whose stores cost x86
-/// nothing more than relaxed ones.
+/// The request whose handler is running. Another thread or process can read it, also after a crash. It has
+/// one writer, and nobody waits: it is a seqlock whose sequence number is the time. On x86 its stores cost no
+/// more than relaxed ones.
 class FlightRecord {
  public:
   static constexpr std::size_t kBytes = 128;  ///< of method and target; the rest is cut off
@@ -31,9 +31,10 @@ class FlightRecord {
   void begin(std::string_view method, std::string_view target, TimePoint since);
   /// The handler has returned.
   void end() { since_.store(0, std::memory_order_relaxed); }
-  /// What is running, if anything. Nothing, too, in the rare case that the entry keeps changing meanwhile.
+  /// What is running, if anything. Also nothing in the rare case that the entry changes during every attempt
+  /// to read it.
   std::optional<Entry> read() const;
-  /// Takes over what another one says, or that it says nothing.
+  /// Becomes a copy of another record, also of an empty one.
   void copy(const FlightRecord& other);
 
  private:
@@ -87,7 +88,8 @@ struct alignas(64) Slot {
 inline void add(Slot::Count& count, std::uint64_t amount = 1) {
   count.store(count.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
-/// Not below 0: a scoreboard that somebody truncates begins anew amid a connection.
+/// Does not go below 0: when somebody truncates the scoreboard, its gauges begin at 0 again while connections
+/// are open.
 inline void subtract(Slot::Count& count) {
   const auto before = count.load(std::memory_order_relaxed);
   if (before > 0) count.store(before - 1, std::memory_order_relaxed);

@@ -15,8 +15,8 @@
 namespace quartet::net {
 namespace {
 
-/// As long as the kernel lets it be (net.core.somaxconn): clients rather wait than retry a lost SYN after a
-/// second.
+/// As long as the kernel allows (net.core.somaxconn): a client in the queue waits for less time than one that
+/// repeats a lost SYN after a second.
 constexpr int kBacklog = 4096;
 
 /// @throws std::runtime_error for a socket of another family
@@ -83,7 +83,7 @@ Fd Listener::accept(int flags) { return Fd(accept4(descriptor(), nullptr, nullpt
 void Listener::set_blocking(bool blocking) { make_blocking(descriptor(), blocking); }
 
 std::list<Fd> Listener::accept_all(int flags) {
-  forget_listener(descriptor());  // from here on nobody else takes in clients
+  forget_listener(descriptor());  // from here on no signal handler accepts clients
   std::list<Fd> clients = take_rescued();
   for (const Fd& client : clients) make_blocking(client.get(), (flags & SOCK_NONBLOCK) == 0);
   set_blocking(false);

@@ -27,14 +27,15 @@ class Listener {
   /// @param flags for accept4(2): SOCK_CLOEXEC is always added; event loops add SOCK_NONBLOCK
   Fd accept(int flags = 0);
   void set_blocking(bool blocking);
-  /// Drain: the whole accept queue in one go (closing a listener resets what is left in it), and whom a
-  /// signal handler has taken in.
+  /// Drain: all clients of the accept queue (a close of the listener would reset them), and those that a
+  /// signal handler has accepted (rescue_queue()).
   std::list<Fd> accept_all(int flags = 0);
-  /// Nobody can connect any more, nor accept, in any process that shares the socket (then: EINVAL). A passed
-  /// socket is left alone: its owner goes on with it.
+  /// From now on nobody can connect, and accept() fails with EINVAL in every process that shares the socket.
+  /// A passed socket is left alone: its owner goes on using it.
   void stop();
-  /// In a worker: if its parent dies, the signal that tells it (Shutdown::become_worker) does the same on the
-  /// spot, however busy the worker is. Who waits in the queue by then is left to accept_all().
+  /// In a worker: when its parent dies, the handler of the signal that reports it (Shutdown::become_worker)
+  /// stops the listener at once, even if the worker is busy. accept_all() then returns the clients that were
+  /// in the queue.
   void stop_when_orphaned() const;
   void close();
 

@@ -13,12 +13,13 @@ namespace {
 
 // Signal handlers reach nothing but statics.
 std::atomic<int> watched{-1};
-std::atomic<int> handlers{0};  // that may be using it: a process of many threads runs several at a time
+std::atomic<int> handlers{0};  // that may be using it: several threads can run one at the same time
 std::array<std::atomic<int>, 4096> rescued{};  // descriptor + 1; as many as the listener's backlog
 std::atomic<std::size_t> rescued_count{0};
 
 void accept_all(int listener) {
-  fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);  // whoever shares it is an orphan as well
+  // For all processes that share the listener: they are orphans as well.
+  fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
   while (rescued_count < rescued.size()) {
     const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (client >= 0) {

@@ -6,17 +6,18 @@
 
 namespace quartet::net {
 
-// The listener of a worker whose parent dies while the worker is busy. It would take in clients that nobody
-// serves, and keep the port from the next server, until the worker has time for it. A signal handler has.
+// The listener of a worker whose parent dies while the worker is busy. Until the worker has time to close it,
+// clients that nobody serves could connect, and the next server could not have the port. A signal handler
+// closes it at once.
 
-/// This process's listener, should it become an orphan.
+/// The listener that rescue_queue() empties and stops.
 void watch_listener(int descriptor);
-/// It is about to be closed: no signal handler touches the descriptor any more.
+/// It is about to be closed: from here on no signal handler uses the descriptor.
 void forget_listener(int descriptor);
-/// For a signal handler: takes in whoever waits in the queue, then stops the listener, in all processes that
-/// share it. Once; and only where there is one to watch.
+/// For a signal handler: accepts all clients of the queue, then stops the listener in all processes that
+/// share it. Does so once, and only after watch_listener().
 void rescue_queue();
-/// Those who were taken in.
+/// The clients that rescue_queue() has accepted.
 std::list<Fd> take_rescued();
 
 }  // namespace quartet::net

@@ -63,8 +63,7 @@ void set_alarm() {
 
 void request(http::TimePoint::duration now) {
   std::int64_t first = 0;
-  if (requested_at.compare_exchange_strong(first,
-                                           now.count())) {  // from here on requested(): who wakes sees it
+  if (requested_at.compare_exchange_strong(first, now.count())) {  // first: a thread that wakes looks at it
     wake();
     set_alarm();
   } else if (now - http::TimePoint::duration(first) >= kSameWish) {
@@ -75,14 +74,14 @@ void request(http::TimePoint::duration now) {
 
 void on_signal(int) {
   const int saved = errno;
-  // First: whoever sees that a drain is requested takes over whom this has let in.
+  // First: a thread that sees that a drain is requested takes over the clients that this accepts.
   if (role == Role::worker && getppid() != parent_process) rescue_queue();
   request(std::chrono::steady_clock::now().time_since_epoch());
   errno = saved;
 }
 
 std::int64_t seconds_to_alarm(std::chrono::milliseconds drain_timeout) {
-  if (drain_timeout.count() == 0) return 0;  // none
+  if (drain_timeout == http::kForever) return 0;  // none, for alarm(2)
   return std::chrono::ceil<std::chrono::seconds>(drain_timeout).count() + 1;
 }
 
@@ -106,7 +105,7 @@ void Shutdown::become_parent() {
 void Shutdown::become_worker(pid_t parent, int on_its_death) {
   parent_process = parent;
   role = Role::worker;
-  event_descriptor = -1;  // the parent's: a worker told to leave must not wake it
+  event_descriptor = -1;  // the parent's: a signal to the worker must not wake the parent
   alarm_seconds = seconds_to_alarm(drain_timeout_);
   if (requested()) set_alarm();  // forked amid a drain; alarms are not inherited
   for (const int signal : {SIGINT, SIGQUIT, SIGHUP}) handle(signal, SIG_IGN);
@@ -124,7 +123,7 @@ bool Shutdown::requested() const { return requested_at.load(std::memory_order_re
 bool Shutdown::repeated() const { return requested_again; }
 
 http::TimePoint Shutdown::deadline() const {
-  if (!requested() || drain_timeout_.count() == 0) return http::TimePoint::max();
+  if (!requested()) return http::TimePoint::max();
   return http::TimePoint(http::TimePoint::duration(requested_at)) + drain_timeout_;
 }
 

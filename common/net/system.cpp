@@ -24,8 +24,8 @@ int check(int result, const std::string& what) {
 void reserve_standard_descriptors() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(descriptor, F_GETFD) != -1) continue;
-    // Opened the wrong way round, so that no output is taken for written (as gnulib's stdopen does it). It
-    // gets the lowest number that is free: this one. Where /dev is missing, a directory does as well.
+    // Opened for the wrong direction, so that every read or write fails (as in gnulib's stdopen). It gets the
+    // lowest free number, which is this one. Without /dev a directory serves as well.
     const int flags = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (open("/dev/null", flags) == -1) check(open("/", O_RDONLY | O_DIRECTORY), "open /");
   }

@@ -23,12 +23,13 @@ bool is_exhausted(int error);
 /// Returns the result, or throws for -1.
 int check(int result, const std::string& what);
 
-/// First thing in main: whoever started us may have closed 0, 1 or 2, and the next descriptor, a client's
-/// perhaps, would be taken for stdout or stderr. What is closed stays unusable: reads and writes fail with
-/// EBADF.
+/// The first call in main. If 0, 1 or 2 was closed when the server was started, the next descriptor that is
+/// opened would get that number: a client could get the lines for stdout or stderr. A closed descriptor stays
+/// unusable: reads and writes fail with EBADF.
 void reserve_standard_descriptors();
 
-/// Writes to stderr. Whoever has closed it, or lets a disk fill up, does not want to know: nothing is thrown.
+/// Writes to stderr. Throws nothing when that fails (it is closed, or the disk is full): there is no other
+/// place to report it.
 void print_error(std::string_view line);
 
 /// Both clocks, read once.

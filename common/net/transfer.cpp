@@ -43,7 +43,7 @@ ssize_t send_output(int socket, const http::Output& output) {
   const auto sent = send(socket, output.bytes.data(), output.bytes.size(), flags);
   if (sent < static_cast<ssize_t>(output.bytes.size()) || !output.file) return sent;
   const auto file_sent = send_file(socket, *output.file);
-  return file_sent < 0 ? sent : sent + file_sent;  // what went wrong with the file will do so again
+  return file_sent < 0 ? sent : sent + file_sent;  // an error of the file comes again with the next call
 }
 
 void half_close(int socket) {

@@ -20,20 +20,20 @@ ssize_t receive(int socket, std::span<char> buffer);
 /// @return bytes sent across both, or -1 with errno set when nothing could be sent
 ssize_t send_output(int socket, const http::Output& output);
 
-/// For whoever waits: tells the connection what the peer has not acknowledged (SIOCOUTQ, tcp(7)), if it wants
-/// to know.
+/// For a model that waits for the client: tells the connection how much the peer has not acknowledged
+/// (SIOCOUTQ, tcp(7)), if its deadline depends on that.
 void report_progress(int socket, http::Connection& connection, http::Moment now);
 
 /// Tells the peer that nothing follows; what it still sends can be read and discarded.
 void half_close(int socket);
 
-/// Once all is said (Connection::finishing): half-closes, unless a close costs the peer nothing, because it
-/// asked for it, has acknowledged everything, and has sent nothing that is unread, which the close would
-/// answer with a reset.
-/// Tells the connection what is unacknowledged, as report_progress() does. @return whether to close now
+/// After the last answer (Connection::finishing): half-closes, unless a close costs the peer nothing. That is
+/// so if the peer asked for the close, has acknowledged everything, and has sent nothing that is unread (a
+/// close answers unread bytes with a reset). Tells the connection what is unacknowledged, as
+/// report_progress() does. @return whether to close now
 bool may_close(int socket, http::Connection& connection);
 
-/// Nobody is left to answer: the peer has reset the connection.
+/// Whether the peer has reset the connection: an answer would reach nobody.
 bool is_reset(int socket);
 
 }  // namespace quartet::net

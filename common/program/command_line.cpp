@@ -7,6 +7,7 @@
 #include <iostream>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/net/system.h"
@@ -55,7 +56,7 @@ class CommandLine::Parser {
   explicit Parser(const Program& program) : app_(program.summary, program.name) {
     app_.set_help_flag("-h,--help", "Print this and exit");
     if (!program.version.empty())
-      app_.set_version_flag("--version", program.version, "Print the version and exit");
+      add_printer("--version", "Print the version and exit", [version = program.version] { return version; });
     app_.get_formatter()->column_width(38);
     app_.footer(program.footer);
   }
@@ -70,6 +71,12 @@ class CommandLine::Parser {
   }
 
   void add_switch(const Option& option) { keep(app_.add_flag(option.name, option.help), option); }
+
+  void add_printer(const std::string& name, const std::string& help, std::function<std::string()> text) {
+    // What set_version_flag() does, which there can be only one of.
+    const auto print = [text = std::move(text)] { throw CLI::CallForVersion(text(), 0); };
+    app_.add_flag_callback(name, print, help)->group(group_);
+  }
 
   void parse(int argc, const char* const* argv) {
     app_.parse(argc, argv);
@@ -124,6 +131,11 @@ void CommandLine::group(const std::string& name) { parser_->group(name); }
 void CommandLine::add(const Option& option) { parser_->add(option); }
 
 void CommandLine::add_switch(const Option& option) { parser_->add_switch(option); }
+
+void CommandLine::add_printer(const std::string& name, const std::string& help,
+                              std::function<std::string()> text) {
+  parser_->add_printer(name, help, std::move(text));
+}
 
 void CommandLine::parse(int argc, const char* const* argv) try {
   parser_->parse(argc, argv);

@@ -58,9 +58,11 @@ class CommandLine {
   void add(const Option& option);
   /// An option without a value; "--name=false" is one all the same.
   void add_switch(const Option& option);
+  /// A switch that prints a text and exits, as --version does.
+  void add_printer(const std::string& name, const std::string& help, std::function<std::string()> text);
 
   /// Reads them in the order in which they were added: a later one may depend on an earlier one's value.
-  /// Exits with 0 after --help and --version.
+  /// Exits with 0 after --help, --version and other printers.
   /// @throws UsageError; std::system_error where --help cannot be printed
   void parse(int argc, const char* const* argv);
 

@@ -7,8 +7,8 @@
 
 namespace quartet::app {
 
-/// The name that starts every line: "quartet-epoll". Before the first fork: what is not said twice, and what
-/// was lost, is known to all processes forked later.
+/// The name that starts every line: "quartet-epoll". Call it before the first fork: the processes that are
+/// forked later then share what is known of repeated and lost lines.
 void set_log_name(std::string_view name);
 
 /// The whole line: "quartet-epoll[1234]: draining\n".
@@ -18,7 +18,7 @@ std::string log_text(std::string_view text);
 /// and the next one that it takes says how many were.
 void log_line(std::string_view text);
 
-/// What happens again and again while it lasts: the same text once a minute.
+/// A line about something that may happen often: the same text is written once a minute at most.
 void log_seldom(std::string_view text, http::TimePoint now = net::now().steady);
 
 /// Writes a line at once or not at all. @return whether all of it was written

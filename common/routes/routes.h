@@ -10,7 +10,7 @@ namespace quartet::app {
 
 /// The demo routes, the same in every model; see the index at "/".
 void add_demo_routes(http::Router& router, const Scoreboard& scoreboard);
-/// /counter and /session/ID: who shares memory with whom. `shared` must have been mapped before any fork.
+/// /counter and /session/ID show which requests share memory. `shared` must have been mapped before any fork.
 void add_state_routes(http::Router& router, SharedSessions& shared);
 /// GET /layout: where code, data, heap and stack of the process lie that answers.
 void add_layout_route(http::Router& router);

@@ -40,10 +40,10 @@ bool LocalSessions::erase(std::string_view id) {
   return true;
 }
 
-/// The size of its id makes an entry exist, and is written last: whoever dies while writing leaves a free
-/// entry, and nobody ever finds half a value. That the compiler keeps the order is enough: a death, like a
-/// signal handler, finds the stores of its thread done in their order, and the mutex brings them to the next
-/// owner.
+/// The size of its id makes an entry exist, and is written last: a process that dies while it writes leaves a
+/// free entry, and nobody ever finds half a value. That the compiler keeps the order is enough: a death, like
+/// a signal handler, finds the stores of its thread done in their order, and the mutex brings them to the
+/// next owner.
 class SharedSessions::Entry {
  public:
   bool free() const { return id_size_.load(std::memory_order_relaxed) == 0; }

@@ -33,9 +33,9 @@ class LocalSessions {
   std::size_t capacity_;
 };
 
-/// Sessions in anonymous memory that forks share: whoever maps them before it forks keeps them whatever its
-/// children do. Safe among threads and processes, and against the death of one of them at any instruction.
-/// Sessions that nobody stored cost no memory.
+/// Sessions in anonymous memory that forks share: a process that maps them before it forks keeps them,
+/// whatever its children do. Safe among threads and processes, and against the death of one of them at any
+/// instruction. Sessions that nobody stored cost no memory.
 class SharedSessions {
  public:
   /// @throws std::system_error when they cannot be mapped

@@ -85,8 +85,8 @@ ino_t inode_of(const std::filesystem::path& path) {
   return ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
-/// Every server keeps its file locked, and its workers with it. flock(2) is the only word that crosses
-/// namespaces; but orphans must not keep their parent's successor out.
+/// Every server keeps its file locked, and its workers share the lock. Only a lock (flock(2)) can be seen
+/// from other namespaces. But orphans hold it, too, and must not keep the next server from starting.
 /// @return whether a server lives there that still listens. Otherwise the file is locked as long as it is
 /// open
 bool is_in_use(const net::Fd& file, const Board& board) {
@@ -96,7 +96,7 @@ bool is_in_use(const net::Fd& file, const Board& board) {
   return !is_draining(board) && !is_dead(board);
 }
 
-/// Nobody's file is destroyed by a slip in the command line, and no living server's file is taken away.
+/// A wrong path on the command line must not destroy a file, and a living server must keep its own.
 /// @return the old file, or nothing where there is none. @throws std::runtime_error
 net::Fd open_replaceable(const std::filesystem::path& path) {
   net::Fd old(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -137,7 +137,8 @@ struct stat status_of(const net::Fd& file) {
 
 }  // namespace
 
-/// A file that appears at its place complete, or not at all: a reader of the old one keeps the old one.
+/// A new file, which is complete when it takes its place. A process that reads the old file keeps the old
+/// file.
 class FreshFile {
  public:
   FreshFile(std::filesystem::path path, std::size_t size)
@@ -178,7 +179,7 @@ class FreshFile {
 
   std::filesystem::path path_;
   std::filesystem::path name_;  // until then
-  net::Fd old_;                 // locked, where it can be: who comes second sees it
+  net::Fd old_;                 // locked, where it can be: a server that comes second sees it
   net::Fd file_;
 };
 
@@ -217,7 +218,7 @@ void Scoreboard::keep_description() {
 
 void Scoreboard::remove_file() {
   if (path_.empty() || inode_of(path_) != inode_) return;
-  ::unlink(path_.c_str());  // whoever was faster did the same
+  ::unlink(path_.c_str());  // fails only where another server has done the same
 }
 
 std::span<http::Slot> Scoreboard::all() const { return {slots_of(memory_), count_}; }
@@ -230,7 +231,7 @@ std::span<http::Slot> Scoreboard::used() const {
   return all().first(count_used(slots_of(memory_), backed().size()));
 }
 
-/// Those that nobody sees.
+/// The slots that are not in the file.
 std::span<http::Slot> Scoreboard::hidden() const { return {slots_of(spare_), count_}; }
 
 /// @param backed so many slots have memory, and were taken a moment ago. @return whether there are more by

@@ -48,7 +48,7 @@ struct Board {
 
 /// Its server drains: the listener is closed, and the next server may have come.
 bool is_draining(const Board& board);
-/// Its server, or supervisor, is known to have died; those of other pid namespaces are not.
+/// Its server, or supervisor, is known to have died. Nothing is known of those in other pid namespaces.
 bool is_dead(const Board& board);
 
 class FreshFile;

@@ -45,10 +45,10 @@ std::optional<ScoreboardFile> look_at(const std::filesystem::path& path) try {
   const ScoreboardReader reader(path);
   return ScoreboardFile{path, reader.board().unix_seconds, is_dead(reader.board())};
 } catch (const std::runtime_error&) {
-  return std::nullopt;  // somebody else's, or of another version
+  return std::nullopt;  // of another user, or of another version
 }
 
-/// Unless somebody uses it, or it is somebody else's, or somebody was faster.
+/// Leaves it alone if a server uses it. Fails, unseen, if it belongs to another user, or is gone already.
 void remove_unused(const std::filesystem::path& path) {
   const net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return;

@@ -27,7 +27,7 @@ struct Guarded {
 };
 
 std::array<Guarded, 16> guarded;
-struct sigaction previous {};  // who had the signal before: it gets what is not ours
+struct sigaction previous {};  // the earlier handler: it gets the signals that are not about our mappings
 
 std::uintptr_t page_bytes() {
   static const auto bytes = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));

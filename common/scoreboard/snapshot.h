@@ -70,7 +70,7 @@ struct WorkerSnapshot {
   std::optional<Death> last_death;
 };
 
-/// A whole scoreboard at one time: data only, whoever took it and wherever it is shown.
+/// A whole scoreboard at one time: only data, for every way to show it.
 struct Snapshot {
   std::string model;
   std::string mode;

@@ -18,7 +18,7 @@
 namespace quartet::app {
 namespace {
 
-/// " during POST /fault/segv"; a process of many threads has many suspects.
+/// " during POST /fault/segv"; or one of several requests, in a process of many threads.
 std::string describe_suspects(const std::vector<std::string>& requests) {
   if (requests.empty()) return "";
   if (requests.size() == 1) return " during " + requests.front();
@@ -97,7 +97,7 @@ void Children::wait_for_room() {
 void Children::fork_for_all(std::list<net::Fd> queue, ServeClient serve) {
   const auto work = [&](http::Slot& slot) {
     net::Fd client = std::move(queue.front());
-    queue.clear();  // a copy that stays open would keep the other clients waiting for an end
+    queue.clear();  // a copy that stays open would keep the other connections open after their close
     serve(server_, slot, std::move(client));
   };
   const net::Shutdown& shutdown = server_.shutdown;

@@ -12,10 +12,10 @@
 
 namespace quartet::app {
 
-/// Until a signal comes, of a child's end for example, or a tick has passed.
+/// Blocks until a signal comes, for example because a child has ended, or for a tick.
 void wait_a_tick();
 
-/// Says on the log, and on the scoreboard, how a worker died, and running what.
+/// Writes to the log and the scoreboard how a worker died, and which requests it was running.
 /// @param status as from waitpid(2), which has reaped it
 void report_death(Scoreboard& scoreboard, pid_t worker, int status);
 
@@ -29,10 +29,10 @@ class Children {
   explicit Children(Server& server);
 
   /// Forks a process that works in a slot of its own and then exits.
-  /// @return false where no process is to be had: see problem(), and try again later
+  /// @return false when fork fails: see problem(), and try again later
   bool fork_worker(const std::function<void(http::Slot&)>& work);
   /// Forks a process that sees to its slots itself. The result of `work` is its exit status.
-  /// @return false where no process is to be had
+  /// @return false when fork fails
   bool fork_server(const std::function<int()>& work);
   /// Why the last fork failed: "fork: Resource temporarily unavailable".
   const std::string& problem() const { return problem_; }
@@ -40,13 +40,13 @@ class Children {
   void complain() const;
   /// After a failed fork: complains, and waits a tick for a process to end.
   void wait_for_room();
-  /// In a drain: forks a process for each client of the queue, as all of them are wanted at once. Until the
-  /// drain timeout it waits for processes to be had; whoever is left then is cut.
+  /// In a drain: forks a process for each client of the queue, so that none of them has to wait for another.
+  /// Where fork fails it tries again until the drain timeout; the clients that are left then are cut.
   void fork_for_all(std::list<net::Fd> queue, ServeClient serve);
-  /// Looks who has ended, without waiting; reports those that died.
+  /// Reaps the processes that have ended, without waiting; reports those that died.
   void reap();
-  /// Passes the shutdown on, without waiting; by SIGKILL after a second signal, and to those that not even
-  /// their alarm has ended.
+  /// Passes the shutdown on, without waiting: as SIGTERM; as SIGKILL after a second signal, or when the alarm
+  /// has had time to end all of them.
   void tell_all() const;
   /// Waits for all to end. @return kDrained, kCut or, after a crash loop, kCrashLoop
   int drain();

@@ -18,6 +18,7 @@
 #include "common/program/command_line.h"
 #include "common/program/duration.h"
 #include "common/program/number.h"
+#include "common/server/describe.h"
 #include "common/server/server.h"
 
 namespace quartet::app {
@@ -37,6 +38,17 @@ template <typename... Arguments>
   throw std::invalid_argument(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+// On the command line a limit of 0 is no limit.
+std::size_t parse_limit(std::string_view text, std::size_t most) {
+  const std::size_t limit = parse_number(text, 0, most);
+  return limit == 0 ? http::kUnlimited : limit;
+}
+
+milliseconds parse_timeout(std::string_view text) {
+  const milliseconds timeout = parse_duration(text);
+  return timeout == milliseconds::zero() ? http::kForever : timeout;
+}
+
 std::filesystem::path parse_directory(const std::string& text) {
   std::error_code error;  // whatever is wrong with it, it is no directory that we can serve
   if (!std::filesystem::is_directory(text, error)) reject("\"{}\" is not a directory", text);
@@ -54,27 +66,9 @@ std::string join_names(const std::vector<Mode>& modes) {
 }
 
 const Mode& parse_mode(std::string_view text, const Model& model) {
-  if (model.modes.size() == 1) {
-    reject("{} has one mode; only quartet-fork has --mode prefork, per-connection and per-request",
-           model.name);
-  }
   const auto found = std::ranges::find(model.modes, text, &Mode::name);
   if (found == model.modes.end()) reject("\"{}\" is not one of {}", text, join_names(model.modes));
   return *found;
-}
-
-std::string with_mode(const Model& model, const Mode& mode) {
-  return mode.name.empty() ? std::string(model.name) : fmt::format("{} --mode {}", model.name, mode.name);
-}
-
-std::size_t parse_workers(std::string_view text, const Model& model, const Mode& mode) {
-  const std::size_t workers = parse_number(text, 1, kMostWorkers);
-  if (workers > 1 && !mode.many_workers) {
-    reject(
-        "{} takes 1, not {}; quartet-fork --mode prefork, quartet-threads and quartet-coroutines take more",
-        with_mode(model, mode), workers);
-  }
-  return workers;
 }
 
 /// "16", or "prefork 16, per-connection 1"
@@ -145,15 +139,19 @@ class ServerOptions {
   void add_demo_options();
   void add_mode();
   void add(const std::string& name, const std::string& metavariable, const std::string& help, Read read);
-  void add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
-                  std::size_t most, const std::string& help);
-  void add_duration(const std::string& name, milliseconds& target, const std::string& help);
+  void add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
+                 std::size_t most, const std::string& help);
+  void add_timeout(const std::string& name, milliseconds& target, const std::string& help);
   void add_switch(const std::string& name, const std::string& help, std::function<void(bool)> set);
   /// With its variable, which is known from now on.
   Option with_variable(Option option);
   void warn_of_unknown_variables() const;
 
   void choose(const Mode& mode);
+  /// @throws std::invalid_argument when the mode cannot honour the option
+  void demand(std::string_view option) const;
+  void choose_by_name(std::string_view text);
+  void count_workers(std::size_t workers);
   void supervise(bool enable);
   void bound_workers(std::size_t requests);
   void decide_for_orphans(std::string_view text);
@@ -161,12 +159,11 @@ class ServerOptions {
 
   const Model& model_;
   Options& options_;
-  const Mode* mode_ = nullptr;
   CommandLine command_line_;
   std::vector<std::string> variables_;
 };
 
-Program describe(const Model& model) {
+Program program(const Model& model) {
   return {
       .name = std::string(model.name),
       .summary = std::string(model.summary),
@@ -179,8 +176,10 @@ Program describe(const Model& model) {
 }
 
 ServerOptions::ServerOptions(const Model& model, Options& options)
-    : model_(model), options_(options), command_line_(describe(model)) {
+    : model_(model), options_(options), command_line_(program(model)) {
   choose(model.modes.front());
+  command_line_.add_printer("--describe", "Print what this model is as JSON, for programs, and exit",
+                            [&model] { return app::describe(model); });
   add_server_options();
   add_process_options();
   add_size_limits();
@@ -196,7 +195,7 @@ void ServerOptions::add_server_options() {
       [this](const std::string& text) { options_.listen = net::Address::parse(text); });
   add_mode();
   add("--workers", "N", fmt::format("Processes, threads or loops (default {})", default_workers(model_)),
-      [this](const std::string& text) { options_.workers = parse_workers(text, model_, *mode_); });
+      [this](const std::string& text) { count_workers(parse_number(text, 1, kMostWorkers)); });
 }
 
 void ServerOptions::add_process_options() {
@@ -205,8 +204,8 @@ void ServerOptions::add_process_options() {
       [this](const std::string& text) { options_.scoreboard = text; });
   add_switch("--supervise", "A parent keeps the socket and restarts the server when it dies",
              [this](bool enable) { supervise(enable); });
-  add("--max-requests-per-worker", "N", "Then a prefork worker is replaced (default 0: never)",
-      [this](const std::string& text) { bound_workers(parse_number(text, 0, kMostRequests)); });
+  add("--max-requests-per-worker", "N", "Then a worker process is replaced (default 0: never)",
+      [this](const std::string& text) { bound_workers(parse_limit(text, kMostRequests)); });
   add("--orphans", "drain|serve", "What workers do when their parent has died (default drain)",
       [this](const std::string& text) { decide_for_orphans(text); });
 }
@@ -215,44 +214,45 @@ void ServerOptions::add_mode() {
   command_line_.add(
       with_variable({.name = "--mode",
                      .metavariable = "MODE",
-                     .help = fmt::format("{} (default {})", join_names(model_.modes), options_.mode),
-                     .read = [this](const std::string& text) { choose(parse_mode(text, model_)); },
+                     .help = fmt::format("{} (default {})", join_names(model_.modes), options_.mode.name),
+                     .read = [this](const std::string& text) { choose_by_name(text); },
                      .hidden = model_.modes.size() == 1}));
 }
 
 void ServerOptions::add_size_limits() {
   command_line_.group("Limits");
   http::Limits& limits = options_.limits;
-  add_number("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
-  add_number("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
-             "All field lines; above: 431");
-  add_number("--max-headers", "N", limits.max_headers, kMostBytes, "Number of field lines; above: 431");
-  add_number("--max-body", "BYTES", limits.max_body, kMostBytes, "Request body; above: 413");
-  add_number("--max-connections", "N", limits.max_connections, kMostConnections,
-             "Open connections over all workers; then clients wait");
-  add_number("--max-requests-per-connection", "N", limits.max_requests_per_connection, kMostRequests,
-             "Then the connection is closed");
-  add_number("--min-body-rate", "BYTES", limits.min_body_rate, kMostBytes,
-             "A second: what prolongs --body-timeout and --write-timeout");
+  add_limit("--max-request-line", "BYTES", limits.max_request_line, kMostBytes, "Request line; above: 414");
+  add_limit("--max-header-bytes", "BYTES", limits.max_header_bytes, kMostBytes,
+            "All field lines; above: 431");
+  add_limit("--max-headers", "N", limits.max_headers, kMostBytes, "Number of field lines; above: 431");
+  add_limit("--max-body", "BYTES", limits.max_body, kMostBytes, "Request body; above: 413");
+  add_limit("--max-connections", "N", limits.max_connections, kMostConnections,
+            "Open connections over all workers; then clients wait");
+  add_limit("--max-requests-per-connection", "N", limits.max_requests_per_connection, kMostRequests,
+            "Then the connection is closed");
+  add_limit("--min-body-rate", "BYTES", limits.min_body_rate, kMostBytes,
+            "A second: what prolongs --body-timeout and --write-timeout");
 }
 
 void ServerOptions::add_time_limits() {
   command_line_.group("Timeouts");
   http::Limits& limits = options_.limits;
-  add_duration("--header-timeout", limits.header_timeout,
-               "From a request's first byte to the end of its head");
-  add_duration("--body-timeout", limits.body_timeout, "From the end of the head to the end of the body");
-  add_duration("--keep-alive-timeout", limits.keep_alive_timeout, "Between an answer and the next request");
-  add_duration("--write-timeout", limits.write_timeout, "For an answer that cannot be sent at once");
-  add_duration("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
+  add_timeout("--header-timeout", limits.header_timeout,
+              "From a request's first byte to the end of its head");
+  add_timeout("--body-timeout", limits.body_timeout, "From the end of the head to the end of the body");
+  add_timeout("--keep-alive-timeout", limits.keep_alive_timeout, "Between an answer and the next request");
+  add_timeout("--write-timeout", limits.write_timeout, "For an answer that cannot be sent at once");
+  add_timeout("--drain-timeout", limits.drain_timeout, "From SIGTERM to the cut of what is left");
 }
 
 void ServerOptions::add_demo_options() {
   command_line_.group("Demo");
   add("--root", "DIR", "Directory that /file/ serves (default: none)",
       [this](const std::string& text) { options_.root = parse_directory(text); });
-  add_number("--ballast", "MiB", options_.ballast, kMostMebibytes,
-             "Touched memory that every fork has to map");
+  add("--ballast", "MiB",
+      fmt::format("Touched memory that every fork has to map (default {})", options_.ballast),
+      into(options_.ballast, 0, kMostMebibytes));
   add_switch("--enable-faults", "Serve /fault/... (loopback addresses only)",
              [this](bool enable) { allow_faults(enable); });
 }
@@ -263,13 +263,15 @@ void ServerOptions::add(const std::string& name, const std::string& metavariable
       with_variable({.name = name, .metavariable = metavariable, .help = help, .read = std::move(read)}));
 }
 
-void ServerOptions::add_number(const std::string& name, const std::string& metavariable, std::size_t& target,
-                               std::size_t most, const std::string& help) {
-  add(name, metavariable, fmt::format("{} (default {})", help, target), into(target, 0, most));
+void ServerOptions::add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
+                              std::size_t most, const std::string& help) {
+  add(name, metavariable, fmt::format("{} (default {})", help, target),
+      [&target, most](const std::string& text) { target = parse_limit(text, most); });
 }
 
-void ServerOptions::add_duration(const std::string& name, milliseconds& target, const std::string& help) {
-  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)), into(target));
+void ServerOptions::add_timeout(const std::string& name, milliseconds& target, const std::string& help) {
+  add(name, "TIME", fmt::format("{} (default {})", help, format_duration(target)),
+      [&target](const std::string& text) { target = parse_timeout(text); });
 }
 
 void ServerOptions::add_switch(const std::string& name, const std::string& help,
@@ -288,34 +290,39 @@ Option ServerOptions::with_variable(Option option) {
 }
 
 void ServerOptions::choose(const Mode& mode) {
-  mode_ = &mode;
-  options_.mode = mode.name;
+  options_.mode = mode;
   options_.workers = mode.default_workers;
 }
 
+void ServerOptions::demand(std::string_view option) const {
+  for (const Refusal& refusal : refusals(model_, options_.mode))
+    if (refusal.option == option) throw std::invalid_argument(refusal.why);
+}
+
+void ServerOptions::choose_by_name(std::string_view text) {
+  demand("--mode");
+  choose(parse_mode(text, model_));
+}
+
+void ServerOptions::count_workers(std::size_t workers) {
+  if (workers > 1) demand("--workers");
+  options_.workers = workers;
+}
+
 void ServerOptions::supervise(bool enable) {
-  if (enable && mode_->forks) {
-    reject("{} has a parent of its own; quartet-threads, quartet-coroutines and quartet-epoll can have one",
-           model_.name);
-  }
+  if (enable) demand("--supervise");
   options_.supervise = enable;
 }
 
 void ServerOptions::bound_workers(std::size_t requests) {
-  const bool pool = mode_->forks && mode_->many_workers;
-  if (requests > 0 && !pool) {
-    reject(
-        "{} has no worker processes that could be replaced one by one; only quartet-fork --mode prefork has",
-        with_mode(model_, *mode_));
-  }
+  if (requests != http::kUnlimited) demand("--max-requests-per-worker");
   options_.max_requests_per_worker = requests;
 }
 
 void ServerOptions::decide_for_orphans(std::string_view text) {
   if (text != "drain" && text != "serve") reject("\"{}\" is neither drain nor serve", text);
-  if (!mode_->forks && !options_.supervise) {
-    reject("{} has no parent without --supervise; quartet-fork has one", model_.name);
-  }
+  if (!options_.mode.has_parent() && !options_.supervise)
+    reject("{} has no parent without --supervise", model_.name);
   options_.orphans = text == "serve" ? Orphans::serve : Orphans::drain;
 }
 

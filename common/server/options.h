@@ -3,13 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "common/http/limits.h"
 #include "common/net/listener.h"
+#include "common/server/model.h"
 
 namespace quartet::app {
 
@@ -19,35 +16,21 @@ enum class Orphans : std::uint8_t { drain, serve };
 /// What the command line (or QUARTET_*) says. The same in every server.
 struct Options {
   net::Address listen{"127.0.0.1", 8080};
-  std::string mode;         ///< only quartet-fork has modes
+  Mode mode;                ///< of the model
   std::size_t workers = 1;  ///< processes, threads or loops
   http::Limits limits;
   std::filesystem::path root;  ///< of /file/; empty: none
   std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds
   bool enable_faults = false;
-  std::filesystem::path scoreboard;         ///< its file; empty: /dev/shm/quartet-PORT
-  bool supervise = false;                   ///< a parent restarts the server when it dies
-  std::size_t max_requests_per_worker = 0;  ///< then a prefork worker is replaced; 0: never
+  std::filesystem::path scoreboard;                        ///< its file; empty: /dev/shm/quartet-PORT
+  bool supervise = false;                                  ///< a parent restarts the server when it dies
+  std::size_t max_requests_per_worker = http::kUnlimited;  ///< then a worker process is replaced
   Orphans orphans = Orphans::drain;
 };
 
-/// A way to run a model: "prefork" of quartet-fork, or "" for a model without modes.
-struct Mode {
-  std::string_view name;
-  std::size_t default_workers;
-  bool many_workers;   ///< otherwise --workers 1 is the only choice
-  bool forks = false;  ///< it has a parent process that outlives its workers
-};
-
-/// What main knows of its model. The first mode is the default.
-struct Model {
-  std::string_view name;     ///< "quartet-epoll"
-  std::string_view summary;  ///< one sentence for --help
-  std::vector<Mode> modes;
-};
-
 /// Reads the command line, then the environment for what it does not say.
-/// @return the options; or exits: 0 after --help and --version, 2 with one sentence for a usage error
+/// @return the options; or exits: 0 after --help, --version and --describe, 2 with one sentence for a usage
+/// error
 Options parse_options(int argc, char** argv, const Model& model);
 
 }  // namespace quartet::app

@@ -47,8 +47,8 @@ class Ballast {
   void* memory_ = nullptr;
 };
 
-/// Ten thousand connections need more than the usual soft limit of 1024; the hard limit is the
-/// administrator's word.
+/// Ten thousand connections need more than the usual soft limit of 1024. The hard limit is the one that an
+/// administrator sets.
 void raise_descriptor_limit() {
   rlimit limit{};
   net::check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
@@ -57,12 +57,12 @@ void raise_descriptor_limit() {
 }
 
 /// Two processes for each connection (fork per request), the workers, and a replacement while a dead one is
-/// being reaped; and who is served out of turn in a drain. Generous: slots that nobody takes cost no memory.
+/// being reaped; and the processes that serve the queue in a drain. Generous: slots that nobody takes cost no
+/// memory.
 std::size_t slot_count(const Options& options) {
   constexpr std::size_t kSpare = 3 * 4096;
   constexpr std::size_t kMostProcesses = 100'000;
-  const std::size_t limit = options.limits.max_connections;
-  const std::size_t connections = limit == 0 ? kMostProcesses : std::min(limit, kMostProcesses);
+  const std::size_t connections = std::min(options.limits.max_connections, kMostProcesses);
   return 2 * connections + 2 * options.workers + kSpare;
 }
 
@@ -77,8 +77,8 @@ void add_routes(http::Router& router, const Options& options, const Scoreboard& 
 
 http::Service make_service(const http::Router& router, const Options& options) {
   http::Service service{router, options.limits};
-  // There each answer is written by a process of its own, before the next request runs.
-  if (options.mode == "per-request") service.batch_requests = 1;
+  // That process has written its answer before the next request runs.
+  if (options.mode.process_per_request) service.batch_requests = 1;
   return service;
 }
 
@@ -100,7 +100,7 @@ Scoreboard make_scoreboard(const Options& options, const net::Address& address) 
   remove_old_scoreboards(kKeptForInspection);
   try {
     return Scoreboard(default_scoreboard(address), slots);
-  } catch (const std::runtime_error& error) {  // nobody has asked for it by name
+  } catch (const std::runtime_error& error) {  // the user has not asked for this file
     const auto* system = dynamic_cast<const std::system_error*>(&error);
     if (system != nullptr && system->code() == std::errc::too_many_files_open)
       throw;  // the next one fails, too
@@ -116,18 +116,18 @@ void write(Board::Text& text, std::string_view content) {
 
 void describe(Board& board, const Model& model, const Options& options, const net::Listener& listener) {
   write(board.model, model.name);
-  write(board.mode, options.mode);
+  write(board.mode, options.mode.name);
   write(board.address, listener.address().to_string());
   board.supervised = options.supervise ? 1 : 0;
 }
 
-/// A server that has no descriptor left for a client had better not begin.
+/// A server that has no descriptor left for a client must not begin.
 void check_descriptors(const net::Listener& listener) {
   const net::Fd spare(
       net::check(::fcntl(listener.descriptor(), F_DUPFD_CLOEXEC, 0), "no descriptor is left for a client"));
 }
 
-int run(const Model& model, const Options& options, const Serve& serve) {
+int run(const Model& model, const Options& options) {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is EPIPE
   std::signal(SIGXFSZ, SIG_IGN);  // a file that ulimit -f keeps from growing is EFBIG
@@ -143,8 +143,8 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   net::Shutdown shutdown(options.limits.drain_timeout);
   Server server{options, service, listener, shutdown, scoreboard};
   check_descriptors(listener);  // before the first fork
-  const int status = options.supervise ? supervise(server, serve) : serve(server);
-  if (status == kDrained) scoreboard.remove_file();  // after anything else somebody may want to look at it
+  const int status = options.supervise ? supervise(server) : options.mode.serve(server);
+  if (status == kDrained) scoreboard.remove_file();  // after any other end somebody may want to read it
   return status;
 }
 
@@ -160,9 +160,16 @@ int run(const Model& model, const Options& options, const Serve& serve) {
   std::abort();
 }
 
+/// What messages call this program: the model's name, or that of another program which links the model.
+std::string_view program_name(char** argv, const Model& model) {
+  const std::string_view path = argv[0] == nullptr ? "" : argv[0];
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.empty() ? model.name : name;
+}
+
 void tell_supervisor(std::atomic<bool>& news) {
   news = true;
-  ::kill(::getppid(), SIGCHLD);  // it waits for nothing but signals; if it has died, nobody waits
+  ::kill(::getppid(), SIGCHLD);  // any signal wakes it; if it has died, nobody waits
 }
 
 }  // namespace
@@ -170,7 +177,7 @@ void tell_supervisor(std::atomic<bool>& news) {
 void Server::announce() const {
   check_descriptors(listener);  // again: by now a loop has its own
   if (supervised) return tell_supervisor(scoreboard.board().ready);
-  // Whoever closed stdout, or lets it fill up, does not want to know.
+  // Without this line, if stdout is closed or full, the server serves all the same.
   write_now(STDOUT_FILENO, fmt::format("listening on {}\n", listener.address().to_string()));
   net::notify_service_manager("READY=1");
 }
@@ -188,14 +195,16 @@ bool is_exhausted(int error) {
   return true;
 }
 
-int run_server(int argc, char** argv, const Model& model, const Serve& serve) try {
+int run_server(int argc, char** argv, const Model& model) try {
   net::reserve_standard_descriptors();
-  set_log_name(model.name);
+  Model program = model;
+  program.name = program_name(argv, model);
+  set_log_name(program.name);
   std::set_terminate(terminate);
-  const Options options = parse_options(argc, argv, model);
-  return run(model, options, serve);
+  const Options options = parse_options(argc, argv, program);
+  return run(model, options);
 } catch (const std::exception& error) {
-  write_now(STDERR_FILENO, fmt::format("{}: {}\n", model.name, explain(error)));
+  write_now(STDERR_FILENO, fmt::format("{}: {}\n", program_name(argv, model), explain(error)));
   return kStartFailed;
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <functional>
-
 #include "common/http/connection.h"
 #include "common/net/listener.h"
 #include "common/net/shutdown.h"
@@ -20,7 +18,7 @@ struct Server {
   net::Listener& listener;
   net::Shutdown& shutdown;
   Scoreboard& scoreboard;
-  bool supervised = false;  ///< a supervisor speaks for this process
+  bool supervised = false;  ///< a supervisor announces and logs for this process
 
   /// Every worker can serve: prints "listening on ADDR:PORT" on stdout, flushed; READY=1 (sd_notify(3)).
   void announce() const;
@@ -31,12 +29,10 @@ struct Server {
 /// net::is_exhausted(), of accept(2): the log says so, seldom.
 bool is_exhausted(int error);
 
-/// A model: serves until the drain is over. @return kDrained, kCut or kCrashLoop
-using Serve = std::function<int(Server&)>;
-
-/// The whole of main: options, listener, routes, ballast; then the model. Errors become one sentence and an
-/// exit status.
-int run_server(int argc, char** argv, const Model& model, const Serve& serve);
+/// The whole of main: options, listener, routes, ballast; then the mode that was chosen. Errors become one
+/// sentence and an exit status. Messages name the program as it was started (argv[0]), the scoreboard names
+/// the model.
+int run_server(int argc, char** argv, const Model& model);
 
 /// After the drain: logs how many connections were cut, if any.
 /// @param still_open those that are cut now, beside the ones that their workers have cut (Slot::cut)

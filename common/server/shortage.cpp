@@ -33,7 +33,7 @@ std::string explain(const std::exception& error) {
 void report_dropped_client(const std::exception& error) try {
   static std::atomic<bool> said{false};
   if (!said.exchange(true)) log_line(fmt::format("a client was dropped: {}", explain(error)));
-} catch (const std::bad_alloc&) {  // nor for the sentence
+} catch (const std::bad_alloc&) {  // there is no memory for the sentence either
 }
 
 }  // namespace quartet::app

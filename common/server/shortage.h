@@ -7,7 +7,7 @@
 
 namespace quartet::app {
 
-/// What failed, on what, why, and the way out where a limit is in the way.
+/// What failed, on what and why, and which limit to raise if one is the reason.
 std::string explain(const std::exception& error);
 
 /// A client was dropped for want of memory, or of something that the kernel has too little of; the server
@@ -15,7 +15,7 @@ std::string explain(const std::exception& error);
 void report_dropped_client(const std::exception& error);
 
 /// Does something that concerns one client, and whose failure must not concern the others.
-/// @return whether it was done; otherwise the client is the caller's to drop
+/// @return whether it was done; if not, the caller drops the client
 template <typename Action>
 bool spare_the_others(const Action& action) try {
   action();

@@ -7,13 +7,13 @@
 
 namespace quartet::app {
 
-int supervise(Server& server, const Serve& serve) {
+int supervise(Server& server) {
   Children children(server);
   const auto start = [&] {
-    server.scoreboard.board().handed_over = false;  // by one that was told to drain, and is gone
+    server.scoreboard.board().handed_over = false;  // an earlier child may have set it, in a drain of its own
     return children.fork_server([&] {
       server.supervised = true;
-      return serve(server);
+      return server.options.mode.serve(server);
     });
   };
   if (!start()) throw std::runtime_error(children.problem());
@@ -29,8 +29,8 @@ int supervise(Server& server, const Serve& serve) {
     }
   }
   server.announce_drain();
-  // The queue is the child's to answer, or its successor's: this process keeps the listener until one holds
-  // it.
+  // The child answers the queue, or, if it dies, the next child: this process keeps the listener until one
+  // has taken the queue.
   while (!server.scoreboard.board().handed_over) {
     if (children.alive() == 0) {
       const bool too_late = server.shutdown.repeated() || server.shutdown.overdue(net::now().steady);

@@ -7,6 +7,6 @@ namespace quartet::app {
 /// A parent that keeps the listening socket and restarts the server when it dies: a crash delays clients
 /// instead of refusing them. It serves nobody itself.
 /// @return kDrained, kCut, or kCrashLoop when it gave up
-int supervise(Server& server, const Serve& serve);
+int supervise(Server& server);
 
 }  // namespace quartet::app

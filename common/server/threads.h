@@ -10,7 +10,7 @@
 namespace quartet::app {
 
 /// The threads of a pool. However the pool ends, also by an exception when the next thread cannot be had,
-/// they are told to end before they are joined: none of them is waited for in vain.
+/// they are told to end before they are joined, so that the join ends.
 class Threads {
  public:
   using Work = std::function<void(http::Slot&)>;

@@ -36,7 +36,7 @@ struct Question {
   milliseconds timeout{1000};
 };
 
-/// One patience for everything: connecting, and an answer that comes byte by byte.
+/// One time limit for everything: for connecting, and for an answer that comes byte by byte.
 class Deadline {
  public:
   explicit Deadline(milliseconds timeout) : timeout_(timeout), end_(steady_clock::now() + timeout) {}

@@ -203,7 +203,7 @@ class Screen {
  public:
   Screen() : screen_(::newterm(nullptr, stdout, stdin)) {
     if (screen_ == nullptr) reject_terminal("is not one that curses can use");
-    // What a terminal cannot do of this, it does without.
+    // A terminal that cannot do all of this is used without it.
     ::cbreak();
     ::noecho();
     ::curs_set(0);

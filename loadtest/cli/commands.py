@@ -58,7 +58,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "walk": walk.walk,
     "aa": load.against_itself,
 }
-app = new_app("Measures web-server concurrency models beside each other, their limits and their peers.")
+app = new_app("Measures web-server concurrency models beside each other, their bare servers and their peers.")
 for name, function in VERBS.items():
     app.command(name, cls=Command, epilog=EXIT_STATUSES)(with_groups(function))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +15,12 @@ from loadtest.engine import environment, folder, resume
 from loadtest.engine.claim import claim
 from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.session import Session
-from loadtest.engine.verb import Settings, Verb
+from loadtest.engine.verb import Settings, Verb, described
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
 from loadtest.system import output
+from loadtest.system.errors import MeasurementError
 
 
 class stopping:
@@ -45,7 +47,7 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], Any], missi
         settings: Settings = earlier.settings if earlier else chosen()
         _refuse_places(settings, invocation)
         if invocation.dry_run:
-            output.show("\n".join(verb.commands(settings, invocation.binaries)) + "\n")
+            output.show("\n".join(verb.commands(_for_dry_run(settings, invocation), invocation.binaries)) + "\n")
             raise typer.Exit(Exit.ok)
         if missing:
             raise Stop(Exit.environment, missing)
@@ -53,6 +55,14 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], Any], missi
         log = directory / "servers.log"
         place = _place(settings, invocation, log)
     _finish(Session(verb, settings, earlier, place, directory, invocation.json))
+
+
+def _for_dry_run(settings: Settings, invocation: Invocation) -> Any:
+    """Of containers, too, a dry run shows what the servers here would be given. Raises Stop."""
+    try:
+        return described(settings, Local(invocation.binaries, Path(os.devnull)))
+    except MeasurementError as error:
+        raise Stop(Exit.environment, str(error)) from error
 
 
 def _place(settings: Settings, invocation: Invocation, log: Path) -> Place:
@@ -80,4 +90,4 @@ def _refuse_places(settings: Settings, invocation: Invocation) -> None:
     if settings.runner == "docker" and invocation.bin:
         raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
     if settings.runner == "docker" and (absent := [one.name for one in settings.contestants if not one.ours]):
-        raise ValueError(f"{absent[0]} is not in the images: peers and limits are for --runner local")
+        raise ValueError(f"{absent[0]} is not in the images: peers and bare servers are for --runner local")

@@ -48,7 +48,7 @@ class Invocation:
     )
     json: bool = JSON
     dry_run: bool = typer.Option(
-        False, "--dry-run", help="Print every external command, ready to paste, and run nothing."
+        False, "--dry-run", help="Print every external command, ready to paste, and measure nothing."
     )
     resume: Optional[Path] = typer.Option(
         None, "--resume", metavar="DIR", show_default=False, help="Go on with an interrupted run, by its own options."
@@ -81,7 +81,7 @@ class Chosen:
         "--preset",
         metavar="NAME",
         show_default=False,
-        help="yardstick: every model beside its peers and its limit.",
+        help="yardstick: every model beside its peers and its bare server.",
     )
 
 

@@ -1,17 +1,21 @@
-"""Who can be measured, as data: our models, any variant of their options, the bare limit of each, and peers."""
+"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache
+
+from loadtest.contestants import facts
+from loadtest.contestants.facts import Describe, Facts
 
 
 class Kind(str, Enum):
     model = "model"
     variant = "variant"  # one of our servers with options of the user's choice
-    limit = "limit"  # the bare program with the same I/O pattern: loadtest/limits
+    bare = "bare"  # a model around a canned answer, without HTTP: loadtest/bare
     peer = "peer"  # a production server of the same kind: loadtest/peers
 
 
@@ -22,48 +26,56 @@ class Contestant:
     name: str
     executable: str
     arguments: tuple[str, ...] = ()
-    pool: bool = False  # a blocking worker for each connection, so that --workers bounds the clients served
+    facts: Facts | None = None  # of its model; None until a server has been asked: described()
     ballast: int = 0  # MiB of touched memory that the server's parent holds
     kind: Kind = Kind.model
-    model: str = ""  # of a limit or a peer: the model that it is compared with
+    model: str = ""  # of a bare server or a peer the one that it is compared with, of a variant its own
     paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
     def with_ballast(self, ballast: int) -> Contestant:
         return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
 
     @property
-    def has_parent(self) -> bool:
-        """Of its own: a process that outlives its workers. The others can be given one."""
-        return self.executable == "quartet-fork"
+    def known(self) -> Facts:
+        assert self.facts, f"nobody has asked for the facts of {self.name}"
+        return self.facts
+
+    @property
+    def mode(self) -> str:
+        """That its command line chooses; "" for the default."""
+        return next((value for name, value in _options(self.arguments) if name == "--mode"), "")
 
     @property
     def ours(self) -> bool:
-        """It has our routes and options, /stats among them."""
+        """It has our routes, /stats among them."""
         return self.kind in (Kind.model, Kind.variant)
+
+    @property
+    def takes_options(self) -> bool:
+        """It has the options of our servers."""
+        return self.kind != Kind.peer
 
     def supervised(self) -> Contestant:
         return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
 
 
-def _fork(mode: str, pool: bool = False) -> Contestant:
-    name = mode if mode == "prefork" else f"fork-{mode}"
-    return Contestant(name, "quartet-fork", ("--mode", mode), pool)
-
-
 MODELS = (
-    _fork("per-request"),
-    _fork("per-connection"),
-    _fork("prefork", pool=True),
-    Contestant("threads", "quartet-threads", pool=True),
+    Contestant("fork-per-request", "quartet-fork", ("--mode", "per-request")),
+    Contestant("fork-per-connection", "quartet-fork", ("--mode", "per-connection")),
+    Contestant("prefork", "quartet-fork", ("--mode", "prefork")),
+    Contestant("threads", "quartet-threads"),
     Contestant("coroutines", "quartet-coroutines"),
     Contestant("epoll", "quartet-epoll"),
 )
 
-LIMITS = tuple(
-    Contestant(name, name, pool=one.pool, kind=Kind.limit, model=one.name, paths=("/plaintext",))
-    for one in MODELS
-    for name in [f"limit-{one.name}"]
-)
+
+def _bare(model: Contestant) -> Contestant:
+    executable = model.executable.replace("quartet-", "bare-")
+    changed = replace(model, name=f"bare-{model.name}", executable=executable)
+    return replace(changed, kind=Kind.bare, model=model.name, paths=("/plaintext",))
+
+
+BARE = tuple(map(_bare, MODELS))
 
 
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
@@ -86,15 +98,25 @@ def variant(command: str) -> Contestant:
         raise ValueError(f"--variant {command!r} starts with none of {', '.join(servers)}")
     if "--listen" in arguments:
         raise ValueError(f"--variant {command!r}: --listen is ours to choose")
-    model = _model_of(executable, arguments)
-    return Contestant(command, executable, tuple(arguments), model.pool, kind=Kind.variant, model=model.name)
+    return Contestant(command, executable, tuple(arguments), kind=Kind.variant)
 
 
-def _model_of(executable: str, arguments: Sequence[str]) -> Contestant:
-    """quartet-fork is three; its default is prefork."""
-    mode = next((value for name, value in _options(arguments) if name == "--mode"), "prefork")
-    modes = [model for model in MODELS if model.executable == executable]
-    return next((model for model in modes if mode in model.arguments), modes[-1])
+def described(chosen: Iterable[Contestant], describe: Describe) -> tuple[Contestant, ...]:
+    """With the facts of their models, for which each server is asked once. Raises MeasurementError."""
+    modes = cache(lambda executable: facts.read(executable, describe))
+    return tuple(one if one.facts else _described(one, modes) for one in chosen)
+
+
+def _described(one: Contestant, modes: Callable[[str], tuple[Facts, ...]]) -> Contestant:
+    """A limit, or a peer, has the facts of the model that it is compared with."""
+    server = one if one.ours else select([one.model], MODELS)[0]
+    found = facts.of_mode(server.mode, modes(server.executable))
+    return replace(one, facts=found, model=_model_of(one, found) if one.kind == Kind.variant else one.model)
+
+
+def _model_of(one: Contestant, found: Facts) -> str:
+    named = (model.name for model in MODELS if (model.executable, model.mode) == (one.executable, found.mode))
+    return next(named, "")
 
 
 def _options(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
@@ -110,8 +132,8 @@ def gives(contestant: Contestant, option: str) -> bool:
 
 
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
-    """Of one of ours or of a limit, from the executable's name on: so many workers for a pool, and for the loops that
-    can have several one on each CPU."""
+    """Of all but peers, from the executable's name on: so many workers for a pool, and for the loops that can have
+    several one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if not gives(contestant, "--workers"):
         arguments += _workers(contestant, workers, cpus)
@@ -121,7 +143,6 @@ def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence
 
 
 def _workers(contestant: Contestant, workers: int, cpus: int) -> list[str]:
-    if contestant.pool:
+    if contestant.known.pool:
         return ["--workers", str(workers)]
-    one_for_each_cpu = contestant.executable in ("quartet-coroutines", "limit-coroutines") and cpus > 1
-    return ["--workers", str(cpus)] if one_for_each_cpu else []
+    return ["--workers", str(cpus)] if contestant.known.many_loops and cpus > 1 else []

@@ -41,7 +41,6 @@ class Peer:
     arguments: tuple[str, ...]
     template: str = ""  # of its configuration, in loadtest/peers
     mpm: str = ""  # Apache's word for a concurrency model
-    pool: bool = False  # as in plan.Contestant: a blocking worker for each connection
     version_option: str = "-v"
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
     workloads: tuple[str, ...] = ("/plaintext", "/file/16k")  # paths
@@ -56,7 +55,7 @@ class Launch:
 
 def _apache(mpm: str, model: str) -> Peer:
     arguments = ("-D", "FOREGROUND", "-d", "{directory}", "-f", "{configuration}")
-    return Peer(f"apache-{mpm}", model, "apache2-bin", "/usr/sbin/apache2", arguments, "apache.conf.j2", mpm, pool=True)
+    return Peer(f"apache-{mpm}", model, "apache2-bin", "/usr/sbin/apache2", arguments, "apache.conf.j2", mpm)
 
 
 PEERS = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from loadtest.contestants.contestants import LIMITS, MODELS, Contestant, Kind
+from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind
 from loadtest.contestants.peers import PEERS
 
 PEER_CONTESTANTS = tuple(
-    Contestant(peer.name, peer.executable, pool=peer.pool, kind=Kind.peer, model=peer.model, paths=peer.workloads)
-    for peer in PEERS
+    Contestant(peer.name, peer.executable, kind=Kind.peer, model=peer.model, paths=peer.workloads) for peer in PEERS
 )
 
-EVERYBODY = (*MODELS, *LIMITS, *PEER_CONTESTANTS)
+EVERYBODY = (*MODELS, *BARE, *PEER_CONTESTANTS)

@@ -18,7 +18,7 @@ from loadtest.engine import environment, folder
 from loadtest.engine.exit import Exit, Stop, sentence
 from loadtest.engine.resume import go_on
 from loadtest.engine.run import Environment, Results
-from loadtest.engine.verb import Settings, Verb
+from loadtest.engine.verb import Settings, Verb, described
 from loadtest.places.place import Place
 from loadtest.system import output, processes
 from loadtest.system.errors import MeasurementError
@@ -75,7 +75,7 @@ class Session:
         """Raises Stop when the earlier results are of other software or of another machine."""
         if self.earlier:
             return go_on(self.earlier, now)
-        found: Results = self.verb.results(self.verb.name, now, self.settings)
+        found: Results = self.verb.results(self.verb.name, now, described(self.settings, self.place))
         return found
 
     def _text(self, found: Results) -> str:

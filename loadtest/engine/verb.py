@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Contestant
 from loadtest.document.document import Document
 from loadtest.engine.exit import Exit
@@ -48,6 +49,11 @@ class Settings(Protocol):
     @property
     def load_cpus(self) -> Sequence[int]:
         """For the harness itself."""
+
+
+def described(settings: Any, place: Place) -> Any:
+    """With the facts of its contestants' models, as that place's servers tell them. Raises MeasurementError."""
+    return replace(settings, contestants=contestants.described(settings.contestants, place.describe))
 
 
 def no_values(results: Any) -> Iterable[Value]:

@@ -67,6 +67,10 @@ class Containers:
             f"with {self.memory_limit} MiB at most, no network but a shared loopback, and Docker's seccomp profile"
         )
 
+    def describe(self, executable: str) -> str:
+        """By the image, which prepare() has built."""
+        return self._output("server", executable, "--describe")
+
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         ask = 'for name; do "$name" --version | tr "\\n" "\\t"; echo; done'
         shown = self._output("server", "sh", "-c", ask, "sh", *executables).splitlines()

@@ -1,4 +1,4 @@
-"""Starts any contestant: ours and limits by their command line, peers with a configuration."""
+"""Starts any contestant: ours and bare servers by their command line, peers with a configuration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(
     connections: int,
     more: Sequence[str] = (),
 ) -> Server:
-    """A peer keeps its files below `directory`; `more` is for ours and for limits. Raises MeasurementError."""
+    """A peer keeps its files below `directory`; `more` is for ours and for bare servers. Raises MeasurementError."""
     if contestant.kind != Kind.peer:
         return place.start(command_line(contestant, workers, len(cpus.server), more), cpus)
     assert isinstance(place, Local)  # the command line sees to it
@@ -42,7 +42,7 @@ def start(
 
 def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:
     """Of a loop, one on each CPU."""
-    return workers if contestant.pool else len(cpus.server)
+    return workers if contestant.known.pool else len(cpus.server)
 
 
 def dry_run(name: str) -> Path:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.contestants import peers
+from loadtest.contestants import facts, peers
 from loadtest.contestants.peers import Peer
 from loadtest.places.place import AnyPlan, AnyStep, Job, Look, Seen
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import Memory
 
 
@@ -63,14 +64,18 @@ class Local:
     def prepare(self) -> None:
         """Nothing: loadtest/run has built the servers."""
 
+    def describe(self, executable: str) -> str:
+        if sentence := self._missing(executable):
+            raise MeasurementError(sentence)
+        return processes.run([str(self.binaries / executable), "--describe"], facts.PATIENCE).stdout
+
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}
 
     def _version(self, name: str) -> str:
-        """A bare limit has none, and is built with the servers."""
         if peer := peers.of_executable(name):
             return peers.version(peer, self.binaries)
-        return "" if name.startswith("limit-") else _version(self.binaries / name)
+        return _version(self.binaries / name)
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
         executable, *arguments = argv

@@ -82,6 +82,9 @@ class Place(Protocol):
     def prepare(self) -> None:
         """Makes what is needed and takes a while. Raises MeasurementError."""
 
+    def describe(self, executable: str) -> str:
+        """What a server of ours prints for --describe. Raises MeasurementError."""
+
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         ...
 

@@ -1,9 +1,12 @@
 #include "common/program/command_line.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "tests/app/captured.h"
@@ -23,6 +26,7 @@ struct Example {
   void parse(std::vector<const char*> words) {
     CommandLine command_line(
         {.name = "example", .summary = "An example.", .version = "example 1", .footer = "The end."});
+    command_line.add_printer("--shape", "Print its shape", [] { return "{}"; });
     command_line.add({.name = "WORD", .help = "A word", .read = into(word), .required = true});
     command_line.group("Company");
     command_line.add({.name = "-n,--name",
@@ -119,13 +123,14 @@ TEST(CommandLine, AsksTheEnvironmentWhereItIsSilent) {
   ::unsetenv("EXAMPLE_NAME");
 }
 
+Captured print(const char* word) {
+  return run_captured([&] {
+    Example().parse({word});
+    return 1;
+  });
+}
+
 TEST(CommandLine, PrintsHelpAndVersionAndExits) {
-  const auto print = [](const char* word) {
-    return run_captured([&] {
-      Example().parse({word});
-      return 1;
-    });
-  };
   const auto help = print("--help");
   EXPECT_EQ(help.exit_status(), 0);
   for (const auto* part : {"An example.", "WORD", "Company:", "-n,--name NAME", "--loud", "The end."})
@@ -134,6 +139,22 @@ TEST(CommandLine, PrintsHelpAndVersionAndExits) {
   const auto version = print("--version");
   EXPECT_EQ(version.exit_status(), 0);
   EXPECT_EQ(version.output, "example 1\n");
+}
+
+TEST(CommandLine, HasOtherPrintersLikeVersion) {
+  const auto shape = print("--shape");
+  EXPECT_EQ(shape.exit_status(), 0);
+  EXPECT_EQ(shape.output, "{}\n");
+  EXPECT_NE(print("--help").output.find("--shape"), std::string::npos);
+}
+
+TEST(CommandLine, DoesNotPrintIntoAFullDiskInSilence) {
+  const auto shape = run_captured([] {
+    ::dup2(::open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+    EXPECT_THROW(Example().parse({"--shape"}), std::system_error);
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(shape.exit_status(), 0) << shape.errors;
 }
 
 }  // namespace

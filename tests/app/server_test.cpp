@@ -11,28 +11,25 @@
 #include <vector>
 
 #include "common/net/system.h"
+#include "common/program/log.h"
 #include "tests/app/captured.h"
+#include "tests/app/sample_models.h"
 
 namespace quartet::app {
 namespace {
 
-const Model kEpoll{"quartet-epoll", "One loop.", {{"", 1, false}}};
-const Model kFork{
-    "quartet-fork",
-    "Processes.",
-    {{"prefork", 16, true, true}, {"per-connection", 1, false, true}, {"per-request", 1, false, true}}};
-
 std::string scoreboard_path() { return testing::TempDir() + "scoreboard." + std::to_string(::getpid()); }
 
 /// Runs a server on any port in a process of its own; what `serve` returns is its exit status.
-Captured run(std::vector<std::string> arguments, const Serve& serve, const Model& model = kEpoll) {
+Captured run(std::vector<std::string> arguments, const Serve& serve, Model model = kEpoll,
+             const std::string& program = "quartet-epoll") {
+  for (Mode& mode : model.modes) mode.serve = serve;
   const std::string scoreboard = scoreboard_path();
-  arguments.insert(arguments.begin(),
-                   {std::string(model.name), "--listen", "127.0.0.1:0", "--scoreboard", scoreboard});
+  arguments.insert(arguments.begin(), {program, "--listen", "127.0.0.1:0", "--scoreboard", scoreboard});
   const Captured ended = run_captured([&] {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
-    return run_server(static_cast<int>(argv.size()), argv.data(), model, serve);
+    return run_server(static_cast<int>(argv.size()), argv.data(), model);
   });
   ::unlink(scoreboard.c_str());  // where it is still there
   return ended;
@@ -73,6 +70,21 @@ TEST(RunServer, SaysInOneSentenceWhyItCannotStart) {
   EXPECT_EQ(ended.exit_status(), 1);
   EXPECT_EQ(ended.errors, fmt::format("quartet-epoll: bind {}: Address already in use\n", address));
   EXPECT_EQ(ended.output, "");
+}
+
+TEST(RunServer, NamesTheProgramInMessagesAndTheModelOnTheScoreboard) {
+  const auto start = [](std::vector<std::string> arguments) {
+    const auto serve = [](Server& server) {
+      log_line(server.scoreboard.board().model.data());
+      return 0;
+    };
+    return run(std::move(arguments), serve, kEpoll, "/usr/bin/bare-epoll");
+  };
+  const std::string logged = start({}).errors;
+  EXPECT_TRUE(logged.starts_with("bare-epoll[")) << logged;
+  EXPECT_TRUE(logged.ends_with("]: quartet-epoll\n")) << logged;
+  EXPECT_TRUE(start({"--help"}).output.find("bare-epoll [OPTIONS]") != std::string::npos);
+  EXPECT_TRUE(start({"--no-such"}).errors.starts_with("bare-epoll: "));
 }
 
 TEST(RunServer, TurnsAnExceptionOfTheModelIntoASentence) {

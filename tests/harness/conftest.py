@@ -15,6 +15,7 @@ from loadtest.system import processes
 from loadtest.verbs import registry  # noqa: E402, F401  folders of all verbs can be read
 from loadtest.verbs.tour import plan
 
+BINARIES = ROOT / "build/release/bin"
 FAKES = Path(__file__).with_name("fakes")
 SERVER = [str(FAKES / "server.py")]
 

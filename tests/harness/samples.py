@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from conftest import BINARIES
 
 from loadtest.clients.client_side import ClientSide, Quantiles
 from loadtest.clients.outcomes import Newcomers, Outcome
 from loadtest.clients.wrk_result import Latency, WrkErrors, WrkResult
-from loadtest.contestants.contestants import Contestant, select
-from loadtest.contestants.roster import EVERYBODY
+from loadtest.contestants import roster
+from loadtest.contestants.contestants import Contestant, Kind, described, select
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Environment
+from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.system.memory import Memory
@@ -20,7 +26,13 @@ from loadtest.verbs.load.results import Trial, TrialResults
 from loadtest.verbs.tour import plan
 from loadtest.verbs.tour.results import Attempt, CrashRun, CrowdRun, LoadRun, MemoryRun, Survivors, TourResults
 
-PLAN = plan.Plan(plan.CONTESTANTS, CpuSets((1,), (0,)))
+# With the facts that the release build's servers tell.
+DESCRIBE = cache(Local(BINARIES, Path(os.devnull)).describe)
+EVERYBODY = described(roster.EVERYBODY, DESCRIBE)
+MODELS = tuple(one for one in EVERYBODY if one.kind == Kind.model)
+BY_NAME = {one.name: one for one in EVERYBODY}
+
+PLAN = plan.Plan(described(plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)))
 # requests a second, on /plaintext
 RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 
@@ -106,9 +118,9 @@ def results(**changes) -> TourResults:
 
 # --- the verbs
 
-TRIED = select(("threads", "epoll", "limit-epoll", "nginx", "h2o"), EVERYBODY)
+TRIED = select(("threads", "epoll", "bare-epoll", "nginx", "h2o"), EVERYBODY)
 # requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
-TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "limit-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
+TRIED_RATES = {"threads": 50_000, "epoll": 80_000, "bare-epoll": 100_000, "nginx": 64_000, "h2o": 40_000}
 
 
 def settings(contestants: tuple[Contestant, ...] = TRIED, rounds: int = 8, **changes) -> trials.Settings:

@@ -7,7 +7,6 @@ import pytest
 import samples
 
 from loadtest.contestants.contestants import select
-from loadtest.contestants.roster import EVERYBODY
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document import terminal
 from loadtest.engine.exit import Exit
@@ -19,7 +18,7 @@ from loadtest.verbs.load.results import TrialResults
 
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
-    chosen = select(names.split(","), EVERYBODY)
+    chosen = select(names.split(","), samples.EVERYBODY)
     once = Settings(chosen, WORKLOADS[:1], {1: CpuSets((1,), (0,))}, connections=connections, rounds=6, duration=1)
     return aa.against_itself(once, tries)
 

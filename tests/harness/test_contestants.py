@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import pytest
+import samples
 
 from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Kind
-from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants.roster import PEER_CONTESTANTS
 from loadtest.verbs.tour import plan
 
 
-def named(name: str) -> contestants.Contestant:
-    return contestants.select([name], EVERYBODY)[0]
+def variant(command: str) -> contestants.Contestant:
+    return contestants.described([contestants.variant(command)], samples.DESCRIBE)[0]
 
 
 def test_an_unknown_contestant_is_an_error_that_names_the_known():
@@ -17,15 +18,21 @@ def test_an_unknown_contestant_is_an_error_that_names_the_known():
         contestants.select(["epoll", "apache"], plan.CONTESTANTS)
 
 
-def test_every_model_has_a_limit_and_every_peer_a_model():
+def test_every_model_has_a_bare_server_and_every_peer_a_model():
     names = {model.name for model in contestants.MODELS}
-    assert {limit.model for limit in contestants.LIMITS} == names
+    assert {bare.model for bare in contestants.BARE} == names
     assert {peer.model for peer in PEER_CONTESTANTS} <= names
 
 
+def test_a_bare_server_has_the_command_line_of_its_server():
+    line = contestants.command_line(samples.BY_NAME["bare-prefork"], workers=18, cpus=1)
+    assert line == ["bare-fork", *contestants.command_line(samples.BY_NAME["prefork"], workers=18, cpus=1)[1:]]
+    assert samples.BY_NAME["bare-fork-per-request"].arguments == ("--mode", "per-request")
+
+
 def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():
-    one = contestants.variant("quartet-epoll --keep-alive-timeout 1s")
-    assert (one.kind, one.model, one.pool) == (Kind.variant, "epoll", False)
+    one = variant("quartet-epoll --keep-alive-timeout 1s")
+    assert (one.kind, one.model, one.known.pool) == (Kind.variant, "epoll", False)
     assert contestants.command_line(one, workers=18, cpus=1) == [
         *("quartet-epoll", "--keep-alive-timeout", "1s"),
         *("--listen", "127.0.0.1:0"),
@@ -41,7 +48,7 @@ def test_a_variant_is_one_of_our_servers_with_options_of_the_users_choice():
     ],
 )
 def test_a_variant_of_the_fork_server_is_of_the_model_that_its_mode_says(command, model):
-    assert contestants.variant(command).model == model
+    assert variant(command).model == model
 
 
 @pytest.mark.parametrize("command", ["", "nginx", "quartet-epoll 'open", "quartet-epoll --listen 127.0.0.1:80"])
@@ -51,11 +58,11 @@ def test_what_is_no_variant_is_refused_with_a_sentence(command):
 
 
 def test_a_pool_gets_its_workers_unless_the_variant_says_how_many():
-    assert contestants.command_line(named("threads"), workers=18, cpus=1)[-2:] == ["--workers", "18"]
-    chosen = contestants.variant("quartet-threads --workers 4")
+    assert contestants.command_line(samples.BY_NAME["threads"], workers=18, cpus=1)[-2:] == ["--workers", "18"]
+    chosen = variant("quartet-threads --workers 4")
     assert contestants.command_line(chosen, workers=18, cpus=1).count("--workers") == 1
 
 
 def test_coroutines_get_a_loop_for_each_cpu_of_the_budget():
-    assert "--workers" not in contestants.command_line(named("coroutines"), workers=18, cpus=1)
-    assert contestants.command_line(named("coroutines"), workers=18, cpus=2)[-2:] == ["--workers", "2"]
+    assert "--workers" not in contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=1)
+    assert contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=2)[-2:] == ["--workers", "2"]

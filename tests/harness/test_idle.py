@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import samples
 from conftest import FAKES, ROOT
+from samples import BY_NAME, DESCRIBE, MODELS
 
 from loadtest.contestants import contestants
-from loadtest.contestants.contestants import MODELS, Contestant, Kind, command_line
+from loadtest.contestants.contestants import Contestant, Kind, command_line, described
 from loadtest.document import terminal
 from loadtest.engine import schema
 from loadtest.engine.run import Failure
@@ -48,7 +49,6 @@ from loadtest.verbs.memory.plan import (
 )
 from loadtest.verbs.memory.runner import IdleRunner
 
-BY_NAME = {model.name: model for model in MODELS}
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
 NOTHING = MachineMemory(0, 0, 0, 0, 0)
 NO_DIRECTORY: Any = None  # peers alone keep files there
@@ -105,7 +105,8 @@ def test_each_round_tries_every_level_of_everybody_in_an_order_of_its_own():
 def test_a_blocking_server_is_not_tried_with_more_connections_than_workers_are_allowed():
     tried = [step for step in idle.steps(settings(*MODELS)) if isinstance(step, IdleStep)]
     highest = {model.name: max(s.connections for s in tried if s.contestant == model) for model in MODELS}
-    assert highest == {name: 1_000 if name in idle.BLOCKING else 10_000 for name in BY_NAME}
+    blocking = {"fork-per-request", "fork-per-connection", "prefork", "threads"}
+    assert highest == {model.name: 1_000 if model.name in blocking else 10_000 for model in MODELS}
 
 
 def test_what_is_not_tried_has_a_reason():
@@ -116,9 +117,8 @@ def test_what_is_not_tried_has_a_reason():
     assert idle.absence(chosen, PREFORK, 1_000) == idle.absence(chosen, EPOLL, 10_000) == ""
 
 
-def test_the_limit_of_a_blocking_model_is_bounded_like_the_model():
-    limit = Contestant("limit-prefork", "limit-prefork", pool=True, kind=Kind.limit, model="prefork")
-    assert idle.absence(settings(), limit, 10_000) != ""
+def test_the_bare_server_of_a_blocking_model_is_bounded_like_the_model():
+    assert idle.absence(settings(), BY_NAME["bare-prefork"], 10_000) != ""
 
 
 def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process():
@@ -158,17 +158,16 @@ def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
 
 
 def test_what_a_variant_says_itself_is_not_said_again():
-    variant = contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")
+    [variant] = described([contestants.variant("quartet-epoll --max-connections=77 --keep-alive-timeout 9s")], DESCRIBE)
     arguments = server_arguments(settings(), IdleStep(1, variant, 100))
     assert "0" == arguments[arguments.index("--max-requests-per-connection") + 1]
     assert arguments.count("--keep-alive-timeout") == 1 and "--max-connections" not in arguments
 
 
-def test_a_limit_is_not_given_our_servers_options():
-    limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert server_arguments(settings(ballast=8), IdleStep(1, limit, 10)) == [
-        *("limit-epoll", "--listen", "127.0.0.1:0")
-    ]
+def test_a_bare_server_is_given_the_options_of_its_server():
+    bare = BY_NAME["bare-epoll"]
+    given = server_arguments(settings(ballast=8), IdleStep(1, bare, 10))
+    assert given == ["bare-epoll", *server_arguments(settings(ballast=8), IdleStep(1, EPOLL, 10))[1:]]
 
 
 # --- results
@@ -561,9 +560,9 @@ def test_a_server_that_counts_fewer_than_are_held_gives_no_result(server, fake_p
         idle_clients.hold(server.address, fake_pace, IdleStep(1, EPOLL, 13), lambda moment: None)
 
 
-def test_a_limit_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
-    limit = Contestant("limit-epoll", "limit-epoll", kind=Kind.limit, model="epoll")
-    assert idle_clients.hold(server.address, fake_pace, IdleStep(1, limit, 3), lambda moment: None).counted is None
+def test_a_bare_server_or_a_peer_is_not_asked_for_what_it_does_not_have(server, fake_pace):
+    bare = Contestant("bare-epoll", "bare-epoll", kind=Kind.bare, model="epoll")
+    assert idle_clients.hold(server.address, fake_pace, IdleStep(1, bare, 3), lambda moment: None).counted is None
 
 
 def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_path, monkeypatch):

@@ -1,12 +1,13 @@
 from dataclasses import replace
 
-from loadtest.system.cpu_sets import CpuSets
+import samples
+
 from loadtest.verbs.tour import plan
 from loadtest.verbs.tour.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 
 
 def full(**changes) -> Plan:
-    return replace(Plan(plan.CONTESTANTS, CpuSets((1,), (0,))), **changes)
+    return replace(samples.PLAN, **changes)
 
 
 def loads(chosen: Plan, cell: str) -> list[LoadStep]:
@@ -36,7 +37,7 @@ def test_what_is_measured_once_follows_the_first_round():
 
 def test_every_contestant_crashes_once():
     crashed = [step.contestant for step in steps(full()) if isinstance(step, CrashStep)]
-    assert tuple(crashed[: len(plan.CONTESTANTS)]) == plan.CONTESTANTS
+    assert tuple(crashed[: len(plan.CONTESTANTS)]) == samples.PLAN.contestants
 
 
 def test_servers_without_a_parent_crash_under_a_supervisor_too():

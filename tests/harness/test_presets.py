@@ -24,17 +24,17 @@ def test_peers_and_variants_come_after_those_named_once_each():
     assert chosen == ["epoll", "nginx", "h2o", "quartet-epoll --workers 1"]
 
 
-def test_the_yardstick_puts_every_model_beside_its_limit_and_its_peers():
+def test_the_yardstick_puts_every_model_beside_its_bare_server_and_its_peers():
     chosen = presets.contestants("yardstick", "", [], [])
     models = {one.name for one in chosen if one.kind == Kind.model}
-    assert models == {one.model for one in chosen if one.kind == Kind.limit}
+    assert models == {one.model for one in chosen if one.kind == Kind.bare}
     assert {"nginx", "h2o", "apache-prefork", "apache-worker", "apache-event"} <= {one.name for one in chosen}
     assert presets.rates("yardstick") and not presets.rates("")
 
 
 def test_the_yardstick_of_some_models_has_their_kind_alone():
     chosen = presets.contestants("yardstick", "epoll", [], [])
-    assert {"epoll", "limit-epoll", "nginx", "h2o"} <= {one.name for one in chosen}
+    assert {"epoll", "bare-epoll", "nginx", "h2o"} <= {one.name for one in chosen}
     assert {one.model or one.name for one in chosen} == {"epoll"}
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_workload_is_refused(name):
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_list_names_everybody_and_is_never_cut(tmp_path, width):
     text = terminal.render(listing.document(tmp_path, tmp_path), width)
-    assert all(word in text for word in ("limit-epoll", "apache-event", "/file/16k", "involuntary switches"))
+    assert all(word in text for word in ("bare-epoll", "apache-event", "/file/16k", "involuntary switches"))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
 

@@ -24,6 +24,7 @@ from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
 from loadtest.engine import environment, folder, session
 from loadtest.places import launch
+from loadtest.places.local import Local
 from loadtest.system import processes
 from loadtest.verbs.load.results import TrialResults
 
@@ -87,12 +88,12 @@ class Quartet:
 
 @pytest.fixture
 def quartet(binaries, tmp_path) -> Quartet:
-    (binaries / "limit-epoll").symlink_to(FAKES / "server.py")
+    (binaries / "bare-epoll").symlink_to(FAKES / "server.py")
     return Quartet(binaries, tmp_path)
 
 
 def test_throughput_measures_every_cell_and_leaves_no_process(quartet):
-    status, output, errors = quartet.run("throughput", "--only", "epoll,limit-epoll", "--rounds", "1", "-d", "1s")
+    status, output, errors = quartet.run("throughput", "--only", "epoll,bare-epoll", "--rounds", "1", "-d", "1s")
     found = quartet.results()
     assert (found.state, found.failures, len(found.trials)) == ("complete", [], 2)
     assert [trial.problems for trial in found.trials] == [[], []]
@@ -319,6 +320,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         return status, output.out, output.err
 
     monkeypatch.setattr(processes.Process, "__init__", refuse)
+    monkeypatch.setattr(Local, "describe", lambda _, executable: samples.DESCRIBE(executable))
     monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "dry-run")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -333,7 +335,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         ("throughput --peer apache", "--peer: there is no contestant 'apache'; there are nginx, "),
         ("throughput --workload poem", "there is no workload 'poem'; there are plaintext, "),
         ("throughput --preset sprint", "there is no preset 'sprint'; there is yardstick"),
-        ("throughput --only limit-epoll --workload json", "none of these contestants serves /json"),
+        ("throughput --only bare-epoll --workload json", "none of these contestants serves /json"),
         ("throughput -c 0", "--connections 0: expected 1 to 10000"),
         ("throughput -c 1,,2", "--connections 1,,2: expected whole numbers, such as 1,16,64"),
         ("throughput -d 1.5s", "--duration 1.5s: wrk takes whole seconds, such as 2s"),
@@ -350,7 +352,10 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         ("throughput --resume nowhere", "cannot read nowhere: No such file or directory"),
         ("throughput --resume nowhere --out here", "--resume goes on in its own folder; --out is for a new run"),
         ("throughput --pipeline 4 --fresh", "--pipeline takes kept connections, not --fresh ones"),
-        ("throughput --peer nginx --runner docker", "nginx is not in the images: peers and limits are for --runner"),
+        (
+            "throughput --peer nginx --runner docker",
+            "nginx is not in the images: peers and bare servers are for --runner",
+        ),
         ("throughput --runner docker --bin x", "--bin is for --runner local; Docker's image has servers of its own"),
         ("throughput --rounds 0", "Invalid value for '--rounds': 0 is not in the range"),
         ("throughput --runner podman", "Invalid value for '--runner': 'podman' is not one of 'local', 'docker'"),
@@ -506,7 +511,7 @@ def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkey
 def test_the_list_names_who_and_what_can_be_measured(say):
     status, output, _ = say("list")
     assert status == 0
-    assert all(name in output for name in ("fork-per-request", "limit-epoll", "nginx", "plaintext", "latency p99"))
+    assert all(name in output for name in ("fork-per-request", "bare-epoll", "nginx", "plaintext", "latency p99"))
 
 
 def test_help_documents_the_exit_statuses(say):

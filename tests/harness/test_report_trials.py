@@ -10,7 +10,6 @@ import pytest
 import samples
 
 from loadtest.contestants.contestants import select, variant
-from loadtest.contestants.roster import EVERYBODY
 from loadtest.document import terminal
 from loadtest.engine.run import Failure
 from loadtest.system.cpu_sets import CpuSets
@@ -56,7 +55,7 @@ def test_throughput_shows_medians_of_the_rounds():
 def test_with_enough_rounds_letters_tell_who_differs():
     found = samples.trial_results(samples.settings(rounds=10))
     letters = {name: row(render(found), ANSWERS, name)[1] for name in samples.TRIED_RATES}
-    assert letters == {"limit-epoll": "a", "epoll": "b", "nginx": "c", "threads": "d", "h2o": "e"}
+    assert letters == {"bare-epoll": "a", "epoll": "b", "nginx": "c", "threads": "d", "h2o": "e"}
 
 
 def test_ties_share_a_letter():
@@ -126,16 +125,16 @@ def test_no_throughput_is_compared_where_wrk_was_the_bottleneck():
     assert cpu.startswith("0.80 [")
 
 
-def test_a_model_stands_beside_its_best_peer_and_its_limit():
+def test_a_model_stands_beside_its_best_peer_and_its_bare_server():
     found = samples.trial_results(samples.settings(rounds=10))
     to_peer = ["nginx", "1.25 [1.25-1.25]", "0.80 [0.80-0.80]"]
-    to_limit = ["0.80 [0.80-0.80]", "1.25 [1.25-1.25]"]
-    assert row(render(found), YARDSTICKS, "epoll") == [*to_peer, *to_limit]
+    to_bare = ["0.80 [0.80-0.80]", "1.25 [1.25-1.25]"]
+    assert row(render(found), YARDSTICKS, "epoll") == [*to_peer, *to_bare]
     assert row(render(found), YARDSTICKS, "threads") == ["-"] * 5
 
 
-def test_without_peers_and_limits_nobody_is_compared_with_them():
-    text = render(samples.trial_results(samples.settings(select(["threads", "epoll"], EVERYBODY))))
+def test_without_peers_and_bare_servers_nobody_is_compared_with_them():
+    text = render(samples.trial_results(samples.settings(select(["threads", "epoll"], samples.EVERYBODY))))
     assert YARDSTICKS not in text
 
 
@@ -208,7 +207,7 @@ def test_the_budgets_are_printed():
 
 
 def test_container_figures_are_marked_as_such():
-    chosen = samples.settings(select(["epoll"], EVERYBODY), runner="docker")
+    chosen = samples.settings(select(["epoll"], samples.EVERYBODY), runner="docker")
     found = samples.trial_results(chosen)
     found.environment = replace(samples.ENVIRONMENT, runner="docker", place="in containers")
     text = render(found)
@@ -219,7 +218,7 @@ def test_container_figures_are_marked_as_such():
 @pytest.mark.parametrize("width", [100, 120])
 def test_no_number_is_cut_and_no_line_is_too_long(width, monkeypatch):
     long = variant("quartet-threads --workers 18 --max-requests-per-connection 100 --keep-alive-timeout 5s")
-    everybody = (*EVERYBODY, long)
+    everybody = (*samples.EVERYBODY, long)
     monkeypatch.setattr(samples, "TRIED_RATES", {one.name: 123_456 for one in everybody})
     found = samples.trial_results(samples.settings(everybody, rounds=12, rates=(20_000.0,)))
     random = Random(1)

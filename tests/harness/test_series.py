@@ -10,7 +10,7 @@ from loadtest.verbs.load import generators, metrics
 from loadtest.verbs.load.metrics import BY_NAME
 from loadtest.verbs.load.plan import Cell
 from loadtest.verbs.load.results import TrialResults
-from loadtest.verbs.load.series import Series, best_peer_of, gather, limit_of
+from loadtest.verbs.load.series import Series, bare_of, best_peer_of, gather
 
 CELL = Cell("epoll", "plaintext", 16)
 
@@ -110,8 +110,8 @@ def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
     everybody = list(found.values())
     assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
     assert best_peer_of(found["threads"], everybody) is None
-    assert limit_of(found["epoll"], everybody).contestant.name == "limit-epoll"
-    assert limit_of(found["threads"], everybody) is None
+    assert bare_of(found["epoll"], everybody).contestant.name == "bare-epoll"
+    assert bare_of(found["threads"], everybody) is None
 
 
 def test_an_invalid_peer_is_not_the_best():

@@ -104,3 +104,11 @@ def test_base_image_refuses_what_it_does_not_know(arguments):
     refused = subprocess.run([ROOT / "docker/base-image", *arguments], capture_output=True, text=True)
     assert refused.returncode == 2
     assert refused.stderr.endswith("see docker/base-image --help\n")
+
+
+@pytest.mark.parametrize(("status", "refused"), [(0, False), (1, True), (2, True), (5, False), (130, True)])
+def test_a_dry_run_that_lacks_nothing_but_the_servers_does_not_keep_them_from_being_built(status, refused):
+    """5: something is missing here."""
+    said = bash(f"quartet_refuse_usage sh -c 'echo plan; echo why >&2; exit {status}'; echo building")
+    assert (said.stdout, said.stderr) == (("", "why\n") if refused else ("building\n", ""))
+    assert said.returncode == (status if refused else 0)

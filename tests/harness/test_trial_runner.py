@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import samples
 
-from loadtest.engine import resume
+from loadtest.contestants.contestants import MODELS
+from loadtest.engine import resume, verb
 from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.run import Failure
 from loadtest.statistics import validity
@@ -149,7 +151,9 @@ def test_what_failed_before_is_tried_again():
 
 
 def test_a_new_run_starts_with_its_settings_and_its_stamp():
-    found = LATENCY.results("latency", samples.ENVIRONMENT, samples.settings())
+    place: Any = SimpleNamespace(describe=samples.DESCRIBE)
+    found = LATENCY.results("latency", samples.ENVIRONMENT, verb.described(samples.settings(MODELS), place))
+    assert found.settings.contestants == samples.MODELS, "and the facts that the place's servers tell"
     assert (found.verb, found.environment, found.trials, found.state) == ("latency", samples.ENVIRONMENT, [], "running")
 
 

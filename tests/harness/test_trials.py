@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import samples
 
-from loadtest.contestants.contestants import LIMITS, select, variant
-from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants.contestants import BARE, select, variant
+from loadtest.contestants.roster import PEER_CONTESTANTS
 from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.load import metrics
@@ -16,12 +16,12 @@ from loadtest.verbs.load.runner import more_options, remaining
 JSON, FILE = WORKLOADS[1], WORKLOADS[3]
 
 
-def with_workload(workload: Workload, names: str = "epoll,limit-epoll,nginx") -> trials.Settings:
-    return trials.Settings(select(names.split(","), EVERYBODY), (workload,), {1: CpuSets((1,), (0,))})
+def with_workload(workload: Workload, names: str = "epoll,bare-epoll,nginx") -> trials.Settings:
+    return trials.Settings(select(names.split(","), samples.EVERYBODY), (workload,), {1: CpuSets((1,), (0,))})
 
 
 def test_contestants_get_the_cells_that_they_serve():
-    assert [cell.contestant for cell in trials.cells(with_workload(WORKLOADS[0]))] == ["epoll", "limit-epoll", "nginx"]
+    assert [cell.contestant for cell in trials.cells(with_workload(WORKLOADS[0]))] == ["epoll", "bare-epoll", "nginx"]
     assert [cell.contestant for cell in trials.cells(with_workload(FILE))] == ["epoll", "nginx"]
     assert [cell.contestant for cell in trials.cells(with_workload(JSON))] == ["epoll"]
 
@@ -85,8 +85,8 @@ def test_nobody_rotates_connections_unless_a_variant_asks_for_it(tmp_path):
     rotating = variant("quartet-epoll --max-requests-per-connection 9")
     chosen = samples.settings((*samples.TRIED, rotating))
     options = {cell.contestant: more_options(chosen, cell, tmp_path) for cell in trials.cells(chosen)}
-    assert options["epoll"] == options["threads"] == ["--max-requests-per-connection", "0"]
-    assert options[rotating.name] == options["limit-epoll"] == options["nginx"] == []
+    assert options["epoll"] == options["bare-epoll"] == ["--max-requests-per-connection", "0"]
+    assert options[rotating.name] == options["nginx"] == []
 
 
 def test_files_are_served_from_a_root(tmp_path):
@@ -97,8 +97,8 @@ def test_files_are_served_from_a_root(tmp_path):
 def test_pace_is_needed_for_rates_alone():
     assert "quartet-pace" not in executables(samples.settings())
     assert "quartet-pace" in executables(samples.settings(rates=(1000.0,)))
-    names = {one.executable for one in (*LIMITS, *PEER_CONTESTANTS)}
-    assert set(executables(samples.settings())) & names == {"limit-epoll", "/usr/sbin/nginx", "/usr/bin/h2o"}
+    names = {one.executable for one in (*BARE, *PEER_CONTESTANTS)}
+    assert set(executables(samples.settings())) & names == {"bare-epoll", "/usr/sbin/nginx", "/usr/bin/h2o"}
 
 
 def test_every_metric_has_a_name_of_its_own_a_unit_and_a_direction():

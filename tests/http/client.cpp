@@ -252,6 +252,18 @@ milliseconds Client::patience() const {
   return std::chrono::ceil<milliseconds>(connection.deadline() - now.steady);
 }
 
+bool Client::gauge_fits() {
+  using http::Phase;
+  switch (want()) {
+    case Want::run: return gauge(Phase::running) == 1;
+    case Want::write: return gauge(Phase::writing) == 1;
+    case Want::sleep: return gauge(Phase::sleeping) == 1;
+    case Want::read: return gauge(Phase::accepted) + gauge(Phase::reading) + gauge(Phase::idle) == 1;
+    case Want::close: return gauges() == 0;
+  }
+  return false;
+}
+
 std::uint64_t Client::gauges() const {
   return std::accumulate(slot.gauges.begin(), slot.gauges.end(), std::uint64_t{0});
 }

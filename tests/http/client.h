@@ -85,6 +85,8 @@ class Client {
   /// The client waits and the connection waits for it.
   bool open() const { return want() == http::Want::read && !connection.finishing(); }
   std::uint64_t gauge(http::Phase phase) { return slot.gauge(phase); }
+  /// The slot counts the connection in the phase that fits what it wants.
+  bool gauge_fits();
   /// Connections that the slot counts, over all phases: one at most.
   std::uint64_t gauges() const;
 

@@ -212,8 +212,8 @@ TEST(Pipeline, OfTwoThousandStopsAtTheLastRequestOfTheConnection) {
   EXPECT_TRUE(client.connection.finishing());
 }
 
-TEST(Rotation, IsOffForALimitOfZero) {
-  Client client({.limits = {.max_requests_per_connection = 0}});
+TEST(Rotation, IsOffWithoutALimit) {
+  Client client({.limits = {.max_requests_per_connection = http::kUnlimited}});
   EXPECT_EQ(statuses(client.exchange(repeated(get(), 2000))).size(), 2000U);
   EXPECT_TRUE(client.open());
 }

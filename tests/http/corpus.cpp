@@ -56,7 +56,7 @@ void set_limit(http::Limits& limits, const std::string& name, std::size_t value)
       {"max_headers", &http::Limits::max_headers},
       {"max_body", &http::Limits::max_body},
       {"max_requests_per_connection", &http::Limits::max_requests_per_connection}};
-  limits.*kLimits.at(name) = value;
+  limits.*kLimits.at(name) = value == 0 ? http::kUnlimited : value;  // as on the command line
 }
 
 void parse_limits(Conversation& conversation, const std::string& text) {

@@ -71,6 +71,7 @@ class Game {
     sent_ += bytes.size();
     client_.settle();
     if (client_.want() != http::Want::close) client_.half_close();
+    require(client_.gauge_fits(), "after EOF the slot shows what the connection is doing");
     client_.play();
     look();
     require(client_.want() != http::Want::read, "after EOF nothing is read");
@@ -132,8 +133,7 @@ Played play_with_half_close(std::string_view bytes, const Setup& setup, const Du
 /// The same bytes as the second request: what the first one leaves behind must not matter.
 Played play_behind_another(std::string_view bytes, Setup setup) {
   const auto first = get("/plaintext");
-  auto& most = setup.limits.max_requests_per_connection;
-  if (most != 0) ++most;
+  ++setup.limits.max_requests_per_connection;
   const auto together = first + std::string(bytes);
   const auto dues = due_answers(together, setup.limits, setup.router);
   Game game(setup, dues);
@@ -210,7 +210,9 @@ void play_restlessly(std::string_view bytes, const Setup& setup, const Dues& due
   for (int round = 0; !bytes.empty() && client.want() != http::Want::close; ++round) {
     require(round < kMostRounds + 100 * static_cast<int>(bytes.size()), "the connection makes progress");
     if (client.want() == http::Want::read) client.send(take_piece(bytes, random));
+    require(client.gauge_fits(), "after bytes the slot shows what the connection is doing");
     do_something(client, random);
+    require(client.gauge_fits(), "after any event the slot shows what the connection is doing");
   }
   expect_silence_to_end(client);
   expect_answers_until_cut(client.received, dues);

@@ -112,7 +112,7 @@ class Conversation {
     const int status = status_without_handler(request, route);
     auto answer = status != 0 ? Answered{status, std::nullopt} : ask_handler(request, *route);
     const auto most = limits_.max_requests_per_connection;
-    const bool last = most != 0 && dues_.answers.size() + 1 >= most;
+    const bool last = dues_.answers.size() + 1 >= most;
     due.status = answer.status;
     due.body = std::move(answer.body);
     due.closes = !parser_.keep_alive() || last || (answer.until_close && request.minor_version == 0);

@@ -71,7 +71,7 @@ TEST(Shutdown, IsOverdueWhenTheDrainTimeoutHasPassed) {
 
 TEST(Shutdown, WithoutATimeoutIsNeverOverdueAndSetsNoAlarm) {
   EXPECT_TRUE(exits_with_zero([] {
-    const Shutdown shutdown(milliseconds(0));
+    const Shutdown shutdown(http::kForever);
     raise(SIGTERM);
     return !shutdown.overdue(now().steady + std::chrono::hours(24)) && alarm(0) == 0;
   }));

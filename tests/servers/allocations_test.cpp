@@ -54,7 +54,7 @@ void make_requests(TestClient& client, int count) {
 }
 
 TEST_P(AllocationsTest, AKeepAliveGreetingAllocatesNothing) {
-  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  if (GetParam().process_per_request) GTEST_SKIP() << "it forks for every request";
   const auto server = start_counted();
   TestClient client(server);
   make_requests(client, 200);
@@ -65,7 +65,7 @@ TEST_P(AllocationsTest, AKeepAliveGreetingAllocatesNothing) {
 }
 
 TEST_P(AllocationsTest, APipelineOfGreetingsAllocatesNothing) {
-  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  if (GetParam().process_per_request) GTEST_SKIP() << "it forks for every request";
   const auto server = start_counted();
   TestClient client(server);
   std::string pipeline;

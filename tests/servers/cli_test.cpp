@@ -86,19 +86,26 @@ TEST_P(CommandLineTest, AnUnknownOptionIsAUsageError) {
   expect_usage_error(run_with({"stray"}), {"stray"});
 }
 
-TEST_P(CommandLineTest, WhatTheModelCannotDoNamesTheModelsThatCan) {
-  if (GetParam().model == Model::epoll) {
-    expect_usage_error(run_with({"--workers", "4"}), {"prefork", "quartet-threads", "quartet-coroutines"});
+TEST_P(CommandLineTest, WhatTheModelCannotHonourIsRefusedAsItsDescriptionSays) {
+  for (const auto& [option, why] : GetParam().refuses) {
+    auto arguments = GetParam().options;
+    arguments.push_back(option == "--supervise" ? option : option + "=2");
+    expect_usage_error(run_with(arguments), {GetParam().executable + ": " + option + ": " + why + "\n"});
   }
-  if (GetParam().forks()) {
-    expect_usage_error(run_with({"--mode", "per-request", "--workers", "4"}), {"prefork", "quartet-threads"});
-    expect_usage_error(run_with({"--mode", "per-connection", "--workers", "2"}),
-                       {"prefork", "quartet-threads"});
-    expect_usage_error(run_with({"--mode", "sideways"}),
-                       {"--mode", "prefork", "per-connection", "per-request"});
-  } else {
-    expect_usage_error(run_with({"--mode", "prefork"}), {"--mode", "quartet-fork"});
+}
+
+TEST_P(CommandLineTest, WhatItsDescriptionDoesNotRefuseIsHonoured) {
+  for (const std::string option : {"--workers=2", "--supervise", "--max-requests-per-worker=2"}) {
+    if (GetParam().refuses.contains(option.substr(0, option.find('=')))) continue;
+    const auto server = start({option});
+    EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
   }
+}
+
+TEST_P(CommandLineTest, AModeThatIsNoneNamesThoseThatAre) {
+  if (GetParam().refuses.contains("--mode")) GTEST_SKIP() << "one mode";
+  expect_usage_error(run_with({"--mode", "sideways"}),
+                     {"--mode", "prefork", "per-connection", "per-request"});
 }
 
 TEST_P(CommandLineTest, OneWorkerIsTakenByEveryModel) {
@@ -124,7 +131,7 @@ TEST_P(CommandLineTest, EveryOptionIsAVariable) {
 }
 
 TEST_P(CommandLineTest, TheModeIsAVariable) {
-  if (!GetParam().forks()) GTEST_SKIP() << "one mode";
+  if (GetParam().refuses.contains("--mode")) GTEST_SKIP() << "one mode";
   const auto server = start_by_environment({"QUARTET_LISTEN=127.0.0.1:0", "QUARTET_MODE=per-connection"}, {});
   EXPECT_EQ(server.children(), std::vector<pid_t>());
 }

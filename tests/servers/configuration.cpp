@@ -1,6 +1,65 @@
 #include "tests/servers/configuration.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
+
 namespace quartet::suite {
+namespace {
+
+using Json = nlohmann::json;
+
+Json describe(const std::string& executable) {
+  const auto result = run(server_command(executable, {"--describe"}));
+  if (result.ending != exited(0))
+    throw std::runtime_error(executable + " --describe does not work: " + result.err);
+  return Json::parse(result.out);
+}
+
+/// "per_connection"; of a model with one mode "epoll"
+std::string name_of(const std::string& executable, std::string mode) {
+  if (mode.empty()) return executable.substr(executable.find('-') + 1);
+  std::ranges::replace(mode, '-', '_');
+  return mode;
+}
+
+Configuration read(const std::string& executable, const Json& mode) {
+  return {.name = name_of(executable, mode.at("name")),
+          .executable = executable,
+          .options = mode.at("options"),
+          .has_parent = mode.at("has_parent"),
+          .one_client_per_worker = mode.at("one_client_per_worker"),
+          .process_per_request = mode.at("process_per_request"),
+          .many_workers = mode.at("many_workers"),
+          .refuses = mode.at("refuses")};
+}
+
+void add_modes(std::vector<Configuration>& all, const std::string& executable) {
+  const auto first = all.size();
+  const Json description = describe(executable);
+  for (const auto& mode : description.at("modes")) {
+    auto each = read(executable, mode);
+    const bool several_loops = each.loop() && each.many_workers;
+    all.push_back(each);
+    if (!several_loops) continue;
+    all.back().name += "_1";
+    each.name += "_2";
+    each.options.insert(each.options.end(), {"--workers", "2"});
+    all.push_back(each);
+  }
+  all.at(first).options.clear();  // the default needs none
+}
+
+std::vector<Configuration> describe_all() {
+  std::vector<Configuration> all;
+  std::istringstream names(QUARTET_SERVERS);
+  for (std::string executable; names >> executable;) add_modes(all, executable);
+  if (kSanitizers == "thread") std::erase_if(all, [](const auto& each) { return !each.starts_threads(); });
+  return all;
+}
+
+}  // namespace
 
 void PrintTo(const Configuration& configuration, std::ostream* stream) { *stream << configuration.name; }
 
@@ -11,23 +70,12 @@ Command Configuration::command(const std::vector<std::string>& more) const {
   return server_command(executable, std::move(arguments));
 }
 
-std::vector<Configuration> every_configuration() {
-  std::vector<Configuration> all{
-      {"prefork", "quartet-fork", {}, Model::prefork},
-      {"per_connection", "quartet-fork", {"--mode", "per-connection"}, Model::per_connection},
-      {"per_request", "quartet-fork", {"--mode", "per-request"}, Model::per_request},
-      {"threads", "quartet-threads", {}, Model::threads},
-      {"coroutines_1", "quartet-coroutines", {}, Model::coroutines},
-      {"coroutines_2", "quartet-coroutines", {"--workers", "2"}, Model::coroutines},
-      {"epoll", "quartet-epoll", {}, Model::epoll},
-  };
-  if (kSanitizers == "thread") {
-    std::erase_if(all, [](const auto& each) { return each.forks() || each.model == Model::epoll; });
-  }
+const std::vector<Configuration>& every_configuration() {
+  static const std::vector<Configuration> all = describe_all();
   return all;
 }
 
-Configuration reference_configuration() { return every_configuration().back(); }
+const Configuration& reference_configuration() { return every_configuration().back(); }
 
 ServerProcess ServerTest::start_with_workers(int workers, std::vector<std::string> options) const {
   if (GetParam().pool()) options.insert(options.end(), {"--workers", std::to_string(workers)});

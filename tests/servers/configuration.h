@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,29 +15,39 @@ namespace quartet::suite {
 /// The sanitizers that this build has, as for -fsanitize; "" for none.
 inline constexpr std::string_view kSanitizers = QUARTET_SANITIZE;
 
-enum class Model { prefork, per_connection, per_request, threads, coroutines, epoll };
-
-/// One way to run one server.
+/// One way to run one server, with the facts that the server's --describe tells.
 struct Configuration {
   std::string name;
   std::string executable;
   std::vector<std::string> options;
-  Model model;
 
-  bool forks() const { return model <= Model::per_request; }
-  /// A client holds a worker; there are 16 unless --workers says otherwise.
-  bool pool() const { return model == Model::prefork || model == Model::threads; }
+  bool has_parent = false;
+  bool one_client_per_worker = false;
+  bool process_per_request = false;
+  bool many_workers = false;
+  std::map<std::string, std::string> refuses;  ///< options that it cannot honour, and why
+
+  /// A client holds a worker, and --workers says how many there are.
+  bool pool() const { return one_client_per_worker && many_workers; }
+  bool process_pool() const { return has_parent && pool(); }
+  bool thread_pool() const { return !has_parent && pool(); }
+  /// A client, or each of its requests, has a process of its own.
+  bool process_per_client() const { return has_parent && !pool(); }
   /// Clients share a thread, where nothing may block.
-  bool loop() const { return model >= Model::coroutines; }
+  bool loop() const { return !one_client_per_worker; }
+  /// Of a single loop the main thread is the worker.
+  bool starts_threads() const { return !has_parent && many_workers; }
 
   Command command(const std::vector<std::string>& more = {}) const;
 };
 void PrintTo(const Configuration& configuration, std::ostream* stream);
 
-/// All of them; under ThreadSanitizer those that have threads.
-std::vector<Configuration> every_configuration();
+/// Every mode of every server, and servers with several loops twice: with one and with two. Under
+/// ThreadSanitizer those that start threads.
+/// @throws std::runtime_error when a server does not describe itself
+const std::vector<Configuration>& every_configuration();
 /// The one that the others are compared with.
-Configuration reference_configuration();
+const Configuration& reference_configuration();
 
 /// A test that runs once per configuration.
 class ServerTest : public testing::TestWithParam<Configuration> {

@@ -27,7 +27,7 @@ TEST_P(ContainmentTest, ACrashTakesDownWhatTheModelSays) {
   server.await_taken();
   faulty.send(request("POST", "/fault/segv"));
   EXPECT_EQ(faulty.read_to_end().bytes, "");
-  if (GetParam().forks()) {
+  if (GetParam().has_parent) {
     EXPECT_EQ(bystander.read_answer().status, 200);
     EXPECT_EQ(TestClient(server).get("/healthz").status, 200);
     EXPECT_NE(server.err().find("was killed by signal 11"), std::string::npos);
@@ -47,7 +47,7 @@ TEST_P(ContainmentTest, TheAnswersBeforeACrashArrive) {
 }
 
 TEST_P(ContainmentTest, AnIdleConnectionOutlivesTheCrashOfAnother) {
-  if (!GetParam().forks()) GTEST_SKIP() << "nothing outlives it";
+  if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   const auto server = start_with_faults();
   TestClient idle(server), faulty(server);
   idle.get("/plaintext");
@@ -57,7 +57,7 @@ TEST_P(ContainmentTest, AnIdleConnectionOutlivesTheCrashOfAnother) {
 }
 
 TEST_P(ContainmentTest, PreforkReplacesAWorkerThatDies) {
-  if (GetParam().model != Model::prefork) GTEST_SKIP() << "no workers to replace";
+  if (!GetParam().process_pool()) GTEST_SKIP() << "no workers to replace";
   const auto server = start_with_faults({"--workers", "2"});
   const auto before = server.children();
   for (int crash = 0; crash < 3; ++crash) {
@@ -73,7 +73,7 @@ TEST_P(ContainmentTest, PreforkReplacesAWorkerThatDies) {
 }
 
 TEST_P(ContainmentTest, CrashesLeaveNoConnectionInTheCounts) {
-  if (!GetParam().forks()) GTEST_SKIP() << "nothing outlives it";
+  if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   const auto server = start_with_faults({"--max-connections", "2", "--keep-alive-timeout", "60s"});
   for (int crash = 0; crash < 5; ++crash) {
     TestClient client(server);
@@ -112,7 +112,7 @@ TEST_P(ContainmentTest, AFaultNeedsAPost) {
 }
 
 TEST_P(ContainmentTest, ADrainWorksAfterACrash) {
-  if (!GetParam().forks()) GTEST_SKIP() << "nothing outlives it";
+  if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   auto server = start_with_faults();
   TestClient faulty(server), bystander(server);
   faulty.send(request("POST", "/fault/segv"));
@@ -127,7 +127,7 @@ TEST_P(ContainmentTest, ADrainWorksAfterACrash) {
 }
 
 TEST_P(ContainmentTest, TheWorkersOfAKilledParentGoAway) {
-  if (!GetParam().forks()) GTEST_SKIP() << "no parent";
+  if (!GetParam().has_parent) GTEST_SKIP() << "no parent";
   auto server = start();
   TestClient idle(server), busy(server);
   idle.get("/plaintext");
@@ -142,7 +142,7 @@ TEST_P(ContainmentTest, TheWorkersOfAKilledParentGoAway) {
 }
 
 TEST_P(ContainmentTest, NoProcessIsLeftUnreaped) {
-  if (!GetParam().forks()) GTEST_SKIP() << "no processes come and go";
+  if (!GetParam().has_parent) GTEST_SKIP() << "no processes come and go";
   const auto server = start();
   for (int i = 0; i < 50; ++i) TestClient(server).get("/plaintext");
   EXPECT_TRUE(eventually([&] {

@@ -132,8 +132,7 @@ TEST_P(DrainTest, ARequestSentJustBeforeIsAnsweredAsTheLast) {
   EXPECT_EQ(answer.status, 200);
   // Another thread may read the request before one has taken the signal; then the connection is closed as an
   // idle one.
-  const bool threads = GetParam().model == Model::threads || GetParam().model == Model::coroutines;
-  EXPECT_TRUE(answer.closes() || threads);
+  EXPECT_TRUE(answer.closes() || GetParam().starts_threads());
   EXPECT_EQ(client.read_to_end().end, End::eof);
   client.close();
   EXPECT_EQ(server.wait_exit(), exited(0));

@@ -55,10 +55,10 @@ class ExhaustionTest : public ServerTest {
  protected:
   /// Under a parent, as only parents fork.
   Command command(std::vector<std::string> options = {}) const {
-    if (!GetParam().forks()) options.emplace_back("--supervise");
+    if (!GetParam().has_parent) options.emplace_back("--supervise");
     return GetParam().command(options);
   }
-  bool per_client() const { return GetParam().forks() && !GetParam().pool(); }
+  bool per_client() const { return GetParam().process_per_client(); }
 };
 QUARTET_EVERY_CONFIGURATION(ExhaustionTest);
 
@@ -82,7 +82,7 @@ TEST_P(ExhaustionTest, AServerThatGetsNoWorkerAtAllDoesNotStart) {
 }
 
 TEST_P(ExhaustionTest, APoolServesWithTheWorkersThatItGets) {
-  if (GetParam().model != Model::prefork) GTEST_SKIP() << "no pool of processes";
+  if (!GetParam().process_pool()) GTEST_SKIP() << "no pool of processes";
   ForksLeft forks(3);
   auto server = ServerProcess(forks.bound(command({"--workers", "8"})));
   EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
@@ -119,7 +119,7 @@ TEST_P(ExhaustionTest, AClientWithoutAProcessWaitsForOne) {
 }
 
 TEST_P(ExhaustionTest, ARequestWithoutAProcessIsAnswered503) {
-  if (GetParam().model != Model::per_request) GTEST_SKIP() << "requests have no process of their own";
+  if (!GetParam().process_per_request) GTEST_SKIP() << "requests have no process of their own";
   ForksLeft forks(0);
   const auto server = ServerProcess(forks.bound(command()));
   for (int i = 0; i < 3; ++i) {

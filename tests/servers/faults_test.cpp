@@ -40,7 +40,7 @@ TEST_P(FaultsTest, ADeadlyFaultTakesDownWhatTheModelSays) {
     bystander.get("/plaintext");
     faulty.send(request("POST", path));
     EXPECT_EQ(faulty.read_to_end().bytes, "");
-    if (GetParam().forks()) {
+    if (GetParam().has_parent) {
       EXPECT_EQ(bystander.get("/plaintext").status, 200);
       EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
       EXPECT_TRUE(eventually([&] { return server.err().find(word) != std::string::npos; })) << server.err();
@@ -116,7 +116,7 @@ TEST_P(FaultsTest, ALeakGrowsAndLivesAsLongAsItsProcess) {
   const auto leak = [&](const std::string& query) {
     return client.exchange(request("POST", "/fault/leak" + query)).body;
   };
-  const bool forgotten = GetParam().model == Model::per_request;
+  const bool forgotten = GetParam().process_per_request;
   EXPECT_EQ(leak(""), "leaked 1 MiB, 1 MiB in this process by now\n");
   EXPECT_EQ(leak("?mib=64"), forgotten ? "leaked 64 MiB, 64 MiB in this process by now\n"
                                        : "leaked 64 MiB, 65 MiB in this process by now\n");

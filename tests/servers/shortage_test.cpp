@@ -56,9 +56,6 @@ void freeze_memory(const ServerProcess& server) {
 
 class ShortageTest : public ServerTest {
  protected:
-  bool has_threads() const {
-    return GetParam().model == Model::threads || GetParam().model == Model::coroutines;
-  }
   /// A worker for each of so many clients, where a worker serves one.
   std::vector<std::string> with_workers(int workers, std::vector<std::string> options) const {
     if (GetParam().pool()) options.insert(options.end(), {"--workers", std::to_string(workers)});
@@ -70,14 +67,14 @@ QUARTET_EVERY_CONFIGURATION(ShortageTest);
 constexpr const char* kFewThreads = "ulimit -v 300000";  // KiB; a thread asks for 8 MiB of them
 
 TEST_P(ShortageTest, AThreadThatCannotBeHadIsAStartUpError) {
-  if (!has_threads()) GTEST_SKIP() << "no threads";
+  if (!GetParam().starts_threads()) GTEST_SKIP() << "no threads";
   if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   expect_start_up_error(run(limited(kFewThreads, GetParam().command({"--workers", "500"}))),
                         {"thread ", " of 500: Resource temporarily unavailable", "--workers"});
 }
 
 TEST_P(ShortageTest, UnderASupervisorItIsACrashLoopThatSaysWhy) {
-  if (!has_threads()) GTEST_SKIP() << "no threads";
+  if (!GetParam().starts_threads()) GTEST_SKIP() << "no threads";
   if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   ChildProcess server(limited(kFewThreads, GetParam().command({"--workers", "500", "--supervise"})));
   EXPECT_EQ(server.wait_exit(60s), exited(4));
@@ -86,7 +83,7 @@ TEST_P(ShortageTest, UnderASupervisorItIsACrashLoopThatSaysWhy) {
 }
 
 TEST_P(ShortageTest, ADrainWithoutThreadsServesWhoWaitsInTurn) {
-  if (GetParam().model != Model::threads) GTEST_SKIP() << "starts no threads in a drain";
+  if (!GetParam().thread_pool()) GTEST_SKIP() << "starts no threads in a drain";
   if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   auto server = start({"--workers", "1"});
   std::vector<TestClient> clients;
@@ -98,7 +95,9 @@ TEST_P(ShortageTest, ADrainWithoutThreadsServesWhoWaitsInTurn) {
     client.close();
   }
   EXPECT_EQ(server.wait_exit(), exited(0));
-  EXPECT_EQ(count(server.err(), "Resource temporarily unavailable; the others serve who waits"), 1u)
+  EXPECT_EQ(
+      count(server.err(), "Resource temporarily unavailable; the other threads serve the clients that wait"),
+      1u)
       << server.err();
 }
 
@@ -138,7 +137,8 @@ TEST_P(ShortageTest, EveryNumberOfDescriptorsIsEnoughOrNamed) {
 }
 
 TEST_P(ShortageTest, ManyWorkersWithFewDescriptorsAreAStartUpError) {
-  if (GetParam().model != Model::coroutines) GTEST_SKIP() << "a worker has no descriptors of its own";
+  if (!GetParam().loop() || !GetParam().many_workers)
+    GTEST_SKIP() << "a worker has no descriptors of its own";
   auto command = GetParam().command({"--workers", "500"});
   command.descriptors = 300;
   expect_start_up_error(run(command), {"Too many open files; raise ulimit -n, which is 300"});
@@ -193,7 +193,7 @@ TEST_P(ShortageTest, ATruncatedScoreboardHarmsNobody) {
     GTEST_SKIP()
         << "from g++ 13 on, an atomic that meets SIGBUS holds a lock that its handler's atomics wait for";
   for (const std::vector<std::string>& options : {std::vector<std::string>{}, {"--supervise"}}) {
-    if (!options.empty() && GetParam().forks()) continue;
+    if (!options.empty() && GetParam().has_parent) continue;
     const auto file = testing::TempDir() + "truncated." + std::to_string(::getpid());
     auto all = options;
     all.insert(all.end(), {"--scoreboard", file});

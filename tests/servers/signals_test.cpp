@@ -20,7 +20,7 @@ class SignalsTest : public ServerTest {
   /// The server, and where it can have a parent the server below one.
   std::vector<std::vector<std::string>> variants(const std::vector<std::string>& options = {}) const {
     std::vector<std::vector<std::string>> all{options};
-    if (!GetParam().forks()) all.emplace_back(options).emplace_back("--supervise");
+    if (!GetParam().has_parent) all.emplace_back(options).emplace_back("--supervise");
     return all;
   }
   std::vector<std::string> under_a_parent(const std::vector<std::string>& options = {}) const {
@@ -118,7 +118,7 @@ TEST_P(SignalsTest, AStoppedWorkerDoesNotOutliveTheDrainTimeout) {
 }
 
 TEST_P(SignalsTest, AStoppedProcessOfARequestDoesNotOutliveTheDrainTimeout) {
-  if (GetParam().model != Model::per_request) GTEST_SKIP() << "requests have no process of their own";
+  if (!GetParam().process_per_request) GTEST_SKIP() << "requests have no process of their own";
   auto server = start({"--drain-timeout", "100ms"});
   TestClient client(server);
   client.send(get("/stream?chunks=2&interval_ms=60000"));

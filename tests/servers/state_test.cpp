@@ -12,8 +12,8 @@ namespace {
 
 class StateTest : public ServerTest {
  protected:
-  static bool one_process_per_request() { return GetParam().model == Model::per_request; }
-  static bool one_process_for_all() { return !GetParam().forks(); }
+  static bool one_process_per_request() { return GetParam().process_per_request; }
+  static bool one_process_for_all() { return !GetParam().has_parent; }
 };
 QUARTET_EVERY_CONFIGURATION(StateTest);
 
@@ -72,14 +72,13 @@ TEST_P(StateTest, AtomicAndMutexLoseNothing) {
 }
 
 TEST_P(StateTest, OneThreadNeedsNoSynchronization) {
-  if (!one_process_for_all() || GetParam().model == Model::threads || GetParam().name == "coroutines_2")
-    GTEST_SKIP() << "not a single thread";
+  if (!GetParam().loop() || GetParam().name == "coroutines_2") GTEST_SKIP() << "not a single thread";
   const auto server = start();
   EXPECT_EQ(count_in_a_crowd(server, "none", 5), kCrowd * kRounds + 1);
 }
 
 TEST_P(StateTest, ThreadsWithoutSynchronizationLoseCounts) {
-  if (GetParam().model != Model::threads) GTEST_SKIP() << "no threads that run handlers at the same time";
+  if (!GetParam().thread_pool()) GTEST_SKIP() << "no threads that run handlers at the same time";
   const auto server = start();
   int counted = 0;
   EXPECT_TRUE(eventually([&] {
@@ -112,7 +111,7 @@ TEST_P(StateTest, ASharedSessionIsFoundByEveryone) {
 }
 
 TEST_P(StateTest, ASharedSessionOutlivesTheCrashOfItsAuthor) {
-  if (!GetParam().forks()) GTEST_SKIP() << "nothing outlives it";
+  if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   const auto server = start({"--enable-faults"});
   TestClient author(server);
   EXPECT_EQ(put(author, "/session/a?store=shared", "ours"), 201);
@@ -192,7 +191,7 @@ TEST_P(StateTest, TheLayoutShowsWhereEverythingLies) {
 TEST_P(StateTest, AThreadsStackHasAGuardPageAndTheMainThreadsTheKernelsGap) {
   const auto server = start();
   const auto text = TestClient(server).get("/layout").body;
-  const bool main_thread = GetParam().forks() || GetParam().model == Model::epoll;
+  const bool main_thread = !GetParam().starts_threads();
   EXPECT_EQ(text.find("(the main thread)") != std::string::npos, main_thread) << text;
   auto rows = rows_of(text);
   EXPECT_EQ(rows.contains("guard page"), !main_thread);
@@ -211,8 +210,8 @@ TEST_P(StateTest, TheLayoutsOfTwoWorkersDifferInWhatTheModelGivesEach) {
   auto one = rows_of(first.get("/layout").body), two = rows_of(second.get("/layout").body);
   EXPECT_EQ(one["data"].address, two["data"].address);  // processes: the same address of another memory
   EXPECT_EQ(one["code"].address, two["code"].address);
-  EXPECT_EQ(one["stack"].range.begin == two["stack"].range.begin, GetParam().forks());
-  EXPECT_EQ(one["thread-local"].address == two["thread-local"].address, GetParam().forks());
+  EXPECT_EQ(one["stack"].range.begin == two["stack"].range.begin, GetParam().has_parent);
+  EXPECT_EQ(one["thread-local"].address == two["thread-local"].address, GetParam().has_parent);
 }
 
 TEST_P(StateTest, TheLayoutIsAPictureToo) {

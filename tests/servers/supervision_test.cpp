@@ -49,11 +49,11 @@ class SupervisionTest : public ServerTest {
 
   /// Under a parent that restarts it: the fork server has one anyway.
   std::vector<std::string> supervised(std::vector<std::string> options = {}) const {
-    if (!GetParam().forks()) options.emplace_back("--supervise");
+    if (!GetParam().has_parent) options.emplace_back("--supervise");
     options.emplace_back("--enable-faults");
     return options;
   }
-  bool per_client() const { return GetParam().forks() && !GetParam().pool(); }
+  bool per_client() const { return GetParam().process_per_client(); }
 };
 QUARTET_EVERY_CONFIGURATION(SupervisionTest);
 
@@ -84,7 +84,7 @@ TEST_P(SupervisionTest, ADrainLosesNothing) {
 }
 
 TEST_P(SupervisionTest, ADrainAfterACrashAnswersThoseWhoWait) {
-  if (GetParam().forks()) GTEST_SKIP() << "a crash leaves workers";
+  if (GetParam().has_parent) GTEST_SKIP() << "a crash leaves workers";
   auto server = start(supervised());
   server.signal(SIGSTOP);  // the parent: nobody restarts the child
   crash(server);
@@ -128,8 +128,7 @@ void kill_workers(const std::string& board) {
 }
 
 TEST_P(SupervisionTest, ACrashLoopIsGivenUp) {
-  const bool one_of_each =
-      GetParam().model == Model::prefork || GetParam().name == reference_configuration().name;
+  const bool one_of_each = GetParam().process_pool() || GetParam().name == reference_configuration().name;
   if (!one_of_each) GTEST_SKIP() << "takes 12 s, and the parent is the same for all who have one";
   auto server = start_with_workers(1, supervised({"--scoreboard", board_}));
   EXPECT_TRUE(eventually(
@@ -152,7 +151,7 @@ std::vector<int> answering_processes(const ServerProcess& server, int requests) 
 }
 
 TEST_P(SupervisionTest, AWorkerIsReplacedAfterItsRequests) {
-  if (GetParam().model != Model::prefork) GTEST_SKIP() << "the option is the pool's";
+  if (!GetParam().process_pool()) GTEST_SKIP() << "the option is the pool's";
   const auto server = start({"--workers", "1", "--max-requests-per-worker", "3"});
   const auto processes = answering_processes(server, 9);
   for (int i = 0; i < 9; i += 3) {
@@ -164,7 +163,7 @@ TEST_P(SupervisionTest, AWorkerIsReplacedAfterItsRequests) {
 }
 
 TEST_P(SupervisionTest, AReplacedWorkerTellsItsLastClient) {
-  if (GetParam().model != Model::prefork) GTEST_SKIP() << "the option is the pool's";
+  if (!GetParam().process_pool()) GTEST_SKIP() << "the option is the pool's";
   const auto server = start({"--workers", "1", "--max-requests-per-worker", "2"});
   TestClient client(server);
   EXPECT_FALSE(client.get("/plaintext").closes());
@@ -264,11 +263,11 @@ TEST_P(SupervisionTest, TheScoreboardSaysWhichRequestKilledAWorker) {
   auto server = start({"--enable-faults", "--scoreboard", board_});
   TestClient(server).get("/plaintext");
   crash(server);
-  if (!GetParam().forks()) server.wait_exit();
+  if (!GetParam().has_parent) server.wait_exit();
   const auto killer = [&]() -> std::string {
     const app::ScoreboardReader reader(board_);
     for (const auto& slot : reader.used()) {
-      const auto entry = GetParam().forks() ? slot.death.request.read() : slot.running.read();
+      const auto entry = GetParam().has_parent ? slot.death.request.read() : slot.running.read();
       if (entry) return entry->request;
     }
     return "";

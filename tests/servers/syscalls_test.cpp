@@ -3,73 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <csignal>
 #include <map>
-#include <sstream>
 #include <thread>
 
 #include "tests/servers/configuration.h"
-#include "tests/servers/process_table.h"
+#include "tests/servers/tracer.h"
 
 namespace quartet::suite {
 namespace {
-
-/// One finished system call, as strace(1) writes it.
-struct Call {
-  pid_t thread = 0;
-  std::string name;
-  long result = 0;
-};
-
-/// "1234  recvfrom(5, ..., 0) = 49" or "1234  <... recvfrom resumed>..., 0) = -1 EAGAIN (...)"
-std::optional<Call> parse_call(const std::string& line) {
-  const auto equals = line.rfind(" = ");
-  if (equals == std::string::npos) return std::nullopt;
-  Call call;
-  std::istringstream words(line);
-  words >> call.thread >> call.name;
-  if (call.name == "<...") words >> call.name;
-  call.name = call.name.substr(0, call.name.find('('));
-  std::istringstream(line.substr(equals + 3)) >> call.result;  // "?" where it was interrupted: 0
-  return call;
-}
-
-/// strace on every process of a server.
-class Tracer {
- public:
-  explicit Tracer(const ServerProcess& server) : strace_(command(server)) {
-    attached_ = eventually([&] {
-                  const auto processes = server.processes();
-                  return !strace_.running() || std::all_of(processes.begin(), processes.end(), is_traced);
-                }) &&
-                strace_.running();
-  }
-
-  bool attached() const { return attached_; }
-  std::string err() const { return strace_.err(); }
-
-  std::vector<Call> finish() {
-    strace_.signal(SIGTERM);
-    strace_.wait_exit();
-    std::vector<Call> calls;
-    std::istringstream lines(strace_.out());
-    for (std::string line; std::getline(lines, line);) {
-      if (auto call = parse_call(line)) calls.push_back(std::move(*call));
-    }
-    return calls;
-  }
-
- private:
-  static Command command(const ServerProcess& server) {
-    Command strace{.executable = "strace", .arguments = {"-f", "-q", "-s", "0", "-o", "/dev/stdout"}};
-    for (const auto pid : server.processes())
-      strace.arguments.insert(strace.arguments.end(), {"-p", std::to_string(pid)});
-    return strace;
-  }
-
-  ChildProcess strace_;
-  bool attached_;
-};
 
 bool is_send(const Call& call) { return call.name.starts_with("send"); }
 
@@ -136,7 +77,7 @@ QUARTET_EVERY_CONFIGURATION(SystemCallsTest);
 
 TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
   if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer makes system calls of its own";
-  if (GetParam().model == Model::per_request) GTEST_SKIP() << "it forks for every request";
+  if (GetParam().process_per_request) GTEST_SKIP() << "it forks for every request";
   constexpr long kRequests = 100;
   const auto server = start_with_workers(2);
   TestClient client(server);
@@ -154,17 +95,16 @@ TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
   EXPECT_EQ(serving.received, kRequests);
   EXPECT_EQ(serving.sent, kRequests);
   EXPECT_LE(serving.other, 3 * ticks);
-  switch (GetParam().model) {
-    case Model::epoll:
-      EXPECT_EQ(serving.tried, 0);
-      EXPECT_LE(serving.woken, kRequests + 2);
-      break;
-    case Model::coroutines:
-      EXPECT_LE(serving.tried, kRequests + ticks);
-      EXPECT_LE(serving.woken, kRequests + 2 * ticks);  // its ticks are events
-      EXPECT_LE(serving.names.count("epoll_ctl"), 0u);
-      break;
-    default: EXPECT_LE(serving.tried, ticks); EXPECT_EQ(serving.woken, 0);
+  if (!GetParam().loop()) {
+    EXPECT_LE(serving.tried, ticks);
+    EXPECT_EQ(serving.woken, 0);
+  } else if (GetParam().executable == "quartet-epoll") {
+    EXPECT_EQ(serving.tried, 0);
+    EXPECT_LE(serving.woken, kRequests + 2);
+  } else {
+    EXPECT_LE(serving.tried, kRequests + ticks);
+    EXPECT_LE(serving.woken, kRequests + 2 * ticks);  // its ticks are events
+    EXPECT_LE(serving.names.count("epoll_ctl"), 0u);
   }
   for (const auto& [thread, tally] : tallies) {
     EXPECT_LE(tally.other + tally.tried + tally.woken, 4 * ticks) << tally;

@@ -13,7 +13,7 @@ from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder
 from loadtest.verbs.load.metrics import METRICS
 
-PATHS = "Limits serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
+PATHS = "Bare servers serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
 NEWEST = 10  # results folders that are shown
 
 

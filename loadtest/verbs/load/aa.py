@@ -24,7 +24,7 @@ def against_itself(once: Settings, tries: int) -> Settings:
     if len(once.contestants) != 1 or len(once.workloads) != 1 or len(once.connections) != 1:
         raise ValueError("aa takes one contestant, one workload and one number of connections")
     one = once.contestants[0]
-    twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.name) for twin in "AB")
+    twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.model or one.name) for twin in "AB")
     return replace(once, contestants=twins, rounds=tries * once.rounds, rounds_of_a_try=once.rounds)
 
 
@@ -62,8 +62,8 @@ def document(results: TrialResults) -> Document:
     head = [
         describe_machine(results.environment, next(iter(chosen.budgets.values()))),
         *describe_place(results.environment),
-        f"{chosen.contestants[0].model} against itself: {chosen.rounds_of_a_try} interleaved rounds of "
-        f"{chosen.duration} s a try.",
+        f"{chosen.contestants[0].name.removesuffix(' A')} against itself: "
+        f"{chosen.rounds_of_a_try} interleaved rounds of {chosen.duration} s a try.",
     ]
     section = Section("Does the instrument see a difference where there is none?", filled, notes)
     return Document(head, [section])

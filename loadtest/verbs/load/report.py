@@ -17,7 +17,7 @@ from loadtest.verbs.load import gates
 from loadtest.verbs.load.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
 from loadtest.verbs.load.plan import Cell, Settings
 from loadtest.verbs.load.results import Trial, TrialResults
-from loadtest.verbs.load.series import Series, Value, best_peer_of, gather, limit_of
+from loadtest.verbs.load.series import Series, Value, bare_of, best_peer_of, gather
 from loadtest.verbs.load.validity import client_share
 
 MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
@@ -123,22 +123,22 @@ def _unranked(series: Sequence[Series]) -> list[str]:
     return [f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}."]
 
 
-# --- beside its limit and its peers
+# --- beside its bare server and its peers
 
 
 def yardsticks(results: TrialResults, series: Sequence[Series]) -> Section | None:
     """Only where a model has one."""
     models = [one for one in series if one.contestant.kind == Kind.model]
-    compared = [(one, limit_of(one, list(series)), best_peer_of(one, list(series))) for one in models]
-    if not any(limit or peer for _, limit, peer in compared):
+    compared = [(one, bare_of(one, list(series)), best_peer_of(one, list(series))) for one in models]
+    if not any(bare or peer for _, bare, peer in compared):
         return None
     verdicts = _Verdicts()
     ratio = _closed_ratios if _is_closed(series) else _open_ratios
     units = ("requests/s", "CPU each") if _is_closed(series) else ("CPU each",)
-    filled = table("", "best peer", *(f"{unit}\nx {other}" for other in ("peer", "limit") for unit in units))
+    filled = table("", "best peer", *(f"{unit}\nx {other}" for other in ("peer", "bare") for unit in units))
     pending = [
-        (one, peer, [verdicts.add(found) for other in (peer, limit) for found in ratio(one, other)])
-        for one, limit, peer in compared
+        (one, peer, [verdicts.add(found) for other in (peer, bare) for found in ratio(one, other)])
+        for one, bare, peer in compared
     ]
     for one, peer, places in pending:
         filled.add_row(one.contestant.name, peer.contestant.name if peer else DASH, *map(verdicts.show, places))
@@ -146,7 +146,7 @@ def yardsticks(results: TrialResults, series: Sequence[Series]) -> Section | Non
         "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
         "table. CPU each: less than 1 is cheaper than theirs.",
         BUSIER if _is_closed(series) else "best peer: the one that takes the least CPU time for a request.",
-        "limit: the same model's system calls around one canned answer, without HTTP.",
+        "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
         *verdicts.notes(),
     ]
     return Section("How far from the best of its kind, and from what its model could do?", filled, notes)

@@ -154,9 +154,9 @@ def remaining(results: TrialResults) -> list[TrialStep]:
 
 
 def more_options(settings: Settings, cell: Cell, root: Path) -> list[str]:
-    """Of one of ours; limits have none. Nobody rotates connections: peers would not either."""
+    """Of all but peers. Nobody rotates connections: peers would not either."""
     contestant = settings.contestant(cell.contestant)
-    if not contestant.ours:
+    if not contestant.takes_options:
         return []
     rotates = gives(contestant, "--max-requests-per-connection")
     root_option = ["--root", str(root)] if settings.workload(cell.workload).is_file else []

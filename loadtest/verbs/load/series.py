@@ -61,8 +61,8 @@ def _series(results: TrialResults, cell: Cell) -> Series | None:
     )
 
 
-def limit_of(one: Series, others: list[Series]) -> Series | None:
-    return next(iter(_yardsticks(Kind.limit, one, others)), None)
+def bare_of(one: Series, others: list[Series]) -> Series | None:
+    return next(iter(_yardsticks(Kind.bare, one, others)), None)
 
 
 def best_peer_of(one: Series, others: list[Series]) -> Series | None:

@@ -20,8 +20,6 @@ from loadtest.system.memory import Memory
 LEVELS = (0, 100, 1_000, 5_000, 10_000)
 PACE = "quartet-pace"
 
-# A process or a thread for each connection, idle or not.
-BLOCKING = ("fork-per-request", "fork-per-connection", "prefork", "threads")
 # Who is looked at while it answers requests: forked workers, and a single process as the reference.
 DECAYING = ("prefork", "epoll")
 
@@ -82,17 +80,18 @@ Step = IdleStep | DecayStep
 
 
 def model(contestant: Contestant) -> str:
-    """Of a limit or a peer: the one that it is compared with."""
+    """Of a bare server or a peer: the one that it is compared with."""
     return contestant.model or contestant.name
 
 
 def absence(settings: IdleSettings, contestant: Contestant, connections: int) -> str:
     """Why that many connections are not tried; mostly ""."""
-    if model(contestant) not in BLOCKING or connections <= settings.most_workers:
+    facts = contestant.known
+    if not facts.one_client_per_worker or connections <= settings.most_workers:
         return ""
-    if model(contestant) == "threads":
+    if facts.worker == "thread":
         return f"needs a thread for each connection: {connections + 2:,} threads"
-    if contestant.pool:
+    if facts.pool:
         return f"a pool needs a worker for each connection: {connections + 2:,} processes"
     return f"forks a process for each connection: {connections:,} processes"
 
@@ -125,7 +124,7 @@ def seconds(settings: IdleSettings, step: Step) -> float:
     """How long a step takes, about: start, load, looks until nothing moves, drain."""
     if isinstance(step, DecayStep):
         return 2 + settings.decay.workers * max(settings.decay.requests) / settings.decay.rate
-    per_connection = 3e-3 if model(step.contestant) in BLOCKING else 2e-4  # a process takes its time
+    per_connection = 3e-3 if step.contestant.known.one_client_per_worker else 2e-4  # a process takes its time
     return 1.5 + step.connections * per_connection
 
 
@@ -142,15 +141,15 @@ def workers(settings: IdleSettings, step: Step) -> int:
 
 def held_by(settings: IdleSettings, step: Step) -> Contestant:
     """The contestant with the ballast of this step."""
-    if not step.contestant.ours:
+    if not step.contestant.takes_options:
         return step.contestant
     ballast = settings.decay.ballast if isinstance(step, DecayStep) else settings.ballast
     return replace(step.contestant, ballast=ballast or step.contestant.ballast)
 
 
 def more_options(step: Step) -> list[str]:
-    """Of one of ours: no bound but the machine's, and all the time in the world."""
-    if not step.contestant.ours:
+    """Of all but peers: no bound but the machine's, and all the time in the world."""
+    if not step.contestant.takes_options:
         return []
     unlimited = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
     return [word for option in unlimited if not gives(step.contestant, option) for word in (option, "0")]

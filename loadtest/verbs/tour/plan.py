@@ -154,9 +154,10 @@ def contestants_of(plan: Plan, cell: Cell) -> Iterator[Contestant]:
 def _once(plan: Plan) -> Iterator[Step]:
     yield from (MemoryStep(contestant) for contestant in plan.contestants)
     yield from (CrowdStep(contestant, None) for contestant in plan.contestants)
-    yield from (CrowdStep(contestant, plan.crowd.rotation) for contestant in plan.contestants if contestant.pool)
+    yield from (CrowdStep(contestant, plan.crowd.rotation) for contestant in plan.contestants if contestant.known.pool)
     yield from (CrashStep(contestant) for contestant in plan.contestants)
-    yield from (CrashStep(contestant.supervised()) for contestant in plan.contestants if not contestant.has_parent)
+    alone = [contestant for contestant in plan.contestants if not contestant.known.has_parent]
+    yield from (CrashStep(contestant.supervised()) for contestant in alone)
 
 
 def seconds(plan: Plan, step: Step) -> float:

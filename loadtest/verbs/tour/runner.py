@@ -139,7 +139,7 @@ class Runner:
         return CrowdRun(
             contestant=step.contestant.name,
             server_command=server.command,
-            workers=self.plan.workers if step.contestant.pool else None,
+            workers=self.plan.workers if step.contestant.known.pool else None,
             rotation=step.rotation,
             clients_asked=self.plan.crowd.clients,
             clients_served=served.clients,

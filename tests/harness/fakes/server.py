@@ -2,7 +2,8 @@
 """Stands in for every quartet server: the same line on stdout, the same routes, the same end.
 
 FAKE_SERVER=mute prints no line, =broken exits with status 1 before it, =stubborn ignores SIGTERM, =sloppy exits with
-status 3 after it. FAKE_PIDS names a directory where it leaves a file named after its pid.
+status 3 after it. FAKE_PIDS names a directory where it leaves a file named after its pid. --describe is answered by the
+server that it stands in for.
 """
 
 import argparse
@@ -90,13 +91,16 @@ def parse_options() -> argparse.Namespace:
         parser.add_argument(name)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--max-requests-per-connection", type=int, default=1000)
-    for name in ("--enable-faults", "--supervise"):
+    for name in ("--enable-faults", "--supervise", "--describe"):
         parser.add_argument(name, action="store_true")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     arguments = parse_options()
+    if arguments.describe:
+        name = Path(sys.argv[0]).name
+        os.execv(Path(__file__).resolve().parents[3] / "build/release/bin" / name, [name, "--describe"])
     if "FAKE_PIDS" in os.environ:
         (Path(os.environ["FAKE_PIDS"]) / str(os.getpid())).touch()
     # without the tear-down of asyncio, which would wait for connections

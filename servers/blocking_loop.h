@@ -11,7 +11,7 @@ namespace quartet {
 // poll(2) per read.
 
 /// Blocks in recv(2).
-/// @return false when all is said and nothing is on its way
+/// @return false when the connection may be closed, because nothing is on its way in either direction
 bool read_step(const net::Fd& client, http::Connection& connection);
 /// Blocks in send(2) or sendfile(2).
 /// @return false when the peer is gone

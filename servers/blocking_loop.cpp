@@ -1,4 +1,4 @@
-#include "servers/blocking_session.h"
+#include "servers/blocking_loop.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@ namespace quartet {
 
 namespace {
 
-/// A system call has waited long enough.
+/// A system call has returned after a tick, without bytes.
 void tick(const net::Fd& client, http::Connection& connection) {
   const auto now = net::now();
   net::report_progress(client.get(), connection, now);
