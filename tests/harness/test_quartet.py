@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,15 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 from loadtest.cli import commands
 from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.engine import environment, folder, session
+from loadtest.document.document import Document
+from loadtest.engine import claim, environment, folder, session
+from loadtest.engine.exit import Exit, Stop
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.load.results import TrialResults
+from loadtest.verbs.load.verb import THROUGHPUT
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
@@ -50,7 +55,7 @@ class Quartet:
         }
 
     def argv(self, verb: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "loadtest.verbs.commands", verb, "--bin", str(self._binaries), *arguments]
+        return [sys.executable, "-m", "loadtest.cli", verb, "--bin", str(self._binaries), *arguments]
 
     def errors(self) -> str:
         return self._errors.read_text()
@@ -255,8 +260,8 @@ def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
             return cls(2020, 1, 1, 12)
 
     monkeypatch.setattr(datetime, "datetime", Noon)
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
-    names = [session.claim(None, None, "walk").name for _ in range(3)]
+    monkeypatch.setattr(claim, "ROOT", tmp_path)
+    names = [claim.claim(None, None, "walk").name for _ in range(3)]
     assert names == [f"2020-01-01T12-00-00-walk{number}" for number in ("", "-2", "-3")]
 
 
@@ -424,6 +429,18 @@ def test_compare_exits_with_3_on_a_regression_and_0_without(say, tmp_path):
     assert say("compare", "a", "b", "--metric", "speed")[2].startswith("loadtest/quartet: there is no metric 'speed'")
 
 
+def test_a_finished_folder_is_shown_again_as_the_run_has_shown_it(say, tmp_path):
+    folder.save(samples.trial_results(), tmp_path)
+    status, output, _ = say("report", str(tmp_path))
+    assert status == 0
+    assert output.startswith("Sample CPU") and output.endswith("Measured in 60 s.\n")
+    assert "How many requests are answered in a second?" in output
+    assert json.loads(say("report", str(tmp_path), "--json")[1])["verb"] == "throughput"
+    (tmp_path / "results.json").unlink()
+    status, output, errors = say("report", str(tmp_path))
+    assert (status, output) == (2, "") and "cannot read" in errors
+
+
 def test_a_dry_run_in_a_checkout_that_is_read_only_writes_elsewhere(say, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr(launch, "DRY_RUN", tmp_path / "file/dry-run")
@@ -442,26 +459,22 @@ def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypa
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     monkeypatch.setattr(environment, "stamp", lambda *_: None)
-    with pytest.raises(session.Stop, match="cannot run on CPU 7: Invalid argument") as caught:
+    with pytest.raises(Stop, match="cannot run on CPU 7: Invalid argument") as caught:
         a_session(tmp_path)._prepare()
-    assert caught.value.status == session.Exit.environment
+    assert caught.value.status == Exit.environment
 
 
-def a_session(directory: Path, execute: Callable[..., None] = lambda *_: None) -> session.Session[TrialResults]:
-    return session.Session(
-        place=Nowhere(),
-        directory=directory,
-        executables=[],
-        load_cpus=[7],
-        begin=lambda _: samples.trial_results(),
-        execute=execute,
-        render=lambda *_: "tables\n",
-        status=lambda _: session.Exit.ok,
-    )
+def a_session(directory: Path, execute: Callable[..., None] = lambda *_: None) -> session.Session:
+    cpus = {1: CpuSets((1,), (7,))}
+    verb = replace(THROUGHPUT, execute=execute, document=lambda _: Document(["tables"], []), status=lambda _: Exit.ok)
+    return session.Session(verb, replace(samples.settings(), budgets=cpus), None, Nowhere(), directory)
 
 
 class Nowhere:
     name = description = ""
+
+    def describe(self, executable: str) -> str:
+        return samples.DESCRIBE(executable)
 
     def missing(self, executables: object) -> str:
         return ""
@@ -473,7 +486,7 @@ class Nowhere:
         ...
 
 
-def measure(directory: Path, execute: Callable[..., None]) -> session.Exit:
+def measure(directory: Path, execute: Callable[..., None]) -> Exit:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return a_session(directory, execute)._measure(samples.trial_results())
@@ -492,7 +505,7 @@ def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(tmp_pat
 
 
 def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
-    def fill(found: TrialResults, save: Callable[[], None]) -> None:
+    def fill(found: TrialResults, place: object, directory: Path, save: Callable[[], None]) -> None:
         def refuse(path: Path, *_: object, **__: object) -> None:
             path.touch()
             raise OSError(28, "No space left on device")
@@ -500,7 +513,7 @@ def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkey
         monkeypatch.setattr(Path, "write_text", refuse)
         save()
 
-    assert measure(tmp_path, fill) == session.Exit.failed
+    assert measure(tmp_path, fill) == Exit.failed
     output = capsys.readouterr()
     assert output.out == "tables\n"
     assert output.err.endswith(f"{tmp_path / 'results.tmp'}: No space left on device\n")
