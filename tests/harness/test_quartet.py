@@ -319,7 +319,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         raise AssertionError("a process was started")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["commands.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["cli/__main__.py", *arguments])
         status = command.run(commands.app)
         output = capsys.readouterr()
         return status, output.out, output.err

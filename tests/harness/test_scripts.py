@@ -65,7 +65,7 @@ def test_the_other_scripts_find_their_root_in_the_same_way(script):
 
 def test_tests_run_may_be_called_from_anywhere(tmp_path):
     (tmp_path / "link").symlink_to(ROOT / "tests/run")
-    assert say(["./link", "--list"], tmp_path, CDPATH=str(tmp_path))[1].startswith("format\nbuild\n")
+    assert say(["./link", "--list"], tmp_path, CDPATH=str(tmp_path))[1].startswith("format\nlint\nbuild\n")
 
 
 # --- terminals
