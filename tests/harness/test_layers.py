@@ -75,6 +75,15 @@ def test_no_module_leads_back_to_itself() -> None:
     assert left == {}, "these import each other"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(HARNESS)))
+def test_no_function_has_more_than_eight_parameters(path: Path) -> None:
+    """Options that verbs share are a dataclass."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            count = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs])
+            assert count <= 8, f"{node.name} has {count}"
+
+
 def test_an_arrow_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.HARNESS", tmp_path)
     (tmp_path / "system").mkdir()
