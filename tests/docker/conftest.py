@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from loadtest.places import containers
 from loadtest.places import docker as engine
 from loadtest.system import cpu_sets
+from loadtest.verbs import registry  # noqa: F401  folders of all verbs can be read
 from loadtest.verbs.tour import plan
 
 PLAN = plan.Plan(plan.CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
