@@ -1,6 +1,10 @@
 #include "tests/servers/configuration.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
@@ -8,14 +12,37 @@
 namespace quartet::suite {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-Json describe(const std::string& executable) {
+std::string ask(const std::string& executable) {
   const auto result = run(server_command(executable, {"--describe"}));
   if (result.ending != exited(0))
     throw std::runtime_error(executable + " --describe does not work: " + result.err);
-  return Json::parse(result.out);
+  return result.out;
 }
+
+std::string read_file(const fs::path& path) {
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+/// Each test is a process of its own, and starting four servers takes more than a second where they have a
+/// sanitizer. So the answer is kept beside the server until that is built anew.
+std::string remember(const std::string& executable) {
+  const fs::path server = fs::path(QUARTET_BIN_DIRECTORY) / executable;
+  const fs::path kept = server.string() + ".json";
+  std::error_code error;  // not kept yet: the time is the earliest that there is
+  if (fs::last_write_time(kept, error) > fs::last_write_time(server)) return read_file(kept);
+  const std::string answer = ask(executable);
+  const fs::path draft = kept.string() + "." + std::to_string(::getpid());
+  std::ofstream(draft) << answer;
+  fs::rename(draft, kept, error);  // nobody reads half of it; where it cannot be kept it is asked again
+  return answer;
+}
+
+Json describe(const std::string& executable) { return Json::parse(remember(executable)); }
 
 /// "per_connection"; of a model with one mode "epoll"
 std::string name_of(const std::string& executable, std::string mode) {
