@@ -15,6 +15,7 @@
 #include <limits>
 #include <queue>
 #include <stdexcept>
+#include <utility>
 
 #include "common/net/system.h"
 #include "loadtest/pace/client_connection.h"
@@ -65,6 +66,7 @@ struct Client {
   std::uint32_t number = 0;
   Nanoseconds since{0};  ///< connecting or busy
   bool served = false;   ///< this connection has had an answer
+  bool had_ok = false;   ///< one of its connections has had an ok
   int failures = 0;      ///< in a row, over all its connections
 };
 
@@ -187,6 +189,7 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
     lanes_.emplace_back(lane, static_cast<std::uint8_t>(lanes_.size()));
     requests += lanes_.back().schedule.expected();
   }
+  ledger_.connections_answered.resize(lanes_.size());
   ledger_.records.reserve(requests + requests / 16);  // a Poisson process may bring a few more
   // Without it the kernel lets a sleep take 50 us longer, to save power.
   net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
@@ -475,6 +478,8 @@ void Engine::record_end(Client& client, Outcome outcome) {
   record.done = now().count();
   client.record = kNoRecord;
   --in_hand_;
+  if (outcome == Outcome::ok && !std::exchange(client.had_ok, true))
+    ++ledger_.connections_answered[client.lane->index];
   if (record.first_byte == Record::kNever) return;
   const auto& response = client.connection.response();
   record.body_bytes = saturate(response.body_bytes());

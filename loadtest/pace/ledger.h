@@ -16,6 +16,9 @@ struct Ledger {
   std::chrono::nanoseconds elapsed{0};   ///< from then until the end
   std::chrono::nanoseconds cpu_time{0};  ///< of this program, meanwhile
   std::uint64_t connections_opened = 0;  ///< successfully
+  /// By lane: places of its pool that had at least one ok. A connection that is closed and opened again keeps
+  /// its place.
+  std::vector<std::size_t> connections_answered{};
   bool interrupted = false;
 
   std::size_t held = 0;         ///< idle connections that were opened, and

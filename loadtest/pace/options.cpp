@@ -29,6 +29,7 @@ constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::size_t kMostSources = 65'536;
 constexpr std::size_t kMostLanes = 200;  // a record counts them in a byte
 constexpr Nanoseconds kLongest = std::chrono::hours(24);
+constexpr auto kDefaultTarget = "/plaintext";
 
 /// The command line before it makes sense.
 struct Text {
@@ -37,6 +38,7 @@ struct Text {
   std::string rate = "1000";
   std::string duration = "10s", timeout = "10s", grace = "2s", tolerance = "1ms";
   std::string newcomer;
+  std::string hold_target = kDefaultTarget;
   std::string method = "GET";
   std::string body;
   std::optional<std::string> expected_body;
@@ -54,6 +56,22 @@ struct Text {
 template <typename... Arguments>
 [[noreturn]] void reject(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   throw UsageError(fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
+bool is_target(std::string_view text) {
+  return text.starts_with('/') && std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+const std::string& check_target(const std::string& target) {
+  if (!is_target(target)) reject("\"{}\" is not a request target such as /plaintext", target);
+  return target;
+}
+
+/// "100ms:/json": the word, and the target that may stand behind it.
+std::pair<std::string, std::string> split_target(const std::string& text) {
+  const auto colon = text.find(':');
+  if (colon == std::string::npos) return {text, kDefaultTarget};
+  return {text.substr(0, colon), check_target(text.substr(colon + 1))};
 }
 
 Read append_to(std::vector<std::string>& texts) {
@@ -97,13 +115,17 @@ void describe_load(CommandLine& command_line, Text& text) {
 void describe_company(CommandLine& command_line, Text& text) {
   command_line.group("Beside the load");
   command_line.add({.name = "--newcomer",
-                    .metavariable = "TIME",
-                    .help = "Beside the load, a fresh connection so often",
+                    .metavariable = "TIME[:TARGET]",
+                    .help = "A fresh connection so often, which asks for TARGET (default /plaintext)",
                     .read = into(text.newcomer)});
   command_line.add({.name = "--hold",
-                    .metavariable = "N",
-                    .help = "Idle connections: one request before the start, none after",
-                    .read = into(text.hold, 0, kMostConnections)});
+                    .metavariable = "N[:TARGET]",
+                    .help = "Idle connections: one request before the start (default /plaintext), none after",
+                    .read = [&text](const std::string& value) {
+                      const auto [number, target] = split_target(value);
+                      into(text.hold, 0, kMostConnections)(number);
+                      text.hold_target = target;
+                    }});
   command_line.add({.name = "--sources",
                     .metavariable = "N",
                     .help = "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports",
@@ -204,12 +226,6 @@ std::pair<double, double> to_rates(std::string_view text) {
 
 bool is_control(char c) { return (c >= '\0' && c < ' ') || c == '\x7f'; }
 
-std::string check_target(const std::string& target) {
-  const bool visible = std::ranges::all_of(target, [](char c) { return c > ' ' && c < '\x7f'; });
-  if (target.starts_with('/') && visible) return target;
-  reject("\"{}\" is not a request target such as /plaintext", target);
-}
-
 http::Method to_method(const std::string& text) {
   if (const auto method = http::parse_method(text)) return *method;
   reject("--method: \"{}\" is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS", text);
@@ -275,7 +291,7 @@ Share to_share(const std::string& text) {
 
 std::vector<Share> shares_of(const Text& text) {
   if (text.mix.empty())
-    return {{"requests", 1, check_target(text.target.empty() ? "/plaintext" : text.target)}};
+    return {{"requests", 1, check_target(text.target.empty() ? kDefaultTarget : text.target)}};
   if (!text.target.empty()) reject("\"{}\": with --mix every class has a target of its own", text.target);
   if (text.mix.size() > kMostLanes)
     reject("--mix: there can be {} classes, not {}", kMostLanes, text.mix.size());
@@ -308,7 +324,11 @@ void plan_lanes(const Text& text, Plan& plan) {
   double sum = 0;
   for (const Share& share : shares) sum += share.share;
   if (sum <= 0) reject("--mix: all shares are 0");
-  if (to_rates(text.rate) == std::pair(0.0, 0.0)) return;
+  if (to_rates(text.rate) == std::pair(0.0, 0.0)) {
+    if (text.target.empty()) return;
+    reject("\"{}\": with --rate 0 nobody asks for it; see --hold N:TARGET and --newcomer TIME:TARGET",
+           text.target);
+  }
   for (std::size_t i = 0; i < shares.size(); ++i)
     plan.lanes.push_back(
         plan_lane(text, plan, shares[i], sum, static_cast<double>(i) / static_cast<double>(shares.size())));
@@ -316,15 +336,15 @@ void plan_lanes(const Text& text, Plan& plan) {
 
 void plan_newcomer(const Text& text, Plan& plan) {
   if (text.newcomer.empty()) return;
-  const auto interval = to_time("--newcomer", text.newcomer, std::chrono::milliseconds(1));
+  const auto [time, target] = split_target(text.newcomer);
+  const auto interval = to_time("--newcomer", time, std::chrono::milliseconds(1));
   const double rate = 1 / std::chrono::duration<double>(interval).count();
-  constexpr auto kTarget = "/plaintext";
   Text plain;
   plain.worker = text.worker;
   plan.lanes.push_back(
       {.name = "newcomer",
-       .target = kTarget,
-       .request = request_bytes(plain, plan.server, kTarget, true),
+       .target = target,
+       .request = request_bytes(plain, plan.server, target, true),
        .arrivals = {.rate = rate, .last_rate = rate, .duration = plan.duration, .phase = 0.5},
        .connections = 1000,  // those who wait must not keep others from knocking
        .fresh = true,
@@ -345,7 +365,7 @@ Plan make_plan(const Text& text) {
   plan.grace = to_time("--grace", text.grace, Nanoseconds(0));
   plan.tolerance = to_time("--tolerance", text.tolerance, Nanoseconds(0));
   plan.hold = text.hold;
-  plan.hold_request = request_bytes(Text{}, plan.server, "/plaintext", false);
+  plan.hold_request = request_bytes(Text{}, plan.server, text.hold_target, false);
   plan.sources = text.sources;
   if (text.sources > 0 && plan.server.host.find(':') != std::string::npos)
     reject("--sources: 127.0.0.1 and its neighbours cannot reach {}", plan.server.to_string());

@@ -30,10 +30,11 @@ std::string describe_rate(const Arrivals& arrivals) {
   return fmt::format("{:g} to {:g} requests/s{}", arrivals.rate, arrivals.last_rate, kind);
 }
 
-std::string describe_lane(const LanePlan& lane) {
-  return fmt::format("{}: {} {}, {}, {} {} connection{}", lane.name, to_string(lane.method), lane.target,
-                     describe_rate(lane.arrivals), lane.connections, lane.fresh ? "fresh" : "kept",
-                     lane.connections == 1 ? "" : "s");
+std::string describe_connections(const LanePlan& plan, const LaneSummary& lane) {
+  const auto text = fmt::format("{} {} connection{}", plan.connections, plan.fresh ? "fresh" : "kept",
+                                plan.connections == 1 ? "" : "s");
+  const auto answered = lane.connections_answered.value_or(plan.connections);
+  return answered < plan.connections ? fmt::format("{}, {} of them answered", text, answered) : text;
 }
 
 std::string describe_outcomes(const LaneSummary& lane) {
@@ -57,8 +58,9 @@ std::string describe_times(std::string_view name, const Percentiles& times) {
 }
 
 std::string describe_lane(const LanePlan& plan, const LaneSummary& lane) {
-  std::string text =
-      fmt::format("{}\n  {} requests: {}\n", describe_lane(plan), lane.requests, describe_outcomes(lane));
+  std::string text = fmt::format("{}: {} {}, {}, {}\n  {} requests: {}\n", plan.name, to_string(plan.method),
+                                 plan.target, describe_rate(plan.arrivals), describe_connections(plan, lane),
+                                 lane.requests, describe_outcomes(lane));
   if (lane.latency.empty()) return text;
   text += fmt::format("  {:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "ms, of ok", "mean", "50 %",
                       "90 %", "95 %", "99 %", "99.9 %", "max");
@@ -107,6 +109,7 @@ Json lane_json(const LanePlan& plan, const LaneSummary& lane) {
           {"poisson", plan.arrivals.poisson},
           {"seed", plan.arrivals.seed},
           {"connections", plan.connections},
+          {"connections_answered", lane.connections_answered ? Json(*lane.connections_answered) : Json()},
           {"fresh", plan.fresh},
           {"requests", lane.requests},
           {"outcomes", outcomes_json(lane)},

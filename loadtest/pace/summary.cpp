@@ -19,8 +19,9 @@ Percentiles percentiles_of_ok(const Ledger& ledger, std::uint8_t lane, Value val
   return Percentiles(std::move(values));
 }
 
-LaneSummary summarize_lane(const std::string& name, const Ledger& ledger, std::uint8_t lane) {
-  LaneSummary summary{.name = name};
+LaneSummary summarize_lane(const LanePlan& plan, const Ledger& ledger, std::uint8_t lane) {
+  LaneSummary summary{.name = plan.name};
+  if (!plan.fresh) summary.connections_answered = ledger.connections_answered.at(lane);
   for (const Record& record : ledger.records) {
     if (record.lane != lane) continue;
     ++summary.requests;
@@ -84,8 +85,7 @@ std::uint64_t Summary::total(Outcome outcome) const {
 Summary summarize(const Plan& plan, const Ledger& ledger) {
   Summary summary;
   for (const LanePlan& lane : plan.lanes)
-    summary.lanes.push_back(
-        summarize_lane(lane.name, ledger, static_cast<std::uint8_t>(summary.lanes.size())));
+    summary.lanes.push_back(summarize_lane(lane, ledger, static_cast<std::uint8_t>(summary.lanes.size())));
   summary.gap = longest_gap(ledger);
   summary.lateness = lateness_of(ledger);
   summary.schedule_kept = summary.lateness.at(kPunctual) <= plan.tolerance.count();

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +19,10 @@ struct LaneSummary {
   std::string name;
   std::uint64_t requests = 0;
   std::array<std::uint64_t, kOutcomes> outcomes{};  ///< add up to `requests`
-  Percentiles latency{{}};                          ///< from due to done, of those that ended ok
-  Percentiles service{{}};                          ///< from sent to done, of the same
+  /// Places of its pool that had at least one ok; nothing for fresh connections, which have no place.
+  std::optional<std::size_t> connections_answered{};
+  Percentiles latency{{}};  ///< from due to done, of those that ended ok
+  Percentiles service{{}};  ///< from sent to done, of the same
 
   std::uint64_t count(Outcome outcome) const { return outcomes[static_cast<std::size_t>(outcome)]; }
 };

@@ -213,5 +213,50 @@ TEST(PaceCommand, AnnouncesOnceAllHeldConnectionsHaveBeenServed) {
   EXPECT_EQ(Json::parse(process.out().substr(process.out().find('{')))["held"]["closed_by_server"], 0);
 }
 
+TEST(PaceCommand, NewcomersCanComeWithoutALoad) {
+  const auto server = start_server();
+  const auto records = temporary("newcomers");
+  const auto finished =
+      suite::run(pace({address_of(server), "--rate", "0", "--newcomer", "20ms:/json", "--hold", "8",
+                       "--duration", "200ms", "--announce", "--json", "-", "--records", records}));
+  EXPECT_EQ(finished.ending, exited(0)) << finished.err;
+  EXPECT_TRUE(finished.out.starts_with("holding 8\n")) << finished.out;
+  const auto lanes = Json::parse(finished.out.substr(finished.out.find('{')))["lanes"];
+  ASSERT_EQ(lanes.size(), 1U);
+  EXPECT_EQ(lanes[0]["name"], "newcomer");
+  EXPECT_EQ(lanes[0]["target"], "/json");
+  EXPECT_EQ(lanes[0]["outcomes"]["ok"], 10);
+  EXPECT_EQ(read_records(records).records.size(), 10U);
+  std::remove(records.c_str());
+}
+
+TEST(PaceCommand, WhoStillWaitsAtTheEndWasNeverAnswered) {
+  const auto server = start_server();
+  const auto finished =
+      suite::run(pace({address_of(server), "--rate", "0", "--newcomer", "20ms:/sleep?ms=60000", "--duration",
+                       "200ms", "--grace", "0ms", "--json", "-"}));
+  EXPECT_EQ(finished.ending, exited(1));
+  EXPECT_EQ(finished.err, "quartet-pace: " + address_of(server) + " answered nothing\n");
+  EXPECT_EQ(Json::parse(finished.out)["lanes"][0]["outcomes"]["never_answered"], 10);
+}
+
+TEST(PaceCommand, ASingleRequestThatKillsTheServerIsReported) {
+  const ServerProcess server(
+      suite::server_command("quartet-epoll", {"--listen", "127.0.0.1:0", "--enable-faults"}));
+  const auto json = temporary("fault.json"), records = temporary("fault.records");
+  const auto finished =
+      suite::run(pace({address_of(server), "/fault/segv", "--method", "POST", "--rate", "10", "--duration",
+                       "100ms", "--connections", "1", "--json", json, "--records", records}));
+  EXPECT_EQ(finished.ending, exited(1));
+  const auto lane = Json::parse(std::ifstream(json))["lanes"][0];
+  EXPECT_EQ(lane["requests"], 1);
+  EXPECT_EQ(lane["connections_answered"], 0);
+  const auto file = read_records(records);
+  ASSERT_EQ(file.records.size(), 1U);
+  EXPECT_EQ(file.records[0].due, 0);
+  EXPECT_EQ(file.records[0].outcome, Outcome::eof);  // it had been read
+  for (const auto& name : {json, records}) std::remove(name.c_str());
+}
+
 }  // namespace
 }  // namespace quartet::pace

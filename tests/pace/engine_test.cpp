@@ -293,6 +293,45 @@ TEST(Engine, KeepsLanesAndTheirConnectionsApart) {
   EXPECT_EQ(second, 10U);
 }
 
+TEST(Engine, CountsThePlacesOfItsPoolThatWereAnswered) {
+  const ScriptedServer server(
+      answer(kHello));  // one connection after the other: the second place waits for ever
+  auto plan = small_plan(server.address());
+  plan.lanes[0].connections = 2;
+  plan.grace = 0ms;
+  EXPECT_EQ(carry_out(plan).connections_answered, std::vector<std::size_t>{1});
+}
+
+TEST(Engine, AConnectionThatIsOpenedAgainKeepsItsPlace) {
+  const ScriptedServer server([](int socket) {
+    if (read_request(socket)) write_all(socket, "HTTP/1.1 200 OK\r\n\r\nuntil the end");
+  });
+  const auto ledger = carry_out(small_plan(server.address()));
+  expect_all(ledger, Outcome::ok);
+  EXPECT_EQ(ledger.connections_answered, std::vector<std::size_t>{1});
+}
+
+TEST(Engine, AnErrorDoesNotCountAsAnAnsweredPlace) {
+  const ScriptedServer server(answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_EQ(carry_out(small_plan(server.address())).connections_answered, std::vector<std::size_t>{0});
+}
+
+TEST(Engine, AsksOver64HeldConnectionsAtATime) {
+  std::vector<net::Fd> kept;
+  const ScriptedServer server([&kept](int socket) {
+    kept.emplace_back(::dup(socket));
+    if (kept.size() < 64) return;
+    for (const net::Fd& client : kept) {
+      EXPECT_TRUE(read_request(client.get()));
+      write_all(client.get(), kHello);
+    }
+  });
+  auto plan = small_plan(server.address());
+  plan.lanes.clear();
+  plan.hold = 64;
+  EXPECT_EQ(carry_out(plan).held_served, 64U);
+}
+
 TEST(Engine, HoldsConnectionsThatWereServedOnce) {
   std::vector<net::Fd> kept;
   const ScriptedServer server([&kept](int socket) {

@@ -103,6 +103,23 @@ TEST(PaceOptions, AddANewcomer) {
   EXPECT_DOUBLE_EQ(lanes[1].arrivals.rate, 10);
 }
 
+TEST(PaceOptions, ANewcomerAsksForATargetOfItsOwn) {
+  const auto lanes = parse({"--newcomer", "100ms:/sleep?ms=1", "--rate", "0"}).plan.lanes;
+  ASSERT_EQ(lanes.size(), 1U);
+  EXPECT_EQ(lanes[0].target, "/sleep?ms=1");
+  EXPECT_TRUE(lanes[0].request.starts_with("GET /sleep?ms=1 HTTP/1.1\r\n"));
+  EXPECT_EQ(parse({"--newcomer", "100ms"}).plan.lanes[1].target, "/plaintext");
+}
+
+TEST(PaceOptions, HeldConnectionsAskForATargetOfTheirOwn) {
+  const auto plan = parse({"--hold", "16:/sleep?ms=1000"}).plan;
+  EXPECT_EQ(plan.hold, 16U);
+  EXPECT_TRUE(plan.hold_request.starts_with("GET /sleep?ms=1000 HTTP/1.1\r\n"));
+  EXPECT_TRUE(parse({"--hold", "16"}).plan.hold_request.starts_with("GET /plaintext "));
+}
+
+TEST(PaceOptions, TakeAGraceOfNothing) { EXPECT_EQ(parse({"--grace", "0ms"}).plan.grace, 0ms); }
+
 TEST(PaceOptions, CanHoldConnectionsAndAskNothing) {
   const auto plan = parse({"--rate", "0", "--hold", "10000", "--sources", "4"}).plan;
   EXPECT_TRUE(plan.lanes.empty());
@@ -119,6 +136,11 @@ TEST(PaceOptions, RefuseInOneSentenceThatNamesTheOption) {
   EXPECT_NE(error_of({"-d", "soon"}).find("--duration"), std::string::npos);
   EXPECT_NE(error_of({"-d", "0"}).find("--duration"), std::string::npos);
   EXPECT_NE(error_of({"-c", "0"}), "");
+  EXPECT_NE(error_of({"--newcomer", "often:/json"}).find("--newcomer"), std::string::npos);
+  EXPECT_NE(error_of({"--newcomer", "100ms:json"}).find("json"), std::string::npos);
+  EXPECT_NE(error_of({"--hold", "many:/json"}).find("--hold"), std::string::npos);
+  EXPECT_NE(error_of({"--hold", "16:json"}).find("json"), std::string::npos);
+  EXPECT_NE(error_of({"/json", "--rate", "0", "--hold", "1"}).find("/json"), std::string::npos);
   EXPECT_NE(error_of({"plaintext"}).find("plaintext"), std::string::npos);
   EXPECT_NE(error_of({"/a b"}).find("/a b"), std::string::npos);
   EXPECT_NE(error_of({"--mix", "victim"}).find("NAME=SHARE:TARGET"), std::string::npos);

@@ -30,7 +30,7 @@ Plan one_lane() {
 }
 
 Ledger ledger_of(std::vector<Record> records, Nanoseconds elapsed = 100ms) {
-  return {.records = std::move(records), .elapsed = elapsed};
+  return {.records = std::move(records), .elapsed = elapsed, .connections_answered = {16, 16}};
 }
 
 TEST(Summary, CountsLatencyFromTheScheduleAndServiceFromTheSend) {
@@ -103,6 +103,36 @@ TEST(Summary, CountsAnswersByWorker) {
   second.worker_slot = 1;
   const auto workers = summarize(one_lane(), ledger_of({first, second, second, ok(0, 0, 1)})).workers;
   EXPECT_EQ(workers, (decltype(workers){{{10, 0}, 1}, {{10, 1}, 2}}));
+}
+
+TEST(Summary, CountsThePlacesOfAPoolThatWereAnswered) {
+  auto ledger = ledger_of({});
+  ledger.connections_answered = {14};
+  EXPECT_EQ(summarize(one_lane(), ledger).lanes[0].connections_answered, 14U);
+}
+
+TEST(Summary, FreshConnectionsHaveNoPlace) {
+  auto plan = one_lane();
+  plan.lanes[0].fresh = true;
+  EXPECT_EQ(summarize(plan, ledger_of({})).lanes[0].connections_answered, std::nullopt);
+}
+
+TEST(Report, SaysWhenAPlaceOfThePoolWasNotAnswered) {
+  const auto plan = one_lane();
+  auto ledger = ledger_of({});
+  const auto text = [&] { return to_text(plan, ledger, summarize(plan, ledger)); };
+  EXPECT_EQ(text().find("of them answered"), std::string::npos) << text();
+  ledger.connections_answered = {14};
+  EXPECT_NE(text().find(", 16 kept connections, 14 of them answered\n"), std::string::npos) << text();
+}
+
+TEST(Report, AsJsonTellsPlacesFromNone) {
+  auto plan = one_lane();
+  plan.lanes.push_back({.name = "fresh", .fresh = true});
+  const auto ledger = ledger_of({});
+  const auto lanes = to_json(plan, ledger, summarize(plan, ledger))["lanes"];
+  EXPECT_EQ(lanes[0]["connections_answered"], 16);
+  EXPECT_TRUE(lanes[1]["connections_answered"].is_null());
 }
 
 TEST(Report, NamesEveryOutcomeThatOccurred) {
