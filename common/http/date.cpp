@@ -14,8 +14,8 @@ constexpr std::array<std::string_view, 7> kLongDays = {"Sunday",   "Monday", "Tu
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-void append_number(std::string& text, unsigned value, unsigned digits) {
-  if (digits > 1) append_number(text, value / 10, digits - 1);
+void append_digits(std::string& text, unsigned value, unsigned digits) {
+  if (digits > 1) append_digits(text, value / 10, digits - 1);
   text.push_back(static_cast<char>('0' + value % 10));
 }
 
@@ -140,15 +140,15 @@ void append_date(std::string& text, std::time_t unix_seconds) {
   const chrono::year_month_day date{midnight};
   const chrono::hh_mm_ss clock{time - midnight};
   text.append(kDays[chrono::weekday{midnight}.c_encoding()]).append(", ");
-  append_number(text, static_cast<unsigned>(date.day()), 2);
+  append_digits(text, static_cast<unsigned>(date.day()), 2);
   text.append(" ").append(kMonths[static_cast<unsigned>(date.month()) - 1]).append(" ");
-  append_number(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  append_digits(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
   text.append(" ");
-  append_number(text, static_cast<unsigned>(clock.hours().count()), 2);
+  append_digits(text, static_cast<unsigned>(clock.hours().count()), 2);
   text.append(":");
-  append_number(text, static_cast<unsigned>(clock.minutes().count()), 2);
+  append_digits(text, static_cast<unsigned>(clock.minutes().count()), 2);
   text.append(":");
-  append_number(text, static_cast<unsigned>(clock.seconds().count()), 2);
+  append_digits(text, static_cast<unsigned>(clock.seconds().count()), 2);
   text.append(" GMT");
 }
 

@@ -55,7 +55,7 @@ Outcome spin(const Values& values) {
   return http::text_response(200, fmt::format("spun {} ms", values[0]));
 }
 
-Outcome block(const Values& values) {
+Outcome hang(const Values& values) {
   std::mutex mutex;
   std::condition_variable signalled;  // by nobody: they are this handler's own
   std::unique_lock lock(mutex);
@@ -99,7 +99,7 @@ void add_fault_routes(http::Router& router) {
   add_fault(router, "/fault/spin", "Burns CPU for ms (at most 60000), or for ever without it",
             with_parameters(duration, spin));
   add_fault(router, "/fault/block", "Blocks its thread for ms (at most 60000), or for ever without it",
-            with_parameters(duration, block));
+            with_parameters(duration, hang));
   const std::vector<Parameter> size{Number{"mib", 1, 1024}};
   add_fault(router, "/fault/leak", summary_of("Allocates, touches and never frees.", size),
             with_parameters(size, leak));

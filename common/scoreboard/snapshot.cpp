@@ -84,7 +84,7 @@ WorkerSnapshot read(const Slot& slot, TimePoint now) {
           .last_death = last_death(slot)};
 }
 
-double seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double to_seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 Json describe(const WorkerSnapshot::Death& death) {
   return {{"count", death.count},
@@ -110,7 +110,8 @@ Json describe(const WorkerSnapshot& worker) {
             {"in_hand", nullptr},
             {"last_death", nullptr}};
   if (worker.in_hand)
-    json["in_hand"] = {{"request", worker.in_hand->request}, {"seconds", seconds(worker.in_hand->duration)}};
+    json["in_hand"] = {{"request", worker.in_hand->request},
+                       {"seconds", to_seconds(worker.in_hand->duration)}};
   if (worker.last_death) json["last_death"] = describe(*worker.last_death);
   append(json, worker.counts);
   return json;
@@ -123,8 +124,8 @@ Json describe_server(const Snapshot& snapshot) {
           {"pid", snapshot.process},
           {"supervised", snapshot.supervised},
           {"started_unix_time", snapshot.unix_seconds},
-          {"uptime_seconds", seconds(snapshot.uptime)},
-          {"draining_seconds", snapshot.draining ? Json(seconds(*snapshot.draining)) : Json()},
+          {"uptime_seconds", to_seconds(snapshot.uptime)},
+          {"draining_seconds", snapshot.draining ? Json(to_seconds(*snapshot.draining)) : Json()},
           {"replaced", snapshot.replaced},
           {"deaths", snapshot.deaths}};
 }

@@ -6,13 +6,12 @@
 #include <cmath>
 #include <ostream>
 
+#include "loadtest/pace/milliseconds.h"
+
 namespace quartet::pace {
 namespace {
 
-constexpr double kNanosecondsPerMillisecond = 1e6;
 constexpr double kTicksPerHalfDistance = 5;
-
-double milliseconds(double nanoseconds) { return nanoseconds / kNanosecondsPerMillisecond; }
 
 /// The level behind `percent`: the nearer to 100, the smaller the step.
 double next_level(double percent) {
@@ -53,10 +52,10 @@ void write_histogram(std::ostream& out, const Percentiles& percentiles) {
     const auto value = percentiles.at(percent);
     const auto count = percentiles.count_up_to(value);
     if (count == percentiles.count()) break;
-    out << fmt::format("{:12.6f} {:14.12f} {:10} {:14.2f}\n", milliseconds(static_cast<double>(value)),
-                       percent / 100, count, 1 / (1 - percent / 100));
+    out << fmt::format("{:12.6f} {:14.12f} {:10} {:14.2f}\n", milliseconds(value), percent / 100, count,
+                       1 / (1 - percent / 100));
   }
-  const auto max = milliseconds(static_cast<double>(percentiles.max()));
+  const auto max = milliseconds(percentiles.max());
   if (!percentiles.empty()) out << fmt::format("{:12.6f} {:14.12f} {:10}\n", max, 1.0, percentiles.count());
   out << fmt::format("#[Mean    = {:12.6f}, StdDeviation   = {:12.6f}]\n", milliseconds(percentiles.mean()),
                      milliseconds(percentiles.deviation()));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "loadtest/pace/milliseconds.h"
+
 namespace quartet::pace {
 namespace {
 
@@ -18,9 +20,6 @@ constexpr Level kLevels[] = {{"p50", 50}, {"p75", 75},     {"p90", 90},      {"p
                              {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99}};
 
 double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
-double milliseconds(double nanoseconds) { return nanoseconds / 1e6; }
-double milliseconds(std::int64_t nanoseconds) { return milliseconds(static_cast<double>(nanoseconds)); }
-double milliseconds(Nanoseconds time) { return milliseconds(time.count()); }
 
 // --- text
 

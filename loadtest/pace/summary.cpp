@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "loadtest/pace/milliseconds.h"
+
 namespace quartet::pace {
 namespace {
 
 constexpr double kPunctual = 99;  // %, of the requests, must be within the tolerance
-
-double milliseconds(Nanoseconds time) { return std::chrono::duration<double, std::milli>(time).count(); }
 
 template <typename Value>
 Percentiles percentiles_of_ok(const Ledger& ledger, std::uint8_t lane, Value value) {
@@ -56,7 +56,7 @@ std::string not_kept(const Plan& plan, const Percentiles& lateness) {
   return fmt::format(
       "the schedule was not kept: 1 % of the requests were dealt with {:.3g} ms too late or later, and "
       "--tolerance is {:.3g} ms; this program lacked CPU time, or the rate is too high for it",
-      milliseconds(Nanoseconds(lateness.at(kPunctual))), milliseconds(plan.tolerance));
+      milliseconds(lateness.at(kPunctual)), milliseconds(plan.tolerance));
 }
 
 std::vector<std::string> problems_of(const Plan& plan, const Ledger& ledger, const Summary& summary) {

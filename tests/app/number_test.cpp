@@ -23,7 +23,7 @@ TEST(ParseDigits, StopsAtTheMostThatItHolds) {
   EXPECT_FALSE(parse_digits("99999999999999999999999999x"));
 }
 
-std::string error_of(const char* text) try {
+std::string refusal_of(const char* text) try {
   parse_number(text, 1, 10'000'000'000);
   return "";
 } catch (const std::invalid_argument& error) {
@@ -39,10 +39,10 @@ TEST(ParseNumber, TakesARangeWithBothEnds) {
 }
 
 TEST(ParseNumber, SaysWhatToWriteInPlaceOfAUnit) {
-  EXPECT_EQ(error_of("10k"), "\"10k\" is not a whole number from 1 to 10000000000: write 10240");
-  EXPECT_EQ(error_of("8GiB"), "\"8GiB\" is not a whole number from 1 to 10000000000: write 8589934592");
+  EXPECT_EQ(refusal_of("10k"), "\"10k\" is not a whole number from 1 to 10000000000: write 10240");
+  EXPECT_EQ(refusal_of("8GiB"), "\"8GiB\" is not a whole number from 1 to 10000000000: write 8589934592");
   for (const std::string text : {"10G", "0k", "1t", "1kk", "k", "17179869184G", "18446744073709551615G"})
-    EXPECT_EQ(error_of(text.c_str()), "\"" + text + "\" is not a whole number from 1 to 10000000000");
+    EXPECT_EQ(refusal_of(text.c_str()), "\"" + text + "\" is not a whole number from 1 to 10000000000");
 }
 
 }  // namespace

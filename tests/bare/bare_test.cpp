@@ -14,7 +14,7 @@
 namespace quartet::suite {
 namespace {
 
-const std::string kRequest = get("/plaintext");
+const std::string kPlaintext = get("/plaintext");
 
 Configuration bare(Configuration server) {
   server.executable.replace(0, server.executable.find('-'), "bare");
@@ -33,7 +33,7 @@ QUARTET_EVERY_CONFIGURATION(BareTest);
 
 std::string repeat_request(std::size_t times) {
   std::string requests;
-  for (std::size_t i = 0; i < times; ++i) requests += kRequest;
+  for (std::size_t i = 0; i < times; ++i) requests += kPlaintext;
   return requests;
 }
 
@@ -91,8 +91,8 @@ CallsPerRequest count_calls(const Configuration& configuration) {
 TEST_P(BareTest, TheAnswerIsTheServersByteForByte) {
   const auto server = start(GetParam());
   const auto bare_server = start();
-  const auto answer = without_date(ask_once(bare_server, kRequest));
-  EXPECT_EQ(answer, without_date(ask_once(server, kRequest)));
+  const auto answer = without_date(ask_once(bare_server, kPlaintext));
+  EXPECT_EQ(answer, without_date(ask_once(server, kPlaintext)));
   EXPECT_TRUE(answer.ends_with("Hello, World!"));
 }
 
@@ -129,11 +129,11 @@ TEST_P(BareTest, PipelinedRequestsAreAnsweredOnceEach) {
 TEST_P(BareTest, ARequestMayComeInPartsAndTheEndComesAfterItsAnswer) {
   const auto server = start();
   TestClient client(server);
-  client.send(kRequest.substr(0, kRequest.size() - 2));
+  client.send(kPlaintext.substr(0, kPlaintext.size() - 2));
   server.await_taken();
   EXPECT_TRUE(client.silent_for(0ms));
-  client.send(kRequest.substr(kRequest.size() - 2));
-  EXPECT_EQ(without_date(everything_after(client)), without_date(ask_once(server, kRequest)));
+  client.send(kPlaintext.substr(kPlaintext.size() - 2));
+  EXPECT_EQ(without_date(everything_after(client)), without_date(ask_once(server, kPlaintext)));
 }
 
 TEST_P(BareTest, WhatAClientDoesNotReadIsKeptForIt) {

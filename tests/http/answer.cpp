@@ -9,7 +9,6 @@ namespace quartet::test {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
-constexpr std::string_view kVersion = "HTTP/1.1 ";
 
 std::string_view take(std::string_view& bytes, std::size_t count) {
   if (bytes.size() < count) throw Incomplete("the body is shorter than announced");

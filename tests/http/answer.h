@@ -9,6 +9,8 @@
 
 namespace quartet::test {
 
+inline constexpr std::string_view kVersion = "HTTP/1.1 ";
+
 /// A response as a client reads it (RFC 9112, 4 and 6), with a body that is no longer chunked.
 struct Answer {
   int status = 0;

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "tests/http/require.h"
+
 namespace quartet::http {
 
 void PrintTo(Want want, std::ostream* out) {
@@ -54,10 +56,6 @@ std::size_t read_file(const FileRange& file, std::uint64_t most, std::string& ou
   if (count != std::ssize(part)) throw std::system_error(errno, std::generic_category(), "pread");
   output += part;
   return part.size();
-}
-
-void require(bool condition, const char* rule) {
-  if (!condition) throw std::logic_error(rule);
 }
 
 Outcome stream(const Request&, const Slot&) {

@@ -9,7 +9,8 @@
 namespace quartet::test {
 namespace {
 
-constexpr std::string_view kChunked = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+constexpr std::string_view kChunkedRequest =
+    "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A request before and after the place.
 struct Place {
@@ -21,8 +22,8 @@ struct Place {
 void PrintTo(const Place& place, std::ostream* out) { *out << place.name; }
 
 const std::string kAfterSize = "\r\nhello\r\n0\r\n\r\n";
-const std::string kChunk = std::string(kChunked) + "5";
-const std::string kLastChunk = std::string(kChunked) + "5\r\nhello\r\n0";
+const std::string kChunk = std::string(kChunkedRequest) + "5";
+const std::string kLastChunk = std::string(kChunkedRequest) + "5\r\nhello\r\n0";
 
 const std::array kPlaces{
     Place{"Method", "GE", "T / HTTP/1.1\r\nHost: h\r\n\r\n"},

@@ -9,17 +9,12 @@
 #include "tests/http/client.h"
 #include "tests/http/mutator.h"
 #include "tests/http/reference.h"
+#include "tests/http/require.h"
 
 namespace quartet::test {
 namespace {
 
 constexpr int kMostRounds = 10'000;
-constexpr std::size_t kMostSingleBytes = 400;
-constexpr std::string_view kVersion = "HTTP/1.1 ";
-
-void require(bool condition, const char* rule) {
-  if (!condition) throw std::logic_error(rule);
-}
 
 http::Limits some_limits(Random& random) {
   http::Limits limits;

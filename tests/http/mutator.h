@@ -44,6 +44,9 @@ inline std::uint64_t hash(std::string_view bytes) {
   return result;
 }
 
+/// Longer inputs are not played byte by byte: that takes too long.
+inline constexpr std::size_t kMostSingleBytes = 400;
+
 /// Spoils requests: truncates them, flips bits, moves, repeats and drops parts, inserts what parsers trip
 /// over. The same seed gives the same requests. Most of them are malformed; what happens to be well-formed is
 /// still no original.

@@ -9,6 +9,7 @@
 
 #include "common/http/request_parser.h"
 #include "common/http/serializer.h"
+#include "tests/http/require.h"
 
 namespace quartet::test {
 namespace {
@@ -55,9 +56,9 @@ Answered ask_handler(const Request& request, const http::Route& route) {
 }
 
 /// One client's requests, as the reference server reads them.
-class Conversation {
+class DueReader {
  public:
-  Conversation(std::string_view bytes, const http::Limits& limits, const http::Router& router)
+  DueReader(std::string_view bytes, const http::Limits& limits, const http::Router& router)
       : bytes_(bytes), limits_(limits), router_(router), parser_(limits) {}
 
   Dues dues() {
@@ -128,10 +129,6 @@ class Conversation {
   Dues dues_;
 };
 
-void require(bool condition, const std::string& rule) {
-  if (!condition) throw std::logic_error(rule);
-}
-
 bool says_close(const Answer& answer) { return answer.field("Connection") == "close"; }
 
 void expect_body(const Answer& answer, const Due& due) {
@@ -144,7 +141,7 @@ void expect_body(const Answer& answer, const Due& due) {
 }  // namespace
 
 Dues due_answers(std::string_view bytes, const http::Limits& limits, const http::Router& router) {
-  return Conversation(bytes, limits, router).dues();
+  return DueReader(bytes, limits, router).dues();
 }
 
 const Due* Audit::due(std::size_t index) const {

@@ -10,6 +10,7 @@
 #include "common/http/serializer.h"
 #include "tests/http/answer.h"
 #include "tests/http/mutator.h"
+#include "tests/http/require.h"
 
 namespace quartet::test {
 namespace {
@@ -17,12 +18,7 @@ namespace {
 using http::Method;
 using http::ResponseParser;
 
-constexpr std::size_t kMostSingleBytes = 400;
 constexpr int kSwitchingProtocols = 101;
-
-void require(bool condition, const char* rule) {
-  if (!condition) throw std::logic_error(rule);
-}
 
 /// How the next size of a piece is chosen.
 using PieceSize = std::function<std::size_t()>;

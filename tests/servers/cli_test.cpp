@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tests/servers/configuration.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
@@ -29,10 +30,6 @@ class CommandLineTest : public ServerTest {
   }
 };
 QUARTET_EVERY_CONFIGURATION(CommandLineTest);
-
-std::size_t count_lines(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 void expect_usage_error(const Finished& result, const std::vector<std::string>& words) {
   EXPECT_EQ(result.ending, exited(2));

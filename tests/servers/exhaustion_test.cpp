@@ -9,6 +9,7 @@
 
 #include "tests/servers/configuration.h"
 #include "tests/servers/process_table.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
@@ -44,12 +45,6 @@ class ForksLeft {
   int file_;
   std::atomic<int>* count_;
 };
-
-std::size_t count(const std::string& text, std::string_view part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
 
 class ExhaustionTest : public ServerTest {
  protected:

@@ -12,19 +12,12 @@
 
 #include "tests/servers/configuration.h"
 #include "tests/servers/small_disk.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::size_t count(const std::string& text, std::string_view part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
-
-bool has(const std::string& text, std::string_view part) { return count(text, part) > 0; }
 
 /// Under a shell's limit: "ulimit -v 100000".
 Command limited(const std::string& limit, const Command& command) {

@@ -19,7 +19,7 @@ QUARTET_EVERY_CONFIGURATION(StateTest);
 
 using Json = nlohmann::json;
 
-Json count(TestClient& client, const std::string& sync) {
+Json count_once(TestClient& client, const std::string& sync) {
   return Json::parse(client.get("/counter?units=1&sync=" + sync).body);
 }
 
@@ -34,7 +34,7 @@ TEST_P(StateTest, ACounterIsSharedByThoseWhoShareAProcess) {
     std::map<int, int> last;  // by process
     TestClient first(server), second(server), third(server);
     for (auto* client : {&first, &second, &third, &first, &second, &third}) {
-      const auto answer = count(*client, sync);
+      const auto answer = count_once(*client, sync);
       const int before = std::exchange(last[answer["pid"]], answer["value"]);
       EXPECT_EQ(answer["value"], before + 1);
     }

@@ -15,6 +15,7 @@
 #include "common/scoreboard/scoreboard.h"
 #include "tests/servers/configuration.h"
 #include "tests/servers/process_table.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
@@ -32,12 +33,6 @@ void crash(const ServerProcess& server, const char* fault = "/fault/segv") {
   TestClient faulty(server);
   faulty.send(request("POST", fault));
   faulty.read_to_end();
-}
-
-std::size_t count(const std::string& text, std::string_view part) {
-  std::size_t found = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
 }
 
 class SupervisionTest : public ServerTest {

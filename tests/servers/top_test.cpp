@@ -17,17 +17,12 @@
 #include <system_error>
 
 #include "tests/servers/configuration.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::size_t count_lines(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 int check(int result, const char* what) {
   if (result < 0) throw std::system_error(errno, std::generic_category(), what);
