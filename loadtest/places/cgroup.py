@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from loadtest.system import procfs
 from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import GroupMemory
-
-ROOT = Path("/sys/fs/cgroup")
-PROC = Path("/proc")
 
 Value = TypeVar("Value")
 
@@ -31,61 +29,39 @@ class Group:
     def memory_now(self) -> GroupMemory:
         """Raises MeasurementError when the group is gone, or unlike what the kernel documents."""
         if self.version == 1:
-            return _read(lambda: parse_memory_v1(*self._contents(*MEMORY_V1), *self._optional(*KERNEL_V1)))
+            kernel, sockets = (procfs.number(self.memory / name) for name in KERNEL_V1)
+            return _read(lambda: parse_memory_v1(*self._contents(*MEMORY_V1), kernel=kernel, sockets=sockets))
         return _read(lambda: parse_memory_v2(*self._contents("memory.current", "memory.stat")))
 
     def cpu_seconds(self) -> float:
         """Of all that ever ran in the group, to the microsecond at least. Raises MeasurementError."""
         if self.version == 1:
             return _read(lambda: int((self.cpu / "cpuacct.usage").read_text()) / 1e9)
-        return _read(lambda: parse_fields((self.cpu / "cpu.stat").read_text())["usage_usec"] / 1e6)
+        return _read(lambda: procfs.numbers((self.cpu / "cpu.stat").read_text())["usage_usec"] / 1e6)
 
     def oom_kills(self) -> int:
         """Processes that the kernel has killed because the group reached its limit. Raises MeasurementError."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
-        return _read(lambda: parse_fields((self.memory / name).read_text())["oom_kill"])
+        return _read(lambda: procfs.numbers((self.memory / name).read_text())["oom_kill"])
 
     def _contents(self, *names: str) -> list[str]:
         return [(self.memory / name).read_text() for name in names]
 
-    def _optional(self, *names: str) -> list[str | None]:
-        """Kernels built without them do not have these files."""
-        paths = [self.memory / name for name in names]
-        return [path.read_text() if path.exists() else None for path in paths]
-
 
 MEMORY_V1 = ("memory.usage_in_bytes", "memory.stat")
-KERNEL_V1 = ("memory.kmem.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes")
+KERNEL_V1 = ("memory.kmem.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes")  # kernels can be built without them
 
 
-def parse_fields(text: str) -> dict[str, int]:
-    """Lines of a name and a number, as in memory.stat."""
-    pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
-
-
-def parse_memory_v1(usage: str, stat: str, kernel: str | None, sockets: str | None) -> GroupMemory:
+def parse_memory_v1(usage: str, stat: str, kernel: int | None, sockets: int | None) -> GroupMemory:
     """Version 1 knows of kernel memory only the sum: stacks, page tables, slabs."""
-    fields = parse_fields(stat)
-    return GroupMemory(
-        current=int(usage),
-        anonymous=fields["total_rss"],
-        file=fields["total_cache"],
-        kernel=None if kernel is None else int(kernel),
-        sockets=None if sockets is None else int(sockets),
-    )
+    fields = procfs.numbers(stat)
+    return GroupMemory(int(usage), fields["total_rss"], fields["total_cache"], kernel, sockets)
 
 
 def parse_memory_v2(current: str, stat: str) -> GroupMemory:
     """The sum of kernel memory is there from Linux 5.18 on; its parts before that do not add up to it."""
-    fields = parse_fields(stat)
-    return GroupMemory(
-        current=int(current),
-        anonymous=fields["anon"],
-        file=fields["file"],
-        kernel=fields.get("kernel"),
-        sockets=fields.get("sock"),
-    )
+    fields = procfs.numbers(stat)
+    return GroupMemory(int(current), fields["anon"], fields["file"], fields.get("kernel"), fields.get("sock"))
 
 
 def _read(read: Callable[[], Value]) -> Value:
@@ -95,7 +71,7 @@ def _read(read: Callable[[], Value]) -> Value:
         raise MeasurementError(f"the container's control group cannot be read: {error}") from error
 
 
-def find(pid: int, container: str, proc: Path = PROC, root: Path = ROOT) -> Group:
+def find(pid: int, container: str, proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> Group:
     """The group of a container's process, whose pid is the engine's word: its path must bear the container's id, or it
     is somebody else's process. Raises MeasurementError when it cannot be seen from here."""
     try:
@@ -111,13 +87,8 @@ def find(pid: int, container: str, proc: Path = PROC, root: Path = ROOT) -> Grou
 
 
 def parse_membership(text: str, root: Path) -> Group:
-    """From /proc/PID/cgroup, lines of "hierarchy:controllers:path" (cgroups(7)). A controller that version 1 has is not
-    version 2's, even where both are mounted; it is mounted under the names of those that share its hierarchy."""
-    paths: dict[str, Path] = {}
-    for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            paths[controller] = root / controllers / path.lstrip("/")
+    """From /proc/PID/cgroup. A controller that version 1 has is not version 2's, even where both are mounted."""
+    paths = {controller: root / path for controller, path in procfs.memberships(text).items()}
     if "memory" in paths and "cpuacct" in paths:
         return Group(1, paths["memory"], paths["cpuacct"])
     if "memory" in paths or "cpuacct" in paths or "" not in paths:

@@ -32,7 +32,10 @@ def parse_pin(text: str, available: Set[int]) -> CpuSets:
     server, colon, load = text.partition(":")
     if not colon:
         raise ValueError(f"--pin {text}: expected the server's CPUs and the load's, such as 1:0 or 2-3:0,1")
-    sets = CpuSets(_cpus(text, server), _cpus(text, load))
+    try:
+        sets = CpuSets(parse_list(server), parse_list(load))
+    except ValueError as error:
+        raise ValueError(f"--pin {text}: {error}") from error
     absent = sorted({*sets.server, *sets.load} - set(available))
     if absent:
         known = ", ".join(map(str, sorted(available)))
@@ -40,12 +43,12 @@ def parse_pin(text: str, available: Set[int]) -> CpuSets:
     return sets
 
 
-def _cpus(pin: str, text: str) -> tuple[int, ...]:
-    """From "0,2-3", as in cpuset(7)."""
+def parse_list(text: str) -> tuple[int, ...]:
+    """From "0,2-3", as in cpuset(7). Raises ValueError."""
     found: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise ValueError(f"--pin {pin}: {part!r} is no CPU and no range of them")
+            raise ValueError(f"{part!r} is no CPU and no range of them")
         found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
     return tuple(sorted(found))

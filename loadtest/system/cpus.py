@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
+from loadtest.system import procfs
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.tree import TICK
 
@@ -32,7 +34,7 @@ class Disturbance:
 
 
 STAT = Path("/proc/stat")
-CPU_LINE = re.compile(r"^cpu(\d+) (.+)$", re.MULTILINE)
+CPU_LINE = re.compile(r"^cpu(\d+)((?: \d+){8,})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,41 +57,38 @@ class Reading:
 def parse(stat: str) -> dict[int, CpuTimes]:
     """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ... Those that are offline are not there;
     in a container others may be, under other numbers than the cpuset's (lxcfs counts from 0)."""
-    lines = {int(number): [int(ticks) * TICK for ticks in rest.split()] for number, rest in CPU_LINE.findall(stat)}
-    times = {number: fields for number, fields in lines.items() if len(fields) >= 8}
-    return {
-        number: CpuTimes(
-            idle=fields[3] + fields[4],
-            steal=fields[7],
-            user=fields[0] + fields[1],
-            system=fields[2] + fields[5] + fields[6],
-        )
-        for number, fields in times.items()
-    }
+    found = {}
+    for cpu, rest in CPU_LINE.findall(stat):
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * TICK for ticks in rest.split()[:8])
+        found[int(cpu)] = CpuTimes(idle + iowait, steal, user + nice, system + irq + softirq)
+    return found
 
 
 def read() -> Reading:
     """Of no CPU where /proc/stat is hidden."""
-    try:
-        stat = STAT.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        stat = ""
-    return Reading(time.monotonic(), time.process_time(), parse(stat))
+    return Reading(time.monotonic(), time.process_time(), parse(procfs.text(STAT)))
 
 
-def tells(before: Reading, after: Reading, cpus: Sequence[int]) -> bool:
-    """Of all of those CPUs, at both ends."""
-    return set(cpus) <= before.cpus.keys() & after.cpus.keys()
+def spent(before: Reading, after: Reading, cpus: Sequence[int]) -> CpuTimes | None:
+    """Of all those CPUs in between; None where /proc/stat does not tell of each, at both ends."""
+    if not set(cpus) <= before.cpus.keys() & after.cpus.keys():
+        return None
+    each = (map(operator.sub, astuple(after.cpus[cpu]), astuple(before.cpus[cpu])) for cpu in cpus)
+    return CpuTimes(*map(sum, zip(*each)))
 
 
 def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -> float | None:
     """The share of those CPUs that others took, given the CPU seconds that we know of. None where it is not told."""
-    if not tells(before, after, cpus):
+    if not (times := spent(before, after, cpus)):
         return None
     window = (after.time - before.time) * len(cpus)
-    idle = sum(after.cpus[cpu].idle - before.cpus[cpu].idle for cpu in cpus)
-    steal = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
-    return max(0.0, (window - idle - steal - ours) / window)
+    return max(0.0, (window - times.idle - times.steal - ours) / window)
+
+
+def stolen(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
+    """The share of those CPUs that the host gave to other virtual machines. None where it is not told."""
+    times = spent(before, after, cpus)
+    return times.steal / (after.time - before.time) / len(cpus) if times else None
 
 
 def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
@@ -99,38 +98,22 @@ def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float 
     Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but
     over the CPU and not by process: a child that lives for less than a tick has no split of its own.
     """
-    if not tells(before, after, cpus):
-        return None
-    user = sum(after.cpus[cpu].user - before.cpus[cpu].user for cpu in cpus)
-    system = sum(after.cpus[cpu].system - before.cpus[cpu].system for cpu in cpus)
-    return system / (user + system) if user + system > 0 else None
+    times = spent(before, after, cpus)
+    return times.system / (times.user + times.system) if times and times.user + times.system > 0 else None
 
 
 def disturbance(
-    before: Reading,
-    after: Reading,
-    sets: CpuSets,
-    server_seconds: float,
-    wrk_seconds: float,
+    before: Reading, after: Reading, sets: CpuSets, server_seconds: float, wrk_seconds: float
 ) -> Disturbance:
     """On a machine with one CPU, server and load are one budget."""
     load_seconds = wrk_seconds + after.own - before.own
     if sets.shared:
         server_seconds = load_seconds = server_seconds + load_seconds
-    both = sorted({*sets.server, *sets.load})
     return Disturbance(
         server_cpu=foreign(before, after, sets.server, server_seconds),
         load_cpu=foreign(before, after, sets.load, load_seconds),
-        steal=stolen(before, after, both),
+        steal=stolen(before, after, sorted({*sets.server, *sets.load})),
     )
-
-
-def stolen(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
-    """The share of those CPUs that the host gave to other virtual machines. None where it is not told."""
-    if not tells(before, after, cpus):
-        return None
-    seconds = sum(after.cpus[cpu].steal - before.cpus[cpu].steal for cpu in cpus)
-    return seconds / (after.time - before.time) / len(cpus)
 
 
 def taken(disturbances: Sequence[Disturbance]) -> float | None:

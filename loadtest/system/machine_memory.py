@@ -7,11 +7,12 @@ not in it: pages that belong to no cache, such as the 32 KiB into which a task c
 from __future__ import annotations
 
 import os
-import re
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import sub
 from pathlib import Path
 
+from loadtest.system import procfs
 from loadtest.system.errors import MeasurementError
 
 
@@ -27,26 +28,16 @@ class MachineMemory:
 
     @property
     def total(self) -> int:
-        return self.slab + self.stacks + self.page_tables + self.percpu + self.tcp
+        return sum(astuple(self))
 
     def __sub__(self, earlier: MachineMemory) -> MachineMemory:
-        return MachineMemory(
-            self.slab - earlier.slab,
-            self.stacks - earlier.stacks,
-            self.page_tables - earlier.page_tables,
-            self.percpu - earlier.percpu,
-            self.tcp - earlier.tcp,
-        )
+        return MachineMemory(*map(sub, astuple(self), astuple(earlier)))
 
-
-PROC = Path("/proc")
-MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
-TCP_PAGES = re.compile(r"^TCP: .* mem (\d+)$", re.MULTILINE)
 
 STEADY = 256 * 1024  # bytes between two readings
 
 
-def read(proc: Path = PROC) -> MachineMemory:
+def read(proc: Path = Path("/proc")) -> MachineMemory:
     """Raises MeasurementError where the kernel does not tell."""
     try:
         return parse((proc / "meminfo").read_text(), (proc / "net/sockstat").read_text())
@@ -55,17 +46,17 @@ def read(proc: Path = PROC) -> MachineMemory:
 
 
 def parse(meminfo: str, sockstat: str) -> MachineMemory:
-    bytes_of = {name: int(kibibytes) * 1024 for name, kibibytes in MEMINFO.findall(meminfo)}
-    pages = TCP_PAGES.search(sockstat)
-    if pages is None or not {"Slab", "KernelStack", "PageTables", "Percpu"} <= bytes_of.keys():
-        raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them")
-    return MachineMemory(
-        slab=bytes_of["Slab"],
-        stacks=bytes_of["KernelStack"],
-        page_tables=bytes_of["PageTables"],
-        percpu=bytes_of["Percpu"],
-        tcp=int(pages[1]) * os.sysconf("SC_PAGE_SIZE"),
-    )
+    sizes, tcp = procfs.numbers(meminfo), procfs.pairs(sockstat, "TCP")
+    try:
+        return MachineMemory(
+            slab=sizes["Slab"],
+            stacks=sizes["KernelStack"],
+            page_tables=sizes["PageTables"],
+            percpu=sizes["Percpu"],
+            tcp=tcp["mem"] * os.sysconf("SC_PAGE_SIZE"),
+        )
+    except KeyError as error:
+        raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them") from error
 
 
 def settled(patience: float = 3.0, interval: float = 0.25) -> MachineMemory:

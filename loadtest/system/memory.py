@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.system import procfs
 
 
 @dataclass
@@ -33,14 +34,10 @@ class Memory:
     anonymous: int | None = None  # of the PSS: heaps, stacks and whatever else is no file's
 
 
-PAGE_TABLES = re.compile(r"^VmPTE:\s+(\d+) kB$", re.MULTILINE)
-ROLLUP = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
-
-
 def read(processes: Iterable[tuple[int, int]]) -> Memory:
     """Of those processes, identified by pid and start. PSS charges a shared page in equal parts to those who share it,
     so that a sum over a process tree counts it once."""
-    return total([one for pid, _ in processes if (one := _read_process(pid))])
+    return total([one for pid, _ in processes if (one := _read_process(Path(f"/proc/{pid}")))])
 
 
 def total(processes: list[Memory]) -> Memory:
@@ -63,20 +60,19 @@ def _sum(sizes: list[int | None]) -> int | None:
 
 def parse(rollup: str, status: str) -> Memory:
     """Of one process, from the contents of smaps_rollup and status."""
-    bytes_of = {name: int(kibibytes) * 1024 for name, kibibytes in ROLLUP.findall(rollup)}
+    sizes = procfs.numbers(rollup)
     return Memory(
         processes=1,
-        pss=bytes_of["Pss"],
-        private=bytes_of["Private_Clean"] + bytes_of["Private_Dirty"],
-        rss=bytes_of["Rss"],
+        pss=sizes["Pss"],
+        private=sizes["Private_Clean"] + sizes["Private_Dirty"],
+        rss=sizes["Rss"],
         page_tables=_page_tables(status),
-        anonymous=bytes_of.get("Pss_Anon"),  # from Linux 5.3 on
+        anonymous=sizes.get("Pss_Anon"),  # from Linux 5.3 on
     )
 
 
 def _page_tables(status: str) -> int:
-    found = PAGE_TABLES.search(status)
-    return int(found[1]) * 1024 if found else 0
+    return procfs.numbers(status).get("VmPTE", 0)
 
 
 def _hidden(status: str) -> Memory:
@@ -85,20 +81,12 @@ def _hidden(status: str) -> Memory:
     return Memory(1, None, None, None, _page_tables(status), unknown=reason)
 
 
-def _read_process(pid: int) -> Memory | None:
+def _read_process(directory: Path) -> Memory | None:
+    """Both files are shorter than what Python reads at a time: what several reads see need not fit together."""
     try:
-        status = _content(f"/proc/{pid}/status")
-        return parse(_content(f"/proc/{pid}/smaps_rollup"), status)
+        status = (directory / "status").read_text(errors="replace")
+        return parse((directory / "smaps_rollup").read_text(), status)
     except PermissionError:
         return _hidden(status)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None  # gone in the meantime; an exiting process has no memory left to list
-
-
-def _content(path: str) -> str:
-    # in one read: what several reads see need not fit together
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(descriptor, 65536).decode()
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ from loadtest.system.errors import MeasurementError
 from loadtest.system.tree import Switches
 
 READY_PREFIX = "listening on "
+NOWHERE = subprocess.DEVNULL
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
 
 
@@ -89,7 +90,7 @@ class Process:
         argv: Sequence[str],
         stdout: int | IO[bytes],
         stderr: int | IO[bytes],
-        stdin: int = subprocess.DEVNULL,
+        stdin: int = NOWHERE,
     ) -> None:
         self.command = shlex.join(argv)
         try:

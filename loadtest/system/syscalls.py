@@ -16,14 +16,16 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from loadtest.system import procfs
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Process, ProcessError, pinned, run
 
 EVENT = "raw_syscalls:sys_enter"
+COUNT = ("perf", "stat", "--all-cpus", "--event", EVENT, "--field-separator", ",")
 PATIENCE = 5.0  # seconds, for perf to start, to answer and to end
 PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 
@@ -72,9 +74,12 @@ class _Perf:
         with ExitStack() as undo:
             directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="quartet-perf-")))
             self._output, self._said = directory / "counts", directory / "said"
-            self._orders, self._answers = (undo.enter_context(_Pipe(directory / name)) for name in ("to", "from"))
+            orders, answers = directory / "orders", directory / "answers"
+            self._orders, self._answers = (undo.enter_context(_pipe(path)) for path in (orders, answers))
+            control = ["--delay", "-1", "--control", f"fifo:{orders},{answers}", "--output", str(self._output)]
+            command = pinned(self._own_cpus, [*COUNT, "--cpu", ",".join(map(str, self._cpus)), *control])
             with self._said.open("wb") as said:
-                self._process = Process(self._command(), said, said)
+                self._process = Process(command, said, said)
             undo.callback(self._process.reap)
             self._undo = undo.pop_all()
         return self
@@ -82,21 +87,15 @@ class _Perf:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def _command(self) -> list[str]:
-        cpus = ",".join(map(str, self._cpus))
-        what = ["--all-cpus", "--cpu", cpus, "--event", EVENT, "--field-separator", ",", "--output", str(self._output)]
-        control = ["--delay", "-1", "--control", f"fifo:{self._orders.path},{self._answers.path}"]
-        return pinned(self._own_cpus, ["perf", "stat", *what, *control])
-
     def order(self, what: str) -> None:
         """Returns when it is done. Raises ProcessError."""
-        os.write(self._orders.descriptor, f"{what}\n".encode())
+        os.write(self._orders, f"{what}\n".encode())
         deadline = time.monotonic() + PATIENCE
         while not self._process.wait(0) and time.monotonic() < deadline:
-            if select.select([self._answers.descriptor], [], [], 0.05)[0]:
-                os.read(self._answers.descriptor, 64)  # "ack\n"
+            if select.select([self._answers], [], [], 0.05)[0]:
+                os.read(self._answers, 64)  # "ack\n"
                 return
-        raise ProcessError(explain(self._said.read_text(errors="replace"), _paranoid(), os.geteuid() == 0))
+        raise ProcessError(_explained(self._said.read_text(errors="replace")))
 
     def finish(self) -> int:
         """Raises MeasurementError."""
@@ -106,19 +105,15 @@ class _Perf:
         return parse(self._output.read_text())
 
 
-class _Pipe:
+@contextmanager
+def _pipe(path: Path) -> Iterator[int]:
     """A named pipe, open at both ends so that nobody waits for the other."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> _Pipe:
-        os.mkfifo(self.path, 0o600)
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
+    os.mkfifo(path, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def parse(output: str) -> int:
@@ -136,16 +131,20 @@ def available() -> str:
     if not shutil.which("perf"):
         return "perf is not installed; apt-get install linux-perf"
     cpu = str(max(os.sched_getaffinity(0)))
-    what = ["--all-cpus", "--cpu", cpu, "--event", EVENT, "--field-separator", ","]
     try:
-        stderr = run(["perf", "stat", *what, "--", "true"], PATIENCE, good=range(256)).stderr
+        stderr = run([*COUNT, "--cpu", cpu, "--", "true"], PATIENCE, good=range(256)).stderr
     except ProcessError as error:
         return f"perf does not work here: {error}"
     try:
         parse(stderr)
+        return ""
     except MeasurementError:
-        return explain(stderr, _paranoid(), os.geteuid() == 0)
-    return ""
+        return _explained(stderr)
+
+
+def _explained(stderr: str) -> str:
+    paranoid = procfs.number(PARANOID)
+    return explain(stderr, 2 if paranoid is None else paranoid, os.geteuid() == 0)  # 2: the kernel's default
 
 
 # with our group, for the mode is the directories' only: the files are their owner's and group's to read
@@ -168,10 +167,3 @@ def explain(stderr: str, paranoid: int, root: bool) -> str:
     if "not permitted" in stderr.lower() or "no permission" in stderr.lower():
         return "perf may not count here; in a container, start that with docker run --cap-add PERFMON"
     return f"perf does not count {EVENT}: {' '.join(stderr.split()[:20]) or 'it said nothing'}"
-
-
-def _paranoid() -> int:
-    try:
-        return int(PARANOID.read_text())
-    except (OSError, ValueError):
-        return 2  # the kernel's default

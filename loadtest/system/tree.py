@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.system import procfs
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -34,8 +37,21 @@ def parse_stat(text: str) -> ProcessStat:
 
 def members(session: int) -> list[ProcessStat]:
     """The live processes of a session: a server's whole tree, orphans too."""
-    found = [_read_stat(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+    found = map(_read_stat, _numbers("/proc"))
     return [stat for stat in found if stat and stat.session == session and stat.state not in "ZX"]
+
+
+def processes(session: int) -> dict[int, int]:
+    """The process of each thread of the session."""
+    return {thread: stat.pid for stat in members(session) for thread in _numbers(f"/proc/{stat.pid}/task")}
+
+
+def _numbers(directory: str) -> list[int]:
+    """Of the processes or threads that it lists; none when it is gone in the meantime."""
+    try:
+        return [int(name) for name in os.listdir(directory) if name.isdigit()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def identity(pid: int) -> tuple[int, int] | None:
@@ -45,11 +61,8 @@ def identity(pid: int) -> tuple[int, int] | None:
 
 
 def _read_stat(pid: int) -> ProcessStat | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return parse_stat(file.read())
-    except (FileNotFoundError, ProcessLookupError):
-        return None  # gone in the meantime
+    stat = procfs.text(Path(f"/proc/{pid}/stat"))
+    return parse_stat(stat) if stat else None
 
 
 def cpu_seconds(session: int) -> float:
@@ -71,34 +84,21 @@ class Switches:
 def switches(session: int) -> Switches | None:
     """Of all threads of the session's live processes until now; those that have ended are missed. None where the kernel
     does not tell."""
-    every = [_task_switches(task) for stat in members(session) for task in _tasks(stat.pid)]
-    found = [one for one in every if one]
-    if len(found) < len(every):
+    statuses = (procfs.text(Path(f"/proc/{thread}/status")) for thread in processes(session))
+    found = [parse_switches(status) for status in statuses if status]  # those without have ended in the meantime
+    known = [one for one in found if one]
+    if len(known) < len(found):
         return None
-    return Switches(sum(one.voluntary for one in found), sum(one.involuntary for one in found))
-
-
-def _tasks(pid: int) -> list[str]:
-    try:
-        return [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _task_switches(task: str) -> Switches | None:
-    try:
-        with open(f"{task}/status", encoding="utf-8", errors="replace") as file:
-            return parse_switches(file.read())
-    except (FileNotFoundError, ProcessLookupError):
-        return Switches(0, 0)
+    return Switches(sum(one.voluntary for one in known), sum(one.involuntary for one in known))
 
 
 def parse_switches(status: str) -> Switches | None:
     """The last lines of proc(5)'s status; a sandbox's kernel may lack them."""
-    counts = dict(line.split(":\t") for line in status.splitlines() if "ctxt_switches" in line)
-    if len(counts) < 2:
+    counts = procfs.numbers(status)
+    try:
+        return Switches(counts["voluntary_ctxt_switches"], counts["nonvoluntary_ctxt_switches"])
+    except KeyError:
         return None
-    return Switches(int(counts["voluntary_ctxt_switches"]), int(counts["nonvoluntary_ctxt_switches"]))
 
 
 def _clock(pid: int) -> float:

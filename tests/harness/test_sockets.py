@@ -66,12 +66,6 @@ def test_this_kernel_has_the_counters():
     assert found.ports > 0 and found.time_wait >= 0 and found.in_use >= 0
 
 
-def test_ports_in_time_wait_are_free_only_where_they_can_be_reused():
-    assert sockets.ports_free(FULL) == 7
-    assert sockets.ports_free(replace(FULL, reusable=True)) == 997
-    assert sockets.ports_free(replace(FULL, time_wait=5000)) == 0
-
-
 def test_a_quiet_run_has_no_problem():
     assert sockets.port_problem(QUIET, replace(QUIET, time_wait=800)) == ""
     assert sockets.port_problem(QUIET, QUIET, connect_errors=3) == ""  # not for want of ports
@@ -90,43 +84,6 @@ def test_where_ports_are_reused_it_takes_connections_that_failed():
 
 def test_the_problem_tells_what_an_earlier_run_has_left():
     assert "990 sockets in TIME_WAIT, 900 from before, 1000" in sockets.port_problem(replace(FULL, time_wait=900), FULL)
-
-
-class Kernel:
-    """A /proc that changes while one waits, and the clock that goes with it."""
-
-    def __init__(self, monkeypatch, *states: Sockets) -> None:
-        self.states, self.now = list(states), 0.0
-        monkeypatch.setattr(sockets, "read", lambda host: self.states.pop(0) if self.states[1:] else self.states[0])
-        monkeypatch.setattr(sockets.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(sockets.time, "sleep", self.sleep)
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def test_waiting_for_ports_ends_when_there_are_enough(monkeypatch):
-    kernel = Kernel(monkeypatch, FULL, FULL, QUIET)
-    assert sockets.wait_for_ports(500, timeout=60)
-    assert kernel.now == pytest.approx(0.2)
-
-
-def test_waiting_for_ports_ends_at_its_timeout(monkeypatch):
-    kernel = Kernel(monkeypatch, FULL)
-    assert not sockets.wait_for_ports(500, timeout=2)
-    assert kernel.now == pytest.approx(2, abs=0.2)
-
-
-def test_nobody_waits_for_more_ports_than_there_are(monkeypatch):
-    kernel = Kernel(monkeypatch, QUIET)
-    assert not sockets.wait_for_ports(1001, timeout=60)
-    assert kernel.now == 0
-
-
-def test_ports_that_can_be_reused_are_given_the_second_that_it_takes(monkeypatch):
-    kernel = Kernel(monkeypatch, replace(FULL, reusable=True))
-    assert sockets.wait_for_ports(500, timeout=60)
-    assert kernel.now == sockets.REUSE_DELAY
 
 
 def test_more_connections_than_descriptors_are_refused_with_the_fix(monkeypatch):

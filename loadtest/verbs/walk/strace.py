@@ -3,8 +3,6 @@ without it. Everything that it traces is slower by a factor; nothing here belong
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import shutil
 import signal
@@ -14,14 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from loadtest.system import tree
+from loadtest.system import procfs, tree
 from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Process, ProcessError
+from loadtest.system.processes import NOWHERE, Process, ProcessError
 
 PATIENCE = 5.0  # seconds, to attach and to detach
 OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, durations, strings cut
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
-TRACER = re.compile(r"^TracerPid:\s+(\d+)$", re.MULTILINE)
 
 
 class Tracer:
@@ -33,7 +30,7 @@ class Tracer:
 
     def __enter__(self) -> Tracer:
         """Returns when all are traced. Raises ProcessError when strace may not."""
-        self.processes = _tasks(self._session)  # of each thread at the start
+        self.processes = tree.processes(self._session)  # of each thread at the start
         with ExitStack() as undo:
             directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="quartet-strace-"))
             self._output, self._said = Path(directory) / "calls", Path(directory) / "said"
@@ -78,25 +75,10 @@ def example() -> str:
     return shlex.join(["strace", *OPTIONS, "-o", "calls", "-p", "PID"])
 
 
-def _tasks(session: int) -> dict[int, int]:
-    """The process of each thread of the session."""
-    return {thread: stat.pid for stat in tree.members(session) for thread in _threads(stat.pid)}
-
-
-def _threads(pid: int) -> list[int]:
-    try:
-        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
-    except FileNotFoundError:
-        return []  # gone in the meantime
-
-
 def _tracer(thread: int) -> int | None:
     """0: nobody. None: the thread has gone."""
-    try:
-        found = TRACER.search(Path(f"/proc/{thread}/status").read_text())
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(found[1]) if found else 0
+    status = procfs.text(Path(f"/proc/{thread}/status"))
+    return procfs.numbers(status).get("TracerPid", 0) if status else None
 
 
 def missing() -> str:
@@ -113,8 +95,7 @@ def missing() -> str:
 
 @contextmanager
 def _patient() -> Iterator[Process]:
-    with tempfile.TemporaryFile() as nothing:
-        process = Process(["sleep", "60"], nothing, nothing)
+    process = Process(["sleep", "60"], NOWHERE, NOWHERE)
     try:
         yield process
     finally:
@@ -123,10 +104,7 @@ def _patient() -> Iterator[Process]:
 
 def ptrace_scope() -> int:
     """0: whoever may send a process signals may trace it (Documentation/admin-guide/LSM/Yama.rst)."""
-    try:
-        return int(SCOPE.read_text())
-    except (OSError, ValueError):
-        return 0  # a kernel without Yama
+    return procfs.number(SCOPE) or 0  # None: a kernel without Yama
 
 
 def explain(error: str, scope: int) -> str:
