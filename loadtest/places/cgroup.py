@@ -30,7 +30,7 @@ class Group:
         """Raises MeasurementError when the group is gone, or unlike what the kernel documents."""
         if self.version == 1:
             kernel, sockets = (procfs.number(self.memory / name) for name in KERNEL_V1)
-            return _read(lambda: parse_memory_v1(*self._contents(*MEMORY_V1), kernel=kernel, sockets=sockets))
+            return _read(lambda: parse_memory_v1(*self._contents(*MEMORY_V1), kernel, sockets))
         return _read(lambda: parse_memory_v2(*self._contents("memory.current", "memory.stat")))
 
     def cpu_seconds(self) -> float:
@@ -44,8 +44,8 @@ class Group:
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         return _read(lambda: procfs.numbers((self.memory / name).read_text())["oom_kill"])
 
-    def _contents(self, *names: str) -> list[str]:
-        return [(self.memory / name).read_text() for name in names]
+    def _contents(self, usage: str, stat: str) -> tuple[str, str]:
+        return (self.memory / usage).read_text(), (self.memory / stat).read_text()
 
 
 MEMORY_V1 = ("memory.usage_in_bytes", "memory.stat")

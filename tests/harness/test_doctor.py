@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from loadtest.document import terminal
-from loadtest.system import processes
+from loadtest.system import processes, procfs
 from loadtest.system.records import from_json
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.doctor import facts as doctor_facts
+from loadtest.verbs.doctor import findings, machine
 from loadtest.verbs.doctor.card import Card, Finding, Status, Topic
 from loadtest.verbs.doctor.facts import Cpus, Facts, Kernel, Limits, Load, Memory, Ports, Tool
-from loadtest.verbs.doctor.machine import Group, Machine, parse_cpu_list
+from loadtest.verbs.doctor.machine import Group
 
 GIB = 1 << 30
 TOOLS = [Tool(name, "1.0", fix) for name, _, fix in doctor_facts.TOOLS]
@@ -175,24 +176,24 @@ def test_a_card_and_its_facts_can_be_stored_and_read_back():
 
 
 def test_topics_keep_their_order():
-    assert [topic.title for topic in doctor.judge(BARE).topics] == list(doctor.TOPICS)
+    assert [topic.title for topic in doctor.judge(BARE).topics] == list(findings.TOPICS)
     assert all(isinstance(topic, Topic) and topic.findings for topic in doctor.judge(BARE).topics)
 
 
-def test_a_list_of_cpus_has_ranges():
-    assert parse_cpu_list("0-2,8") == [0, 1, 2, 8]
-    assert parse_cpu_list("") == []
+def test_a_list_of_cpus_has_ranges(files):
+    files.write("online", "0-2,8\n").write("none", "\n")
+    assert doctor_facts._cpu_list(files.root / "online") == [0, 1, 2, 8]
+    assert doctor_facts._cpu_list(files.root / "none") == []
 
 
 class Files:
     """A machine made of files."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self.machine = Machine(root)
+        self.root = root
 
     def write(self, path: str, text: str) -> Files:
-        target = self._root / path
+        target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
         return self
@@ -210,12 +211,12 @@ def test_the_tightest_limit_of_version_2_may_be_one_further_out(files):
     files.write("sys/fs/cgroup/user.slice/pids.max", "777\n")
     files.write("sys/fs/cgroup/user.slice/session.scope/cpu.max", "max 100000\n")
     files.write("sys/fs/cgroup/cpuset.cpus.effective", "0-3\n")
-    assert files.machine.group() == Group(2, None, GIB, "0-3", 777)
+    assert machine.group(files.root) == Group(2, None, GIB, "0-3", 777)
 
 
 def test_a_container_of_version_2_is_at_the_top_of_what_it_sees(files):
     files.write("proc/self/cgroup", "0::/\n").write("sys/fs/cgroup/cpu.max", "150000 100000\n")
-    assert files.machine.group().cpus == 1.5
+    assert machine.group(files.root).cpus == 1.5
 
 
 V1 = "6:cpu,cpuacct:/docker/abc\n5:memory:/docker/abc\n4:cpuset:/docker/abc\n3:pids:/docker/abc\n0::/docker/abc\n"
@@ -227,7 +228,7 @@ def test_a_container_of_version_1_may_not_see_the_path_that_it_is_told(files):
     files.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n")
     files.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
     files.write("sys/fs/cgroup/cpuset/cpuset.cpus", "1\n").write("sys/fs/cgroup/pids/pids.max", "max\n")
-    assert files.machine.group() == Group(1, 0.5, 256 << 20, "1", None)
+    assert machine.group(files.root) == Group(1, 0.5, 256 << 20, "1", None)
 
 
 def test_version_1_writes_a_huge_number_and_minus_one_for_no_limit(files):
@@ -235,14 +236,14 @@ def test_version_1_writes_a_huge_number_and_minus_one_for_no_limit(files):
     files.write("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "9223372036854771712\n")
     files.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us", "-1\n")
     files.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us", "100000\n")
-    assert files.machine.group() == Group(1, None, None, "", None)
+    assert machine.group(files.root) == Group(1, None, None, "", None)
 
 
 def test_a_machine_that_tells_nothing_is_unknown_and_no_error(files):
-    machine = files.machine
-    assert machine.group() == Group(None, None, None, "", None)
-    assert machine.pressure() is None
-    assert (machine.number("proc/x"), machine.text("proc/x"), machine.kibibytes("proc/x", "MemTotal")) == (None, "", 0)
+    assert machine.group(files.root) == Group(None, None, None, "", None)
+    assert machine.pressure(files.root) is None
+    assert (procfs.number(files.root / "proc/x"), procfs.text(files.root / "proc/x")) == (None, "")
+    assert procfs.numbers("").get("MemTotal", 0) == 0
 
 
 def test_a_cpu_that_proc_stat_hides_is_a_note_and_no_error():
@@ -258,7 +259,7 @@ def test_memory_that_is_not_told_is_no_shortage():
 
 def test_pressure_is_the_share_of_the_last_ten_seconds(files):
     files.write("proc/pressure/cpu", "some avg10=72.83 avg60=84.82 avg300=55.55 total=12975799145\n")
-    assert files.machine.pressure() == {"cpu": 72.83}
+    assert machine.pressure(files.root) == {"cpu": 72.83}
 
 
 def test_this_machine_can_be_examined(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -45,21 +44,3 @@ class Card:
     def usable(self) -> bool:
         """Whether anything can be measured here; else exit status 5."""
         return all(finding.status != Status.problem for finding in self.findings)
-
-
-def note_if(hindered: bool, name: str, value: str, hinders: str, fix: str = "") -> Finding:
-    return Finding(name, value, Status.note, hinders, fix) if hindered else Finding(name, value)
-
-
-def works(name: str, value: str, lost: str, sentence: str) -> Finding:
-    """`sentence`: why it does not, a semicolon and the fix; "" when it does."""
-    reason, _, fix = sentence.partition("; ")
-    return note_if(bool(sentence), name, "does not work" if sentence else value, f"{lost}: {reason}", fix)
-
-
-def count(value: int | None, unknown: str = "unknown") -> str:
-    return unknown if value is None else f"{value:,}"
-
-
-def join(cpus: Sequence[int]) -> str:
-    return ", ".join(map(str, cpus))

@@ -1,6 +1,6 @@
 """The machine card: what this machine is, what cannot be measured on it, and the one command that mends each.
 
-`doctor_facts` looks, `doctor_hardware` and `doctor_system` judge, this module shows.
+`facts` looks, `findings` judges, this module shows.
 """
 
 from __future__ import annotations
@@ -11,21 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest.document.document import Document, Section, Table, words
-from loadtest.verbs.doctor import facts, hardware, system
+from loadtest.verbs.doctor import facts
 from loadtest.verbs.doctor.card import Card, Finding, Status, Topic
 from loadtest.verbs.doctor.facts import Facts
+from loadtest.verbs.doctor.findings import TOPICS
 from loadtest.verbs.tour import plan
 
-TOPICS = {
-    "CPUs": hardware.cpus,
-    "Other load": hardware.load,
-    "Memory": hardware.memory,
-    "Control group": hardware.group,
-    "Limits": system.limits,
-    "Ports": system.ports,
-    "Kernel": system.kernel,
-    "Programs": system.programs,
-}
 NAME_WIDTH = 21  # of the longest name
 HINDRANCES = {
     Status.problem: "Nothing can be measured here before this is mended",

@@ -13,14 +13,16 @@ from pathlib import Path
 
 from loadtest.engine import environment
 from loadtest.places import docker
-from loadtest.system import cpus, sockets, syscalls
+from loadtest.system import cpu_sets, cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
-from loadtest.verbs.doctor.machine import Group, Machine
+from loadtest.verbs.doctor import machine
+from loadtest.verbs.doctor.machine import Group
 from loadtest.verbs.walk import strace
 
 WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
-VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
+PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
+CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 # with the option that prints the version, and what installs it
 TOOLS = (
@@ -124,18 +126,17 @@ class Facts:
 
 def read(binaries: Path, executables: Sequence[str]) -> Facts:
     """Takes about two seconds. `executables`: of the servers and clients that are built, in `binaries`."""
-    machine = Machine()
     available = sorted(os.sched_getaffinity(0))
-    load = _load(machine, available)  # first: what follows is a load itself
+    load = _load(available)  # first: what follows is a load itself
     counting = syscalls.available()
     return Facts(
-        cpus=_cpus(machine, available, bool(shutil.which("perf"))),
+        cpus=_cpus(available),
         group=machine.group(),
-        limits=_limits(machine),
-        ports=_ports(machine),
+        limits=_limits(),
+        ports=_ports(),
         load=load,
-        memory=_memory(machine),
-        kernel=_kernel(machine),
+        memory=_memory(),
+        kernel=_kernel(),
         tools=[_tool(*tool) for tool in TOOLS],
         missing_executables=[name for name in executables if not os.access(binaries / name, os.X_OK)],
         tracing=strace.missing(),
@@ -144,53 +145,69 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
     )
 
 
-def _cpus(machine: Machine, available: Sequence[int], perf: bool) -> Cpus:
-    info = machine.text("proc/cpuinfo")
-    directory = "sys/devices/system/cpu"
-    siblings = {cpu: machine.cpu_list(f"{directory}/cpu{cpu}/topology/thread_siblings_list") for cpu in available}
+def _cpus(available: list[int]) -> Cpus:
+    info = procfs.text(PROC / "cpuinfo")
     return Cpus(
-        model=machine.field("proc/cpuinfo", "model name"),
-        online=len(machine.cpu_list(f"{directory}/online")) or len(available),
-        available=list(available),
-        siblings={cpu: found or [cpu] for cpu, found in siblings.items()},
-        governor=machine.text(f"{directory}/cpu{available[-1]}/cpufreq/scaling_governor"),
+        model=_matched(r"^model name\s*: (.+)", info),
+        online=len(_cpu_list(CPUS / "online")) or len(available),
+        available=available,
+        siblings={cpu: _cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
+        governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
         virtual=" hypervisor" in info,
-        hardware_counters=_has_hardware_counters() if perf else None,
-        clock=machine.text("sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        hardware_counters=_has_hardware_counters() if shutil.which("perf") else None,
+        clock=procfs.text(CLOCK),
     )
 
 
+def _cpu_list(path: Path) -> list[int]:
+    text = procfs.text(path)
+    return list(cpu_sets.parse_list(text)) if text else []
+
+
+def _matched(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def _has_hardware_counters() -> bool | None:
+    printed = _printed(["perf", "stat", "--event", "cycles:u", "--field-separator", ",", "--", "true"])
+    return None if printed is None else printed.strip().partition(",")[0].isdigit()
+
+
+def _printed(command: Sequence[str]) -> str | None:
+    """On either output: nginx writes its version to stderr. Whatever the status: wrk and others exit with 1 then."""
     try:
-        command = ["perf", "stat", "--event", "cycles:u", "--field-separator", ",", "--", "true"]
-        return run(command, timeout=5, good=range(256)).stderr.strip().partition(",")[0].isdigit()
+        said = run(command, timeout=5, good=range(256))
     except ProcessError:
         return None
+    return said.stdout + said.stderr
 
 
-def _limits(machine: Machine) -> Limits:
+def _setting(path: str) -> int | None:
+    return procfs.number(PROC / "sys" / path)
+
+
+def _limits() -> Limits:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     return Limits(
         files_soft=soft,
         files_hard=hard,
-        files_most=machine.number("proc/sys/fs/nr_open"),
+        files_most=_setting("fs/nr_open"),
         processes=None if processes == resource.RLIM_INFINITY else processes,
-        pids=machine.number("proc/sys/kernel/pid_max"),
-        threads=machine.number("proc/sys/kernel/threads-max"),
-        accept_queue=machine.number("proc/sys/net/core/somaxconn"),
-        syn_queue=machine.number("proc/sys/net/ipv4/tcp_max_syn_backlog"),
+        pids=_setting("kernel/pid_max"),
+        threads=_setting("kernel/threads-max"),
+        accept_queue=_setting("net/core/somaxconn"),
+        syn_queue=_setting("net/ipv4/tcp_max_syn_backlog"),
     )
 
 
-def _ports(machine: Machine) -> Ports:
-    first, last = map(int, (machine.text("proc/sys/net/ipv4/ip_local_port_range") or sockets.DEFAULT_PORTS).split())
-    waiting = re.search(r"^TCP: .* tw (\d+)", machine.text("proc/net/sockstat"), re.MULTILINE)
-    reuse = machine.number("proc/sys/net/ipv4/tcp_tw_reuse")
-    return Ports(first, last, int(waiting[1]) if waiting else None, reuse)
+def _ports() -> Ports:
+    tcp = procfs.pairs(procfs.text(PROC / "net/sockstat"), "TCP")
+    return Ports(*sockets.port_range(), time_wait=tcp.get("tw"), reuse=_setting("net/ipv4/tcp_tw_reuse"))
 
 
-def _load(machine: Machine, available: Sequence[int]) -> Load:
+def _load(available: Sequence[int]) -> Load:
     before = cpus.read()
     time.sleep(WINDOW)
     after = cpus.read()
@@ -204,37 +221,26 @@ def _load(machine: Machine, available: Sequence[int]) -> Load:
     )
 
 
-def _memory(machine: Machine) -> Memory:
-    names = ("MemTotal", "MemAvailable", "Cached", "SwapTotal", "SwapFree")
-    total, available, cached, swap, free = (machine.kibibytes("proc/meminfo", name) for name in names)
+def _memory() -> Memory:
+    found = procfs.numbers(procfs.text(PROC / "meminfo"))
+    total, available, cached, swap, free = (
+        found.get(name, 0) for name in ("MemTotal", "MemAvailable", "Cached", "SwapTotal", "SwapFree")
+    )
     return Memory(total, available, cached, swap - free)
 
 
-def _kernel(machine: Machine) -> Kernel:
+def _kernel() -> Kernel:
     return Kernel(
         release=os.uname().release,
-        system=_system(machine),
-        aslr=machine.number("proc/sys/kernel/randomize_va_space"),
-        core_pattern=machine.text("proc/sys/kernel/core_pattern"),
+        system=_matched(r'^PRETTY_NAME="?([^"\n]+)', procfs.text(Path("/etc/os-release"))) or "unknown",
+        aslr=_setting("kernel/randomize_va_space"),
+        core_pattern=procfs.text(PROC / "sys/kernel/core_pattern"),
         rollup=environment.missing(),
     )
 
 
-def _system(machine: Machine) -> str:
-    found = re.search(r'^PRETTY_NAME="?([^"\n]+)', machine.text("etc/os-release"), re.MULTILINE)
-    return found[1] if found else "unknown"
-
-
 def _tool(name: str, option: str, fix: str) -> Tool:
     path = shutil.which(name, path=os.environ.get("PATH", "") + SYSTEM_PATH)
-    return Tool(name, _version(path, option) if path else "", fix)
-
-
-def _version(path: str, option: str) -> str:
-    """wrk and others exit with 1 after it; nginx writes it to stderr."""
-    try:
-        said = run([path, option], timeout=5, good=range(256))
-    except ProcessError:
-        return "unknown version"
-    found = VERSION.search(said.stdout + said.stderr)
-    return found[0] if found else "unknown version"
+    if not path:
+        return Tool(name, "", fix)
+    return Tool(name, _matched(r"(\d+\.\d+[\w.+-]*)", _printed([path, option]) or "") or "unknown version", fix)
