@@ -16,10 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 from loadtest.system.errors import MeasurementError
 from loadtest.system.tree import Switches
@@ -46,8 +46,8 @@ class Ended:
 class Finished(Ended):
     cpu_seconds: float
     command: str
-    stdout: str
-    stderr: str
+    stdout: str = ""
+    stderr: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Process:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
 
-    def reap(self) -> Ended:
+    def reap(self) -> Finished:
         """Kills what is left of its process group, then collects it. It must have ended, or be worth killing."""
         os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
         _, status, usage = os.wait4(self.pid, 0)
@@ -132,8 +132,13 @@ class Process:
             if pipe:
                 pipe.close()
         _live.discard(self)
-        switches = Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Ended(self._popen.returncode, usage.ru_utime + usage.ru_stime, switches=switches)
+        used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
+        return Finished(self._popen.returncode, used, self.command, switches=switches)
+
+    def end(self) -> None:
+        """Unless it has been reaped."""
+        if self in _live:
+            self.reap()
 
 
 def end_all() -> None:
@@ -151,18 +156,15 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
             in_time = process.wait(timeout)
         finally:
             ended = process.reap()
-        finished = Finished(ended.status, _used(ended), process.command, _content(stdout), _content(stderr))
-    if not in_time:
-        raise ProcessError(f"{process.command} took longer than {timeout:g} s{_last_lines(finished.stderr)}")
-    if finished.status not in good:
-        what = describe_status(finished.status)
-        raise ProcessError(f"{process.command} {what}{_last_lines(finished.stderr)}")
+        finished = replace(ended, stdout=_content(stdout), stderr=_content(stderr))
+    if not in_time or finished.status not in good:
+        raise _failure(finished, in_time, timeout)
     return finished
 
 
-def _used(ended: Ended) -> float:
-    assert ended.cpu_seconds is not None  # of our own child wait4 always tells
-    return ended.cpu_seconds
+def _failure(ended: Finished, in_time: bool, timeout: float) -> ProcessError:
+    what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
+    return ProcessError(f"{ended.command} {what}{_last_lines(ended.stderr)}")
 
 
 def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
@@ -176,10 +178,9 @@ def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) 
             show(line.rstrip())
         in_time = process.wait(deadline - time.monotonic())
     finally:
-        status = process.reap().status
-    if not in_time or status != 0:
-        what = describe_status(status) if in_time else f"took longer than {timeout:g} s"
-        raise ProcessError(f"{process.command} {what}{_last_lines(''.join(said))}")
+        ended = process.reap()
+    if not in_time or ended.status != 0:
+        raise _failure(replace(ended, stderr="".join(said)), in_time, timeout)
 
 
 @contextmanager
@@ -202,14 +203,10 @@ class _Lines:
 
     def next(self, deadline: float) -> str:
         """The next one; what there is of it when the end or the deadline comes first."""
-        while b"\n" not in self._buffer:
-            chunk = self._read(deadline)
-            if not chunk:
-                line, self._buffer = self._buffer, b""
-                return line.decode(errors="replace")
+        while b"\n" not in self._buffer and (chunk := self._read(deadline)):
             self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode(errors="replace") + "\n"
+        line, newline, self._buffer = self._buffer.partition(b"\n")
+        return (line + newline).decode(errors="replace")
 
     def _read(self, deadline: float) -> bytes:
         ready = select.select([self._descriptor], [], [], max(deadline - time.monotonic(), 0))[0]
@@ -232,8 +229,7 @@ class Dialogue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process in _live:
-            self._process.reap()
+        self._process.end()
         self._stderr.close()
 
     def say(self, line: str) -> None:
@@ -248,10 +244,9 @@ class Dialogue:
         line = self._lines.next(time.monotonic() + timeout)
         if line.endswith("\n"):
             return line
-        if not self._process.wait(1):
-            raise ProcessError(f"{self._process.command} said nothing for {timeout:g} s{self._last_lines()}")
-        status = self._process.reap().status
-        raise ProcessError(f"{self._process.command} {describe_status(status)}{self._last_lines()}")
+        ended = self._process.wait(1)
+        what = describe_status(self._process.reap().status) if ended else f"said nothing for {timeout:g} s"
+        raise ProcessError(f"{self._process.command} {what}{_last_lines(_content(self._stderr))}")
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
@@ -259,15 +254,10 @@ class Dialogue:
         self._process.signal(number)
         while line := self._lines.next(deadline):
             said.append(line)
-        in_time, command = self._process.wait(max(deadline - time.monotonic(), 0)), self._process.command
-        ended = self._process.reap()
+        in_time, ended = self._process.wait(deadline - time.monotonic()), self._process.reap()
         if not in_time:
-            raise ProcessError(f"{command} did not end within {timeout:g} s of {signal.Signals(number).name}")
-        stderr = _content(self._stderr)
-        return Finished(ended.status, _used(ended), command, "".join(said), stderr, switches=ended.switches)
-
-    def _last_lines(self) -> str:
-        return _last_lines(_content(self._stderr))
+            raise ProcessError(f"{ended.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
+        return replace(ended, stdout="".join(said), stderr=_content(self._stderr))
 
 
 def _content(file: IO[bytes]) -> str:
@@ -302,18 +292,14 @@ class Server:
             deadline = time.monotonic() + timeout
             self.address = self._wait_for_answer(address, deadline) if address else self._wait_for_line(deadline)
         except BaseException:
-            self._end()
+            self._process.end()
             raise
 
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        if self._process in _live:
-            self._process.reap()
+        self._process.end()
 
     @property
     def pid(self) -> int:
@@ -331,11 +317,9 @@ class Server:
 
     def wait(self, timeout: float) -> Ended:
         """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
-        in_time = self._process.wait(timeout)
-        ended = self._process.reap()
+        in_time, ended = self._process.wait(timeout), self._process.reap()
         if not in_time:
-            signal_name = self._stop_signal.name
-            raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal_name}{self.last_lines()}")
+            raise self._failure(f"did not end within {timeout:g} s of {self._stop_signal.name}")
         return ended
 
     def has_ended(self) -> bool:
@@ -353,23 +337,24 @@ class Server:
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))
         if self._process.wait(deadline - time.monotonic()):
-            self._fail_at_start()
-        raise ProcessError(f"{self.command} printed no line {READY_PREFIX!r} in time{self.last_lines()}")
+            raise self._early_end()
+        raise self._failure(f"printed no line {READY_PREFIX!r} in time")
 
     def _wait_for_answer(self, address: Address, deadline: float) -> Address:
         while not (answer := _ask_for_plaintext(address, deadline)):
             if self._process.wait(0.01):
-                self._fail_at_start()
+                raise self._early_end()
             if time.monotonic() > deadline:
-                raise ProcessError(f"{self.command} did not answer GET /plaintext in time{self.last_lines()}")
+                raise self._failure("did not answer GET /plaintext in time")
         if answer != (200, PLAINTEXT):
-            said = f"{answer[0]} {answer[1][:40]!r}"
-            raise ProcessError(f"{self.command} answered GET /plaintext with {said}{self.last_lines()}")
+            raise self._failure(f"answered GET /plaintext with {answer[0]} {answer[1][:40]!r}")
         return address
 
-    def _fail_at_start(self) -> NoReturn:
-        status = self._process.reap().status
-        raise ProcessError(f"{self.command} {describe_status(status)} before it listened{self.last_lines()}")
+    def _early_end(self) -> ProcessError:
+        return self._failure(f"{describe_status(self._process.reap().status)} before it listened")
+
+    def _failure(self, what: str) -> ProcessError:
+        return ProcessError(f"{self.command} {what}{self.last_lines()}")
 
 
 def _ask_for_plaintext(address: Address, deadline: float) -> tuple[int, bytes] | None:
