@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import resource
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -137,7 +136,7 @@ class ContainerServer:
         self._name = f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self._argv = docker.create(self._name, options, place.image("server"), argv)
+        self.command = docker.create(self._name, options, place.image("server"), argv)
         try:
             with ExitStack() as undo:
                 undo.callback(self._remove)
@@ -163,10 +162,6 @@ class ContainerServer:
         self._undo.close()
         if isinstance(error, MeasurementError) and self._out_of_memory:
             raise self._explained(error) from error
-
-    @property
-    def command(self) -> str:
-        return shlex.join(self._argv)
 
     def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:

@@ -56,15 +56,11 @@ def parse_info(text: str) -> Info:
 
 
 def parse_state(text: str) -> State:
-    document = json.loads(text)
-    document = document[0] if isinstance(document, list) else document
+    (document,) = json.loads(text)
     state = document["State"]
-    return State(document["Id"], state["Running"], state["Pid"], parse_status(state["ExitCode"]), state["OOMKilled"])
-
-
-def parse_status(exit_code: int) -> int:
-    """128 + n stands for signal n, as in a shell; our servers exit with less."""
-    return 128 - exit_code if 128 < exit_code < 128 + 65 else exit_code
+    code = state["ExitCode"]
+    status = 128 - code if 128 < code < 128 + 65 else code  # as in a shell: 128 + signal; our servers exit with less
+    return State(document["Id"], state["Running"], state["Pid"], status, state["OOMKilled"])
 
 
 def docker(*arguments: str, timeout: float = PATIENCE) -> Finished:
@@ -149,13 +145,11 @@ def _show(line: str) -> None:
         output.tell(f"\r\x1b[K{line[:100]}", end="")
 
 
-def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> list[str]:
+def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> str:
     """A container that is not started. Returns the command. An interruption waits until it is on record, or it could
     come to be after everything was tidied up."""
-    command = ["docker", "create", "--name", name, *options, image, *argv]
     with uninterrupted():
-        run(command, PATIENCE)
-    return command
+        return docker("create", "--name", name, *options, image, *argv).command
 
 
 def inspect(name: str) -> State:

@@ -70,12 +70,13 @@ class Local:
         return processes.run([str(self.binaries / executable), "--describe"], facts.PATIENCE).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        return {"wrk": wrk_version(), **{Path(name).name: self._version(name) for name in executables}}
+        wrk = processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
+        return {"wrk": parse_wrk_version(wrk), **{Path(name).name: self._version(name) for name in executables}}
 
     def _version(self, name: str) -> str:
         if peer := peers.of_executable(name):
             return peers.version(peer, self.binaries)
-        return _version(self.binaries / name)
+        return one_line(processes.run([str(self.binaries / name), "--version"], timeout=5).stdout)
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
         executable, *arguments = argv
@@ -92,16 +93,8 @@ class Local:
         processes.end_all()
 
 
-def _version(executable: Path) -> str:
-    return one_line(processes.run([str(executable), "--version"], timeout=5).stdout)
-
-
 def one_line(version: str) -> str:
     return ", ".join(version.split("\n")).strip(", ")
-
-
-def wrk_version() -> str:
-    return parse_wrk_version(processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout)
 
 
 def parse_wrk_version(text: str) -> str:
