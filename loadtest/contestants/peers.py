@@ -17,7 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from loadtest.system.processes import PLAINTEXT, Address, run
 from loadtest.system.repository import ROOT
 
-TEMPLATES = ROOT / "loadtest/peers"
+TEMPLATES = Environment(
+    loader=FileSystemLoader(ROOT / "loadtest/peers"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 BACKLOG = 4096  # common/net/listener.cpp
 IDLE_TIMEOUT = 600  # seconds; beyond every run
@@ -94,10 +96,10 @@ PEERS = (
 
 def select(name: str) -> Peer:
     """Raises ValueError with the names there are."""
-    for peer in PEERS:
-        if peer.name == name:
-            return peer
-    raise ValueError(f"there is no peer {name!r}; there are {', '.join(peer.name for peer in PEERS)}")
+    known = {peer.name: peer for peer in PEERS}
+    if name not in known:
+        raise ValueError(f"there is no peer {name!r}; there are {', '.join(known)}")
+    return known[name]
 
 
 def missing(peer: Peer, binaries: Path) -> str:
@@ -149,16 +151,10 @@ def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int
     )
     write_documents(documents)
     if peer.template:
-        configuration.write_text(_templates().get_template(peer.template).render(values))
+        configuration.write_text(TEMPLATES.get_template(peer.template).render(values))
     user = AS_WWW_DATA if peer.mpm and values["root"] else ()
     arguments = [argument.format(**values) for argument in peer.arguments]
     return Launch([*user, str(binaries / peer.executable), *arguments], address, peer.stop_signal)
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 def free_port() -> int:

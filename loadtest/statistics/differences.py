@@ -13,6 +13,7 @@ import string
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -57,13 +58,9 @@ class Ratio:
 
     @property
     def detectable(self) -> float | None:
-        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval."""
-        return None if self.interval is None else detectable(self.interval)
-
-
-def detectable(interval: Interval) -> float:
-    """In percent: the factor from the middle of the interval, on the logarithmic scale, to its end."""
-    return 100 * (math.sqrt(interval.high / interval.low) - 1)
+        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval,
+        from its middle on the logarithmic scale to its end."""
+        return None if self.interval is None else 100 * (math.sqrt(self.interval.high / self.interval.low) - 1)
 
 
 # --- two contestants
@@ -202,10 +199,9 @@ def _outside(probabilities: Floats) -> int:
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """Adjusted so that all of the table's claims together are wrong in at most ALPHA of all tables: compare each with
     ALPHA itself. (S. Holm, A simple sequentially rejective multiple test procedure, 1979.)"""
-    adjusted, largest = {}, 0.0
-    for i, key in enumerate(sorted(p_values, key=lambda key: p_values[key])):
-        largest = max(largest, min(1.0, (len(p_values) - i) * p_values[key]))
-        adjusted[key] = largest
+    ordered = sorted(p_values, key=lambda key: p_values[key])
+    steps = (min(1.0, (len(ordered) - i) * p_values[key]) for i, key in enumerate(ordered))
+    adjusted: dict[Key, float] = dict(zip(ordered, itertools.accumulate(steps, max)))
     return {key: adjusted[key] for key in p_values}
 
 
@@ -223,38 +219,23 @@ def rounds_needed(comparisons: int, interleaved: bool = True) -> int:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """a / b, in a table with others."""
-
-    a: str
-    b: str
-    ratio: Ratio
-    adjusted_p: float
-
-    @property
-    def different(self) -> bool:
-        return self.ratio.is_different(self.adjusted_p)
-
-
-@dataclass(frozen=True)
 class Standing:
     """Who differs from whom, in place of ranks."""
 
-    pairs: list[Pair]
+    different: list[tuple[str, str]]
     groups: list[list[str]]  # of ties, the highest first; somebody between two groups is in both
     letters: dict[str, str]  # by name, "a" the highest group: who shares a letter is tied
     problem: str  # why ties may be due to the number of rounds; mostly ""
 
 
-def standing(values: Mapping[str, Mapping[int, float]], highest_first: bool = True) -> Standing:
+def standing(values: Mapping[str, Mapping[int, float]]) -> Standing:
     """Of everybody with everybody, from interleaved rounds: values by name and round."""
     ratios = {(a, b): paired(values[a], values[b]) for a, b in itertools.combinations(values, 2)}
     adjusted = holm({pair: ratio.p for pair, ratio in ratios.items()})
-    pairs = [Pair(a, b, ratio, adjusted[a, b]) for (a, b), ratio in ratios.items()]
-    medians = {name: float(np.median(list(rounds.values()))) for name, rounds in values.items()}
-    different = {(pair.a, pair.b) for pair in pairs if pair.different}
-    groups = tie_groups(values, different, medians, highest_first)
-    return Standing(pairs, groups, letters(groups), too_few_rounds([pair.ratio for pair in pairs]))
+    different = [pair for pair, ratio in ratios.items() if ratio.is_different(adjusted[pair])]
+    medians = {name: median(rounds.values()) for name, rounds in values.items()}
+    groups = tie_groups(values, different, medians)
+    return Standing(different, groups, letters(groups), too_few_rounds([*ratios.values()]))
 
 
 def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
@@ -275,16 +256,13 @@ def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
 
 
 def tie_groups(
-    names: Iterable[str],
-    different: Iterable[tuple[str, str]],
-    medians: Mapping[str, float],
-    highest_first: bool = True,
+    names: Iterable[str], different: Iterable[tuple[str, str]], medians: Mapping[str, float]
 ) -> list[list[str]]:
     """All largest sets in which nobody differs from anybody, by their medians.
 
     Ties are not transitive: when a differs from c, but b from neither, the groups are [a, b] and [b, c].
     """
-    ordered = sorted(names, key=lambda name: medians[name], reverse=highest_first)
+    ordered = sorted(names, key=lambda name: medians[name], reverse=True)
     apart = {frozenset(pair) for pair in different}
     ties = {name: {other for other in ordered if other != name and {name, other} not in apart} for name in ordered}
     place = {name: i for i, name in enumerate(ordered)}
@@ -322,7 +300,7 @@ def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
     if ratio.interval is None:
         return f"{_percent(ratio.ratio)} %, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
     if not ratio.is_different(ratio.p if adjusted_p is None else adjusted_p):
-        return f"no difference seen (detectable >= {detectable(ratio.interval):.1f} %)"
+        return f"no difference seen (detectable >= {ratio.detectable:.1f} %)"
     return f"{_percent(ratio.ratio)} % [{_percent(ratio.interval.low)} to {_percent(ratio.interval.high)}]"
 
 

@@ -58,11 +58,6 @@ def open_loop(
     return _check(rate * mean_service, connections, 0.0, high)
 
 
-def waiting(rate: float, mean_service: float, mean_latency: float) -> float:
-    """How many requests that were due waited in an open loop's client, on average, for a free connection."""
-    return rate * (mean_latency - mean_service)
-
-
 def _check(observed: float, connections: int, low: float, high: float) -> Check:
     if low <= observed <= high:
         return Check(connections, low, high, observed, True, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
 from typing import Any
 
 
@@ -25,11 +24,7 @@ def _build(kind: Any, value: Any) -> Any:
     if origin in (list, tuple):
         return origin(_build(arguments[0], part) for part in value)
     if origin is dict:
-        return {arguments[0](key): _build(arguments[1], part) for key, part in _mapping(value).items()}
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, got {value!r}")
+        return {arguments[0](key): _build(arguments[1], part) for key, part in value.items()}
     return kind(value)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected an object, got {value!r}")
-    return value

@@ -1,8 +1,6 @@
 from math import nan
 
-import pytest
-
-from loadtest.statistics.littles_law import closed_loop, open_loop, waiting
+from loadtest.statistics.littles_law import closed_loop, open_loop
 
 
 def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1):
@@ -71,7 +69,3 @@ def test_no_request_is_answered_faster_from_when_it_was_due_than_from_its_send()
     law = scheduled(mean_service=0.002, mean_latency=0.001)
     assert not law.ok
     assert law.sentence == "requests took 0.002000 s from the send, but 0.001000 s from when they were due"
-
-
-def test_the_queue_holds_what_is_due_and_not_sent():
-    assert waiting(1000.0, 0.002, 0.5) == pytest.approx(498)
