@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.system import procfs
@@ -45,11 +46,10 @@ class Counter:
             self.problem = "the load makes system calls on the same CPU"
             return self
         try:
-            with ExitStack() as undo:
-                self._perf = undo.enter_context(_Perf(self._cpus, self._own_cpus))
-                self._perf.order("enable")
-                self._undo = undo.pop_all()
+            self._perf = self._undo.enter_context(_perf(self._cpus, self._own_cpus))
+            self._perf.order("enable")
         except (MeasurementError, OSError) as error:
+            self._undo.close()
             self.problem = str(error)
         return self
 
@@ -64,45 +64,46 @@ class Counter:
             self.problem = str(error)
 
 
+@dataclass(frozen=True)
 class _Perf:
     """perf stat, which counts nothing until it is told to (perf-stat(1), --control)."""
 
-    def __init__(self, cpus: Sequence[int], own_cpus: Sequence[int]) -> None:
-        self._cpus, self._own_cpus = cpus, own_cpus
-
-    def __enter__(self) -> _Perf:
-        with ExitStack() as undo:
-            directory = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="quartet-perf-")))
-            self._output, self._said = directory / "counts", directory / "said"
-            orders, answers = directory / "orders", directory / "answers"
-            self._orders, self._answers = (undo.enter_context(_pipe(path)) for path in (orders, answers))
-            control = ["--delay", "-1", "--control", f"fifo:{orders},{answers}", "--output", str(self._output)]
-            command = pinned(self._own_cpus, [*COUNT, "--cpu", ",".join(map(str, self._cpus)), *control])
-            with self._said.open("wb") as said:
-                self._process = Process(command, said, said)
-            undo.callback(self._process.reap)
-            self._undo = undo.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._undo.close()
+    process: Process
+    orders: int
+    answers: int
+    said: Path
+    output: Path
 
     def order(self, what: str) -> None:
         """Returns when it is done. Raises ProcessError."""
-        os.write(self._orders, f"{what}\n".encode())
+        os.write(self.orders, f"{what}\n".encode())
         deadline = time.monotonic() + PATIENCE
-        while not self._process.wait(0) and time.monotonic() < deadline:
-            if select.select([self._answers], [], [], 0.05)[0]:
-                os.read(self._answers, 64)  # "ack\n"
+        while not self.process.wait(0) and time.monotonic() < deadline:
+            if select.select([self.answers], [], [], 0.05)[0]:
+                os.read(self.answers, 64)  # "ack\n"
                 return
-        raise ProcessError(_explained(self._said.read_text(errors="replace")))
+        raise ProcessError(_explained(self.said.read_text(errors="replace")))
 
     def finish(self) -> int:
         """Raises MeasurementError."""
-        self._process.signal(signal.SIGINT)
-        if not self._process.wait(PATIENCE):
-            raise ProcessError(f"{self._process.command} did not end within {PATIENCE:g} s of SIGINT")
-        return parse(self._output.read_text())
+        self.process.signal(signal.SIGINT)
+        if not self.process.wait(PATIENCE):
+            raise ProcessError(f"{self.process.command} did not end within {PATIENCE:g} s of SIGINT")
+        return parse(self.output.read_text())
+
+
+@contextmanager
+def _perf(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[_Perf]:
+    with tempfile.TemporaryDirectory(prefix="quartet-perf-") as name:
+        orders, answers, said, output = (Path(name) / file for file in ("orders", "answers", "said", "counts"))
+        control = ["--delay", "-1", "--control", f"fifo:{orders},{answers}", "--output", str(output)]
+        command = pinned(own_cpus, [*COUNT, "--cpu", ",".join(map(str, cpus)), *control])
+        with _pipe(orders) as to, _pipe(answers) as back, said.open("wb") as file:
+            process = Process(command, file, file)
+            try:
+                yield _Perf(process, to, back, said, output)
+            finally:
+                process.reap()
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def test_calls_before_and_after_are_not_counted(cpus):
 
 def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
     counted, other = cpus
-    with syscalls._Perf([counted], [other]) as perf:
+    with syscalls._perf([counted], [other]) as perf:
         perf.order("ping")  # it is ready
         calls(counted, 1_000_000)
         perf.order("enable")
@@ -166,7 +166,7 @@ def test_an_error_in_the_block_ends_perf(cpus):
 
 def test_a_perf_that_is_killed_meanwhile_leaves_a_reason(cpus):
     with syscalls.Counter(cpus[:1], cpus[1:]) as counter:
-        counter._perf._process.signal(9)
+        counter._perf.process.signal(9)
         started = time.monotonic()
     assert counter.count is None and counter.problem
     assert time.monotonic() - started < 5

@@ -272,18 +272,18 @@ def test_a_traced_process_goes_on_when_strace_leaves():
     ticker = "import time\nwhile True: print(end='.', flush=True); time.sleep(0.01)"
     process = processes.Process([sys.executable, "-c", ticker], subprocess.DEVNULL, subprocess.DEVNULL)
     try:
-        with strace.Tracer(process.pid) as tracer:
-            assert eventually(lambda: tracer._output.read_text().count("write(1") >= 3)
+        with strace.trace(process.pid) as traced:
+            assert eventually(lambda: traced.output.read_text().count("write(1") >= 3)
         assert is_alive(process.pid)
         assert strace._tracer(process.pid) == 0
-        assert walk_parse.parse(tracer.text)
+        assert walk_parse.parse(traced.text)
     finally:
         process.reap()
 
 
 @pytest.mark.usefixtures("ptrace")
 def test_an_error_in_the_block_ends_strace(server):
-    with pytest.raises(RuntimeError), strace.Tracer(server.pid):
+    with pytest.raises(RuntimeError), strace.trace(server.pid):
         raise RuntimeError
     assert strace._tracer(server.pid) == 0
     assert server.stop().status == 0

@@ -9,7 +9,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.system import procfs, tree
@@ -21,53 +22,52 @@ OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, du
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
-class Tracer:
-    """A context manager: what all processes and threads of a server's session call, and those that they start."""
+@dataclass
+class Trace:
+    """What all processes and threads of a server's session called, and those that they started."""
 
-    def __init__(self, session: int) -> None:
-        self._session = session
-        self._undo = ExitStack()
+    processes: dict[int, int]  # of each thread at the start
+    output: Path
+    text: str = ""  # what strace wrote, when it has ended
 
-    def __enter__(self) -> Tracer:
-        """Returns when all are traced. Raises ProcessError when strace may not."""
-        self.processes = tree.processes(self._session)  # of each thread at the start
-        with ExitStack() as undo:
-            directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="quartet-strace-"))
-            self._output, self._said = Path(directory) / "calls", Path(directory) / "said"
-            self._process = self._attach()
-            undo.callback(self._detach)
-            self._until_attached()
-            self._undo = undo.pop_all()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """Those that were traced go on undisturbed."""
-        self._undo.close()
+@contextmanager
+def trace(session: int) -> Iterator[Trace]:
+    """All of the session is traced when the block begins, and goes on undisturbed after it. Raises ProcessError when
+    strace may not."""
+    with tempfile.TemporaryDirectory(prefix="quartet-strace-") as directory:
+        found, said = Trace(tree.processes(session), Path(directory) / "calls"), Path(directory) / "said"
+        process = _attach(found, said)
+        try:
+            if not _attached(process, found):
+                last_words = " / ".join(said.read_text().strip().splitlines()[-2:])
+                raise ProcessError(f"strace cannot attach to process {session}: {last_words}")
+            yield found
+        finally:
+            _detach(process)
+            found.text = found.output.read_text(errors="replace") if found.output.exists() else ""
 
-    def _attach(self) -> Process:
-        pids = ",".join(map(str, sorted(set(self.processes.values()))))
-        with self._said.open("wb") as said:
-            return Process(["strace", *OPTIONS, "-o", str(self._output), "-p", pids], said, said)
 
-    def _detach(self) -> None:
-        if not self._process.wait(0):
-            self._process.signal(signal.SIGTERM)
-            self._process.wait(PATIENCE)
-        self._process.reap()
-        self._text = self._output.read_text(errors="replace") if self._output.exists() else ""
+def _attach(found: Trace, said: Path) -> Process:
+    pids = ",".join(map(str, sorted(set(found.processes.values()))))
+    with said.open("wb") as file:
+        return Process(["strace", *OPTIONS, "-o", str(found.output), "-p", pids], file, file)
 
-    @property
-    def text(self) -> str:
-        """What strace wrote; complete when the block has ended."""
-        return self._text
 
-    def _until_attached(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not self._process.wait(0.005) and time.monotonic() < deadline:
-            if all(_tracer(thread) in (self._process.pid, None) for thread in self.processes):
-                return
-        last_words = " / ".join(self._said.read_text().strip().splitlines()[-2:])
-        raise ProcessError(f"strace cannot attach to process {self._session}: {last_words}")
+def _attached(process: Process, found: Trace) -> bool:
+    """Waits until it is, to all threads that are still there."""
+    deadline = time.monotonic() + PATIENCE
+    while not process.wait(0.005) and time.monotonic() < deadline:
+        if all(_tracer(thread) in (process.pid, None) for thread in found.processes):
+            return True
+    return False
+
+
+def _detach(process: Process) -> None:
+    if not process.wait(0):
+        process.signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+    process.reap()
 
 
 def example() -> str:
@@ -87,7 +87,7 @@ def missing() -> str:
     if not shutil.which("strace"):
         return "strace is not installed; apt-get install strace"
     try:
-        with _patient() as process, Tracer(process.pid):
+        with _patient() as process, trace(process.pid):
             return ""
     except MeasurementError as error:
         return explain(str(error), ptrace_scope())

@@ -22,13 +22,13 @@ PATIENCE = 5.0  # seconds for an answer, under strace
 def take(contestant: str, session: int, address: Address, target: str = "/plaintext") -> list[Walk]:
     """Of a server that runs as the leader of that session and listens there. Takes about 3 s; a pool needs two
     workers. Raises MeasurementError."""
-    with strace.Tracer(session) as tracer:
+    with strace.trace(session) as traced:
         sampled = {kind: _sample(address, target, kind) for kind in Connection}
     try:
-        events = parse.parse(tracer.text)
+        events = parse.parse(traced.text)
     except ValueError as error:
         raise MeasurementError(f"what strace wrote cannot be read: {error}") from error
-    actors = Actors(session, tracer.processes, events)
+    actors = Actors(session, traced.processes, events)
     return [walk(contestant, kind, events, samples, actors) for kind, samples in sampled.items()]
 
 
