@@ -86,11 +86,7 @@ class Process:
     """A child, until it is reaped."""
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        stdout: int | IO[bytes],
-        stderr: int | IO[bytes],
-        stdin: int = NOWHERE,
+        self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
     ) -> None:
         self.command = shlex.join(argv)
         try:
@@ -105,6 +101,7 @@ class Process:
         except OSError as error:
             raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
         self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
+        self._buffer = b""
         _live.add(self)
 
     @property
@@ -119,6 +116,19 @@ class Process:
             return bool(select.select([descriptor], [], [], max(timeout, 0))[0])
         finally:
             os.close(descriptor)
+
+    def line(self, deadline: float) -> str:
+        """The next one of its stdout, a pipe, with its newline; what there is of it when the end or the deadline comes
+        first."""
+        while b"\n" not in self._buffer and (chunk := self._read(deadline)):
+            self._buffer += chunk
+        line, newline, self._buffer = self._buffer.partition(b"\n")
+        return (line + newline).decode(errors="replace")
+
+    def _read(self, deadline: float) -> bytes:
+        assert self.stdout is not None
+        ready = select.select([self.stdout], [], [], max(deadline - time.monotonic(), 0))[0]
+        return os.read(self.stdout.fileno(), 65536) if ready else b""
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
@@ -164,16 +174,15 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
 
 def _failure(ended: Finished, in_time: bool, timeout: float) -> ProcessError:
     what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
-    return ProcessError(f"{ended.command} {what}{_last_lines(ended.stderr)}")
+    return ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
 
 
 def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
     """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
     process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
-    lines, deadline = _Lines(process), time.monotonic() + timeout
-    said: list[str] = []
+    deadline, said = time.monotonic() + timeout, [""]
     try:
-        while line := lines.next(deadline):
+        while line := process.line(deadline):
             said = [*said[-20:], line]
             show(line.rstrip())
         in_time = process.wait(deadline - time.monotonic())
@@ -193,26 +202,6 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Lines:
-    """The lines that a process writes to its stdout, a pipe, each with its newline."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdout is not None
-        self._descriptor = process.stdout.fileno()
-        self._buffer = b""
-
-    def next(self, deadline: float) -> str:
-        """The next one; what there is of it when the end or the deadline comes first."""
-        while b"\n" not in self._buffer and (chunk := self._read(deadline)):
-            self._buffer += chunk
-        line, newline, self._buffer = self._buffer.partition(b"\n")
-        return (line + newline).decode(errors="replace")
-
-    def _read(self, deadline: float) -> bytes:
-        ready = select.select([self._descriptor], [], [], max(deadline - time.monotonic(), 0))[0]
-        return os.read(self._descriptor, 65536) if ready else b""
-
-
 class Dialogue:
     """A child that we talk with, line by line; a context manager that ends it whatever happens."""
 
@@ -223,7 +212,6 @@ class Dialogue:
         except ProcessError:
             self._stderr.close()
             raise
-        self._lines = _Lines(self._process)
 
     def __enter__(self) -> Dialogue:
         return self
@@ -241,18 +229,18 @@ class Dialogue:
 
     def hear(self, timeout: float) -> str:
         """The next line. Raises ProcessError when there is none in time, or no more."""
-        line = self._lines.next(time.monotonic() + timeout)
+        line = self._process.line(time.monotonic() + timeout)
         if line.endswith("\n"):
             return line
         ended = self._process.wait(1)
         what = describe_status(self._process.reap().status) if ended else f"said nothing for {timeout:g} s"
-        raise ProcessError(f"{self._process.command} {what}{_last_lines(_content(self._stderr))}")
+        raise ProcessError(f"{self._process.command} {what}{last_lines(_content(self._stderr))}")
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
         deadline, said = time.monotonic() + timeout, []
         self._process.signal(number)
-        while line := self._lines.next(deadline):
+        while line := self._process.line(deadline):
             said.append(line)
         in_time, ended = self._process.wait(deadline - time.monotonic()), self._process.reap()
         if not in_time:
@@ -265,7 +253,8 @@ def _content(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
-def _last_lines(text: str, count: int = 3) -> str:
+def last_lines(text: str, count: int = 3) -> str:
+    """As the end of a sentence."""
     lines = text.strip().splitlines()[-count:]
     return ": " + " / ".join(lines) if lines else ""
 
@@ -329,10 +318,10 @@ class Server:
         """The last of its stderr, as the end of a sentence."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
-            return _last_lines(log.read().decode(errors="replace"))
+            return last_lines(log.read().decode(errors="replace"))
 
     def _wait_for_line(self, deadline: float) -> Address:
-        line = _Lines(self._process).next(deadline)
+        line = self._process.line(deadline)
         if line.startswith(READY_PREFIX):
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))

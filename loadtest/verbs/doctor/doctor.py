@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,9 +41,8 @@ def document(card: Card) -> Document:
     """What there is by topic, marked where it hinders something; then whole sentences on that."""
     topics = [Section(topic.title, _table(topic), []) for topic in card.topics]
     hindered = [
-        Section(title, None, [sentence(one) for one in card.findings if one.status == status])
-        for status, title in HINDRANCES.items()
-        if any(one.status == status for one in card.findings)
+        Section(HINDRANCES[status], None, [sentence(one) for one in alike])
+        for status, alike in itertools.groupby(card.hindrances, key=lambda one: one.status)
     ]
     return Document([], [*topics, *(hindered or [Section("Everything can be measured here.", None, [])])])
 

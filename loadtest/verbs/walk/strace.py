@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loadtest.system import procfs, tree
 from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import NOWHERE, Process, ProcessError
+from loadtest.system.processes import NOWHERE, Process, ProcessError, last_lines
 
 PATIENCE = 5.0  # seconds, to attach and to detach
 OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, durations, strings cut
@@ -40,8 +40,7 @@ def trace(session: int) -> Iterator[Trace]:
         process = _attach(found, said)
         try:
             if not _attached(process, found):
-                last_words = " / ".join(said.read_text().strip().splitlines()[-2:])
-                raise ProcessError(f"strace cannot attach to process {session}: {last_words}")
+                raise ProcessError(f"strace cannot attach to process {session}{last_lines(said.read_text(), 2)}")
             yield found
         finally:
             _detach(process)
