@@ -60,7 +60,7 @@ def parse(stat: str) -> dict[int, CpuTimes]:
     found = {}
     for cpu, rest in CPU_LINE.findall(stat):
         user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * TICK for ticks in rest.split()[:8])
-        found[int(cpu)] = CpuTimes(idle + iowait, steal, user + nice, system + irq + softirq)
+        found[int(cpu)] = CpuTimes(idle=idle + iowait, steal=steal, user=user + nice, system=system + irq + softirq)
     return found
 
 
@@ -69,7 +69,7 @@ def read() -> Reading:
     return Reading(time.monotonic(), time.process_time(), parse(procfs.text(STAT)))
 
 
-def spent(before: Reading, after: Reading, cpus: Sequence[int]) -> CpuTimes | None:
+def _spent(before: Reading, after: Reading, cpus: Sequence[int]) -> CpuTimes | None:
     """Of all those CPUs in between; None where /proc/stat does not tell of each, at both ends."""
     if not set(cpus) <= before.cpus.keys() & after.cpus.keys():
         return None
@@ -79,7 +79,7 @@ def spent(before: Reading, after: Reading, cpus: Sequence[int]) -> CpuTimes | No
 
 def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -> float | None:
     """The share of those CPUs that others took, given the CPU seconds that we know of. None where it is not told."""
-    if not (times := spent(before, after, cpus)):
+    if not (times := _spent(before, after, cpus)):
         return None
     window = (after.time - before.time) * len(cpus)
     return max(0.0, (window - times.idle - times.steal - ours) / window)
@@ -87,7 +87,7 @@ def foreign(before: Reading, after: Reading, cpus: Sequence[int], ours: float) -
 
 def stolen(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
     """The share of those CPUs that the host gave to other virtual machines. None where it is not told."""
-    times = spent(before, after, cpus)
+    times = _spent(before, after, cpus)
     return times.steal / (after.time - before.time) / len(cpus) if times else None
 
 
@@ -98,7 +98,7 @@ def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float 
     Sampled by the clock's ticks, like every split of CPU time in a kernel without CONFIG_VIRT_CPU_ACCOUNTING_GEN, but
     over the CPU and not by process: a child that lives for less than a tick has no split of its own.
     """
-    times = spent(before, after, cpus)
+    times = _spent(before, after, cpus)
     return times.system / (times.user + times.system) if times and times.user + times.system > 0 else None
 
 
