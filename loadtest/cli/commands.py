@@ -15,7 +15,7 @@ from loadtest.cli.measure import stopping
 from loadtest.cli.shared import BIN, BINARIES, JSON, with_groups
 from loadtest.document import terminal
 from loadtest.document.document import Document
-from loadtest.engine import folder, verb
+from loadtest.engine import folder, report
 from loadtest.engine.exit import Exit
 from loadtest.system import output
 from loadtest.system.repository import ROOT
@@ -80,7 +80,7 @@ def report_folder(
         if json:
             output.show(folder.to_json(found))
         else:
-            _show(verb.of(found).document(found))
+            _show(report.document(found))
 
 
 @app.command("compare", cls=Command, epilog=EXIT_STATUSES)

@@ -10,9 +10,10 @@ import typer
 from loadtest.cli import texts
 from loadtest.cli.measure import measure
 from loadtest.cli.shared import CONNECTIONS, PIN, SEED, WORKLOAD, Chosen, Invocation, Load
+from loadtest.engine.run import Part
 from loadtest.verbs.load import aa, gates, presets
 from loadtest.verbs.load.plan import Settings, checked
-from loadtest.verbs.load.verb import AA, LATENCY, THROUGHPUT
+from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
 
 
 def throughput(
@@ -26,11 +27,11 @@ def throughput(
 ) -> None:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
 
-    def settings() -> Settings:
+    def parts() -> list[Part]:
         rates = texts.rates(rate) if rate else presets.rates(chosen.preset)
-        return checked(Settings(**_common(chosen, load, invocation), rates=rates, pipeline=pipeline))
+        return part(Settings(**_common(chosen, load, invocation), rates=rates, pipeline=pipeline))
 
-    measure(THROUGHPUT, invocation, settings)
+    measure(THROUGHPUT, invocation, parts)
 
 
 def latency(
@@ -48,11 +49,16 @@ def latency(
 ) -> None:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
 
-    def settings() -> Settings:
+    def parts() -> list[Part]:
         common = _common(chosen, load, invocation)
-        return checked(Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(gates.parse, slo))))
+        return part(Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(gates.parse, slo))))
 
-    measure(LATENCY, invocation, settings)
+    measure(LATENCY, invocation, parts)
+
+
+def part(settings: Settings) -> list[Part]:
+    """Raises ValueError."""
+    return [Part(LOAD.name, checked(settings))]
 
 
 def _common(chosen: Chosen, load: Load, invocation: Invocation) -> dict[str, Any]:
@@ -90,7 +96,7 @@ class Tries:
 def against_itself(tries: Tries, invocation: Invocation) -> None:
     """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
 
-    def settings() -> Settings:
+    def parts() -> list[Part]:
         once = Settings(
             contestants=presets.contestants("", tries.only, [], []),
             workloads=presets.workloads(tries.workload),
@@ -102,6 +108,6 @@ def against_itself(tries: Tries, invocation: Invocation) -> None:
             runner=invocation.runner.value,
             pace=invocation.pace,
         )
-        return checked(aa.against_itself(once, tries.tries))
+        return part(aa.against_itself(once, tries.tries))
 
-    measure(AA, invocation, settings)
+    measure(AA, invocation, parts)

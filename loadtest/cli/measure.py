@@ -6,16 +6,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
 from loadtest.cli.shared import Invocation
 from loadtest.engine import environment, folder, resume
 from loadtest.engine.claim import claim
+from loadtest.engine.commands import commands
 from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.session import Session
-from loadtest.engine.verb import Settings, Verb, described
+from loadtest.engine.measurement import Settings
+from loadtest.engine.run import Part
+from loadtest.engine.session import Session, described
+from loadtest.engine.verb import Verb
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
@@ -39,28 +42,29 @@ class stopping:
                 _stop(Exit.usage, str(error))
 
 
-def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], Any], missing: str = "") -> NoReturn:
-    """@param chosen: the settings by the command line, where it is no --resume; raises ValueError
+def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]], missing: str = "") -> NoReturn:
+    """@param chosen: the parts by the command line, where it is no --resume; raises ValueError
     @param missing: what the verb needs and this machine has not, a sentence with the fix"""
     with stopping():
         earlier = resume.earlier(verb, invocation.resume, invocation.out)
-        settings: Settings = earlier.settings if earlier else chosen()
-        _refuse_places(settings, invocation)
+        parts = earlier.parts if earlier else chosen()
+        for part in parts:
+            _refuse_places(part.settings, invocation)
         if invocation.dry_run:
-            output.show("\n".join(verb.commands(_for_dry_run(settings, invocation), invocation.binaries)) + "\n")
+            output.show("\n".join(commands(_for_dry_run(parts, invocation), invocation.binaries)) + "\n")
             raise typer.Exit(Exit.ok)
         if missing:
             raise Stop(Exit.environment, missing)
         directory = claim(invocation.resume, invocation.out, verb.name)
         log = directory / "servers.log"
-        place = _place(settings, invocation, log)
-    _finish(Session(verb, settings, earlier, place, directory, invocation.json))
+        place = _place(parts[0].settings, invocation, log)
+    _finish(Session(verb, parts, earlier, place, directory, invocation.json))
 
 
-def _for_dry_run(settings: Settings, invocation: Invocation) -> Any:
+def _for_dry_run(parts: list[Part], invocation: Invocation) -> list[Part]:
     """Of containers, too, a dry run shows what the servers here would be given. Raises Stop."""
     try:
-        return described(settings, Local(invocation.binaries, Path(os.devnull)))
+        return described(parts, Local(invocation.binaries, Path(os.devnull)))
     except MeasurementError as error:
         raise Stop(Exit.environment, str(error)) from error
 

@@ -9,9 +9,10 @@ import typer
 from loadtest.cli import texts
 from loadtest.cli.measure import measure
 from loadtest.cli.shared import PIN, SEED, Chosen, Invocation
+from loadtest.engine.run import Part
 from loadtest.verbs.load import presets
+from loadtest.verbs.memory import verb
 from loadtest.verbs.memory.plan import IdleSettings
-from loadtest.verbs.memory.verb import MEMORY
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Idle:
 def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> None:
     """What does an idle connection cost, and for how long does a forked worker share its parent's memory?"""
 
-    def settings() -> IdleSettings:
-        return IdleSettings(
+    def parts() -> list[Part]:
+        settings = IdleSettings(
             contestants=presets.contestants(chosen.preset, chosen.only, chosen.peer, chosen.variant),
             cpus=texts.one_budget(idle.pin),
             levels=texts.numbers("--connections", idle.connections, 0, 100_000),
@@ -49,5 +50,6 @@ def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> None:
             pace=invocation.pace,
             runner=invocation.runner.value,
         )
+        return verb.parts(settings)
 
-    measure(MEMORY, invocation, settings)
+    measure(verb.MEMORY, invocation, parts)

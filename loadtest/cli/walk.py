@@ -7,10 +7,11 @@ import typer
 from loadtest.cli import texts
 from loadtest.cli.measure import measure
 from loadtest.cli.shared import PIN, Chosen, Invocation, RunnerName
+from loadtest.engine.run import Part
 from loadtest.verbs.load import presets
 from loadtest.verbs.walk import strace
-from loadtest.verbs.walk.results import WalkSettings
-from loadtest.verbs.walk.verb import WALK
+from loadtest.verbs.walk.plan import WalkSettings
+from loadtest.verbs.walk.verb import WALK, WALKS
 
 
 def walk(
@@ -21,12 +22,12 @@ def walk(
 ) -> None:
     """Which system calls does one request make, in every model? By strace, with a client that is never in a hurry."""
 
-    def settings() -> WalkSettings:
+    def parts() -> list[Part]:
         if not path.startswith("/"):
             raise ValueError(f"--path {path}: expected a path, such as /plaintext")
         if invocation.runner == RunnerName.docker:
             raise ValueError("strace does not look into containers; walk takes --runner local")
         contestants = presets.contestants(chosen.preset, chosen.only, chosen.peer, chosen.variant)
-        return WalkSettings(contestants, texts.one_budget(pin), path)
+        return [Part(WALKS.name, WalkSettings(contestants, texts.one_budget(pin), path))]
 
-    measure(WALK, invocation, settings, strace.missing())
+    measure(WALK, invocation, parts, strace.missing())

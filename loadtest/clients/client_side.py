@@ -32,3 +32,19 @@ class ClientSide:
     service: Quantiles | None = None  # constant rate: from the send
     latency_problem: str = ""  # why there is none
     problems: list[str] = field(default_factory=list)  # its own: the run says nothing about the server
+
+
+@dataclass
+class Newcomers:
+    """Fresh connections beside a load. Those whom the end of the load left waiting are not counted as asked."""
+
+    outcomes: dict[str, int]
+    waits: Quantiles | None  # of those who were answered, from the moment each was due; None: nobody was
+
+    @property
+    def asked(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def served(self) -> int:
+        return self.outcomes.get("ok", 0)

@@ -1,79 +1,183 @@
-"""quartet-pace, our constant-rate client: its command line, and its summary as a client's side of a trial."""
+"""quartet-pace, the client of every load that is not wrk's: its command line, its summary and its records.
+
+It runs in the load container as well, where Python has its standard library and nothing more.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import signal
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from loadtest.clients.client_side import ClientSide, Quantiles
+from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address, Finished, pinned, run
+from loadtest.system.processes import Address, Dialogue, Finished, pinned, run
 
 EXECUTABLE = "quartet-pace"
-NOT_VALID = 4  # its exit status when it could not keep the schedule; the summary says why
-NOTHING_ANSWERED = 1
+NOTHING_ANSWERED, NOT_VALID, INTERRUPTED = 1, 4, 130  # exit statuses with which there is a summary all the same
+PATIENCE = 15.0  # seconds beside a load's own
+NEVER = "never answered"  # the run ended first
+OUTCOMES = (
+    *("ok", "error status", "EOF before response", "truncated", "reset", "refused", "timed out", NEVER),
+    "wrong content",
+)  # as records number them
 
 
 @dataclass(frozen=True)
-class PaceLoad:
-    """What it is asked for."""
+class Schedule:
+    """Of newcomers: a fresh connection at a time, as somebody new would open it."""
 
-    path: str
-    connections: int
-    rate: float  # requests a second
-    seconds: int
-    keep_alive: bool = True  # otherwise each request has a connection of its own
+    interval: float = 0.1  # seconds
+    patience: float = 0.5  # seconds until a newcomer gives up
+    path: str = "/plaintext"
 
 
-def command(executable: str, load: PaceLoad, cpus: Sequence[int], address: Address) -> list[str]:
+def command(executable: str, address: Address, cpus: Sequence[int], *arguments: str) -> list[str]:
+    """With a summary on stdout."""
     host = f"[{address.host}]" if ":" in address.host else address.host
-    size = ["--rate", f"{load.rate:g}", "-c", str(load.connections), "-d", f"{load.seconds}s"]
-    fresh = [] if load.keep_alive else ["--fresh"]
-    words = [executable, f"{host}:{address.port}", load.path, *size, *fresh]
     one = cpus[:1]  # it has one thread
-    return pinned(one, [*words, "--timeout", "2s", "--grace", "2s", "--json", "-"])
+    return pinned(one, [executable, f"{host}:{address.port}", *arguments, "--json", "-"])
 
 
-def measure(argv: list[str], duration: int) -> Finished:
-    return run(argv, timeout=duration + 15, good=(0, NOTHING_ANSWERED, NOT_VALID))
+def measure(argv: Sequence[str], duration: float) -> Finished:
+    """Raises MeasurementError when it leaves without a summary."""
+    return run(argv, timeout=duration + PATIENCE, good=(0, NOTHING_ANSWERED, NOT_VALID))
 
 
-def parse(finished: Finished) -> ClientSide:
-    """Raises MeasurementError when it printed no summary."""
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms"
+
+
+# --- what it printed
+
+
+def summary(finished: Finished) -> dict[str, Any]:
+    """Raises MeasurementError when it printed none."""
     try:
-        summary = json.loads(finished.stdout)
-        return _client_side(summary, finished)
-    except (ValueError, KeyError, IndexError) as error:
-        words = finished.stderr.strip() or finished.stdout[-80:]
-        raise MeasurementError(f"quartet-pace gave no summary, but {words!r}") from error
+        found: dict[str, Any] = json.loads(finished.stdout)
+        return found
+    except ValueError as error:
+        raise no_summary(finished) from error
 
 
-def _client_side(summary: dict[str, Any], finished: Finished) -> ClientSide:
-    lane = summary["lanes"][0]
-    outcomes: dict[str, int] = {kind.replace("_", " "): count for kind, count in lane["outcomes"].items()}
-    answered = sum(outcomes.get(kind, 0) for kind in ("ok", "error status", "wrong content"))
-    latency = _quantiles(lane["latency"])
+def no_summary(finished: Finished) -> MeasurementError:
+    words = finished.stderr.strip() or finished.stdout[-80:]
+    return MeasurementError(f"quartet-pace gave no summary, but {words!r}")
+
+
+def outcomes(lane: dict[str, Any]) -> dict[str, int]:
+    """Those that there were, by name."""
+    named = {name.replace(" ", "_"): name for name in OUTCOMES}
+    return {named[key]: count for key, count in lane["outcomes"].items() if count}
+
+
+def client_side(finished: Finished) -> ClientSide:
+    """Of its first class of requests. Raises MeasurementError."""
+    found = summary(finished)
+    try:
+        return _client_side(finished, found, found["lanes"][0])
+    except (KeyError, IndexError) as error:
+        raise no_summary(finished) from error
+
+
+def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]) -> ClientSide:
+    ended, latency = outcomes(lane), quantiles(lane["latency"])
     return ClientSide(
         command=finished.command,
-        seconds=max(summary["duration_s"], summary["elapsed_s"]),  # overloaded servers answer after the schedule
-        requests=answered,
-        good=outcomes["ok"],
+        seconds=max(found["duration_s"], found["elapsed_s"]),  # overloaded servers answer after the schedule
+        requests=sum(ended.get(kind, 0) for kind in ("ok", "error status", "wrong content")),
+        good=ended.get("ok", 0),
         bytes=0,
-        errors={kind: count for kind, count in outcomes.items() if count and kind != "ok"},
+        errors={kind: count for kind, count in ended.items() if kind != "ok"},
         latency=latency,
         cpu_seconds=finished.cpu_seconds,
         connections=lane["connections"],
-        service=_quantiles(lane["service"]),
+        service=quantiles(lane["service"]),
         latency_problem="" if latency else "nothing was answered",
-        problems=list(summary["problems"]),
+        problems=list(found["problems"]),
     )
 
 
-def _quantiles(times: dict[str, float]) -> Quantiles | None:
-    """From milliseconds."""
+def quantiles(times: dict[str, float]) -> Quantiles | None:
+    """In microseconds, from milliseconds; None of nothing."""
     if not times["count"]:
         return None
     names = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "p999": "p99_9_ms", "max": "max_ms", "mean": "mean_ms"}
     return Quantiles(count=int(times["count"]), **{name: times[key] * 1000 for name, key in names.items()})
+
+
+# --- newcomers
+
+
+def newcomers(found: dict[str, Any]) -> Newcomers:
+    """From a summary. Those whom the end of the load left waiting are not counted as asked."""
+    lane = next(one for one in found["lanes"] if one["name"] == "newcomer")
+    ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
+    return Newcomers(ended, quantiles(lane["latency"]))
+
+
+def newcomer_command(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> list[str]:
+    """Until it is ended."""
+    often = f"{milliseconds(schedule.interval)}:{schedule.path}"
+    patience = ["--timeout", milliseconds(schedule.patience), "--grace", "0ms"]
+    return command(executable, address, cpus, "--rate", "0", "-d", "24h", "--newcomer", often, *patience)
+
+
+class Company:
+    """Newcomers beside somebody else's load."""
+
+    newcomers: Newcomers
+    cpu_seconds: float  # that their client took
+
+
+@contextmanager
+def beside(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> Iterator[Company]:
+    """They come until the block ends; then it is known what became of them. Raises MeasurementError."""
+    found = Company()
+    with Dialogue(newcomer_command(executable, address, cpus, schedule)) as talk:
+        yield found
+        finished = talk.end(signal.SIGINT, PATIENCE)
+    found.newcomers, found.cpu_seconds = newcomers(summary(finished)), finished.cpu_seconds
+
+
+# --- records
+
+
+@dataclass(frozen=True)
+class Record:
+    """One request, in seconds from the start of the schedule; what it did not come to is None."""
+
+    due: float
+    sent: float | None
+    done: float | None  # None: never answered
+    connection: int  # number of it, in the order in which they were opened; 0: none
+    outcome: str  # of OUTCOMES
+
+
+HEAD = struct.Struct("<8sIIQq")
+RECORD = struct.Struct("<qqqqIIiIIHBB")
+MAGIC = b"QPACE\r\n\x1a"
+
+
+def read_records(path: Path) -> tuple[float, list[Record]]:
+    """When the schedule started, in seconds since 1970, and every request (loadtest/pace/README.md). Raises
+    MeasurementError."""
+    data = path.read_bytes()
+    magic, version, size, count, start = HEAD.unpack_from(data) if len(data) >= HEAD.size else (b"", 0, 0, 0, 0)
+    if (magic, version, size) != (MAGIC, 1, RECORD.size) or len(data) != HEAD.size + count * size:
+        raise MeasurementError(f"{path} holds no records of quartet-pace")
+    return start / 1e9, [_record(*fields) for fields in RECORD.iter_unpack(data[HEAD.size :])]
+
+
+def _record(due: int, sent: int, first_byte: int, done: int, *more: int) -> Record:
+    *_, connection, status, outcome, lane = more
+    return Record(due / 1e9, _seconds(sent), _seconds(done), connection, OUTCOMES[outcome])
+
+
+def _seconds(nanoseconds: int) -> float | None:
+    return None if nanoseconds < 0 else nanoseconds / 1e9

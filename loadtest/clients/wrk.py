@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest.clients.wrk_result import WrkErrors, WrkLoad, WrkResult, latency_problem, summarize, without_synthetic
+from loadtest.clients.wrk_result import WrkErrors, WrkLoad, WrkResult, latency_problem, without_synthetic
 from loadtest.system import sockets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Finished, pinned, run
@@ -43,27 +42,14 @@ def parse(stdout: str, load: WrkLoad) -> WrkResult:
     requests, duration, errors = report["requests"], report["duration_us"], WrkErrors(**report["errors"])
     recorded = {microseconds: count for microseconds, count in report["latency_us"]}
     observed = without_synthetic(recorded, duration, requests, load.connections)
-    problem = latency_problem(observed, requests - errors.timeout, load.pipeline)
     return WrkResult(
         requests=requests,
         duration_us=duration,
         errors=errors,
-        latency=None if problem else summarize(observed),
-        latency_problem=problem,
+        latency_problem=latency_problem(observed, requests - errors.timeout, load.pipeline),
         bytes=report["bytes"],
         connections=load.effective_connections,
         pipeline=load.pipeline,
         recorded=recorded,
         observed=observed,
     )
-
-
-def write_raw(directory: Path, name: str, stdout: str) -> Path:
-    """Keeps its output as it came, in a file that is called after the name. Raises MeasurementError."""
-    path = directory / (re.sub(r"[^\w.+=-]+", "-", name).strip("-") + ".wrk.txt")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        path.write_text(stdout)
-    except OSError as error:
-        raise MeasurementError(f"cannot write {path}: {error.strerror}") from error
-    return path

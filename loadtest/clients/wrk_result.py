@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-
-from loadtest.statistics.stats import percentile
+from dataclasses import dataclass, field
 
 Histogram = dict[int, int]  # how many, by microseconds
 
@@ -38,17 +36,6 @@ class WrkLoad:
 
 
 @dataclass
-class Latency:
-    """In microseconds, as wrk observes it: from the request's departure to the response's end, without connecting."""
-
-    median: int
-    p90: int
-    p99: int
-    p999: int
-    max: int
-
-
-@dataclass
 class WrkErrors:
     """`connect`: each one also gives up a connection for the rest of the run. `read`, `write`: the connection was
     lost and replaced. `status`: answers of 400 and above. `timeout`: answers that came after the timeout; one that
@@ -66,8 +53,7 @@ class WrkResult:
     requests: int  # complete answers, whatever they say
     duration_us: int
     errors: WrkErrors
-    latency: Latency | None
-    latency_problem: str = ""  # why there is no latency
+    latency_problem: str = ""  # why the observed ones say nothing
     bytes: int = 0  # heads and bodies, of incomplete answers too
     connections: int = 0  # that wrk opened
     pipeline: int = 1
@@ -83,10 +69,6 @@ class WrkResult:
         """Goodput: complete answers below 400 that came within the timeout, a pipelined batch as a whole. wrk does not
         look at the bytes. What was both late and an error is taken off twice, so that this errs on the low side."""
         return max(0, self.requests - self.errors.status - self.errors.timeout * self.pipeline)
-
-    def without_histograms(self) -> WrkResult:
-        """For where they are kept elsewhere: they can be longer than all the rest."""
-        return replace(self, recorded={}, observed={})
 
 
 def without_synthetic(recorded: Mapping[int, int], duration_us: int, requests: int, connections: int) -> Histogram:
@@ -113,19 +95,3 @@ def latency_problem(observed: Mapping[int, int], answered: int, pipeline: int) -
     if min(observed.values()) < 0 or sum(observed.values()) != answered:
         return f"wrk recorded {sum(observed.values())} latencies for {answered} answers"
     return ""
-
-
-def summarize(latencies: Mapping[int, int]) -> Latency:
-    median, p90, p99, p999 = (percentile(latencies, share) for share in (0.5, 0.9, 0.99, 0.999))
-    return Latency(median, p90, p99, p999, max(latencies))
-
-
-def hdr_text(latencies: Mapping[int, int]) -> str:
-    """Milliseconds by percentile, every distinct value of them, in the format that HdrHistogram's plotter reads."""
-    total, seen = sum(latencies.values()), 0
-    lines = ["       Value     Percentile TotalCount 1/(1-Percentile)", ""]
-    for microseconds in sorted(latencies):
-        seen += latencies[microseconds]
-        above = f"{total / (total - seen):14.2f}" if seen < total else f"{'inf':>14}"
-        lines.append(f"{microseconds / 1000:12.3f} {seen / total:14.12f} {seen:10d} {above}")
-    return "\n".join(lines) + "\n"

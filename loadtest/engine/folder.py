@@ -1,9 +1,9 @@
 """The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output.
 
     results/TIME-VERB/
-      results.json   everything, with settings, environment and every command line
+      results.json   everything: environment, and each part with its settings, results and command lines
       cells.csv      the numbers, a line for each value (tidy data)
-      raw/           what load generators printed, for each trial
+      raw/           what load generators printed, step by step
       servers.log    what servers printed
 """
 
@@ -12,17 +12,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from loadtest.engine import cells, schema, verb
-from loadtest.engine.run import Results
+from loadtest.engine.run import Part, Run
 from loadtest.system.records import from_json
 
-MAJOR, MINOR = 3, 0  # a reader understands every minor version of its major one
+MAJOR, MINOR = 4, 0  # a reader understands every minor version of its major one
 FORMAT = f"{MAJOR}.{MINOR}"
 
 
@@ -32,27 +31,27 @@ class FolderError(Exception):
 
 @cache
 def results_schema() -> schema.Json:
-    """Of the results of all verbs."""
-    return schema.of({name: one.kind for name, one in verb.registered().items()}, str(MAJOR))
+    """Of the runs of all verbs."""
+    return schema.of(tuple(verb.registered()), verb.measurements(), str(MAJOR))
 
 
-def to_json(results: Results) -> str:
+def to_json(run: Run) -> str:
     """Valid by the schema, which is ours to see to."""
-    rendered = _render(results)
+    rendered = _render(run)
     if problem := schema.problem(json.loads(rendered), results_schema()):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
 
 
-def _render(results: Results) -> str:
-    return json.dumps({"format": FORMAT, **dataclasses.asdict(results)}, indent=1, allow_nan=False) + "\n"
+def _render(run: Run) -> str:
+    return json.dumps({"format": FORMAT, **dataclasses.asdict(run)}, indent=1, allow_nan=False) + "\n"
 
 
-def save(results: Results, directory: Path, amid: bool = False) -> None:
+def save(run: Run, directory: Path, amid: bool = False) -> None:
     """Replaces the files at once, so that a reader or a failure never meets half of one. Checking them against the
-    schema takes a second where there are hundreds of trials: amid a run, the next reader does it."""
-    _replace(directory / "results.json", _render(results) if amid else to_json(results))
-    _replace(directory / "cells.csv", cells.csv_text(results.verb, verb.of(results).values(results)))
+    schema takes a second where there are hundreds of results: amid a run, the next reader does it."""
+    _replace(directory / "results.json", _render(run) if amid else to_json(run))
+    _replace(directory / "cells.csv", cells.csv_text(run))
 
 
 def _replace(path: Path, content: str) -> None:
@@ -90,16 +89,24 @@ def home(path: Path) -> Path:
     return path.parent if path.is_file() else path
 
 
-def load(directory: Path) -> Results:
+def load(directory: Path) -> Run:
     """From a folder, or from its results.json. Raises FolderError."""
     path = directory / "results.json" if directory.is_dir() else directory
     document = _read(path)
     _refuse_other_versions(path, document)
     if problem := schema.problem(document, results_schema()):
         raise FolderError(f"{path} is not as its schema says: {problem}")
-    document.pop("format")
-    found: Results = from_json(verb.registered()[document["verb"]].kind, document)
+    del document["format"]
+    parts = [_part(part) for part in document.pop("parts")]
+    found: Run = from_json(Run, {**document, "parts": []})
+    found.parts += parts
     return found
+
+
+def _part(document: dict[str, Any]) -> Part:
+    measurement = verb.measurements()[document["measurement"]]
+    results = [from_json(measurement.result, result) for result in document["results"]]
+    return Part(measurement.name, from_json(measurement.settings, document["settings"]), results)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -124,12 +131,8 @@ def _refuse_other_versions(path: Path, document: dict[str, Any]) -> None:
     raise FolderError(f"{path} has the format {version}, which this harness no longer reads ({MAJOR}.x): measure again")
 
 
-def raw(directory: Path) -> Callable[[str, str], None]:
-    """Stores what a program printed, under a name of ours."""
-
-    def store(name: str, content: str) -> None:
-        folder = directory / "raw"
-        folder.mkdir(exist_ok=True)
-        write(folder / name, content)
-
-    return store
+def store_raw(directory: Path, name: str, content: str) -> None:
+    """What a program printed, under a name of ours."""
+    folder = directory / "raw"
+    folder.mkdir(exist_ok=True)
+    write(folder / name, content)

@@ -7,11 +7,11 @@ from pathlib import Path
 from loadtest.engine import folder
 from loadtest.engine.claim import lock, refuse_used
 from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.run import Environment, Results
+from loadtest.engine.run import Environment, Run
 from loadtest.engine.verb import Verb
 
 
-def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Results | None:
+def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Run | None:
     """The results to go on with, which nobody else goes on with then. Raises ValueError, FolderError and Stop."""
     if resume is None:
         if out is not None:
@@ -27,7 +27,7 @@ def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Results | None
     return found
 
 
-def go_on(earlier: Results, now: Environment) -> Results:
+def go_on(earlier: Run, now: Environment) -> Run:
     """Raises Stop when they are of other software or of another machine: their rounds would be compared with those to
     come."""
     if difference := _difference(earlier.environment, now):

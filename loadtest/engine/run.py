@@ -1,9 +1,11 @@
-"""What the results of every verb have in common, as data."""
+"""A run, as data: one folder with the parts of one verb. Every result carries the step that it is of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtest.system.cpus import Disturbance
 
 
 @dataclass
@@ -32,20 +34,38 @@ class Environment:
     place: str = ""  # half a sentence on where it ran, other than as it is on this machine
 
 
-class Results(Protocol):
-    """Of any verb."""
+@dataclass(kw_only=True)
+class Result:
+    """What one step gave. Each measurement has a kind of its own, with a `step` of its own type."""
 
+    step: Any
+    server_command: str
+    problems: list[str] = field(default_factory=list)  # an invalid result has some, and shows no number
+    disturbance: Disturbance | None = None  # by other load; None: this kind of step does not mind it
+    repeats: int = 0  # earlier attempts, thrown away because other load disturbed them
+
+
+@dataclass
+class Part:
+    """All results of one measurement, with what was asked for."""
+
+    measurement: str
+    settings: Any
+    results: list[Any] = field(default_factory=list)
+
+    def of(self, contestant: str) -> list[Any]:
+        return [result for result in self.results if result.step.contestant == contestant]
+
+
+@dataclass
+class Run:
     verb: str
     environment: Environment
-    settings: Any
-    failures: list[Failure]
-    state: str  # running; then complete, interrupted or failed
-    seconds: float
+    parts: list[Part]
+    failures: list[Failure] = field(default_factory=list)
+    state: str = "running"  # then complete, interrupted or failed
+    seconds: float = 0.0
 
-
-def closing(results: Results) -> list[str]:
-    """What failed, how it ended, and how long it took."""
-    lines = [f"FAILED {one.contestant} ({one.step}): {one.reason}" for one in results.failures]
-    if results.state == "interrupted":
-        lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
-    return [*lines, f"Measured in {results.seconds:.0f} s."]
+    @property
+    def results(self) -> list[Any]:
+        return [result for part in self.parts for result in part.results]

@@ -1,4 +1,4 @@
-"""The JSON Schema of a results file, made from the dataclasses that it is made of.
+"""The JSON Schema of a results file, made from the dataclasses that it is made of, and from the table of metrics.
 
 Published as loadtest/results.schema.json, which `python3 -m loadtest.cli.schema` writes; a test keeps the two together.
 """
@@ -10,10 +10,14 @@ import enum
 import json
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonschema
 
+from loadtest.engine.measurement import Measurement
+from loadtest.engine.metrics import METRICS
+from loadtest.engine.run import Part, Run
 from loadtest.system.repository import ROOT
 
 PUBLISHED = ROOT / "loadtest/results.schema.json"
@@ -29,17 +33,33 @@ PLAIN: dict[Any, Json] = {
 }
 
 
-def of(alternatives: typing.Mapping[str, type], version: str) -> Json:
-    """Of a document {"format": VERSION, "verb": NAME, ...}, one alternative for each kind of results by verb."""
+def of(verbs: Sequence[str], measurements: Mapping[str, Measurement], version: str) -> Json:
+    """Of a run's document. Its parts are of several kinds, each with settings and results of its own."""
     definitions: dict[str, Json] = {}
-    documents = [_document(verb, kind, version, definitions) for verb, kind in alternatives.items()]
-    return {"$schema": DRAFT, "title": "Results of Quartet's load tests", "oneOf": documents, "$defs": definitions}
+    document = _object(Run, definitions)
+    document["properties"] |= {
+        "format": {"type": "string", "pattern": f"^{version}\\.[0-9]+$"},
+        "verb": {"enum": list(verbs)},
+        "parts": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"oneOf": [_part(one, definitions) for one in measurements.values()]},
+        },
+    }
+    document["required"] = ["format", *document["required"]]
+    about = {metric.name: {"unit": metric.unit, "divided by": metric.divided_by, "better": metric.better}
+             for metric in METRICS}  # fmt: skip
+    title = "Results of Quartet's load tests"
+    return {"$schema": DRAFT, "title": title, **document, "$defs": definitions, "x-metrics": about}
 
 
-def _document(verb: str, kind: type, version: str, definitions: dict[str, Json]) -> Json:
-    body = _object(kind, definitions)
-    body["properties"] |= {"verb": {"const": verb}, "format": {"type": "string", "pattern": f"^{version}\\.[0-9]+$"}}
-    body["required"] = ["format", *body["required"]]
+def _part(measurement: Measurement, definitions: dict[str, Json]) -> Json:
+    body = _object(Part, definitions)
+    body["properties"] = {
+        "measurement": {"const": measurement.name},
+        "settings": _schema(measurement.settings, definitions),
+        "results": {"type": "array", "items": _schema(measurement.result, definitions)},
+    }
     return body
 
 
@@ -51,6 +71,8 @@ def _object(kind: type, definitions: dict[str, Json]) -> Json:
 
 
 def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
+    if kind is Any:
+        return {}
     if kind in PLAIN:
         return PLAIN[kind]
     if dataclasses.is_dataclass(kind):
@@ -80,16 +102,22 @@ def _generic(origin: Any, arguments: tuple[Any, ...], definitions: dict[str, Jso
 
 def problem(document: Json, schema: Json) -> str:
     """Why the document is not as the schema says, in half a sentence; "" when it is."""
-    known = {one["properties"]["verb"]["const"]: one for one in schema["oneOf"]}
-    verb = document.get("verb")
-    if verb not in known:
-        return f"verb: {verb!r} is none of {', '.join(known)}"
-    # the one alternative, for a message that says what is wrong with it
-    validator = jsonschema.Draft202012Validator({**known[verb], "$defs": schema["$defs"]})
-    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    kinds = {one["properties"]["measurement"]["const"]: one for one in schema["properties"]["parts"]["items"]["oneOf"]}
+    any_part = {"type": "object", "required": ["measurement"], "properties": {"measurement": {"enum": list(kinds)}}}
+    properties = {**schema["properties"], "parts": {"type": "array", "minItems": 1, "items": any_part}}
+    if found := _first({**schema, "properties": properties}, document):
+        return found
+    for number, part in enumerate(document["parts"]):  # each by its own kind, for a message that says what is wrong
+        if found := _first({**kinds[part["measurement"]], "$defs": schema["$defs"]}, part, f"parts/{number}/"):
+            return found
+    return ""
+
+
+def _first(schema: Json, document: Json, within: str = "") -> str:
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
     if error is None:
         return ""
-    where = "/".join(map(str, error.absolute_path)) or "the document"
+    where = within + "/".join(map(str, error.absolute_path)) or "the document"
     return f"{where}: {error.message[:200]}"
 
 

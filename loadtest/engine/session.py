@@ -9,16 +9,20 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from loadtest.contestants import contestants
+from loadtest.contestants.facts import Describe
 from loadtest.document import terminal
-from loadtest.engine import environment, folder
+from loadtest.engine import environment, folder, report
 from loadtest.engine.exit import Exit, Stop, sentence
 from loadtest.engine.resume import go_on
-from loadtest.engine.run import Environment, Results
-from loadtest.engine.verb import Settings, Verb, described
+from loadtest.engine.run import Environment, Part, Run
+from loadtest.engine.runner import Runner
+from loadtest.engine.verb import Verb, measurement_of
 from loadtest.places.place import Place
 from loadtest.system import output, processes
 from loadtest.system.errors import MeasurementError
@@ -26,11 +30,9 @@ from loadtest.system.errors import MeasurementError
 
 @dataclass
 class Session:
-    """What a verb does between the beginning and the end, which are the same for all."""
-
     verb: Verb
-    settings: Settings
-    earlier: Results | None  # to go on with
+    parts: list[Part]  # to measure
+    earlier: Run | None  # to go on with, in place of these
     place: Place
     directory: Path
     as_json: bool = False
@@ -48,7 +50,7 @@ class Session:
             self.place.close()
             _remove_if_empty(self.directory)
 
-    def _prepare(self) -> Results:
+    def _prepare(self) -> Run:
         if sentence := environment.missing() or self.place.missing(self._executables):
             raise Stop(Exit.environment, sentence)
         try:
@@ -60,28 +62,25 @@ class Session:
         except MeasurementError as error:
             raise Stop(Exit.environment, f"a program that we need does not work: {error}") from error
         try:
-            os.sched_setaffinity(0, self.settings.load_cpus)
+            cpus = ",".join(map(str, found.parts[0].settings.cpus.load))
+            os.sched_setaffinity(0, found.parts[0].settings.cpus.load)
         except OSError as error:  # the cpuset has changed since --resume's run, or a sandbox forbids it
-            cpus = ",".join(map(str, self.settings.load_cpus))
             raise Stop(Exit.environment, f"cannot run on CPU {cpus}: {error.strerror}") from error
         processes.prepare_limits()
         return found
 
     @property
     def _executables(self) -> list[str]:
-        return sorted(self.verb.executables(self.settings))
+        parts = self.earlier.parts if self.earlier else self.parts
+        return sorted(set().union(*(measurement_of(part).executables(part.settings) for part in parts)))
 
-    def _begin(self, now: Environment) -> Results:
+    def _begin(self, now: Environment) -> Run:
         """Raises Stop when the earlier results are of other software or of another machine."""
         if self.earlier:
             return go_on(self.earlier, now)
-        found: Results = self.verb.results(self.verb.name, now, described(self.settings, self.place))
-        return found
+        return Run(self.verb.name, now, described(self.parts, self.place))
 
-    def _text(self, found: Results) -> str:
-        return terminal.render(self.verb.document(found), terminal.width())
-
-    def _measure(self, found: Results) -> Exit:
+    def _measure(self, found: Run) -> Exit:
         started = time.monotonic() - found.seconds
 
         def save(amid: bool = False) -> None:
@@ -91,7 +90,7 @@ class Session:
         found.state, lost = "running", ""
         try:
             save()
-            self.verb.execute(found, self.place, self.directory, lambda: save(amid=True))
+            Runner(found, self.place, self.directory, lambda: save(amid=True)).execute()
             found.state = "complete"
         except KeyboardInterrupt:
             found.state = "interrupted"
@@ -111,18 +110,30 @@ class Session:
             folder.mark_as_failed(self.directory)
         return self._show(found, lost)
 
-    def _show(self, found: Results, lost: str) -> Exit:
+    def _show(self, found: Run, lost: str) -> Exit:
         """@param lost: why the files are not all that was measured; mostly ""."""
         _clear_line()
         path = self.directory / "results.json"
         try:
-            output.show(folder.to_json(found) if self.as_json else self._text(found))
+            output.show(
+                folder.to_json(found) if self.as_json else terminal.render(report.document(found), terminal.width())
+            )
         except output.OutputError as error:
             lost = lost or f"{error}; the results are safe in {path}"
         output.tell(f"{environment.program()}: {lost}" if lost else f"results: {path}")
         if found.state == "interrupted":
             return Exit.interrupted
         return Exit.failed if lost else self.verb.status(found)
+
+
+def described(parts: list[Part], place: Place) -> list[Part]:
+    """With the facts of the contestants' models, as that place's servers tell them. Raises MeasurementError."""
+    ask = cache(place.describe)
+    return [replace(part, settings=_described(part.settings, ask)) for part in parts]
+
+
+def _described(settings: Any, ask: Describe) -> Any:
+    return replace(settings, contestants=contestants.described(settings.contestants, ask))
 
 
 def _remove_if_empty(directory: Path) -> None:

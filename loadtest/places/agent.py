@@ -1,9 +1,9 @@
 """The harness's half in the load container: does the clients' side of one step, as told on stdin, in lines of JSON.
 
-    < {"job": "loadtest.verbs.tour.clients:crash", "address": {...}, "plan": {...}, "step": {...}}
-    > {"look": "processes"}
+    < {"job": "loadtest.verbs.tour.clients:crash", "address": {...}, "settings": {...}, "step": {...}}
+    > {"tell": "processes"}
     < {}                              when the server's processes have been looked at
-    > {"seen": {...}}                 or {"error": "one sentence"}
+    > {"observation": {...}}                 or {"error": "one sentence"}
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from loadtest.places.place import AnyPlan, AnyStep, Job, Seen
+from loadtest.places.place import AnySettings, AnyStep, Job, Observation
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
@@ -26,14 +26,14 @@ from loadtest.system.records import from_json
 def main() -> None:
     processes.prepare_limits()
     try:
-        _say(seen=do(json.loads(sys.stdin.readline())))
+        _say(observation=do(json.loads(sys.stdin.readline())))
     except MeasurementError as error:
         _say(error=str(error))
 
 
-def request(job: Job[Any, Any, Any], address: Address, plan: Any, step: Any) -> str:
+def request(job: Job[Any, Any, Any], address: Address, settings: Any, step: Any) -> str:
     """The line that asks for it."""
-    parts = {"address": address, "plan": plan, "step": step}
+    parts = {"address": address, "settings": settings, "step": step}
     return json.dumps(
         {"job": f"{job.__module__}:{job.__name__}", **{name: dataclasses.asdict(part) for name, part in parts.items()}}
     )
@@ -42,13 +42,13 @@ def request(job: Job[Any, Any, Any], address: Address, plan: Any, step: Any) -> 
 def do(asked: dict[str, Any]) -> Any:
     job = _named(asked["job"])
     hints = typing.get_type_hints(job)
-    seen = job(
+    found = job(
         from_json(Address, asked["address"]),
-        from_json(hints["plan"], asked["plan"]),
+        from_json(hints["settings"], asked["settings"]),
         from_json(hints["step"], asked["step"]),
-        _look,
+        _tell,
     )
-    return None if seen is None else dataclasses.asdict(seen)
+    return None if found is None else dataclasses.asdict(found)
 
 
 def _named(name: str) -> Callable[..., Any]:
@@ -57,14 +57,14 @@ def _named(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
 
 
-def result(job: Job[AnyPlan, AnyStep, Seen], seen: Any) -> Seen:
+def result(job: Job[AnySettings, AnyStep, Observation], found: Any) -> Observation:
     """What the job would have returned here."""
-    found: Seen = from_json(typing.get_type_hints(job)["return"], seen)
-    return found
+    observation: Observation = from_json(typing.get_type_hints(job)["return"], found)
+    return observation
 
 
-def _look(moment: str) -> None:
-    _say(look=moment)
+def _tell(moment: str) -> None:
+    _say(tell=moment)
     sys.stdin.readline()
 
 

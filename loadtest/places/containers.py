@@ -20,7 +20,7 @@ from typing import Any
 
 from loadtest.places import agent, cgroup, docker
 from loadtest.places.local import one_line, parse_wrk_version
-from loadtest.places.place import AnyPlan, AnyStep, Job, Look, Seen
+from loadtest.places.place import AnySettings, AnyStep, Job, Observation, Tell
 from loadtest.system import memory, output, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -29,7 +29,7 @@ from loadtest.system.processes import Ended, ProcessError, describe_status
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
-JOB_PATIENCE = 30.0  # seconds beside the plan's own for a job of the agent
+JOB_PATIENCE = 30.0  # seconds beside the settings' own for a job of the agent
 
 
 def run_id() -> str:
@@ -163,10 +163,12 @@ class ContainerServer:
         if isinstance(error, MeasurementError) and self._out_of_memory:
             raise self._explained(error) from error
 
-    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+    def ask(
+        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
+    ) -> Observation:
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
-            clients.say(agent.request(job, self._attached.address, plan, step))
-            return agent.result(job, self._listen(clients, look, plan.duration + JOB_PATIENCE))
+            clients.say(agent.request(job, self._attached.address, settings, step))
+            return agent.result(job, self._listen(clients, tell, settings.duration + JOB_PATIENCE))
 
     def _create_load(self) -> str:
         """A container beside the server's."""
@@ -177,17 +179,17 @@ class ContainerServer:
         docker.create(name, [*options, *beside], place.image("load"), argv)
         return name
 
-    def _listen(self, clients: processes.Dialogue, look: Look, patience: float) -> Any:
+    def _listen(self, clients: processes.Dialogue, tell: Tell, patience: float) -> Any:
         while True:
             message = json.loads(clients.hear(patience))
             match message:
-                case {"look": moment}:
-                    look(moment)
+                case {"tell": moment}:
+                    tell(moment)
                     clients.say("{}")
                 case {"error": sentence}:
                     raise MeasurementError(sentence)
                 case _:
-                    return message["seen"]
+                    return message["observation"]
 
     def cpu_seconds(self) -> float:
         return self._group.cpu_seconds()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,29 +20,31 @@ DRY_RUN = ROOT / "build" / "dry-run"
 EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
 
 
-def start(
-    place: Place,
-    contestant: Contestant,
-    directory: Path,
-    cpus: CpuSets,
-    *,
-    workers: int,
-    connections: int,
-    more: Sequence[str] = (),
-) -> Server:
-    """A peer keeps its files below `directory`; `more` is for ours and for bare servers. Raises MeasurementError."""
+@dataclass(frozen=True)
+class ServerPlan:
+    """Which server a step needs."""
+
+    contestant: Contestant
+    cpus: CpuSets
+    workers: int  # of a pool
+    connections: int  # that it has to bear
+    more: tuple[str, ...] = ()  # options, of all but peers
+
+
+def start(place: Place, plan: ServerPlan, directory: Path) -> Server:
+    """A peer keeps its files below `directory`. Raises MeasurementError."""
+    contestant, cpus = plan.contestant, plan.cpus
     if contestant.kind != Kind.peer:
-        return place.start(command_line(contestant, workers, len(cpus.server), more), cpus)
+        return place.start(command_line(contestant, plan.workers, len(cpus.server), plan.more), cpus)
     assert isinstance(place, Local)  # the command line sees to it
     own = directory / "peers" / contestant.name
     own.mkdir(parents=True, exist_ok=True)
-    own_workers = _peer_workers(contestant, workers, cpus)
-    return place.start_peer(peers.select(contestant.name), own, own_workers, connections, cpus)
+    return place.start_peer(peers.select(contestant.name), own, _peer_workers(plan), plan.connections, cpus)
 
 
-def _peer_workers(contestant: Contestant, workers: int, cpus: CpuSets) -> int:
+def _peer_workers(plan: ServerPlan) -> int:
     """Of a loop, one on each CPU."""
-    return workers if contestant.known.pool else len(cpus.server)
+    return plan.workers if plan.contestant.known.pool else len(plan.cpus.server)
 
 
 def dry_run(name: str) -> Path:
@@ -62,22 +64,13 @@ def _writable(directory: Path) -> Path:
     return directory if os.access(directory, os.W_OK) else Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
 
 
-def example(
-    contestant: Contestant,
-    binaries: Path,
-    cpus: CpuSets,
-    *,
-    workers: int,
-    connections: int,
-    more: Sequence[str] = (),
-) -> tuple[Address, list[str]]:
+def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
     """Where it would listen, and a command line to paste; a peer's configuration is written for it."""
+    contestant, cpus = plan.contestant, plan.cpus
     if contestant.kind == Kind.peer:
-        directory = dry_run(contestant.name)
-        peer = peers.select(contestant.name)
-        own_workers = _peer_workers(contestant, workers, cpus)
-        launch = peers.prepare(peer, directory, binaries, own_workers, len(cpus.server), connections)
+        peer, own = peers.select(contestant.name), dry_run(contestant.name)
+        launch = peers.prepare(peer, own, binaries, _peer_workers(plan), len(cpus.server), plan.connections)
         return launch.address, pinned(cpus.server, launch.argv)
-    executable, *arguments = command_line(contestant, workers, len(cpus.server), more)
+    executable, *arguments = command_line(contestant, plan.workers, len(cpus.server), plan.more)
     arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"
     return EXAMPLE, pinned(cpus.server, [str(binaries / executable), *arguments])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loadtest.contestants import facts, peers
 from loadtest.contestants.peers import Peer
-from loadtest.places.place import AnyPlan, AnyStep, Job, Look, Seen
+from loadtest.places.place import AnySettings, AnyStep, Job, Observation, Tell
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -22,8 +22,10 @@ class LocalServer(processes.Server):
     def __enter__(self) -> LocalServer:
         return self
 
-    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
-        return job(self.address, plan, step, look)
+    def ask(
+        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
+    ) -> Observation:
+        return job(self.address, settings, step, tell)
 
     def cpu_seconds(self) -> float:
         return tree.cpu_seconds(self.pid)

@@ -12,20 +12,20 @@ from loadtest.system.tree import Switches
 
 
 class Timed(Protocol):
-    """What every plan tells a place."""
+    """What all settings tell a place."""
 
     @property
-    def duration(self) -> int:
+    def duration(self) -> float:
         """Seconds of one load."""
 
 
 # Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
-Look = Callable[[str], object]
+Tell = Callable[[str], object]
 
-Seen = TypeVar("Seen")
-AnyPlan = TypeVar("AnyPlan", bound=Timed)
+Observation = TypeVar("Observation")
+AnySettings = TypeVar("AnySettings", bound=Timed)
 AnyStep = TypeVar("AnyStep")
-Job = Callable[[Address, AnyPlan, AnyStep, Look], Seen]  # the clients' side of a step
+Job = Callable[[Address, AnySettings, AnyStep, Tell], Observation]  # the clients' side of a step
 
 
 class Server(Protocol):
@@ -41,7 +41,9 @@ class Server(Protocol):
     def command(self) -> str:
         ...
 
-    def ask(self, job: Job[AnyPlan, AnyStep, Seen], plan: AnyPlan, step: AnyStep, look: Look) -> Seen:
+    def ask(
+        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
+    ) -> Observation:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
 
     def cpu_seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""Medians, intervals and ranks. Pure."""
+"""Medians and their intervals. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ CONFIDENCE = 0.95
 class Interval:
     low: float
     high: float
-
-    def overlaps(self, other: Interval) -> bool:
-        return self.low <= other.high and other.low <= self.high
 
 
 @dataclass(frozen=True)
@@ -57,18 +54,3 @@ def percentile(counts: Mapping[int, int], share: float) -> int:
         if seen >= rank:
             return value
     raise ValueError("no values")
-
-
-def ratios(values: Mapping[int, float], reference: Mapping[int, float]) -> list[float]:
-    """By round, of the rounds that both have."""
-    return [values[number] / reference[number] for number in sorted(values.keys() & reference.keys())]
-
-
-def ranks(intervals: Mapping[str, Interval]) -> dict[str, str]:
-    """1 is the highest. Who overlaps is tied ("2="): a rank is one more than the number of those clearly above."""
-    above = {name: sum(other.low > one.high for other in intervals.values()) for name, one in intervals.items()}
-    tied = {
-        name: any(one.overlaps(other) for rival, other in intervals.items() if rival != name)
-        for name, one in intervals.items()
-    }
-    return {name: f"{above[name] + 1}{'=' if tied[name] else ''}" for name in intervals}

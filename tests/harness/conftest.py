@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from loadtest.system import processes
+from loadtest.contestants.contestants import MODELS  # noqa: E402
+from loadtest.system import processes  # noqa: E402
 from loadtest.verbs import registry  # noqa: E402, F401  folders of all verbs can be read
-from loadtest.verbs.tour import plan
 
 BINARIES = ROOT / "build/release/bin"
 FAKES = Path(__file__).with_name("fakes")
@@ -22,15 +22,15 @@ SERVER = [str(FAKES / "server.py")]
 
 @pytest.fixture
 def binaries(tmp_path: Path) -> Path:
-    """A directory with a stand-in for every server, and for wrk."""
+    """A directory with a stand-in for every server, and for wrk, beside the real quartet-pace."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    for contestant in plan.CONTESTANTS:
+    for contestant in MODELS:
         target = directory / contestant.executable
         if not target.exists():
             target.symlink_to(FAKES / "server.py")
     (directory / "wrk").symlink_to(FAKES / "wrk.py")
-    (directory / "quartet-pace").symlink_to(FAKES / "pace.py")
+    (directory / "quartet-pace").symlink_to(BINARIES / "quartet-pace")
     return directory
 
 

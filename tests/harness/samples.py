@@ -1,4 +1,4 @@
-"""TourResults as a run would leave them, with numbers that are easy to follow."""
+"""Runs of the verbs as they would be left in a folder, with numbers that are easy to follow."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from pathlib import Path
 
 from conftest import BINARIES
 
-from loadtest.clients.client_side import ClientSide, Quantiles
-from loadtest.clients.outcomes import Newcomers, Outcome
-from loadtest.clients.wrk_result import Latency, WrkErrors, WrkResult
+from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.contestants import roster
 from loadtest.contestants.contestants import Contestant, Kind, described, select
 from loadtest.contestants.workloads import WORKLOADS
-from loadtest.engine.run import Environment
+from loadtest.engine.run import Environment, Part, Run
 from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
+from loadtest.verbs.crash.clients import Attempt
+from loadtest.verbs.crash.plan import CrashStep
+from loadtest.verbs.crash.results import Crash, Survivors
+from loadtest.verbs.crowd.plan import CrowdStep
+from loadtest.verbs.crowd.results import Crowd
 from loadtest.verbs.load import plan as trials
-from loadtest.verbs.load.results import Trial, TrialResults
-from loadtest.verbs.tour import plan
-from loadtest.verbs.tour.results import Attempt, CrashRun, CrowdRun, LoadRun, MemoryRun, Survivors, TourResults
+from loadtest.verbs.load.plan import TrialStep
+from loadtest.verbs.load.results import Trial
+from loadtest.verbs.memory.plan import PlateauStep
+from loadtest.verbs.memory.results import PlateauResult
+from loadtest.verbs.tour import plan as tour_plan
+from loadtest.verbs.tour.plan import Tour
 
 # With the facts that the release build's servers tell.
 DESCRIBE = cache(Local(BINARIES, Path(os.devnull)).describe)
 EVERYBODY = described(roster.EVERYBODY, DESCRIBE)
 MODELS = tuple(one for one in EVERYBODY if one.kind == Kind.model)
 BY_NAME = {one.name: one for one in EVERYBODY}
-
-PLAN = plan.Plan(described(plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)))
-# requests a second, on /plaintext
-RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 
 ENVIRONMENT = Environment(
     started="2024-01-01T12:00:00+00:00",
@@ -49,74 +51,12 @@ ENVIRONMENT = Environment(
     versions={"wrk": "4.1.0"},
     command="loadtest/run",
 )
-
-
-def load_run(
-    contestant: str = "prefork", number: int = 1, cell: str = "plaintext", rate: int = 1000, **changes
-) -> LoadRun:
-    """One second in which the server used its whole CPU."""
-    run = LoadRun(
-        contestant=contestant,
-        round=number,
-        cell=cell,
-        server_command="quartet-sample",
-        wrk_command="wrk",
-        wrk=WrkResult(rate, 1_000_000, WrkErrors(), Latency(200, 400, 900, 1000, 1500)),
-        server_cpu_seconds=0.99,
-        wrk_cpu_seconds=0.6,
-        clients_asked=16,
-        clients_served=16,
-        newcomers=Newcomers({Outcome.ok: 10}, [0.001] * 10),
-        disturbance=Disturbance(0, 0, 0),
-    )
-    return replace(run, **changes)
-
-
-def loads(rounds: int = 6) -> list[LoadRun]:
-    """Every second of the rounds is a little faster, for everybody."""
-    runs = []
-    for number in range(1, rounds + 1):
-        for name, rate in RATES.items():
-            quick = rate + number % 2 * rate // 100 + number
-            runs.append(load_run(name, number, "plaintext", quick))
-            runs.append(load_run(name, number, "cpu", 640 + number))
-            runs.append(load_run(name, number, "sleep", 1500, server_cpu_seconds=0.06))
-        for ballast in plan.BALLASTS:
-            runs.append(load_run(f"{plan.BALLASTED} +{ballast} MiB", number, "plaintext", 4000 // ballast))
-    return runs
+TEN_NEWCOMERS = Newcomers({"ok": 10}, Quantiles(10, *[1000.0] * 6))  # microseconds
 
 
 def memory(processes: int, mebibytes: int) -> Memory:
     return Memory(processes, mebibytes << 20, mebibytes << 19, (processes * 2) << 20, processes << 15)
 
-
-def crash(contestant: str, dies: bool) -> CrashRun:
-    """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
-    attempts = [Attempt(0, k / 10, k / 10 + 0.05, Outcome.ok) for k in range(20)]
-    if dies:
-        attempts[9:] = [Attempt(0, 0.9, 1.0, Outcome.eof)]
-        attempts += [Attempt(0, k / 10, k / 10, Outcome.refused) for k in range(10, 20)]
-    survivors = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
-    return CrashRun(contestant, "quartet-sample --enable-faults", 1.0, 2.0, 10, Outcome.eof, attempts, survivors)
-
-
-def results(**changes) -> TourResults:
-    names = [contestant.name for contestant in plan.CONTESTANTS]
-    newcomers = Newcomers({Outcome.ok: 4, Outcome.timed_out: 1}, [0.002] * 4)
-    found = TourResults(
-        "tour",
-        ENVIRONMENT,
-        PLAN,
-        loads(),
-        [MemoryRun(name, "quartet-sample", 16, memory(1, 2), memory(33, 4), memory(17, 3)) for name in names],
-        [CrowdRun("threads", "quartet-threads", 18, rotation, 64, 18, newcomers) for rotation in (None, 5)],
-        [crash(name, name not in ("fork-per-request", "prefork")) for name in names],
-        state="complete",
-    )
-    return replace(found, **changes)
-
-
-# --- the verbs
 
 TRIED = select(("threads", "epoll", "bare-epoll", "nginx", "h2o"), EVERYBODY)
 # requests a second in the first round; each round has 1 % more, and every second one 1 % more again for the odd names
@@ -133,8 +73,7 @@ def trial(cell: trials.Cell, number: int = 1, requests: int = 1000, **changes) -
     mean = 16 / requests * 1e6
     times = Quantiles(requests, mean, p50=mean, p90=2 * mean, p99=3 * mean, p999=4 * mean, max=5 * mean)
     found = Trial(
-        cell=cell,
-        round=number,
+        step=TrialStep(number, cell, number == 1),
         server_command="quartet-sample",
         client=ClientSide("wrk", 1.0, requests, requests, 150 * requests, {}, times, cpu_seconds=0.5, connections=16),
         server_cpu_seconds=0.99,
@@ -143,17 +82,92 @@ def trial(cell: trials.Cell, number: int = 1, requests: int = 1000, **changes) -
         system_calls=3.0,
         system_calls_problem="",
         clients_served=16,
-        newcomers=Newcomers({Outcome.ok: 10}, [0.001] * 10),
+        newcomers=TEN_NEWCOMERS,
         memory=Memory(processes=1, pss=3 << 20, private=1 << 20, rss=5 << 20, page_tables=64 << 10),
         disturbance=Disturbance(0, 0, 0),
     )
     return replace(found, **changes)
 
 
-def trial_results(chosen: trials.Settings | None = None, verb: str = "throughput", **changes) -> TrialResults:
+def part_of_trials(chosen: trials.Settings | None = None) -> Part:
+    """Every step of the settings has its trial."""
     chosen = chosen or settings()
     found = [
         trial(step.cell, step.round, requests=int(TRIED_RATES[step.cell.contestant] * 1.01**step.round))
         for step in trials.steps(chosen)
     ]
-    return TrialResults(verb, ENVIRONMENT, chosen, **{"trials": found, "state": "complete", "seconds": 60.0, **changes})
+    return Part("load", chosen, found)
+
+
+def run(*parts: Part, verb: str = "throughput", **changes) -> Run:
+    return replace(Run(verb, ENVIRONMENT, list(parts), state="complete", seconds=60.0), **changes)
+
+
+def trial_run(chosen: trials.Settings | None = None, verb: str = "throughput", **changes) -> Run:
+    return run(part_of_trials(chosen), verb=verb, **changes)
+
+
+# --- the main job
+
+TOUR = Tour(described(tour_plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)))
+# requests a second, on /plaintext
+RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
+
+
+def tour_trial(step: TrialStep) -> Trial:
+    """Every second of the rounds is a little faster, for everybody."""
+    name, number = step.contestant, step.round
+    if step.cell.workload == "sleep":
+        return replace(trial(step.cell, number, 1500, server_cpu_seconds=0.06), step=step)
+    if step.cell.workload == "cpu":
+        return replace(trial(step.cell, number, 640 + number), step=step)
+    rate = RATES.get(name) or 4000 // int(name.split("+")[1].split()[0])
+    return replace(trial(step.cell, number, rate + number % 2 * rate // 100 + number), step=step)
+
+
+def crash(step: CrashStep, dies: bool) -> Crash:
+    """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
+    attempts = [Attempt(1, k / 10, k / 10 + 0.05, "ok") for k in range(20)]
+    if dies:
+        attempts[9:] = [Attempt(1, 0.9, 1.0, "EOF before response")]
+        attempts += [Attempt(0, k / 10, k / 10, "refused") for k in range(10, 20)]
+    survivors = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
+    return Crash(
+        step=step,
+        server_command="quartet-sample --enable-faults",
+        fault_at=1.0,
+        faulty="EOF before response",
+        attempts=attempts,
+        survivors=survivors,
+    )
+
+
+def plateau(name: str, at_start: Memory, busy: Memory, idle: Memory) -> PlateauResult:
+    step = PlateauStep(name)
+    return PlateauResult(
+        step=step, server_command="quartet-sample", client_commands=[], at_start=at_start, busy=busy, idle=idle
+    )
+
+
+def tour(chosen: Tour = TOUR, **changes) -> Run:
+    """All that it measures, of everybody."""
+    *loads, plateaus, crowds, crashes = tour_plan.parts(chosen)
+    for part in loads:
+        part.results += [tour_trial(step) for step in trials.steps(part.settings)]
+    for one in chosen.contestants:
+        plateaus.results.append(plateau(one.name, memory(1, 2), memory(33, 4), memory(17, 3)))
+        dies = one.name not in ("fork-per-request", "prefork")
+        crashes.results.append(crash(CrashStep(one.name), dies))
+    newcomers = Newcomers({"ok": 4, "timed out": 1}, Quantiles(4, *[2000.0] * 6))
+    crowds.results += [
+        Crowd(
+            step=CrowdStep("threads", rotation),
+            server_command="quartet-threads",
+            workers=18,
+            clients_served=18,
+            newcomers=newcomers,
+        )
+        for rotation in (None, 5)
+    ]
+    crashes.settings = replace(crashes.settings, fault_at=1.0, rate=10)
+    return run(*loads, plateaus, crowds, crashes, verb="tour", **changes)

@@ -9,12 +9,12 @@ import samples
 from loadtest.contestants.contestants import select
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document import terminal
+from loadtest.engine import report
 from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure
+from loadtest.engine.run import Failure, Part, Run
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.load import aa
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.results import TrialResults
 
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
@@ -23,15 +23,15 @@ def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...]
     return aa.against_itself(once, tries)
 
 
-def measured(advantage: float = 1.0, **changes) -> TrialResults:
+def measured(advantage: float = 1.0, **changes) -> Run:
     """Twins that scatter by some percent from round to round; `advantage` of the first over the second."""
     chosen, random = settings(), Random(3)
-    found = TrialResults("aa", samples.ENVIRONMENT, chosen, state="complete", **changes)
+    found = samples.run(Part("load", chosen), verb="aa", **changes)
     for number in range(1, chosen.rounds + 1):
         for twin, factor in zip(chosen.contestants, (advantage, 1.0)):
             cell = samples.trials.Cell(twin.name, "plaintext", 16)
             requests = int(50_000 * factor * random.uniform(0.95, 1.05))
-            found.trials.append(samples.trial(cell, number, requests))
+            found.parts[0].results.append(samples.trial(cell, number, requests))
     return found
 
 
@@ -51,7 +51,7 @@ def test_more_than_one_thing_is_refused(arguments):
 
 
 def test_tries_are_the_rounds_in_sixes():
-    found = list(aa.tries(measured(), "throughput"))
+    found = list(aa.tries(measured().parts[0], "throughput"))
     assert len(found) == 20
     assert {ratio.rounds for ratio in found} == {6}
 
@@ -60,41 +60,41 @@ def test_equals_pass_and_the_report_says_so():
     found = measured()
     assert aa.status(found) == Exit.ok
     assert "of 20 tries of the same against itself showed a difference" in " ".join(
-        terminal.render(aa.document(found), 100).split()
+        terminal.render(report.document(found), 100).split()
     )
 
 
 def test_an_instrument_that_sees_differences_fails_with_the_gates_status():
     found = measured(advantage=1.5)
     assert aa.status(found) == Exit.gate
-    assert "throughput: 20 of 20 tries" in terminal.render(aa.document(found), 100)
+    assert "throughput: 20 of 20 tries" in terminal.render(report.document(found), 100)
 
 
 def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict():
     found = measured()
-    found.trials[5].problems = ["bad"]
-    assert len(list(aa.tries(found, "throughput"))) == 19
+    found.results[5].problems = ["bad"]
+    assert len(list(aa.tries(found.parts[0], "throughput"))) == 19
     assert aa.status(found) == Exit.invalid
-    text = " ".join(terminal.render(aa.document(found), 100).split())
+    text = " ".join(terminal.render(report.document(found), 100).split())
     assert "19 valid tries are too few for a verdict." in text
-    assert "1 of 240 trials were invalid." in text
+    assert "INVALID epoll B: plaintext, 16 connections, 1 server CPU, round 3: bad" in text
 
 
 def test_a_failure_is_a_failure():
     found = measured(failures=[Failure("epoll A", "round 1", "it did not start")])
     assert aa.status(found) == Exit.failed
-    assert "FAILED: it did not start" in terminal.render(aa.document(found), 100)
+    assert "left out after it): it did not start" in terminal.render(report.document(found), 100)
 
 
 def test_an_interrupted_run_says_so_and_gives_what_it_has():
     found = replace(measured(), state="interrupted")
-    found.trials = found.trials[: 5 * 12 + 3]
-    assert len(list(aa.tries(found, "cpu"))) == 5
-    assert "INTERRUPTED; --resume goes on." in terminal.render(aa.document(found), 100)
+    del found.parts[0].results[5 * 12 + 3 :]
+    assert len(list(aa.tries(found.parts[0], "cpu"))) == 5
+    assert "--resume goes on." in terminal.render(report.document(found), 100)
 
 
 @pytest.mark.parametrize("width", [100, 120])
 def test_the_table_of_tries_is_never_cut(width):
-    text = terminal.render(aa.document(measured(advantage=1.5)), width)
+    text = terminal.render(report.document(measured(advantage=1.5)), width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width

@@ -9,17 +9,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import samples
 from conftest import FAKES, ROOT, eventually, is_alive
 
-from loadtest.engine import folder
+from loadtest.engine import folder, verb
 from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure
-from loadtest.verbs.tour import plan, runner, verb
-from loadtest.verbs.tour.results import LoadRun, TourResults
+from loadtest.engine.run import Failure, Run
+from loadtest.engine.runner import remaining
 
 
 class Harness:
@@ -57,7 +57,7 @@ class Harness:
     def errors(self) -> str:
         return self._errors.read_text()
 
-    def results(self) -> TourResults:
+    def results(self) -> Run:
         return folder.load(self.out)
 
     def servers(self) -> list[int]:
@@ -76,18 +76,24 @@ def test_a_run_measures_every_step_and_leaves_no_process(harness):
     status, output, errors = harness.run(*SHORT)
     found = harness.results()
     assert (status, found.state, found.failures) == (0, "complete", [])
-    assert (len(found.loads), len(found.memory), len(found.crowds), len(found.crashes)) == (6, 2, 3, 3)
+    assert [(part.measurement, len(part.results)) for part in found.parts] == [
+        ("load", 4),
+        ("load", 2),
+        ("plateaus", 2),
+        ("crowd", 3),
+        ("crash", 3),
+    ]
     assert "How many requests a second" in output
-    assert re.search(r"\[1/14\] round 1, /plaintext, \d:\d\d left", errors)
+    assert re.search(r"\[1/14\] round 1, cpu, 16 connections, 1 server CPU, \d:\d\d left", errors)
     assert not any(is_alive(pid) for pid in harness.servers())
 
 
 def test_results_name_every_command_and_where_they_come_from(harness):
     harness.run("--smoke", "--only", "threads")
     found = harness.results()
-    load = found.loads[0]
+    load = found.results[0]
     assert "taskset" in load.server_command and "--workers 18" in load.server_command
-    assert "wrk -t1 -c16 -d1s" in load.wrk_command
+    assert "wrk -t1 -c16 -d1s" in load.client.command
     assert found.environment.versions["quartet-threads"] == "fake 1.0"
     assert found.environment.versions["wrk"] == "fake-1.0"
     assert found.environment.cpus == len(os.sched_getaffinity(0))
@@ -97,29 +103,29 @@ def test_results_name_every_command_and_where_they_come_from(harness):
 def test_an_interruption_keeps_what_was_measured(harness, number):
     process = harness.start(*SHORT, "--rounds", "50")
     # two steps are on record, the third is under way
-    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().loads) >= 2, 60)
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, 60)
     process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     found = harness.results()
     assert (process.returncode, found.state) == (130, "interrupted")
-    assert len(found.loads) >= 2
+    assert len(found.results) >= 2
     assert "INTERRUPTED" in output and "How many requests a second" in output
     assert eventually(lambda: not any(is_alive(pid) for pid in harness.servers()))
 
 
 def test_an_interrupted_run_is_completed_by_resume(harness):
     process = harness.start(*SHORT, "--rounds", "3")
-    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().loads) >= 2, 60)
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, 60)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     first = harness.results()
     assert harness.run("--resume", str(harness.out), "--rounds", "99")[0] == 0  # by its own options
     found = harness.results()
-    assert (found.state, found.settings) == ("complete", first.settings)
-    assert found.loads[: len(first.loads)] == first.loads
-    steps = [runner.identity(step) for step in plan.steps(found.settings)]
-    assert runner.done(found) == set(steps)
-    assert len(found.loads) == sum(identity[0] is LoadRun for identity in steps)
+    assert found.state == "complete"
+    assert [part.settings for part in found.parts] == [part.settings for part in first.parts]
+    for after, before in zip(found.parts, first.parts):
+        assert after.results[: len(before.results)] == before.results
+    assert remaining(found) == []
 
 
 def test_resuming_what_is_not_there_is_a_usage_error(harness):
@@ -144,7 +150,7 @@ def test_a_contestant_that_does_not_start_is_left_out_and_the_run_fails(harness)
     harness.environment["FAKE_SERVER"] = "broken"
     status, output, _ = harness.run(*SHORT)
     assert status == 1
-    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll", "epoll +parent"]
+    assert [failure.contestant for failure in harness.results().failures] == ["prefork", "epoll", "epoll"]
     assert "Permission denied" in output
 
 
@@ -152,14 +158,17 @@ def test_errors_make_a_measured_run_invalid(harness):
     harness.environment["FAKE_WRK"] = "errors"
     status, output, _ = harness.run("--smoke", "--only", "epoll")
     assert status == 4
-    assert "epoll /plaintext: invalid, wrk counted errors: 3 read." in output
+    assert "/plaintext: epoll: invalid, the clients met errors: 3 read." in output
 
 
 def test_a_server_that_ends_badly_is_quoted(harness):
     harness.environment["FAKE_SERVER"] = "sloppy"
     status, output, _ = harness.run("--smoke", "--only", "epoll")
-    assert status == 4
-    assert "epoll /plaintext: invalid, the server exited with status 3: drained." in output
+    assert status == 1
+    assert "/plaintext: epoll: invalid, the server exited with status 3: drained." in output
+    assert (
+        "FAILED epoll (round 1, memory: epoll; left out after it): the server exited with status 3: drained" in output
+    )
 
 
 def test_json_is_what_the_file_holds(harness):
@@ -172,8 +181,9 @@ def test_json_is_what_the_file_holds(harness):
 def test_a_dry_run_starts_nothing(harness):
     status, output, _ = harness.run("--dry-run", *SHORT)
     assert status == 0
-    assert "round 1, /plaintext: prefork, epoll" in output
-    assert "quartet-fork --mode prefork --listen 127.0.0.1:0" in output
+    assert "# prefork: plaintext, 16 connections, 1 server CPU\n" in output
+    assert "quartet-fork --mode prefork --listen 127.0.0.1:8080" in output
+    assert "quartet-pace 127.0.0.1:8080 /fault/segv --method POST" in output
     assert not harness.out.exists()
     assert harness.servers() == []
 
@@ -278,8 +288,9 @@ def test_help_documents_the_exit_statuses(harness):
 
 
 def test_failure_outranks_invalidity():
-    bad = samples.load_run(problems=["bad"])
-    failure = Failure("epoll", "", "")
-    assert verb.status(samples.results()) == Exit.ok
-    assert verb.status(samples.results(loads=[bad])) == Exit.invalid
-    assert verb.status(samples.results(loads=[bad], failures=[failure])) == Exit.failed
+    assert verb.status(samples.tour()) == Exit.ok
+    found = samples.tour()
+    for trial in found.parts[0].of("epoll"):
+        trial.problems = ["bad"]
+    assert verb.status(found) == Exit.invalid
+    assert verb.status(replace(found, failures=[Failure("epoll", "", "")])) == Exit.failed

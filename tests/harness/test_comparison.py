@@ -8,9 +8,8 @@ import pytest
 import samples
 
 from loadtest.document import terminal
+from loadtest.engine.run import Run
 from loadtest.verbs.compare.comparison import Comparison, compare, document, to_json
-from loadtest.verbs.load.results import TrialResults
-from loadtest.verbs.tour.results import TourResults
 
 THROUGHPUT = ["throughput"]
 
@@ -19,20 +18,13 @@ def shown(found: Comparison, before: str, after: str, width: int) -> str:
     return terminal.render(document(found, before, after), width)
 
 
-def measured(factor: float = 1.0, seed: int = 1, rounds: int = 8, **changes) -> TrialResults:
+def measured(factor: float = 1.0, seed: int = 1, rounds: int = 8, **changes) -> Run:
     """Rounds that scatter by some 2 %; `factor` on what epoll answers."""
-    found, random = samples.trial_results(samples.settings(rounds=rounds), **changes), Random(seed)
-    for trial in found.trials:
+    found, random = samples.trial_run(samples.settings(rounds=rounds), **changes), Random(seed)
+    for trial in found.results:
         faster = factor if trial.cell.contestant == "epoll" else 1
         requests = samples.TRIED_RATES[trial.cell.contestant] * faster * random.uniform(0.99, 1.01)
         trial.client = replace(trial.client, requests=int(requests))
-    return found
-
-
-def main_job(factor: float = 1.0) -> TourResults:
-    found = samples.results()
-    for run in found.loads:
-        run.wrk = replace(run.wrk, requests=int(run.wrk.requests * factor))
     return found
 
 
@@ -85,7 +77,7 @@ def test_few_rounds_are_indicative_and_no_regression():
 
 def test_invalid_trials_are_not_compared():
     after = measured(seed=2)
-    for trial in after.trials:
+    for trial in after.results:
         if trial.cell.contestant == "epoll":
             trial.problems = ["bad"]
     found = compare(measured(), after, THROUGHPUT, 0)
@@ -115,11 +107,9 @@ def test_a_container_is_never_compared_with_a_native_run():
         compare(measured(), docker, THROUGHPUT, 0)
 
 
-def test_the_main_job_compares_with_itself_and_not_with_a_verb():
-    found = compare(main_job(), main_job(0.8), THROUGHPUT, 0)
+def test_a_verb_compares_with_another_one_where_both_have_the_same_loads():
+    found = compare(measured(), measured(0.8, seed=2, verb="latency"), THROUGHPUT, 0)
     assert next(one for one in found.changes if one.cell == "epoll plaintext -c16").regressed
-    with pytest.raises(ValueError, match="results of tour and of throughput are not comparable"):
-        compare(main_job(), measured(), THROUGHPUT, 0)
 
 
 def test_an_unknown_metric_is_an_error_that_names_the_known():
@@ -133,7 +123,7 @@ def test_nothing_in_common_is_an_error():
 
 
 def test_cells_of_other_loads_are_other_cells():
-    paced = samples.trial_results(samples.settings(rates=(1000.0,), keep_alive=False))
+    paced = samples.trial_run(samples.settings(rates=(1000.0,), keep_alive=False))
     found = compare(paced, paced, THROUGHPUT, 0)
     names = {change.cell for change in found.changes if change.cell.startswith("epoll ")}
     assert names == {"epoll plaintext -c16 fresh", "epoll plaintext -c16 fresh 1000/s"}

@@ -6,7 +6,6 @@ import samples
 from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Kind
 from loadtest.contestants.roster import PEER_CONTESTANTS
-from loadtest.verbs.tour import plan
 
 
 def variant(command: str) -> contestants.Contestant:
@@ -14,8 +13,11 @@ def variant(command: str) -> contestants.Contestant:
 
 
 def test_an_unknown_contestant_is_an_error_that_names_the_known():
-    with pytest.raises(ValueError, match="'apache'; there are fork-per-request, prefork, threads, coroutines, epoll"):
-        contestants.select(["epoll", "apache"], plan.CONTESTANTS)
+    with pytest.raises(
+        ValueError,
+        match="'apache'; there are fork-per-request, fork-per-connection, prefork, threads, coroutines, epoll",
+    ):
+        contestants.select(["epoll", "apache"], contestants.MODELS)
 
 
 def test_every_model_has_a_bare_server_and_every_peer_a_model():

@@ -1,25 +1,45 @@
-"""What a crash costs: from played attempts, and from a stand-in that really dies."""
+"""What a crash costs: from made-up attempts, and from real servers that really die."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
 
 import pytest
+from conftest import BINARIES, FAKES, ROOT
 
-from loadtest.clients.outcomes import Outcome
-from loadtest.system.processes import Address
-from loadtest.verbs.tour import crash, plan
-from loadtest.verbs.tour.crash import LightLoad, Outage, time_without_service
-from loadtest.verbs.tour.results import Attempt
-from loadtest.verbs.tour.runner import survivors
+from loadtest.clients.pace import OUTCOMES, Record
+from loadtest.contestants.contestants import MODELS, described
+from loadtest.engine.measurement import Bench
+from loadtest.engine.run import Part
+from loadtest.places.local import Local
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
+from loadtest.system.records import from_json
+from loadtest.verbs.crash import account, clients, plan
+from loadtest.verbs.crash.account import Outage, crash_problem, survivors, time_without_service
+from loadtest.verbs.crash.clients import Attempt, Observation
+from loadtest.verbs.crash.measurement import CRASH, section
+from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+from loadtest.verbs.crash.results import Crash, Survivors
 
-OK, EOF, REFUSED = Outcome.ok, Outcome.eof, Outcome.refused
+OK, EOF, REFUSED, NEVER, WRONG_STATUS = "ok", "EOF before response", "refused", "never answered", "error status"
+
+ALL = described(MODELS, cache(Local(BINARIES, Path(os.devnull)).describe))
+SETTINGS = CrashSettings(ALL, CpuSets((0,), (0,)), fault_at=0.5, end=1.5, pace=str(BINARIES / "quartet-pace"))
 
 
-def attempts(*outcomes: Outcome) -> list[Attempt]:
+def attempts(*outcomes: str) -> list[Attempt]:
     """One a second, each done half a second later."""
-    return [Attempt(0, float(k), k + 0.5, outcome) for k, outcome in enumerate(outcomes)]
+    return [Attempt(1, float(k), None if outcome == NEVER else k + 0.5, outcome) for k, outcome in enumerate(outcomes)]
+
+
+# --- losses and outages
 
 
 def test_a_survivor_has_no_outage():
@@ -50,72 +70,263 @@ def test_the_order_of_the_record_does_not_matter():
 
 
 def test_losses_are_counted_by_their_kind():
-    seen = attempts(OK, EOF, Outcome.reset, Outcome.truncated, REFUSED, Outcome.timed_out, Outcome.error_status)
-    counts = crash.lost_in_hand(seen), crash.turned_away(seen), crash.answered_wrongly(seen)
-    assert counts == (3, 2, 1)
-    assert sum(counts) == sum(one.outcome != OK for one in seen)
+    tried = attempts(OK, EOF, "reset", "truncated", REFUSED, "timed out", NEVER, WRONG_STATUS)
+    counts = account.lost_in_hand(tried), account.turned_away(tried), account.answered_wrongly(tried)
+    assert counts == (3, 3, 1)
+    assert sum(counts) == sum(one.outcome != OK for one in tried)
 
 
 def test_every_outcome_but_ok_is_a_loss_of_some_kind():
-    seen = attempts(*(outcome for outcome in Outcome if outcome != OK))
-    assert crash.lost_in_hand(seen) + crash.turned_away(seen) + crash.answered_wrongly(seen) == len(seen)
+    tried = attempts(*(outcome for outcome in OUTCOMES if outcome != OK))
+    counts = account.lost_in_hand(tried), account.turned_away(tried), account.answered_wrongly(tried)
+    assert sum(counts) == len(tried) == len(OUTCOMES) - 1
 
 
 def test_the_slowest_answer_is_of_requests_after_the_fault():
-    seen = [Attempt(0, 0, 9, OK), Attempt(0, 1, 1.25, OK), Attempt(0, 2, 2.5, OK), Attempt(0, 3, 99, EOF)]
-    assert crash.slowest_answer(seen, fault_at=1) == 0.5
-    assert crash.slowest_answer(seen, fault_at=3) is None
+    tried = [Attempt(1, 0, 9, OK), Attempt(1, 1, 1.25, OK), Attempt(1, 2, 2.5, OK), Attempt(1, 3, 99, EOF)]
+    assert account.slowest_answer(tried, fault_at=1) == 0.5
+    assert account.slowest_answer(tried, fault_at=3) is None
+
+
+# --- when a crash tells nothing
+
+
+def test_a_crash_with_losses_from_the_fault_on_tells_something():
+    assert crash_problem(EOF, attempts(OK, EOF, REFUSED, NEVER), fault_at=1.2) == ""
+
+
+@pytest.mark.parametrize("faulty", [OK, WRONG_STATUS, "timed out", REFUSED])
+def test_a_fault_that_cuts_no_connection_crashed_nothing(faulty):
+    assert crash_problem(faulty, attempts(OK, OK), fault_at=1) == f"the fault crashed nothing ({faulty})"
+
+
+def test_losses_before_the_fault_make_a_crash_invalid():
+    assert crash_problem(EOF, attempts("reset", OK, OK), fault_at=2) == "1 requests failed before the fault"
+
+
+def test_answers_with_an_error_make_a_crash_invalid():
+    assert crash_problem(EOF, attempts(OK, OK, WRONG_STATUS), fault_at=1) == "1 requests were answered wrongly"
+
+
+# --- who survives
+
+
+def observation(before: int = 8, kept: int = 7) -> Observation:
+    return Observation([], 0.7, EOF, before, kept, [])
 
 
 def test_processes_that_live_for_one_request_do_not_count():
-    root, worker, victim, child, heir = ((pid, 0) for pid in range(5))
-    looks = [{root, worker, victim, child}, {root, worker, victim}, {root, worker, heir}]
-    found = survivors(looks, crash.Observation([], EOF, 8, 7), None)
+    root, worker, victim, child, heir, late = ((pid, 0) for pid in range(6))
+    moments = [{root, worker, victim, child}, {root, worker, victim}, {root, worker, heir, late}, {root, worker, heir}]
+    found = survivors(moments, observation(), None)
     assert (found.processes_before, found.processes_kept, found.processes_new) == (3, 2, 1)
+    assert (found.connections_before, found.connections_kept) == (8, 7)
 
 
 def test_a_pid_that_is_used_again_is_another_process():
-    looks = [{(7, 100)}, {(7, 100)}, {(7, 200)}]
-    found = survivors(looks, crash.Observation([], EOF, 0, 0), None)
+    found = survivors([{(7, 100)}, {(7, 100)}, {(7, 200)}, {(7, 200)}], observation(0, 0), None)
     assert (found.processes_kept, found.processes_new) == (0, 1)
 
 
-SETTINGS = plan.Crash(clients=4, rate=50, path="/sleep?ms=50", fault_at=0.5, end=1.0)
+def test_a_connection_is_kept_when_it_answers_what_was_sent_after_the_fault():
+    def record(connection: int, sent: float | None, outcome: str) -> Record:
+        return Record(0.0, sent, 9.0, connection, outcome)
+
+    records = [
+        *(record(1, 0.1, OK), record(1, 1.1, OK)),
+        *(record(2, 0.1, OK), record(2, 1.1, EOF)),  # lost
+        record(3, 0.9, OK),  # in hand at the fault, and not used again
+        record(4, 1.2, OK),  # opened after it
+        record(0, None, NEVER),
+    ]
+    assert clients.connections(records, fault_at=1.0) == (3, 1)
 
 
-async def observe(address: Address, settings: plan.Crash) -> tuple[crash.Observation, int]:
-    looks = []
-    seen = await LightLoad(address, settings).observe(lambda: looks.append(None))
-    return seen, len(looks)
+# --- every request is accounted for
 
 
-@pytest.fixture
-def crashed(server) -> crash.Observation:
-    seen, looks = asyncio.run(observe(server.address, SETTINGS))
-    assert looks == 3
-    assert server.wait(5).status == -11
-    return seen
+def lane(**outcomes: int) -> dict[str, dict[str, int]]:
+    return {"outcomes": outcomes}
 
 
-def test_every_request_of_the_schedule_has_one_outcome(crashed):
-    assert [one.due for one in crashed.attempts] == [k / 50 for k in range(50)]
+def test_records_that_add_up_are_taken():
+    records = [Record(0, 0, 1, 1, OK), Record(1, 1, 2, 1, EOF)]
+    clients.refuse_gaps(records, records[:1], lane(ok=1, EOF_before_response=1), 1)
 
 
-def test_the_crash_takes_down_requests_in_hand_and_all_that_follow(crashed):
-    assert crashed.faulty in crash.CUT
-    assert crash.lost_in_hand(crashed.attempts) >= 1
-    assert crash.turned_away(crashed.attempts) > 0
-    assert crashed.attempts[-1].outcome == REFUSED
+@pytest.mark.parametrize(
+    ("counts", "requests", "sentence"),
+    [
+        (lane(ok=2), 3, "accounts for 2 of 3 requests that were due"),
+        (lane(ok=1, reset=1), 2, "accounts for 2 requests in its records and 2 in its summary, or for other outcomes"),
+        (lane(ok=1), 2, "accounts for 2 requests in its records and 1 in its summary"),
+    ],
+)
+def test_a_request_that_is_missing_or_counted_otherwise_is_an_error(counts, requests, sentence):
+    records = [Record(0, 0, 1, 1, OK), Record(1, 1, 2, 1, OK)]
+    with pytest.raises(MeasurementError, match=sentence):
+        clients.refuse_gaps(records, records, counts, requests)
 
 
-def test_no_connection_outlives_its_process(crashed):
-    assert (crashed.connections_before, crashed.connections_kept) == (4, 0)
+@pytest.mark.parametrize(("rate", "end", "requests"), [(100, 2.0, 200), (100, 1.1, 110), (3, 1.0, 3), (3, 1.1, 4)])
+def test_the_schedule_has_the_requests_that_are_due_before_its_end(rate, end, requests):
+    assert replace(SETTINGS, rate=rate, end=end).requests == requests
 
 
-def test_a_fault_that_is_a_404_harms_nobody(server):
-    harmless = replace(SETTINGS, fault="/missing", path="/plaintext")
-    seen, _ = asyncio.run(observe(server.address, harmless))
-    assert seen.faulty == Outcome.error_status
-    assert all(one.outcome == OK for one in seen.attempts)
-    assert seen.connections_kept == seen.connections_before == 4
-    server.stop()
+# --- what is crashed
+
+
+def steps() -> list[CrashStep]:
+    return list(plan.steps(SETTINGS))
+
+
+def test_everybody_crashes_once_and_who_has_no_parent_once_more_under_one():
+    assert [step.contestant for step in steps() if not step.supervised] == [one.name for one in ALL]
+    assert [step.contestant for step in steps() if step.supervised] == ["threads", "coroutines", "epoll"]
+
+
+def test_only_a_crash_under_a_given_parent_is_supervised():
+    for step in steps():
+        arguments = CRASH.server(SETTINGS, step).contestant.arguments
+        assert ("--supervise" in arguments) == step.supervised
+        assert CRASH.server(SETTINGS, step).more == ("--enable-faults",)
+
+
+def test_what_fails_under_a_parent_is_not_left_out_without_one():
+    assert len({CRASH.key(CrashStep("epoll")), CRASH.key(CrashStep("epoll", supervised=True))}) == 2
+
+
+def test_a_smoke_run_takes_half_the_time_and_has_the_same_steps():
+    short = plan.smoke(CrashSettings(ALL, SETTINGS.cpus))
+    assert short.fault_at < short.end <= 1
+    assert list(plan.steps(short)) == steps()
+
+
+# --- the table
+
+
+def result(name: str, dies: bool, **changes: object) -> Crash:
+    """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
+    tried = [Attempt(1, k / 10, k / 10 + 0.05, OK) for k in range(20)]
+    if dies:
+        tried[9:] = [Attempt(1, 0.9, 1.0, EOF), *(Attempt(2, k / 10, k / 10, REFUSED) for k in range(10, 20))]
+    left = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
+    found = Crash(step=CrashStep(name), server_command="", fault_at=1.0, faulty=EOF, attempts=tried, survivors=left)
+    return replace(found, **changes)
+
+
+def rows(*results: Crash) -> list[str]:
+    shown = section(Part("crash", replace(SETTINGS, end=2.0), list(results)))
+    assert shown and shown.table
+    return [" ".join(row) for row in shown.table.rows]
+
+
+def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
+    assert rows(result("epoll", dies=True), result("prefork", dies=False)) == [
+        "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV",
+        "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives",
+    ]
+
+
+def test_a_row_says_that_a_server_was_given_a_parent():
+    (row,) = rows(result("epoll", dies=False, step=CrashStep("epoll", supervised=True)))
+    assert row.startswith("epoll +parent EOF ")
+
+
+def test_an_invalid_crash_is_a_row_of_dashes():
+    assert rows(result("epoll", dies=False, problems=["the fault crashed nothing (ok)"])) == ["epoll" + 9 * " -"]
+
+
+def test_without_a_crash_there_is_no_table():
+    assert section(Part("crash", SETTINGS)) is None
+
+
+# --- the truth, from servers that really die
+
+
+def crashed(name: str, tmp_path: Path, supervised: bool = False, settings: CrashSettings = SETTINGS) -> Crash:
+    bench = Bench(settings, Local(BINARIES, tmp_path / "servers.log"), tmp_path)
+    found: Crash = CRASH.measure(bench, CrashStep(name, supervised))
+    return found
+
+
+def problem_of(found: Crash) -> str:
+    """Of the crash itself: on a busy machine quartet-pace may have one of its own."""
+    return crash_problem(found.faulty, found.attempts, found.fault_at)
+
+
+def test_of_a_pool_one_worker_dies_and_nobody_else_notices(tmp_path):
+    found = crashed("prefork", tmp_path)
+    assert problem_of(found) == ""
+    assert [one.outcome for one in found.attempts] == [OK] * 150
+    left = found.survivors
+    assert (left.connections_before, left.connections_kept, left.server_status) == (8, 8, None)
+    assert (left.processes_before, left.processes_kept, left.processes_new) == (19, 18, 1)
+
+
+def test_a_process_for_each_request_costs_that_request_alone(tmp_path):
+    left = crashed("fork-per-request", tmp_path).survivors
+    assert (left.connections_before, left.connections_kept, left.server_status) == (8, 8, None)
+    assert (left.processes_before, left.processes_kept) == (9, 9)
+
+
+def test_a_loop_takes_down_requests_in_hand_and_all_that_follow(tmp_path):
+    found = crashed("epoll", tmp_path)
+    assert problem_of(found) == ""
+    assert found.faulty in account.CUT
+    assert account.lost_in_hand(found.attempts) >= 1
+    assert account.turned_away(found.attempts) > 10
+    assert time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
+    assert found.survivors == Survivors(1, 0, 0, 8, 0, -11)
+
+
+def test_every_request_of_the_schedule_has_one_outcome(tmp_path):
+    found = crashed("epoll", tmp_path)
+    assert [round(one.due, 6) for one in found.attempts] == [k / 100 for k in range(150)]
+    answered = sum(one.outcome == OK for one in found.attempts)
+    lost = account.lost_in_hand(found.attempts) + account.turned_away(found.attempts)
+    assert answered + lost == 150
+
+
+def test_losses_begin_with_the_fault(tmp_path):
+    found = crashed("epoll", tmp_path)
+    assert SETTINGS.fault_at <= found.fault_at
+    assert all(one.done > found.fault_at for one in found.attempts if one.outcome != OK and one.done is not None)
+
+
+def test_a_parent_brings_the_service_back(tmp_path):
+    found = crashed("epoll", tmp_path, supervised=True)
+    assert "--supervise" in found.server_command
+    assert (found.survivors.server_status, found.survivors.connections_kept) == (None, 0)
+    assert found.attempts[-1].outcome == OK
+    assert not time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
+
+
+def test_a_fault_that_is_a_404_harms_nobody_and_is_invalid(tmp_path):
+    found = crashed("epoll", tmp_path, settings=replace(SETTINGS, fault="/missing"))
+    assert found.problems[0] == problem_of(found) == f"the fault crashed nothing ({WRONG_STATUS})"
+    assert [one.outcome for one in found.attempts] == [OK] * 150
+    assert found.survivors == Survivors(1, 1, 0, 8, 8, None)
+
+
+def test_a_schedule_that_the_client_did_not_keep_makes_a_crash_invalid(tmp_path):
+    too_much = replace(SETTINGS, rate=10_000, tolerance=0)
+    assert "the schedule was not kept" in crashed("epoll", tmp_path, settings=too_much).problems[-1]
+
+
+def test_the_clients_side_needs_the_standard_library_alone():
+    """The load container has nothing more."""
+    subprocess.run([sys.executable, "-S", "-c", "import loadtest.verbs.crash.clients"], cwd=ROOT, check=True)
+
+
+def test_a_result_and_its_settings_come_back_from_json():
+    for kept in (result("epoll", dies=True), result("epoll", dies=False), SETTINGS):
+        assert from_json(type(kept), json.loads(json.dumps(asdict(kept)))) == kept
+
+
+def test_a_server_that_does_not_start_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_SERVER", "broken")
+    (tmp_path / "quartet-epoll").symlink_to(FAKES / "server.py")
+    bench = Bench(SETTINGS, Local(tmp_path, tmp_path / "servers.log"), tmp_path)
+    with pytest.raises(MeasurementError, match="Permission denied"):
+        CRASH.measure(bench, CrashStep("epoll"))

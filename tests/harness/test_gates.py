@@ -4,10 +4,9 @@ import pytest
 import samples
 
 from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure
+from loadtest.engine.run import Failure, Run
 from loadtest.verbs.load import gates, verb
 from loadtest.verbs.load.plan import Gate
-from loadtest.verbs.load.results import TrialResults
 
 
 @pytest.mark.parametrize(
@@ -29,21 +28,21 @@ def test_what_is_no_gate_is_refused_with_a_sentence(text):
         gates.parse(text)
 
 
-def measured(milliseconds: float) -> TrialResults:
+def measured(milliseconds: float) -> Run:
     """epoll's p99 is 0.6 ms in the first round, and a little less in the others."""
     chosen = samples.settings(rates=(1000.0,), closed=False, gates=(Gate("p99", milliseconds),))
-    return samples.trial_results(chosen, verb="latency")
+    return samples.trial_run(chosen, verb="latency")
 
 
 def test_a_gate_is_met_below_its_time_and_missed_at_it():
     found = measured(1000)
-    p99 = gates.breaches(measured(0))[0].milliseconds
-    assert gates.breaches(found) == []
-    assert gates.breaches(measured(p99))[0].milliseconds == p99
+    p99 = gates.breaches(measured(0).parts[0])[0].milliseconds
+    assert gates.breaches(found.parts[0]) == []
+    assert gates.breaches(measured(p99).parts[0])[0].milliseconds == p99
 
 
 def test_a_missed_gate_says_what_and_by_how_much():
-    found = [breach.sentence for breach in gates.breaches(measured(1.0))]
+    found = [breach.sentence for breach in gates.breaches(measured(1.0).parts[0])]
     assert found == [
         "GATE h2o: plaintext, 16 connections, 1,000 requests/s, 1 server CPU: p99 < 1 ms is not met, it is 1.15 ms."
     ]
@@ -51,18 +50,18 @@ def test_a_missed_gate_says_what_and_by_how_much():
 
 def test_the_median_of_the_rounds_counts_and_not_the_worst():
     found = measured(1.0)
-    slow = [trial for trial in found.trials if trial.cell.contestant == "epoll"][:3]
+    slow = [trial for trial in found.results if trial.cell.contestant == "epoll"][:3]
     for trial in slow:
         trial.client.latency.p99 = 1e6
-    assert [breach.series.contestant.name for breach in gates.breaches(found)] == ["h2o"]
+    assert [breach.series.contestant.name for breach in gates.breaches(found.parts[0])] == ["h2o"]
 
 
 def test_no_valid_figure_is_no_pass():
     found = measured(1000)
-    for trial in found.trials:
+    for trial in found.results:
         trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
-    assert [breach.milliseconds for breach in gates.breaches(found)] == [None]
-    assert "it has no valid figure" in gates.breaches(found)[0].sentence
+    assert [breach.milliseconds for breach in gates.breaches(found.parts[0])] == [None]
+    assert "it has no valid figure" in gates.breaches(found.parts[0])[0].sentence
 
 
 def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_cell():
@@ -71,7 +70,7 @@ def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_ce
     assert verb.status(missed) == Exit.gate == 3
     missed.failures = [Failure("threads", "round 1", "it did not start")]
     assert verb.status(missed) == Exit.failed
-    ungated = samples.trial_results()
-    for trial in ungated.trials:
+    ungated = samples.trial_run()
+    for trial in ungated.results:
         trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
     assert verb.status(ungated) == Exit.invalid

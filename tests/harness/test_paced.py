@@ -9,7 +9,7 @@ import samples
 from loadtest.clients import pace as paced
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Finished
-from loadtest.verbs.load import generators
+from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Cell
 
 CELL = Cell("epoll", "plaintext", 64, rate=2500.0)
@@ -32,17 +32,17 @@ def finished(stdout: str, stderr: str = "") -> Finished:
 
 
 def parsed(**changes):
-    return paced.parse(finished(json.dumps(summary(**changes))))
+    return paced.client_side(finished(json.dumps(summary(**changes))))
 
 
 def test_its_command_line_says_the_rate_the_pool_and_one_cpu():
     chosen = samples.settings(pace="/bin/quartet-pace")
     chosen.budgets[1] = replace(chosen.budgets[1], load=(2, 3))
-    argv = generators.argv(ADDRESS, chosen, CELL)
+    argv = clients.argv(ADDRESS, chosen, CELL)
     assert argv[:6] == ["taskset", "--cpu-list", "2", "/bin/quartet-pace", "127.0.0.1:8080", "/plaintext"]
     assert " ".join(argv[6:12]) == "--rate 2500 -c 64 -d 1s"
     assert "--fresh" not in argv
-    assert "--fresh" in generators.argv(ADDRESS, chosen, replace(CELL, keep_alive=False))
+    assert "--fresh" in clients.argv(ADDRESS, chosen, replace(CELL, keep_alive=False))
 
 
 def test_bad_answers_are_answers_and_the_unanswered_are_none():
@@ -76,4 +76,4 @@ def test_when_nothing_was_answered_there_is_no_latency():
 @pytest.mark.parametrize("stdout", ["", "not JSON", "{}", '{"lanes": []}'])
 def test_without_a_summary_its_words_are_the_error(stdout):
     with pytest.raises(MeasurementError, match="quartet-pace gave no summary, but 'connect: refused'"):
-        paced.parse(finished(stdout, stderr="connect: refused\n"))
+        paced.client_side(finished(stdout, stderr="connect: refused\n"))

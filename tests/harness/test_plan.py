@@ -1,80 +1,86 @@
+"""What the main job measures, and in which order."""
+
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Any
 
 import samples
 
+from loadtest.engine.measurement import Step
+from loadtest.engine.run import Part
+from loadtest.engine.runner import remaining
+from loadtest.engine.verb import measurement_of
+from loadtest.places.launch import ServerPlan
 from loadtest.verbs.tour import plan
-from loadtest.verbs.tour.plan import CrashStep, CrowdStep, LoadStep, Plan, server_arguments, steps
 
 
-def full(**changes) -> Plan:
-    return replace(samples.PLAN, **changes)
+def full(**changes: Any) -> list[Part]:
+    return plan.parts(replace(samples.TOUR, **changes))
 
 
-def loads(chosen: Plan, cell: str) -> list[LoadStep]:
-    return [step for step in steps(chosen) if isinstance(step, LoadStep) and step.cell.name == cell]
+def steps(part: Part) -> list[Step]:
+    return list(measurement_of(part).steps(part.settings))
 
 
-def test_contestants_are_interleaved():
-    names = [step.contestant.name for step in loads(full(rounds=3), "cpu")]
-    assert names == [contestant.name for contestant in plan.CONTESTANTS] * 3
+def servers(part: Part) -> list[ServerPlan]:
+    return [measurement_of(part).server(part.settings, step) for step in steps(part)]
 
 
-def test_only_fork_per_request_carries_ballast():
-    ballasted = {(step.contestant.executable, step.contestant.ballast) for step in loads(full(), "plaintext")}
-    assert {ballast for name, ballast in ballasted if name == "quartet-fork"} == {0, 64, 512}
-    assert {ballast for name, ballast in ballasted if name != "quartet-fork"} == {0}
+def test_everybody_is_measured_in_every_round():
+    names = {number: [step.contestant for step in steps(full()[1]) if step.round == number] for number in (1, 2, 3)}
+    assert all(sorted(row) == sorted(one.name for one in plan.CONTESTANTS) for row in names.values())
 
 
-def test_a_cell_may_be_measured_in_every_second_round_only():
-    assert [step.round for step in loads(full(rounds=5), "sleep")][:: len(plan.CONTESTANTS)] == [1, 3, 5]
+def test_only_fork_per_request_carries_ballast_and_for_plaintext_only():
+    loads = full()[:3]
+    assert [{server.contestant.ballast for server in servers(part)} for part in loads] == [{0}, {0}, {0, 64, 512}]
+    assert {step.cell.workload for step in steps(loads[2])} == {"plaintext"}
+    without = plan.parts(replace(samples.TOUR, contestants=samples.TOUR.contestants[2:]))
+    assert [part.measurement for part in without].count("load") == 2
+
+
+def test_what_is_not_ranked_is_measured_in_a_third_of_the_rounds():
+    assert [{step.round for step in steps(part)} for part in full(rounds=5)[1:3]] == [{1, 2}, {1, 2}]
 
 
 def test_what_is_measured_once_follows_the_first_round():
-    kinds = [type(step) for step in steps(full(rounds=2))]
-    assert kinds.index(CrashStep) < max(i for i, kind in enumerate(kinds) if kind is LoadStep)
-    assert kinds[0] is LoadStep
+    order = [part.measurement for part, step in remaining(samples.run(*full(rounds=3)))]
+    assert order[0] == order[-1] == "load"
+    assert order.index("crash") < len(order) - 2 * 12
+    assert list(dict.fromkeys(order)) == ["load", "plateaus", "crowd", "crash"]
 
 
-def test_every_contestant_crashes_once():
-    crashed = [step.contestant for step in steps(full()) if isinstance(step, CrashStep)]
-    assert tuple(crashed[: len(plan.CONTESTANTS)]) == samples.PLAN.contestants
-
-
-def test_servers_without_a_parent_crash_under_a_supervisor_too():
-    commands = [server_arguments(full(), step) for step in steps(full()) if isinstance(step, CrashStep)]
-    supervised = [command[0] for command in commands if "--supervise" in command]
-    assert supervised == ["quartet-threads", "quartet-coroutines", "quartet-epoll"]
+def test_every_contestant_crashes_once_and_without_a_parent_under_a_supervisor_too():
+    crashed = [(server.contestant.name, "--supervise" in server.contestant.arguments) for server in servers(full()[-1])]
+    assert [name for name, supervised in crashed if not supervised] == [one.name for one in plan.CONTESTANTS]
+    supervised = ["threads +parent", "coroutines +parent", "epoll +parent"]
+    assert [name for name, is_supervised in crashed if is_supervised] == supervised
 
 
 def test_pools_have_a_worker_for_each_connection_and_for_newcomers_and_statistics():
-    by_name = {step.contestant.name: server_arguments(full(connections=40), step) for step in loads(full(), "cpu")}
-    assert "--workers 42" in " ".join(by_name["threads"])
-    assert "--workers 42" in " ".join(by_name["prefork"])
-    assert not any("--workers" in by_name[name] for name in ("fork-per-request", "coroutines", "epoll"))
+    assert {server.workers for part in full(connections=40) for server in servers(part)} == {42}
 
 
 def test_faults_are_enabled_for_the_crash_only():
-    for step in steps(full()):
-        assert ("--enable-faults" in server_arguments(full(), step)) == isinstance(step, CrashStep)
-
-
-def test_pools_meet_the_crowd_without_and_with_rotation_the_others_once():
-    crowds = [(step.contestant.name, step.rotation) for step in steps(full()) if isinstance(step, CrowdStep)]
-    assert [rotation for name, rotation in crowds if name == "threads"] == [None, 5]
-    assert [rotation for name, rotation in crowds if name == "epoll"] == [None]
+    for part in full():
+        assert {"--enable-faults" in server.more for server in servers(part)} == {part.measurement == "crash"}
 
 
 def test_the_crowd_is_larger_than_a_pool():
-    assert full().crowd.clients > full().workers
+    crowd = full()[4].settings
+    assert crowd.clients > crowd.workers == 18
 
 
-def test_the_main_job_takes_about_two_minutes_and_the_smoke_run_well_under_one():
-    def total(chosen: Plan) -> float:
-        return sum(plan.seconds(chosen, step) for step in steps(chosen))
+def total(parts: list[Part]) -> float:
+    return sum(measurement_of(part).seconds(part.settings, step) for part in parts for step in steps(part))
 
-    assert total(full()) < 140
-    assert total(plan.smoke(full())) < 40
+
+def test_the_main_job_takes_about_three_minutes_and_the_smoke_run_well_under_one():
+    assert total(full()) < 200
+    assert total(plan.smoke(full(rounds=1))) < 50
 
 
 def test_the_smoke_run_has_every_kind_of_step():
-    assert {type(step) for step in steps(plan.smoke(full()))} == {type(step) for step in steps(full())}
+    short, long = plan.smoke(full(rounds=1)), full(rounds=1)
+    assert [steps(part) for part in short] == [steps(part) for part in long]

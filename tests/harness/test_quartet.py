@@ -23,14 +23,14 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 from loadtest.cli import commands
 from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.document.document import Document
 from loadtest.engine import claim, environment, folder, session
 from loadtest.engine.exit import Exit, Stop
+from loadtest.engine.run import Part, Run
+from loadtest.engine.runner import Runner
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.verbs.load.results import TrialResults
 from loadtest.verbs.load.verb import THROUGHPUT
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")
@@ -71,10 +71,8 @@ class Quartet:
         output = process.communicate(timeout=120)[0]
         return process.returncode, output, self._errors.read_text()
 
-    def results(self) -> TrialResults:
-        found = folder.load(self.out)
-        assert isinstance(found, TrialResults)
-        return found
+    def results(self) -> Run:
+        return folder.load(self.out)
 
     def interrupt(self, number: int, *arguments: str) -> tuple[int, str]:
         """Amid the load of the third trial."""
@@ -94,24 +92,26 @@ class Quartet:
 @pytest.fixture
 def quartet(binaries, tmp_path) -> Quartet:
     (binaries / "bare-epoll").symlink_to(FAKES / "server.py")
+    (binaries / "quartet-pace").unlink()
+    (binaries / "quartet-pace").symlink_to(FAKES / "pace.py")
     return Quartet(binaries, tmp_path)
 
 
 def test_throughput_measures_every_cell_and_leaves_no_process(quartet):
     status, output, errors = quartet.run("throughput", "--only", "epoll,bare-epoll", "--rounds", "1", "-d", "1s")
     found = quartet.results()
-    assert (found.state, found.failures, len(found.trials)) == ("complete", [], 2)
-    assert [trial.problems for trial in found.trials] == [[], []]
+    assert (found.state, found.failures, len(found.results)) == ("complete", [], 2)
+    assert [trial.problems for trial in found.results] == [[], []]
     assert status == 0
     assert "How many requests are answered in a second? (plaintext, 16 connections" in output
-    assert "[1/2] round 1, 0:0" in errors
+    assert "[1/2] round 1, plaintext, 16 connections, 1 server CPU, 0:0" in errors
     assert quartet.servers_are_gone()
 
 
 def test_the_folder_holds_commands_versions_numbers_and_raw_output(quartet):
     output = quartet.run("throughput", "--only", "prefork", "--rounds", "1", "-d", "1s", "--json")[1]
     assert output == (quartet.out / "results.json").read_text()
-    found, trial = quartet.results(), quartet.results().trials[0]
+    found, trial = quartet.results(), quartet.results().results[0]
     assert "--mode prefork --listen 127.0.0.1:0 --workers 18 --max-requests-per-connection 0" in trial.server_command
     assert "wrk -t1 -c16 -d1s" in trial.client.command
     assert found.environment.command.startswith("loadtest/quartet throughput --bin ")
@@ -126,7 +126,7 @@ def test_the_folder_holds_commands_versions_numbers_and_raw_output(quartet):
 def test_amid_the_load_memory_is_read_and_clients_with_a_worker_are_counted(quartet):
     quartet.environment["FAKE_WRK"] = "patient"
     quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s", "-c", "1")
-    trial = quartet.results().trials[0]
+    trial = quartet.results().results[0]
     assert trial.memory.pss > 1 << 20
     assert (trial.clients_served, trial.problems) == (1, [])
     assert trial.newcomers.served > 0
@@ -137,7 +137,7 @@ def test_latency_asks_at_a_rate_and_a_missed_gate_is_exit_3(quartet):
     status, output, _ = quartet.run("latency", *arguments, "--slo", "p99=1.5ms", "--slo", "p50=1s")
     assert status == 3
     assert "GATE epoll: plaintext, 16 connections, 50 requests/s, 1 server CPU: p99 < 1.5 ms is not met" in output
-    assert "--rate 50 -c 16 -d 1s" in quartet.results().trials[0].client.command
+    assert "--rate 50 -c 16 -d 1s" in quartet.results().results[0].client.command
     assert output.count("GATE") == 1
 
 
@@ -152,15 +152,15 @@ def test_a_schedule_that_was_not_kept_is_an_invalid_cell(quartet):
 def test_an_interrupted_run_is_marked_valid_and_completed_by_resume(quartet, number):
     status, output = quartet.interrupt(number, "throughput", *SHORT)
     found = quartet.results()
-    assert (status, found.state, len(found.trials)) == (130, "interrupted", 2)
+    assert (status, found.state, len(found.results)) == (130, "interrupted", 2)
     assert "INTERRUPTED: the tables hold what was measured until then; --resume goes on." in output
     assert quartet.servers_are_gone()
 
     status, output, _ = quartet.run("throughput", "--resume", str(quartet.out))
     after = quartet.results()
-    assert (status, after.state, len(after.trials)) == (0, "complete", 4)
-    assert after.trials[:2] == found.trials
-    assert {(trial.round, trial.cell.contestant) for trial in after.trials} == {
+    assert (status, after.state, len(after.results)) == (0, "complete", 4)
+    assert after.results[:2] == found.results
+    assert {(trial.round, trial.cell.contestant) for trial in after.results} == {
         (number, name) for number in (1, 2) for name in ("prefork", "epoll")
     }
     assert after.seconds > found.seconds
@@ -172,14 +172,17 @@ def test_what_failed_is_tried_again_by_resume(quartet):
     status, output, _ = quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s")
     assert status == 1
     assert [failure.contestant for failure in quartet.results().failures] == ["epoll"]
-    assert "FAILED epoll (round 1: epoll: " in output and "Permission denied" in output
+    assert (
+        "FAILED epoll (round 1, plaintext, 16 connections, 1 server CPU: epoll; left out" in output
+        and "Permission denied" in output
+    )
     del quartet.environment["FAKE_SERVER"]
     assert quartet.run("throughput", "--resume", str(quartet.out))[0] == 0
-    assert (len(quartet.results().trials), quartet.results().failures) == (1, [])
+    assert (len(quartet.results().results), quartet.results().failures) == (1, [])
 
 
 def test_a_run_of_another_commit_is_not_gone_on_with(quartet):
-    found = samples.trial_results(samples.settings(select(["epoll"], MODELS)), state="interrupted")
+    found = samples.trial_run(samples.settings(select(["epoll"], MODELS)), state="interrupted")
     quartet.out.mkdir()
     folder.save(found, quartet.out)
     status, output, errors = quartet.run("throughput", "--resume", str(quartet.out))
@@ -228,7 +231,7 @@ def test_a_full_disk_costs_what_does_not_fit_and_not_the_tables(quartet):
     assert "How many requests are answered in a second?" in output
     assert "No space left on device" in quartet.errors() and "Traceback" not in quartet.errors()
     found = folder.load(Path(f"{quartet.out}.json"))
-    assert (found.state, 0 < len(found.trials) < 4) == ("failed", True)
+    assert (found.state, 0 < len(found.results) < 4) == ("failed", True)
     assert quartet.servers_are_gone()
 
 
@@ -250,7 +253,7 @@ def test_a_sandbox_that_hides_the_kernels_files_costs_figures_and_no_run(quartet
     assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr
     assert "UNSEEN: whether other load disturbed 1 of 1 loads cannot be told" in finished.stdout
     assert "Rounds that other load disturbed cannot be recognized" in finished.stdout
-    assert (quartet.results().state, quartet.results().trials[0].disturbance.unknown) == ("complete", True)
+    assert (quartet.results().state, quartet.results().results[0].disturbance.unknown) == ("complete", True)
 
 
 def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
@@ -279,7 +282,7 @@ def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
     assert quartet.run("throughput", *SHORT)[2].endswith(f"--resume {quartet.out} goes on with it\n")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert (process.returncode, len(quartet.results().trials)) == (130, 2)
+    assert (process.returncode, len(quartet.results().results)) == (130, 2)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +384,7 @@ def test_a_usage_error_is_one_sentence_and_exit_2(say, line, sentence):
 
 def test_results_of_another_verb_are_not_gone_on_with(say, tmp_path):
     (tmp_path / "out").mkdir()
-    folder.save(samples.trial_results(verb="latency"), tmp_path / "out")
+    folder.save(samples.trial_run(verb="latency"), tmp_path / "out")
     status, _, errors = say("throughput", "--resume", "out")
     assert status == 2
     assert errors == "loadtest/quartet: --resume out: these are results of latency, not of throughput\n"
@@ -393,14 +396,15 @@ def test_a_dry_run_prints_every_command_and_starts_nothing(say, tmp_path):
     lines = output.splitlines()
     assert status == 0
     assert "taskset --cpu-list 1 /opt/quartet-epoll --listen 127.0.0.1:8080 --max-requests-per-connection 0" in lines
-    assert sum(" wrk -t1 -c" in one for one in lines) == sum("quartet-pace 127.0.0.1:" in one for one in lines) == 12
+    assert sum(" wrk -t1 -c" in one for one in lines) == sum(" --rate 1000 " in one for one in lines) == 12
+    assert sum(" --newcomer 100ms:" in one for one in lines) == 24
     assert sum("/usr/sbin/nginx" in one for one in lines) == 8
-    assert lines[-1].startswith("# 144 trials in 6 rounds, about ")
+    assert lines[-1].startswith("# 144 steps in 6 rounds, about ")
     assert [path.name for path in tmp_path.iterdir()] == ["dry-run"]
 
 
 def test_a_dry_run_against_itself_counts_the_rounds_of_all_tries(say):
-    assert say("aa", "--dry-run")[1].splitlines()[-1].startswith("# 240 trials in 120 rounds, ")
+    assert say("aa", "--dry-run")[1].splitlines()[-1].startswith("# 240 steps in 120 rounds, ")
 
 
 def test_a_dry_run_of_files_names_a_root_that_holds_them(say, tmp_path):
@@ -414,8 +418,8 @@ def test_a_dry_run_in_docker_says_that_commands_run_in_containers(say):
 
 
 def test_compare_exits_with_3_on_a_regression_and_0_without(say, tmp_path):
-    before, after = samples.trial_results(), samples.trial_results()
-    for trial in after.trials:
+    before, after = samples.trial_run(), samples.trial_run()
+    for trial in after.results:
         trial.server_cpu_seconds *= 1.2
     for name, found in (("a", before), ("b", after)):
         (tmp_path / name).mkdir()
@@ -430,7 +434,7 @@ def test_compare_exits_with_3_on_a_regression_and_0_without(say, tmp_path):
 
 
 def test_a_finished_folder_is_shown_again_as_the_run_has_shown_it(say, tmp_path):
-    folder.save(samples.trial_results(), tmp_path)
+    folder.save(samples.trial_run(), tmp_path)
     status, output, _ = say("report", str(tmp_path))
     assert status == 0
     assert output.startswith("Sample CPU") and output.endswith("Measured in 60 s.\n")
@@ -464,10 +468,10 @@ def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypa
     assert caught.value.status == Exit.environment
 
 
-def a_session(directory: Path, execute: Callable[..., None] = lambda *_: None) -> session.Session:
-    cpus = {1: CpuSets((1,), (7,))}
-    verb = replace(THROUGHPUT, execute=execute, document=lambda _: Document(["tables"], []), status=lambda _: Exit.ok)
-    return session.Session(verb, replace(samples.settings(), budgets=cpus), None, Nowhere(), directory)
+def a_session(directory: Path) -> session.Session:
+    part = Part("load", replace(samples.settings(), budgets={1: CpuSets((1,), (7,))}))
+    verb = replace(THROUGHPUT, sections=lambda _: [], head=lambda _: ["tables"], status=lambda _: Exit.ok)
+    return session.Session(verb, [part], None, Nowhere(), directory)
 
 
 class Nowhere:
@@ -486,36 +490,38 @@ class Nowhere:
         ...
 
 
-def measure(directory: Path, execute: Callable[..., None]) -> Exit:
+def measure(directory: Path) -> Exit:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return a_session(directory, execute)._measure(samples.trial_results())
+        return a_session(directory)._measure(samples.trial_run())
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(tmp_path):
+def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(monkeypatch, tmp_path):
     def fail(*_: object) -> None:
         raise ValueError("ours")
 
+    monkeypatch.setattr(Runner, "execute", fail)
     with pytest.raises(ValueError, match="ours"):
-        measure(tmp_path, fail)
+        measure(tmp_path)
     assert folder.load(tmp_path).state == "failed"
 
 
 def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
-    def fill(found: TrialResults, place: object, directory: Path, save: Callable[[], None]) -> None:
+    def fill(self: Runner) -> None:
         def refuse(path: Path, *_: object, **__: object) -> None:
             path.touch()
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "write_text", refuse)
-        save()
+        self.save()
 
-    assert measure(tmp_path, fill) == Exit.failed
+    monkeypatch.setattr(Runner, "execute", fill)
+    assert measure(tmp_path) == Exit.failed
     output = capsys.readouterr()
-    assert output.out == "tables\n"
+    assert "How many requests are answered in a second?" in output.out
     assert output.err.endswith(f"{tmp_path / 'results.tmp'}: No space left on device\n")
     assert folder.load(tmp_path).state == "failed"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "results.json"]

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, eventually
 
 HARMLESS = (["loadtest/run", "--dry-run"], ["loadtest/quartet", "list"])  # they build and start nothing
-EXPECTED = {"loadtest/run": "runs, about", "loadtest/quartet": "Contestants (--only, --peer)"}
+EXPECTED = {"loadtest/run": "rounds, about", "loadtest/quartet": "Contestants (--only, --peer)"}
 
 
 def say(argv: list[str], where: Path = ROOT, **environment: str) -> tuple[int, str, str]:

@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 import samples
 
-from loadtest.clients.outcomes import Newcomers, Outcome
-from loadtest.verbs.load import generators, metrics
+from loadtest.clients.client_side import Newcomers
+from loadtest.engine.run import Run
+from loadtest.verbs.load import clients, metrics
 from loadtest.verbs.load.metrics import BY_NAME
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.results import TrialResults
 from loadtest.verbs.load.series import Series, bare_of, best_peer_of, gather
 
 CELL = Cell("epoll", "plaintext", 16)
 
 
-def spoil(found: TrialResults, contestant: str, rounds: range) -> None:
-    for trial in found.trials:
+def spoil(found: Run, contestant: str, rounds: range) -> None:
+    for trial in found.results:
         if trial.cell.contestant == contestant and trial.round in rounds:
             trial.problems = [f"bad in round {trial.round}"]
 
 
-def series(found: TrialResults) -> dict[str, Series]:
-    return {one.contestant.name: one for all_of_load in gather(found).values() for one in all_of_load}
+def series(found: Run) -> dict[str, Series]:
+    return {one.contestant.name: one for all_of_load in gather(found.parts[0]).values() for one in all_of_load}
 
 
 # --- metrics
@@ -39,13 +39,13 @@ def test_costs_are_shared_by_all_requests_newcomers_too():
 
 def test_what_was_not_measured_is_none_and_not_zero():
     nothing = samples.trial(CELL, system_share=None, switches=None, system_calls=None, memory=None)
-    unknown = [name for name, metric in BY_NAME.items() if metric.of(nothing) is None]
+    unknown = [name for name, value in metrics.values(nothing).items() if value is None]
     absent = {"cpu user", "cpu system", "voluntary switches", "involuntary switches", "system calls", "pss", "private"}
     assert set(unknown) == absent | {name for name in BY_NAME if name.startswith("service ")}
 
 
 def test_a_trial_without_answers_has_no_cost_per_request():
-    trial = samples.trial(CELL, newcomers=Newcomers({Outcome.refused: 10}, []))
+    trial = samples.trial(CELL, newcomers=Newcomers({"refused": 10}, None))
     trial.client = replace(trial.client, requests=0, good=0)
     assert metrics.cpu_per_request(trial) is None
     assert metrics.throughput(trial) == 0
@@ -53,8 +53,8 @@ def test_a_trial_without_answers_has_no_cost_per_request():
 
 def test_latencies_are_in_milliseconds_and_memory_in_mebibytes():
     trial = samples.trial(CELL)
-    assert BY_NAME["latency p99"].of(trial) == pytest.approx(48.0)
-    assert BY_NAME["pss"].of(trial) == 3.0
+    assert BY_NAME["latency p99"](trial) == pytest.approx(48.0)
+    assert BY_NAME["pss"](trial) == 3.0
 
 
 def test_bad_answers_are_throughput_and_no_goodput():
@@ -64,7 +64,7 @@ def test_bad_answers_are_throughput_and_no_goodput():
 
 
 def test_quantiles_are_of_single_requests():
-    found = generators.quantiles({100: 98, 200: 1, 1000: 1})
+    found = clients.quantiles({100: 98, 200: 1, 1000: 1})
     assert (found.count, found.p50, found.p90, found.max) == (100, 100, 100, 1000)
     assert found.mean == pytest.approx(110)
     assert found.p99 == 200 and found.p999 == 1000
@@ -74,26 +74,26 @@ def test_quantiles_are_of_single_requests():
 
 
 def test_a_series_has_the_valid_rounds_alone():
-    found = samples.trial_results()
+    found = samples.trial_run()
     spoil(found, "epoll", range(1, 4))
     assert {trial.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
     assert series(found)["epoll"].invalid == ""
 
 
 def test_a_series_without_a_valid_round_says_why():
-    found = samples.trial_results()
+    found = samples.trial_run()
     spoil(found, "epoll", range(1, 9))
     assert series(found)["epoll"].invalid == "bad in round 8"
 
 
 def test_what_was_never_tried_has_no_series():
-    found = samples.trial_results()
-    found.trials = [trial for trial in found.trials if trial.cell.contestant != "nginx"]
+    found = samples.trial_run()
+    found.parts[0].results = [trial for trial in found.results if trial.cell.contestant != "nginx"]
     assert "nginx" not in series(found)
 
 
 def test_a_ratio_is_of_the_rounds_that_both_have():
-    found = samples.trial_results()
+    found = samples.trial_run()
     spoil(found, "epoll", range(1, 3))
     spoil(found, "nginx", range(8, 9))
     both = series(found)
@@ -106,7 +106,7 @@ def test_a_ratio_is_of_the_rounds_that_both_have():
 
 
 def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
-    found = series(samples.trial_results())
+    found = series(samples.trial_run())
     everybody = list(found.values())
     assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
     assert best_peer_of(found["threads"], everybody) is None
@@ -115,15 +115,15 @@ def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
 
 
 def test_an_invalid_peer_is_not_the_best():
-    results = samples.trial_results()
+    results = samples.trial_run()
     spoil(results, "nginx", range(1, 9))
     found = series(results)
     assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
 
 
 def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
-    results = samples.trial_results(samples.settings(rates=(1000.0,), closed=False))
-    for trial in results.trials:
+    results = samples.trial_run(samples.settings(rates=(1000.0,), closed=False))
+    for trial in results.results:
         trial.client = replace(trial.client, requests=1000)
         trial.server_cpu_seconds = 0.02 if trial.cell.contestant == "h2o" else 0.03
     found = series(results)

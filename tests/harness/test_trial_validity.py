@@ -10,7 +10,7 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.verbs.load.plan import Cell
 from loadtest.verbs.load.results import Trial
-from loadtest.verbs.load.validity import has_invalid_cell, problems, unranked
+from loadtest.verbs.load.validity import problems, unranked
 
 CELL = Cell("epoll", "plaintext", 16)
 PACED = replace(CELL, rate=1000.0)
@@ -111,12 +111,3 @@ def test_the_median_of_the_rounds_decides_who_was_the_bottleneck():
     idle = samples.trial(CELL, server_cpu_seconds=0.5)
     assert unranked([samples.trial(CELL), samples.trial(CELL), idle], samples.settings()) == ""
     assert unranked([samples.trial(CELL), idle, idle], samples.settings()) != ""
-
-
-def test_a_cell_is_invalid_when_none_of_its_rounds_is_valid():
-    found = samples.trial_results()
-    found.trials[0].problems = ["bad"]
-    assert not has_invalid_cell(found)
-    for trial in found.trials:
-        trial.problems = ["bad"] if trial.cell.contestant == "nginx" else []
-    assert has_invalid_cell(found)

@@ -6,12 +6,12 @@ import samples
 from loadtest.contestants.contestants import BARE, select, variant
 from loadtest.contestants.roster import PEER_CONTESTANTS
 from loadtest.contestants.workloads import WORKLOADS, Workload
+from loadtest.engine import metrics
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.verbs.load import metrics
 from loadtest.verbs.load import plan as trials
-from loadtest.verbs.load.commands import executables
+from loadtest.verbs.load.measure import server
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.runner import more_options, remaining
+from loadtest.verbs.load.verb import LOAD
 
 JSON, FILE = WORKLOADS[1], WORKLOADS[3]
 
@@ -55,14 +55,6 @@ def test_every_round_tries_every_cell_once_and_the_seed_decides_the_order():
     assert list(trials.steps(chosen)) != list(trials.steps(samples.settings(rounds=4, seed=2)))
 
 
-def test_what_remains_is_what_has_no_trial():
-    found = samples.trial_results(trials=[])
-    todo = remaining(found)
-    found.trials = [samples.trial(step.cell, step.round) for step in todo[:7]]
-    found.trials[3].problems = ["bad"]
-    assert remaining(found) == todo[7:]
-
-
 def test_pools_have_room_for_all_clients_newcomers_and_stats():
     assert samples.settings().workers_for(Cell("threads", "plaintext", 64)) == 66
     assert samples.settings(workers=5).workers_for(Cell("threads", "plaintext", 64)) == 5
@@ -84,23 +76,29 @@ def test_the_constant_rate_client_has_one_thread():
 def test_nobody_rotates_connections_unless_a_variant_asks_for_it(tmp_path):
     rotating = variant("quartet-epoll --max-requests-per-connection 9")
     chosen = samples.settings((*samples.TRIED, rotating))
-    options = {cell.contestant: more_options(chosen, cell, tmp_path) for cell in trials.cells(chosen)}
-    assert options["epoll"] == options["bare-epoll"] == ["--max-requests-per-connection", "0"]
-    assert options[rotating.name] == options["nginx"] == []
+    options = {step.contestant: server(chosen, step, tmp_path).more for step in trials.steps(chosen)}
+    assert options["epoll"] == options["bare-epoll"] == ("--max-requests-per-connection", "0")
+    assert options[rotating.name] == options["nginx"] == ()
 
 
 def test_files_are_served_from_a_root(tmp_path):
-    options = more_options(with_workload(FILE, "epoll"), Cell("epoll", "file", 16), tmp_path)
-    assert options[-2:] == ["--root", str(tmp_path)]
+    options = server(with_workload(FILE, "epoll"), trials.TrialStep(1, Cell("epoll", "file", 16)), tmp_path).more
+    assert options[-2:] == ("--root", str(tmp_path))
 
 
-def test_pace_is_needed_for_rates_alone():
-    assert "quartet-pace" not in executables(samples.settings())
-    assert "quartet-pace" in executables(samples.settings(rates=(1000.0,)))
+def test_pace_is_needed_for_newcomers_and_every_server_by_its_name():
     names = {one.executable for one in (*BARE, *PEER_CONTESTANTS)}
-    assert set(executables(samples.settings())) & names == {"bare-epoll", "/usr/sbin/nginx", "/usr/bin/h2o"}
+    needed = LOAD.executables(samples.settings())
+    assert "quartet-pace" in needed
+    assert needed & names == {"bare-epoll", "/usr/sbin/nginx", "/usr/bin/h2o"}
 
 
-def test_every_metric_has_a_name_of_its_own_a_unit_and_a_direction():
+def test_system_calls_are_counted_beside_the_first_round_where_they_are_wanted():
+    assert {step.round for step in trials.steps(samples.settings()) if step.counts_system_calls} == {1}
+    assert not any(step.counts_system_calls for step in trials.steps(samples.settings(counts_system_calls=False)))
+
+
+def test_every_metric_has_a_unit_and_a_direction_and_every_trial_its_value():
     assert len(metrics.BY_NAME) == len(metrics.METRICS)
     assert all(metric.unit and metric.better in ("more", "less") for metric in metrics.METRICS)
+    assert LOAD.values(samples.trial(Cell("epoll", "plaintext", 16))).keys() == metrics.BY_NAME.keys()

@@ -1,11 +1,11 @@
-"""A verb that is no more than its record: what the engine does with it, for every verb alike."""
+"""A verb that is no more than its records: what the engine does with it, for every verb alike."""
 
 from __future__ import annotations
 
 import csv
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,18 @@ from conftest import BINARIES
 
 from loadtest.contestants.contestants import Contestant, select
 from loadtest.document import terminal
-from loadtest.document.document import Document, Section, table
-from loadtest.engine import folder, resume, verb
+from loadtest.document.document import Section, table
+from loadtest.engine import folder, report, resume, verb
+from loadtest.engine.commands import commands
 from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.run import Environment, Failure, closing
+from loadtest.engine.measurement import Bench, Measurement
+from loadtest.engine.metrics import Labels
+from loadtest.engine.run import Part, Result, Run
 from loadtest.engine.session import Session
-from loadtest.engine.verb import Save, Value, Verb
+from loadtest.engine.verb import Verb
+from loadtest.places.launch import ServerPlan
 from loadtest.places.local import Local
-from loadtest.places.place import Place
+from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
@@ -31,78 +35,69 @@ class Coins:
     contestants: tuple[Contestant, ...]
     tosses: int = 3
     runner: str = "local"
-    load_cpus: tuple[int, ...] = (0,)
+    duration: float = 1.0
+    cpus: CpuSets = CpuSets((1,), (0,))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Toss:
     contestant: str
-    number: int
+    round: int
+    what: str = "a coin"
+
+
+@dataclass(kw_only=True)
+class Fall(Result):
+    step: Toss
     heads: bool
 
 
-@dataclass
-class CoinResults:
-    verb: str
-    environment: Environment
-    settings: Coins
-    tosses: list[Toss] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    state: str = "running"
-    seconds: float = 0
+def steps(settings: Coins) -> list[Toss]:
+    return [Toss(one.name, number) for number in range(1, settings.tosses + 1) for one in settings.contestants]
 
 
-def toss(found: CoinResults, place: Place, directory: Path, save: Save) -> None:
-    for contestant in found.settings.contestants:
-        for number in range(found.settings.tosses):
-            if not any((one.contestant, one.number) == (contestant.name, number) for one in found.tosses):
-                found.tosses.append(Toss(contestant.name, number, heads=number % 2 == 0))
-                save()
+def toss(bench: Bench, step: Toss) -> Fall:
+    return Fall(step=step, server_command="toss", heads=step.round % 2 == 1)
 
 
-def toss_one(found: CoinResults, place: Place, directory: Path, save: Save) -> None:
-    """And then somebody loses patience."""
-    toss(replace(found, settings=replace(found.settings, tosses=1)), place, directory, save)
-    signal.raise_signal(signal.SIGINT)
+def impatient_toss(bench: Bench, step: Toss) -> Fall:
+    """The second one is never finished."""
+    if step == steps(bench.settings)[2]:
+        signal.raise_signal(signal.SIGINT)
+    return toss(bench, step)
 
 
-def document(found: CoinResults) -> Document:
-    heads = table("", "heads")
-    for contestant in found.settings.contestants:
-        heads.add_row(contestant.name, str(sum(one.heads for one in found.tosses if one.contestant == contestant.name)))
-    return Document(["Coins."], [Section("Who is lucky?", heads, ["Nobody."])], closing(found))
+def server(settings: Coins, step: Toss) -> ServerPlan:
+    contestant = next(one for one in settings.contestants if one.name == step.contestant)
+    return ServerPlan(contestant, settings.cpus, 1, 1)
 
 
-def values(found: CoinResults) -> Iterator[Value]:
-    for one in found.tosses:
-        yield Value(
-            contestant=one.contestant,
-            kind="model",
-            model=one.contestant,
-            workload="coin",
-            connections=1,
-            cpus=1,
-            round=one.number + 1,
-            valid=True,
-            metric="heads",
-            value=float(one.heads),
-            unit="1",
-        )
+def sections(run: Run) -> list[Section]:
+    heads, (part,) = table("", "heads"), run.parts
+    for contestant in part.settings.contestants:
+        heads.add_row(contestant.name, str(sum(one.heads for one in part.of(contestant.name))))
+    return [Section("Who is lucky?", heads, ["Nobody."])]
 
 
-COINS = Verb(
-    name="coins",
-    results=CoinResults,
-    execute=toss,
-    document=document,
-    commands=lambda settings, binaries: ["toss"],
-    values=values,
+COIN = Measurement(
+    name="coin",
+    settings=Coins,
+    result=Fall,
+    steps=steps,
+    seconds=lambda settings, step: 0.1,
+    measure=toss,
+    server=server,
+    load=lambda address, settings, step: [["toss", f"{address.host}:{address.port}"]],
+    values=lambda result: {"throughput": float(result.heads)},
+    labels=lambda step: Labels("coin", 1),
 )
+COINS = Verb("coins", (COIN,), sections, lambda run: ["Coins."])
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(verb, "_verbs", verb.registered())
+    monkeypatch.setattr(verb, "_measurements", verb.measurements())
     verb.register(COINS)
     folder.results_schema.cache_clear()
     yield
@@ -120,45 +115,53 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def settings() -> Coins:
-    return Coins(select(["threads", "epoll"], samples.MODELS))
+def parts() -> list[Part]:
+    return [Part("coin", Coins(select(["threads", "epoll"], samples.MODELS)))]
 
 
-def run(directory: Path, one: Verb = COINS, earlier: CoinResults | None = None) -> Exit:
+def run(directory: Path, earlier: Run | None = None) -> Exit:
     place = Local(BINARIES, directory / "servers.log")
-    return Session(one, earlier.settings if earlier else settings(), earlier, place, directory).run()
+    return Session(COINS, earlier.parts if earlier else parts(), earlier, place, directory).run()
 
 
 def test_it_runs_saves_and_reports(tmp_path, capsys):
     assert run(tmp_path) == Exit.ok
     found = folder.load(tmp_path)
-    assert isinstance(found, CoinResults)
-    assert (found.state, len(found.tosses)) == ("complete", 6)
+    assert (found.state, len(found.results)) == ("complete", 6)
     shown = capsys.readouterr().out
-    assert "Who is lucky?" in shown
-    assert terminal.render(verb.of(found).document(found), 120) == shown
+    assert "Coins." in shown and "Who is lucky?" in shown and "Measured in 0 s." in shown
+    assert terminal.render(report.document(found), 120) == shown
 
 
 def test_its_numbers_are_exported(tmp_path):
     run(tmp_path)
     rows = list(csv.DictReader((tmp_path / "cells.csv").open()))
-    assert [(row["verb"], row["contestant"], row["value"]) for row in rows][:2] == [
-        ("coins", "threads", "1.0"),
-        ("coins", "threads", "0.0"),
+    assert [(row["verb"], row["contestant"], row["workload"], row["round"], row["value"]) for row in rows][:3] == [
+        ("coins", "threads", "coin", "1", "1.0"),
+        ("coins", "epoll", "coin", "1", "1.0"),
+        ("coins", "threads", "coin", "2", "0.0"),
     ]
     assert len(rows) == 6
 
 
-def test_what_was_interrupted_goes_on(tmp_path):
-    assert run(tmp_path, replace(COINS, execute=toss_one)) == Exit.interrupted
+def test_its_commands_can_be_pasted():
+    shown = commands(parts(), Path("bin"))
+    assert shown[0] == "# threads: a coin"
+    assert shown[1].startswith("taskset --cpu-list 1 bin/quartet-threads --listen 127.0.0.1:8080")
+    assert shown[2] == "toss 127.0.0.1:8080"
+    assert shown[-1] == "# 6 steps in 3 rounds, about 1 s"
+
+
+def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(verb._measurements, "coin", replace(COIN, measure=impatient_toss))
+    assert run(tmp_path) == Exit.interrupted
+    monkeypatch.setitem(verb._measurements, "coin", COIN)
     found = resume.earlier(COINS, tmp_path, None)
-    assert isinstance(found, CoinResults)
-    assert (found.state, len(found.tosses)) == ("interrupted", 2)
-    first = list(found.tosses)
+    assert found and (found.state, len(found.results)) == ("interrupted", 2)
+    first = list(found.results)
     assert run(tmp_path, earlier=found) == Exit.ok
     again = folder.load(tmp_path)
-    assert isinstance(again, CoinResults)
-    assert again.tosses[:2] == first and len(again.tosses) == 6
+    assert again.results[:2] == first and [one.step for one in again.results] == steps(parts()[0].settings)
 
 
 def test_another_verb_does_not_go_on_with_it(tmp_path):
@@ -172,9 +175,11 @@ def test_other_software_does_not_go_on_with_it(tmp_path, monkeypatch):
     found = resume.earlier(COINS, tmp_path, None)
     monkeypatch.setattr("loadtest.engine.environment.stamp", lambda *_: replace(samples.ENVIRONMENT, commit="fedcba"))
     with pytest.raises(Stop, match="commit was abcdef and is fedcba"):
-        run(tmp_path, earlier=found)  # type: ignore[arg-type]
+        run(tmp_path, earlier=found)
 
 
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="there are two verbs coins"):
-        verb.register(replace(COINS, document=closing))  # type: ignore[arg-type]
+        verb.register(replace(COINS, sections=lambda run: []))
+    with pytest.raises(ValueError, match="there are two measurements coin"):
+        verb.register(Verb("tails", (replace(COIN, steps=lambda settings: []),), sections))

@@ -13,15 +13,18 @@ import samples
 from conftest import ROOT, eventually, is_alive
 
 from loadtest.document import terminal
+from loadtest.engine import folder, report
+from loadtest.engine.run import Part, Run
+from loadtest.engine.runner import Runner
+from loadtest.places.local import Local
 from loadtest.system import processes
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
-from loadtest.system.records import from_json
 from loadtest.verbs.walk import parse as walk_parse
-from loadtest.verbs.walk import report as walk_report
 from loadtest.verbs.walk import sequence as walk_sequence
 from loadtest.verbs.walk import strace, walk
-from loadtest.verbs.walk.results import WalkResults, WalkSettings
+from loadtest.verbs.walk.plan import WalkSettings, WalkStep
+from loadtest.verbs.walk.results import WalkResult
 from loadtest.verbs.walk.sequence import Actors, Call, Connection, Sample, Walk
 
 FIXTURES = Path(__file__).with_name("strace")
@@ -30,9 +33,17 @@ BINARIES = ROOT / "build/release/bin"
 
 
 def shown(walks: list[Walk], width: int) -> str:
-    settings = WalkSettings((), CpuSets((1,), (0,)))
-    found = WalkResults("walk", samples.ENVIRONMENT, settings, walks, state="complete")
-    return terminal.render(walk_report.document(found), width)
+    return terminal.render(report.document(run(walks)), width)
+
+
+def run(walks: list[Walk]) -> Run:
+    by_name: dict[str, list[Walk]] = {}
+    for one in walks:
+        by_name.setdefault(one.contestant, []).append(one)
+    results = [
+        WalkResult(step=WalkStep(name), server_command="quartet-x", walks=alike) for name, alike in by_name.items()
+    ]
+    return samples.run(Part("walk", WalkSettings(samples.MODELS, CpuSets((1,), (0,))), results), verb="walk")
 
 
 def recorded(name: str, kind: Connection) -> Walk:
@@ -209,9 +220,10 @@ def test_who_is_alone_has_no_number_and_who_is_not_has_one():
     assert actors.names([4, 3], 0) == {4: "thread", 3: "worker"}
 
 
-def test_a_walk_can_be_stored_and_read_back():
-    found = recorded("fork-per-request", Connection.fresh)
-    assert from_json(Walk, json.loads(json.dumps(dataclasses.asdict(found)))) == found
+def test_walks_can_be_stored_and_read_back(tmp_path):
+    found = run([recorded("fork-per-request", kind) for kind in Connection])
+    folder.save(found, tmp_path)
+    assert folder.load(tmp_path) == found
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -298,6 +310,24 @@ def test_a_server_that_does_not_answer_is_an_error(log):
     with processes.Server([sys.executable, "-c", silent], log) as server:
         with pytest.raises(MeasurementError, match="left a request for /plaintext unanswered"):
             walk.take("silent", server.pid, server.address)
+
+
+@pytest.mark.usefixtures("ptrace")
+def test_another_status_than_200_is_an_error(server):
+    with pytest.raises(MeasurementError, match="left a request for /missing unanswered: status 404"):
+        walk.take("epoll", server.pid, server.address, "/missing")
+
+
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.skipif(not os.access(BINARIES / "quartet-epoll", os.X_OK), reason="quartet-epoll is not built")
+def test_a_walk_is_a_step_like_any_other(tmp_path):
+    settings = WalkSettings((samples.BY_NAME["epoll"],), CpuSets((0,), (0,)))
+    found = samples.run(Part("walk", settings), verb="walk", state="running")
+    Runner(found, Local(BINARIES, tmp_path / "servers.log"), tmp_path, lambda: None).execute()
+    assert found.failures == []
+    [result] = found.results
+    assert [one.kind for one in result.walks] == list(Connection)
+    assert "quartet-epoll" in result.server_command
 
 
 PROMISES = {

@@ -7,12 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from loadtest.document.document import Document, Section, table
 from loadtest.document.figures import number
-from loadtest.engine import verb
-from loadtest.engine.verb import Value
+from loadtest.engine import cells
+from loadtest.engine.cells import Value
+from loadtest.engine.metrics import BY_NAME
+from loadtest.engine.run import Run
 from loadtest.statistics.differences import (
     AT_DIFFERENT_TIMES,
     Ratio,
@@ -22,7 +23,6 @@ from loadtest.statistics.differences import (
     too_few_rounds,
     unpaired,
 )
-from loadtest.verbs.load.metrics import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,13 @@ class Comparison:
     warnings: list[str]  # why they may not be comparable at all
 
 
-def compare(a: Any, b: Any, metrics: Sequence[str], margin: float) -> Comparison:
-    """Raises ValueError when nothing can be compared: other runners or cells, the main job with a verb, whose servers
-    have other options; or an unknown metric."""
+def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison:
+    """Raises ValueError when nothing can be compared: other runners or cells; or an unknown metric."""
     unknown = [name for name in metrics if name not in BY_NAME]
     if unknown:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
-    if (a.verb == "tour") != (b.verb == "tour"):
-        raise ValueError(f"results of {a.verb} and of {b.verb} are not comparable: their servers have other options")
     before, after = _values(a, metrics), _values(b, metrics)
     common = [key for key in before if key in after]
     if not common:
@@ -72,28 +69,29 @@ def _change(
 ) -> Change:
     cell, name = key
     metric = BY_NAME[name]
-    worse = regressed(ratio, adjusted, metric.better == "more", margin)
+    worse = regressed(ratio, adjusted, metric.more_is_better, margin)
     return Change(cell, name, metric.unit, median(before), median(after), ratio, adjusted, worse)
 
 
-def _values(results: Any, metrics: Sequence[str]) -> dict[tuple[str, str], list[float]]:
+def _values(run: Run, metrics: Sequence[str]) -> dict[tuple[str, str], list[float]]:
     """Of the valid trials, by cell and metric; a ratio takes values above 0."""
     found: dict[tuple[str, str], list[float]] = {}
-    for one in verb.of(results).values(results):
-        if one.metric in metrics and one.valid and one.value > 0:
-            found.setdefault((_cell(one), one.metric), []).append(one.value)
+    for one in cells.values(run):
+        if one.metric.name in metrics and one.valid and one.value > 0:
+            found.setdefault((_cell(one), one.metric.name), []).append(one.value)
     return found
 
 
 def _cell(one: Value) -> str:
-    words = [one.contestant, one.workload, f"-c{one.connections}"]
-    words += [] if one.keep_alive else ["fresh"]
-    words += [f"pipeline {one.pipeline}"] if one.pipeline != 1 else []
-    words += [f"cpus {one.cpus}"] if one.cpus != 1 else []
-    return " ".join(words + ([] if one.rate is None else [f"{one.rate:g}/s"]))
+    labels = one.labels
+    words = [one.contestant.name, labels.workload, f"-c{labels.connections}"]
+    words += [] if labels.keep_alive else ["fresh"]
+    words += [f"pipeline {labels.pipeline}"] if labels.pipeline != 1 else []
+    words += [f"cpus {labels.cpus}"] if labels.cpus != 1 else []
+    return " ".join(words + ([] if labels.rate is None else [f"{labels.rate:g}/s"]))
 
 
-def _warnings(a: Any, b: Any, changes: Sequence[Change]) -> list[str]:
+def _warnings(a: Run, b: Run, changes: Sequence[Change]) -> list[str]:
     found = [AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
         mine, its = getattr(a.environment, name), getattr(b.environment, name)

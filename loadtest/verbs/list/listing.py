@@ -11,7 +11,7 @@ from loadtest.contestants.roster import EVERYBODY
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder
-from loadtest.verbs.load.metrics import METRICS
+from loadtest.engine.metrics import METRICS
 
 PATHS = "Bare servers serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
 NEWEST = 10  # results folders that are shown
@@ -28,9 +28,9 @@ def _sections(binaries: Path, results: Path) -> list[Section]:
     loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
-    numbers = words("", "unit", "better")
+    numbers = words("", "unit", "divided by", "better")
     for metric in METRICS:
-        numbers.add_row(metric.name, metric.unit, metric.better)
+        numbers.add_row(metric.name, metric.unit, metric.divided_by, metric.better)
     sections = [
         Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
         Section("Workloads (--workload)", loads, [PATHS]),

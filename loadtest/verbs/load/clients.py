@@ -1,61 +1,159 @@
-"""The clients' side of a trial."""
+"""The clients' side of a trial: a load generator, with newcomers beside it. wrk where clients ask again when they are
+answered, quartet-pace at a constant rate."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from loadtest.clients.outcomes import Newcomers
-from loadtest.clients.probe import Watcher
-from loadtest.places.place import Look
+from loadtest.clients import pace, stats, wrk
+from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
+from loadtest.clients.pace import Schedule
+from loadtest.clients.wrk_result import Histogram, WrkLoad
+from loadtest.places.place import Tell
+from loadtest.statistics.stats import percentile
 from loadtest.system import cpus, sockets
 from loadtest.system.processes import Address, Finished
 from loadtest.system.sockets import Sockets
-from loadtest.verbs.load import generators
-from loadtest.verbs.load.plan import Settings, TrialStep
-from loadtest.verbs.tour.clients import COUNT_AT
+from loadtest.verbs.load.plan import Cell, Settings, TrialStep
 
-LOOK_AT = 0.5  # of a trial's duration: when the server's memory is read
+MEMORY_AT, COUNT_AT = 0.5, 0.7  # of a trial's duration: when the server's memory is read, and when /stats is asked
+COUNTS = 5  # how often /stats is asked, until it says that all clients have a worker
 
 
 @dataclass
-class TrialSeen:
+class Observed:
+    """What the clients' side saw of one trial."""
+
     finished: Finished  # wrk or quartet-pace
     clients_served: int | None  # None: the server was not asked, or did not answer
     newcomers: Newcomers
+    newcomers_cpu_seconds: float
     before: cpus.Reading
     after: cpus.Reading
     sockets_before: Sockets
     sockets_after: Sockets
 
 
-def trial(address: Address, plan: Settings, step: TrialStep, look: Look) -> TrialSeen:
-    """A load generator, with newcomers beside it. Looks amid the load."""
-    cell, sockets_before, before = step.cell, sockets.read(), cpus.read()
-    tells = plan.contestant(cell.contestant).ours
-    newcomers = replace(plan.newcomers, path=plan.workload(cell.workload).path)
-    amid = threading.Timer(LOOK_AT * plan.duration, look, ["amid"])
-    asked_at = COUNT_AT * plan.duration if tells and cell.keep_alive else None
-    with Watcher(address, newcomers, cell.connections, asked_at) as watcher, _running(amid):
-        finished = generators.generate(address, plan, cell)
-    return TrialSeen(
+def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> Observed:
+    """Tells amid the load."""
+    cell, sockets_before, before = step.cell, sockets.read(address.host), cpus.read()
+    schedule = newcomers(settings, cell)
+    served: list[int | None] = []
+    moments: dict[float, Callable[[], object]] = {MEMORY_AT: lambda: tell("amid")}
+    if settings.contestant(cell.contestant).ours and cell.keep_alive:
+        moments[COUNT_AT] = lambda: served.append(clients_served(address, cell.connections, schedule.patience))
+    load = settings.budgets[cell.cpus].load
+    with pace.beside(settings.pace, address, load, schedule) as company, _during(settings.duration, moments):
+        finished = generate(address, settings, cell)
+    return Observed(
         finished=finished,
-        clients_served=watcher.clients_served,
-        newcomers=watcher.newcomers,
+        clients_served=served[0] if served else None,
+        newcomers=company.newcomers,
+        newcomers_cpu_seconds=company.cpu_seconds,
         before=before,
         after=cpus.read(),
         sockets_before=sockets_before,
-        sockets_after=sockets.read(),
+        sockets_after=sockets.read(address.host),
     )
 
 
+def newcomers(settings: Settings, cell: Cell) -> Schedule:
+    """They ask for what all others ask for."""
+    return replace(settings.newcomers, path=settings.workload(cell.workload).path)
+
+
 @contextmanager
-def _running(timer: threading.Timer) -> Iterator[None]:
-    timer.start()
+def _during(duration: float, moments: dict[float, Callable[[], object]]) -> Iterator[None]:
+    """Does those things at such shares of the duration, while the block runs."""
+    timers = [threading.Timer(share * duration, call) for share, call in moments.items()]
+    for timer in timers:
+        timer.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+
+
+def clients_served(address: Address, connections: int, patience: float) -> int | None:
+    """How many of so many kept connections a worker has taken up, as the server counts them. None when it does not
+    answer in time. Its gauges are read one by one, so that a connection that changes its state can be missed once; the
+    one that asks, and a newcomer at times, are among them."""
+    most = 0
+    for _ in range(COUNTS):
+        found = stats.fetch(address, patience)
+        if found is None:
+            return None
+        most = max(most, min(found.held - 1, connections))
+        if most == connections:
+            break
+        time.sleep(0.01)
+    return most
+
+
+# --- the load generators
+
+
+def argv(address: Address, settings: Settings, cell: Cell) -> list[str]:
+    load = settings.budgets[cell.cpus].load
+    if cell.rate is None:
+        return wrk.command(wrk_load(settings, cell), load, address)
+    size = ["--rate", f"{cell.rate:g}", "-c", str(cell.connections), "-d", f"{settings.duration}s"]
+    fresh = [] if cell.keep_alive else ["--fresh"]
+    path, patience = settings.workload(cell.workload).path, ["--timeout", "2s", "--grace", "2s"]
+    return pace.command(settings.pace, address, load, path, *size, *fresh, *patience)
+
+
+def generate(address: Address, settings: Settings, cell: Cell) -> Finished:
+    """Raises MeasurementError."""
+    if cell.rate is None:
+        return wrk.measure(argv(address, settings, cell), wrk_load(settings, cell))
+    return pace.measure(argv(address, settings, cell), settings.duration)
+
+
+def wrk_load(settings: Settings, cell: Cell) -> WrkLoad:
+    return WrkLoad(
+        path=settings.workload(cell.workload).path,
+        connections=cell.connections,
+        seconds=settings.duration,
+        threads=settings.load_threads(cell),
+        keep_alive=cell.keep_alive,
+        pipeline=cell.pipeline,
+    )
+
+
+def client_side(settings: Settings, cell: Cell, finished: Finished) -> ClientSide:
+    """From what it printed. Raises MeasurementError."""
+    if cell.rate is not None:
+        return pace.client_side(finished)
+    result = wrk.parse(finished.stdout, wrk_load(settings, cell))
+    return ClientSide(
+        command=finished.command,
+        seconds=result.duration,
+        requests=result.requests,
+        good=result.good,
+        bytes=result.bytes,
+        errors={kind: count for kind, count in dataclasses.asdict(result.errors).items() if count},
+        latency=None if result.latency_problem else quantiles(result.observed),
+        cpu_seconds=finished.cpu_seconds,
+        connections=result.connections,
+        latency_problem=result.latency_problem,
+    )
+
+
+def quantiles(histogram: Histogram) -> Quantiles:
+    """Of counts by microseconds."""
+    count = sum(histogram.values())
+    ranks = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+    return Quantiles(
+        count=count,
+        mean=sum(value * number for value, number in histogram.items()) / count,
+        max=max(histogram),
+        **{name: percentile(histogram, share) for name, share in ranks.items()},
+    )

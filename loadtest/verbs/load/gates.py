@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.verbs.load.metrics import BY_NAME, LATENCIES
+from loadtest.engine.metrics import LATENCIES
+from loadtest.engine.run import Part
+from loadtest.verbs.load.metrics import BY_NAME
 from loadtest.verbs.load.plan import Gate
-from loadtest.verbs.load.results import TrialResults
 from loadtest.verbs.load.series import Series, gather
 
 
@@ -39,17 +40,17 @@ def name_of(quantile: str) -> str:
     return quantile.replace("p999", "p99.9")
 
 
-def breaches(results: TrialResults) -> list[Breach]:
-    everybody = [one for series in gather(results).values() for one in series]
-    return [breach for one in everybody for breach in _breaches(results, one)]
+def breaches(part: Part) -> list[Breach]:
+    everybody = [one for series in gather(part).values() for one in series]
+    return [breach for one in everybody for breach in _breaches(part, one)]
 
 
-def _breaches(results: TrialResults, one: Series) -> list[Breach]:
+def _breaches(part: Part, one: Series) -> list[Breach]:
     """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
     machine."""
-    found = [(gate, one.middle(BY_NAME[f"latency {gate.quantile}"].of)) for gate in results.settings.gates]
+    found = [(gate, one.middle(BY_NAME[f"latency {gate.quantile}"])) for gate in part.settings.gates]
     return [Breach(one, gate, value) for gate, value in found if value is None or value >= gate.milliseconds]
 
 
-def sentences(results: TrialResults, series: Sequence[Series]) -> list[str]:
-    return [breach.sentence for one in series for breach in _breaches(results, one)]
+def sentences(part: Part, series: Sequence[Series]) -> list[str]:
+    return [breach.sentence for one in series for breach in _breaches(part, one)]

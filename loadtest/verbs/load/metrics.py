@@ -1,23 +1,15 @@
-"""The numbers of a trial, each with its unit: for tables, cells.csv and comparisons alike. Pure."""
+"""The numbers of a trial, by the name that they have in engine/metrics.py. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from statistics import median
 
 from loadtest.clients.client_side import Quantiles
+from loadtest.engine.metrics import LATENCIES
 from loadtest.verbs.load.results import Trial
 
-LATENCIES = ("p50", "p90", "p99", "p999", "max", "mean")
-
-
-@dataclass(frozen=True)
-class Metric:
-    name: str
-    unit: str
-    better: str  # "more" or "less"
-    of: Callable[[Trial], float | None]  # None: not measured
+Value = Callable[[Trial], float | None]  # None: not measured
 
 
 def throughput(trial: Trial) -> float:
@@ -51,10 +43,6 @@ def involuntary(trial: Trial) -> float | None:
     return None if trial.switches is None else _each(trial, trial.switches.involuntary)
 
 
-def system_calls(trial: Trial) -> float | None:
-    return trial.system_calls
-
-
 def pss(trial: Trial) -> float | None:
     """MiB, of the process tree amid the load."""
     known = trial.memory is not None and trial.memory.pss is not None
@@ -79,7 +67,7 @@ def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def quantile(times: Callable[[Trial], Quantiles | None], name: str) -> Callable[[Trial], float | None]:
+def quantile(times: Callable[[Trial], Quantiles | None], name: str) -> Value:
     """In milliseconds."""
 
     def value(trial: Trial) -> float | None:
@@ -89,36 +77,31 @@ def quantile(times: Callable[[Trial], Quantiles | None], name: str) -> Callable[
     return value
 
 
-def _latency(trial: Trial) -> Quantiles | None:
-    return trial.client.latency
+BY_NAME: dict[str, Value] = {
+    "throughput": throughput,
+    "goodput": goodput,
+    "cpu": cpu_per_request,
+    "cpu user": user_per_request,
+    "cpu system": system_per_request,
+    "voluntary switches": voluntary,
+    "involuntary switches": involuntary,
+    "system calls": lambda trial: trial.system_calls,
+    **{f"latency {name}": quantile(lambda trial: trial.client.latency, name) for name in LATENCIES},
+    **{f"service {name}": quantile(lambda trial: trial.client.service, name) for name in LATENCIES},
+    "pss": pss,
+    "private": private,
+}
 
 
-def _service(trial: Trial) -> Quantiles | None:
-    return trial.client.service
+def values(trial: Trial) -> dict[str, float | None]:
+    return {name: of(trial) for name, of in BY_NAME.items()}
 
 
-METRICS = (
-    Metric("throughput", "requests/s", "more", throughput),
-    Metric("goodput", "requests/s", "more", goodput),
-    Metric("cpu", "us/request", "less", cpu_per_request),
-    Metric("cpu user", "us/request", "less", user_per_request),
-    Metric("cpu system", "us/request", "less", system_per_request),
-    Metric("voluntary switches", "1/request", "less", voluntary),
-    Metric("involuntary switches", "1/request", "less", involuntary),
-    Metric("system calls", "1/request", "less", system_calls),
-    *(Metric(f"latency {name}", "ms", "less", quantile(_latency, name)) for name in LATENCIES),
-    *(Metric(f"service {name}", "ms", "less", quantile(_service, name)) for name in LATENCIES),
-    Metric("pss", "MiB", "less", pss),
-    Metric("private", "MiB", "less", private),
-)
-BY_NAME = {metric.name: metric for metric in METRICS}
-
-
-def by_round(trials: Iterable[Trial], of: Callable[[Trial], float | None]) -> dict[int, float]:
+def by_round(trials: Iterable[Trial], of: Value) -> dict[int, float]:
     """The values that were measured."""
     return {trial.round: value for trial in trials if (value := of(trial)) is not None}
 
 
-def middle(trials: Iterable[Trial], of: Callable[[Trial], float | None]) -> float | None:
+def middle(trials: Iterable[Trial], of: Value) -> float | None:
     values = by_round(trials, of).values()
     return median(values) if values else None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from loadtest.clients.probe import Schedule
+from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import Contestant
 from loadtest.contestants.workloads import Workload, serves
+from loadtest.engine.metrics import Labels
 from loadtest.statistics.interleaving import order_in_groups
 from loadtest.system.cpu_sets import CpuSets
 
@@ -43,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Gate:
-    """What latency must stay below, or the run fails: a quantile of LATENCIES, in milliseconds."""
+    """What latency must stay below, or the run fails: a quantile of metrics.LATENCIES, in milliseconds."""
 
     quantile: str
     milliseconds: float
@@ -71,11 +72,11 @@ class Settings:
     pace: str = "quartet-pace"  # where it is
     gates: tuple[Gate, ...] = ()
     newcomers: Schedule = field(default_factory=Schedule)
+    counts_system_calls: bool = True  # beside each cell's first trial, which takes a second more
 
     @property
-    def load_cpus(self) -> tuple[int, ...]:
-        """Of the first budget."""
-        return next(iter(self.budgets.values())).load
+    def cpus(self) -> CpuSets:
+        return next(iter(self.budgets.values()))
 
     def contestant(self, name: str) -> Contestant:
         return next(one for one in self.contestants if one.name == name)
@@ -98,6 +99,15 @@ class Settings:
 class TrialStep:
     round: int  # from 1
     cell: Cell
+    counts_system_calls: bool = False
+
+    @property
+    def contestant(self) -> str:
+        return self.cell.contestant
+
+    @property
+    def what(self) -> str:
+        return self.cell.load
 
 
 def cells(settings: Settings) -> list[Cell]:
@@ -129,17 +139,17 @@ def steps(settings: Settings) -> Iterator[TrialStep]:
         groups.setdefault(cell.load, []).append(cell)
     rows = order_in_groups(list(groups.values()), settings.rounds, settings.seed)
     for number, row in enumerate(rows, start=1):
-        yield from (TrialStep(number, cell) for cell in row)
+        yield from (TrialStep(number, cell, settings.counts_system_calls and number == 1) for cell in row)
 
 
 def seconds(settings: Settings, step: TrialStep) -> float:
-    """How long a trial takes, about: start, load, drain."""
-    counted = 1.4 if step.round == 1 else 0.0  # a second of counting system calls
-    return settings.duration + 0.4 + counted
+    """How long a trial takes, about: start, load, drain, and a second of counting system calls."""
+    return settings.duration + 0.4 + (1.4 if step.counts_system_calls else 0.0)
 
 
-def describe(step: TrialStep) -> str:
-    return f"round {step.round}: {step.cell}"
+def labels(step: TrialStep) -> Labels:
+    cell = step.cell
+    return Labels(cell.workload, cell.connections, cell.cpus, cell.keep_alive, cell.pipeline, cell.rate)
 
 
 def checked(settings: Settings) -> Settings:

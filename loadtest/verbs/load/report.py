@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from loadtest.contestants.contestants import Kind
-from loadtest.document.document import Document, Section, table
+from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, number, plural
-from loadtest.engine.header import describe_machine, describe_place, describe_sets
+from loadtest.engine.report import describe_sets
+from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
-from loadtest.statistics.validity import DISTURBED
-from loadtest.system import cpus
 from loadtest.verbs.load import gates
 from loadtest.verbs.load.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
-from loadtest.verbs.load.plan import Cell, Settings
-from loadtest.verbs.load.results import Trial, TrialResults
-from loadtest.verbs.load.series import Series, Value, bare_of, best_peer_of, gather
+from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.load.series import Series, bare_of, best_peer_of, gather
 from loadtest.verbs.load.validity import client_share
 
 MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
@@ -27,35 +25,31 @@ BUSIER = (
 )
 
 
-def document(results: TrialResults) -> Document:
-    sections = [
-        _labelled(section, load, results)
-        for load, series in gather(results).items()
-        for make in SECTIONS
-        if (section := make(results, series))
+def sections(run: Run) -> list[Section]:
+    return [
+        replace(section, title=f"{section.title} ({load})")
+        for part in run.parts
+        for load, series in gather(part).items()
+        for make in (answers, latencies, yardsticks, costs)
+        if (section := make(part, series))
     ]
-    return Document(_header(results), sections, _closing(results))
 
 
-def _labelled(section: Section, load: str, results: TrialResults) -> Section:
-    """A figure from a container says so: none stands beside a native one."""
-    where = "" if results.settings.runner == "local" else f" [{results.settings.runner}]"
-    return replace(section, title=f"{section.title} ({load}){where}")
-
-
-def _header(results: TrialResults) -> list[str]:
-    settings = results.settings
-    first, *more = settings.budgets.values()
-    lines = [
-        describe_machine(results.environment, first),
+def head(run: Run) -> list[str]:
+    settings = run.parts[0].settings
+    more = list(settings.budgets.values())[1:]
+    return [
         *(f"With {len(sets.server)} server CPUs: {describe_sets(sets)}." for sets in more),
-        *describe_place(results.environment),
         f"{plural(settings.rounds, 'interleaved round')} of {settings.duration} s each, in a random order (seed "
         f"{settings.seed}); every trial has a fresh server. Pools have {_workers(settings)}.",
+        *indicative(settings),
     ]
-    if settings.rounds < LEAST_ROUNDS:
-        lines.append(f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes.")
-    return lines
+
+
+def indicative(settings: Settings) -> list[str]:
+    if settings.rounds >= LEAST_ROUNDS:
+        return []
+    return [f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes."]
 
 
 def _workers(settings: Settings) -> str:
@@ -65,19 +59,19 @@ def _workers(settings: Settings) -> str:
 # --- closed loop
 
 
-def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
+def answers(part: Part, series: Sequence[Series]) -> Section | None:
     if not _is_closed(series):
         return None
-    letters, sentence = _groups(series, throughput)
+    letters, sentence = groups(series)
     filled = table(
         *("", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system"),
         *("p50\nms", "p99\nms", "PSS\nMiB"),
     )
     for one in series:
-        filled.add_row(one.contestant.name, *_answer_columns(results, one, letters))
+        filled.add_row(one.contestant.name, *_answer_columns(part, one, letters))
     notes = [
-        *_invalid(series),
-        *_unranked(series),
+        *invalid_notes(series),
+        *unranked_note(series),
         *([sentence] if sentence else []),
         "group: who shares a letter is tied; only servers that were the bottleneck are grouped. CPU us: of the whole "
         "process tree, dead children included; user and system as the clock's ticks on the server's CPUs divide it.",
@@ -87,19 +81,21 @@ def answers(results: TrialResults, series: Sequence[Series]) -> Section | None:
     return Section("How many requests are answered in a second?", filled, notes)
 
 
-def _answer_columns(results: TrialResults, one: Series, letters: dict[str, str]) -> list[str]:
+def _answer_columns(part: Part, one: Series, letters: dict[str, str]) -> list[str]:
     return [
-        _number(one, "throughput"),
+        figure(one, "throughput"),
         letters.get(one.contestant.name, DASH),
-        _share(one.middle(server_share)),
-        _share(one.middle(lambda trial: client_share(trial, results.settings))),
-        *(_number(one, name) for name in ("cpu", "cpu user", "cpu system", "latency p50", "latency p99", "pss")),
+        percent(one.middle(server_share)),
+        percent(one.middle(lambda trial: client_share(trial, part.settings))),
+        *(figure(one, name) for name in ("cpu", "cpu user", "cpu system", "latency p50", "latency p99", "pss")),
     ]
 
 
-def _groups(series: Sequence[Series], value: Value) -> tuple[dict[str, str], str]:
-    """Letters by contestant, and why they may say little."""
-    values = {one.contestant.name: by_round(one.trials, value) for one in series if one.trials and not one.unranked}
+def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
+    """Letters by contestant, from requests a second, and why they may say little."""
+    values = {
+        one.contestant.name: by_round(one.trials, throughput) for one in series if one.trials and not one.unranked
+    }
     if len(values) < 2:
         return {}, ""
     if len(values) > MOST_IN_GROUPS:
@@ -112,7 +108,7 @@ def _groups(series: Sequence[Series], value: Value) -> tuple[dict[str, str], str
     return found.letters, ""
 
 
-def _unranked(series: Sequence[Series]) -> list[str]:
+def unranked_note(series: Sequence[Series]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for one in series:
         if one.unranked:
@@ -126,13 +122,13 @@ def _unranked(series: Sequence[Series]) -> list[str]:
 # --- beside its bare server and its peers
 
 
-def yardsticks(results: TrialResults, series: Sequence[Series]) -> Section | None:
+def yardsticks(part: Part, series: Sequence[Series]) -> Section | None:
     """Only where a model has one."""
     models = [one for one in series if one.contestant.kind == Kind.model]
     compared = [(one, bare_of(one, list(series)), best_peer_of(one, list(series))) for one in models]
     if not any(bare or peer for _, bare, peer in compared):
         return None
-    verdicts = _Verdicts()
+    verdicts = Verdicts()
     ratio = _closed_ratios if _is_closed(series) else _open_ratios
     units = ("requests/s", "CPU each") if _is_closed(series) else ("CPU each",)
     filled = table("", "best peer", *(f"{unit}\nx {other}" for other in ("peer", "bare") for unit in units))
@@ -165,7 +161,7 @@ def _open_ratios(one: Series, other: Series | None) -> list[Ratio | None]:
     return [one.ratio(other, cpu_per_request) if other else None]
 
 
-class _Verdicts:
+class Verdicts:
     """Ratios of one table, which are judged together."""
 
     def __init__(self) -> None:
@@ -198,13 +194,13 @@ class _Verdicts:
 # --- what a request costs
 
 
-def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
+def costs(part: Part, series: Sequence[Series]) -> Section | None:
     filled = table(
         *("", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB"),
         *("newcomers\nserved", "latency\nmax ms", "rounds\nvalid"),
     )
     for one in series:
-        filled.add_row(one.contestant.name, *_cost_columns(results, one))
+        filled.add_row(one.contestant.name, *_cost_columns(one))
     notes = [
         "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
         "its own, because counting takes time. newcomers: fresh "
@@ -214,13 +210,12 @@ def costs(results: TrialResults, series: Sequence[Series]) -> Section | None:
     return Section("What does a request take?", filled, notes)
 
 
-def _cost_columns(results: TrialResults, one: Series) -> list[str]:
-    tried = [trial for trial in results.trials if trial.cell == one.cell]
-    served = sum(trial.newcomers.served for trial in tried)
-    asked = sum(trial.newcomers.asked for trial in tried)
+def _cost_columns(one: Series) -> list[str]:
+    served = sum(trial.newcomers.served for trial in one.tried)
+    asked = sum(trial.newcomers.asked for trial in one.tried)
     names = ("goodput", "voluntary switches", "involuntary switches", "system calls", "private")
-    columns = [_number(one, name) for name in names]
-    return [*columns, f"{served}/{asked}", _number(one, "latency max"), f"{len(one.trials)}/{len(tried)}"]
+    columns = [figure(one, name) for name in names]
+    return [*columns, f"{served}/{asked}", figure(one, "latency max"), f"{len(one.trials)}/{len(one.tried)}"]
 
 
 def _uncounted(series: Sequence[Series]) -> list[str]:
@@ -231,7 +226,7 @@ def _uncounted(series: Sequence[Series]) -> list[str]:
 # --- constant rate
 
 
-def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None:
+def latencies(part: Part, series: Sequence[Series]) -> Section | None:
     if _is_closed(series):
         return None
     names = ("p50", "p90", "p99", "p999", "max")
@@ -242,22 +237,22 @@ def latencies(results: TrialResults, series: Sequence[Series]) -> Section | None
     for one in series:
         filled.add_row(one.contestant.name, *_latency_columns(one, names))
     notes = [
-        *_invalid(series),
+        *invalid_notes(series),
         "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent "
         "p99: from the send, which a closed loop would show. Everybody is asked for the same number of requests a "
         "second, so that CPU times can be compared.",
-        *gates.sentences(results, series),
+        *gates.sentences(part, series),
     ]
     return Section("How long does a request take at a constant rate?", filled, notes)
 
 
 def _latency_columns(one: Series, names: Sequence[str]) -> list[str]:
     return [
-        *(_number(one, f"latency {name}") for name in names),
-        _number(one, "service p99"),
-        *(_number(one, name) for name in ("cpu", "cpu user", "cpu system")),
-        _share(one.middle(server_share)),
-        _number(one, "pss"),
+        *(figure(one, f"latency {name}") for name in names),
+        figure(one, "service p99"),
+        *(figure(one, name) for name in ("cpu", "cpu user", "cpu system")),
+        percent(one.middle(server_share)),
+        figure(one, "pss"),
     ]
 
 
@@ -268,53 +263,15 @@ def _is_closed(series: Sequence[Series]) -> bool:
     return series[0].cell.rate is None
 
 
-def _invalid(series: Sequence[Series]) -> list[str]:
+def invalid_notes(series: Sequence[Series]) -> list[str]:
     return [f"{one.contestant.name}: invalid, {one.invalid}." for one in series if one.invalid]
 
 
-def _number(one: Series, metric: str) -> str:
+def figure(one: Series, metric: str) -> str:
     """A dash where no trial is valid, or has it."""
-    value = one.middle(BY_NAME[metric].of)
+    value = one.middle(BY_NAME[metric])
     return DASH if value is None else number(value)
 
 
-def _share(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return DASH if value is None else f"{value:.0%}"
-
-
-def _closing(results: TrialResults) -> list[str]:
-    lines = [f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}" for one in results.failures]
-    lines += _invalid_trials(results.trials)
-    lines += _disturbances(results.trials)
-    if results.state == "interrupted":
-        lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
-    lines.append(f"Measured in {results.seconds:.0f} s.")
-    return lines
-
-
-def _invalid_trials(trials: Sequence[Trial]) -> list[str]:
-    """A line for each cell, with the first one's reasons."""
-    by_cell: dict[Cell, list[Trial]] = {}
-    for trial in trials:
-        if trial.problems:
-            by_cell.setdefault(trial.cell, []).append(trial)
-    return [
-        f"INVALID {cell}, round {', '.join(str(one.round) for one in found)}: {'; '.join(found[0].problems)}"
-        for cell, found in by_cell.items()
-    ]
-
-
-def _disturbances(trials: Sequence[Trial]) -> list[str]:
-    disturbed = [trial for trial in trials if trial.disturbance.worst > DISTURBED]
-    repeated = sum(trial.repeats for trial in trials)
-    lines = [f"Other load on our CPUs: {repeated} trials thrown away and repeated."] if repeated else []
-    if disturbed:
-        worst = max(trial.disturbance.worst for trial in disturbed)
-        lines.append(
-            f"DISTURBED: in {len(disturbed)} of {len(trials)} trials others took more than {DISTURBED:.0%} "
-            f"of a CPU, at worst {worst:.0%}; results.json has each one's share. Repeat on a quiet machine."
-        )
-    return lines + cpus.unseen([trial.disturbance for trial in trials])
-
-
-SECTIONS: Sequence[Callable[[TrialResults, Sequence[Series]], Section | None]] = (answers, latencies, yardsticks, costs)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtest.contestants.contestants import Contestant, Kind
+from loadtest.engine.run import Part
 from loadtest.statistics.differences import Ratio, paired
-from loadtest.verbs.load.metrics import by_round, cpu_per_request, middle, throughput
+from loadtest.verbs.load.metrics import Value, by_round, cpu_per_request, middle, throughput
 from loadtest.verbs.load.plan import Cell, cells
-from loadtest.verbs.load.results import Trial, TrialResults
+from loadtest.verbs.load.results import Trial
 from loadtest.verbs.load.validity import unranked
-
-Value = Callable[[Trial], float | None]
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,7 @@ class Series:
 
     cell: Cell
     contestant: Contestant
+    tried: tuple[Trial, ...]
     trials: tuple[Trial, ...]  # the valid ones
     invalid: str  # why there are none; "" when there are some, or when nothing was measured
     unranked: str  # why its throughput says nothing about the server
@@ -38,26 +37,27 @@ class Series:
         return paired({number: mine[number] for number in common}, {number: its[number] for number in common})
 
 
-def gather(results: TrialResults) -> dict[str, list[Series]]:
+def gather(part: Part) -> dict[str, list[Series]]:
     """By load, in the settings' order; what was tried at least once."""
     found: dict[str, list[Series]] = {}
-    for cell in cells(results.settings):
-        if series := _series(results, cell):
+    for cell in cells(part.settings):
+        if series := _series(part, cell):
             found.setdefault(cell.load, []).append(series)
     return found
 
 
-def _series(results: TrialResults, cell: Cell) -> Series | None:
-    tried = [trial for trial in results.trials if trial.cell == cell]
+def _series(part: Part, cell: Cell) -> Series | None:
+    tried = tuple(trial for trial in part.results if trial.cell == cell)
     if not tried:
         return None
     valid = tuple(trial for trial in tried if not trial.problems)
     return Series(
         cell=cell,
-        contestant=results.settings.contestant(cell.contestant),
+        contestant=part.settings.contestant(cell.contestant),
+        tried=tried,
         trials=valid,
         invalid="" if valid else tried[-1].problems[0],
-        unranked=unranked(valid, results.settings) if valid else "",
+        unranked=unranked(valid, part.settings) if valid else "",
     )
 
 

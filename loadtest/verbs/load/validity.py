@@ -10,7 +10,7 @@ from loadtest.statistics.validity import bottleneck
 from loadtest.system.cpus import taken
 from loadtest.verbs.load.metrics import server_share
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.results import Trial, TrialResults
+from loadtest.verbs.load.results import Trial
 
 
 def problems(trial: Trial) -> list[str]:
@@ -84,10 +84,3 @@ def unranked(trials: Sequence[Trial], settings: Settings) -> str:
 def client_share(trial: Trial, settings: Settings) -> float:
     """Of the CPUs that its threads can use, which may be fewer than there are for the load."""
     return trial.client.cpu_seconds / trial.client.seconds / settings.load_threads(trial.cell)
-
-
-def has_invalid_cell(results: TrialResults) -> bool:
-    """Some cell of the tables is a dash because all that was measured of it is invalid."""
-    tried = {trial.cell for trial in results.trials}
-    valid = {trial.cell for trial in results.trials if not trial.problems}
-    return bool(tried - valid)

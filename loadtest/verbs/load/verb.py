@@ -1,35 +1,37 @@
-"""The verbs throughput, latency and aa."""
+"""The verbs throughput, latency and aa: one measurement, the trial, asked and shown in three ways."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from loadtest.engine import verb
 from loadtest.engine.exit import Exit
+from loadtest.engine.measurement import Measurement
+from loadtest.engine.run import Run
 from loadtest.engine.verb import Verb
-from loadtest.verbs.load import aa, commands, gates, report, validity, values
-from loadtest.verbs.load.results import TrialResults
+from loadtest.verbs.load import aa, gates, measure, metrics, plan, report
+from loadtest.verbs.load.results import Trial
 
 
-def status(found: TrialResults) -> Exit:
+def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
-    if found.failures:
-        return Exit.failed
-    if gates.breaches(found):
-        return Exit.gate
-    return Exit.invalid if validity.has_invalid_cell(found) else Exit.ok
+    found = verb.status(run)
+    return Exit.gate if found != Exit.failed and gates.breaches(run.parts[0]) else found
 
 
-THROUGHPUT, LATENCY = (
-    Verb(
-        name=name,
-        results=TrialResults,
-        execute=commands.execute,
-        document=report.document,
-        commands=commands.lines,
-        values=values.of,
-        status=status,
-        executables=commands.executables,
-    )
-    for name in ("throughput", "latency")
+LOAD = Measurement(
+    name="load",
+    settings=plan.Settings,
+    result=Trial,
+    steps=plan.steps,
+    seconds=plan.seconds,
+    measure=measure.measure,
+    server=measure.example,
+    load=measure.load,
+    programs=("quartet-pace",),  # newcomers', too
+    values=metrics.values,
+    labels=plan.labels,
 )
-AA = replace(THROUGHPUT, name="aa", document=aa.document, status=aa.status)
+THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status)
+LATENCY = replace(THROUGHPUT, name="latency")
+AA = Verb("aa", (LOAD,), aa.sections, aa.head, aa.status)

@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 from statistics import median
 
-from loadtest.document.document import Document, Section, table
-from loadtest.document.figures import DASH, mebibytes, number, ratio
+from loadtest.document.document import Section, table
+from loadtest.document.figures import DASH, mebibytes, number, plural, ratio
+from loadtest.engine.run import Part, Run
 from loadtest.statistics import lines
 from loadtest.statistics.stats import Estimate, estimate
-from loadtest.verbs.memory.plan import DecayRun, IdleResults, IdleRun, absence, shared
+from loadtest.verbs.memory.plan import absence
+from loadtest.verbs.memory.results import IdleResult, SharingPoint, SharingResult, shared
 
 ROUNDS_FOR_INTERVALS = 6
-Bytes = Callable[[IdleRun], int | None]
+Bytes = Callable[[IdleResult], int | None]
+PSS, ANONYMOUS = attrgetter("memory.pss"), attrgetter("memory.anonymous")
+PRIVATE, SHARED = attrgetter("memory.private"), attrgetter("shared")
+PAGE_TABLES, KERNEL = attrgetter("memory.page_tables"), attrgetter("kernel")
 
 
-def document(results: IdleResults) -> Document:
-    return Document(_header(results), sections(results), _closing(results))
-
-
-def sections(results: IdleResults) -> list[Section]:
-    found = [section for make in (slopes, levels, decay) if (section := make(results))]
-    where = results.environment.runner
-    return found if where == "local" else [replace(one, title=f"{one.title} [{where}]") for one in found]
-
-
-def _header(results: IdleResults) -> list[str]:
-    settings = results.settings
-    shown = [
-        f"Idle connections: {_list(settings.levels)}; each level has a server of its own, in {settings.rounds} "
-        f"round{'' if settings.rounds == 1 else 's'}, and each connection was answered once.",
-        f"Server on CPU {_list(settings.cpus.server)}, clients on CPU {_list(settings.cpus.load)}; "
-        f"{results.environment.cpu_model}, Linux {results.environment.kernel}.",
+def head(run: Run) -> list[str]:
+    settings = run.parts[0].settings
+    counts = ", ".join(f"{level:,}" for level in settings.levels)
+    found = [
+        f"Idle connections: {counts}; each level has a server of its own, in {plural(settings.rounds, 'round')}, and "
+        "each connection was answered once."
     ]
     if settings.rounds < ROUNDS_FOR_INTERVALS:
-        shown.append(
+        found.append(
             f"INDICATIVE: {settings.rounds} of the {ROUNDS_FOR_INTERVALS} rounds that an interval takes. Medians only."
         )
-    return shown
+    return found
 
 
-def _list(numbers: Sequence[int]) -> str:
-    return ", ".join(f"{one:,}" for one in numbers)
+def sections(run: Run) -> list[Section]:
+    idle, asked = run.parts
+    found = []
+    if idle.results:
+        found += [slopes(idle), levels(idle)]
+    if asked.results:
+        found.append(sharing(asked))
+    return found
 
 
 # --- what a connection costs
@@ -56,51 +57,33 @@ class Cost:
     miss: float  # of the worst round, as lines.Line says
 
 
-def cost(runs: Sequence[IdleRun], value: Bytes) -> Cost | None:
+def cost(results: Sequence[IdleResult], value: Bytes) -> Cost | None:
     """A line for each round, because what disturbs a round disturbs all of it; None below three levels."""
-    rounds = sorted({run.round for run in runs})
-    found = [line for number in rounds if (line := lines.fit(_points(runs, number, value)))]
+    rounds = sorted({result.step.round for result in results})
+    found = [line for number in rounds if (line := lines.fit(_points(results, number, value)))]
     if not found:
         return None
     return Cost(estimate([line.slope / 1024 for line in found]), max(line.miss for line in found))
 
 
-def _points(runs: Sequence[IdleRun], number: int, value: Bytes) -> list[tuple[float, float]]:
-    return [(run.connections, size) for run in runs if run.round == number and (size := value(run)) is not None]
+def _points(results: Sequence[IdleResult], number: int, value: Bytes) -> list[tuple[float, float]]:
+    return [
+        (result.step.connections, size)
+        for result in results
+        if result.step.round == number and (size := value(result)) is not None
+    ]
 
 
-def _pss(run: IdleRun) -> int | None:
-    return run.memory.pss
-
-
-def _private(run: IdleRun) -> int | None:
-    return run.memory.private
-
-
-def _anonymous(run: IdleRun) -> int | None:
-    return run.memory.anonymous
-
-
-def _page_tables(run: IdleRun) -> int | None:
-    return run.memory.page_tables
-
-
-def _kernel(run: IdleRun) -> int | None:
-    return run.kernel
-
-
-def slopes(results: IdleResults) -> Section | None:
+def slopes(part: Part) -> Section:
     """The headline: KiB for each connection more."""
-    if not results.idle:
-        return None
-    charged = _charged(results.idle)
+    charged = _charged(part.results)
     filled = table(
         "", "most\nheld", "PSS,\nKiB each", "\nline off", "heap, stack\nKiB each", "\nline off",
         "page tables\nKiB each", "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
     )  # fmt: skip
-    for name, runs in _by_contestant(results).items():
-        costs = [cost(runs, value) for value in (_pss, _anonymous, _page_tables, _kernel)]
-        filled.add_row(name, f"{max(run.connections for run in runs):,}", *_cost_columns(costs))
+    for name, results in _by_contestant(part).items():
+        costs = [cost(results, value) for value in (PSS, ANONYMOUS, PAGE_TABLES, KERNEL)]
+        filled.add_row(name, f"{max(result.step.connections for result in results):,}", *_cost_columns(costs))
     notes = [
         "The slope of a straight line through all levels, by least squares: what one connection more costs. The "
         "largest levels decide it. Line off: how far the worst level lies beside the line, as a share of the line's "
@@ -109,8 +92,8 @@ def slopes(results: IdleResults) -> Section | None:
         "(Pss_Anon), without the noise of who else on the machine maps the same libraries. For a blocking server the "
         "price includes the connection's own process or thread.",
         _kernel_note(charged),
-        *_bounds_notes(results),
-        *_machine_notes(results),
+        *_bounds_notes(part),
+        *_machine_notes(part),
     ]
     return Section("What does an idle connection cost?", filled, notes)
 
@@ -140,8 +123,8 @@ def _miss(found: Cost | None) -> str:
     return f"{found.miss:.0%}"
 
 
-def _charged(runs: Sequence[IdleRun]) -> bool:
-    return any(run.memory.group for run in runs)
+def _charged(results: Sequence[IdleResult]) -> bool:
+    return any(result.memory.group for result in results)
 
 
 def _kernel_note(charged: bool) -> str:
@@ -157,9 +140,9 @@ def _kernel_note(charged: bool) -> str:
     )
 
 
-def _bounds_notes(results: IdleResults) -> list[str]:
+def _bounds_notes(part: Part) -> list[str]:
     """Who did not go as far as the others, and why."""
-    settings = results.settings
+    settings = part.settings
     reasons: dict[str, list[str]] = {}
     for contestant in settings.contestants:
         left_out = [level for level in settings.levels if absence(settings, contestant, level)]
@@ -168,29 +151,30 @@ def _bounds_notes(results: IdleResults) -> list[str]:
     return [f"{', '.join(names)}: no higher level, {reason}." for reason, names in reasons.items()]
 
 
-def _machine_notes(results: IdleResults) -> list[str]:
-    lost = [run for run in results.idle if not run.memory.group and run.machine is None]
+def _machine_notes(part: Part) -> list[str]:
+    lost = [result for result in part.results if not result.memory.group and result.machine is None]
     if not lost:
         return []
+    first = lost[0]
     return [
-        f"Kernel memory is missing from {len(lost)} of {len(results.idle)} runs: other programs took or gave back "
-        f"memory meanwhile (such as {lost[0].contestant} at {lost[0].connections:,}: {lost[0].machine_problem})."
+        f"Kernel memory is missing from {len(lost)} of {len(part.results)} runs: other programs took or gave back "
+        f"memory meanwhile (such as {first.step.contestant} at {first.step.connections:,}: {first.machine_problem})."
     ]
 
 
 # --- level by level
 
 
-def levels(results: IdleResults) -> Section | None:
-    if not results.idle:
-        return None
+def levels(part: Part) -> Section:
     filled = table(
         "", "connections", "processes", "PSS\nMiB", "private\nMiB", "shared\nMiB", "page tables\nMiB",
-        "kernel\nMiB" if _charged(results.idle) else "kernel, both\nends, MiB",
+        "kernel\nMiB" if _charged(part.results) else "kernel, both\nends, MiB",
     )  # fmt: skip
-    for name, runs in _by_contestant(results).items():
-        for level in results.settings.levels:
-            filled.add_row(name, f"{level:,}", *_level_columns([run for run in runs if run.connections == level]))
+    for name, results in _by_contestant(part).items():
+        for level in part.settings.levels:
+            filled.add_row(
+                name, f"{level:,}", *_level_columns([result for result in results if result.step.connections == level])
+            )
             name = ""  # once is enough
     notes = [
         "Of the whole process tree, medians over the rounds. PSS = private + shared. Private: pages that one process "
@@ -200,23 +184,22 @@ def levels(results: IdleResults) -> Section | None:
         "tables begin and end in: between rounds a process may differ by some 4 KiB, and a thousand by some 4 MiB.",
         "At 0 the server has answered one request, on a connection that is closed.",
         "Each level has a server of its own: one that has served more before would show what its allocator has kept.",
-        *_unknown_notes(results.idle),
+        *_unknown_notes(part.results),
     ]
-    if results.settings.ballast:
-        notes.append(f"Every server holds a ballast of {results.settings.ballast} MiB.")
+    if part.settings.ballast:
+        notes.append(f"Every server holds a ballast of {part.settings.ballast} MiB.")
     return Section("How much memory does the server take, level by level?", filled, notes)
 
 
-def _level_columns(runs: Sequence[IdleRun]) -> list[str]:
-    if not runs:
+def _level_columns(results: Sequence[IdleResult]) -> list[str]:
+    if not results:
         return [DASH] * 6
-    processes = f"{median(run.memory.processes for run in runs):,.0f}"
-    sizes = (_pss, _private, lambda run: run.shared, _page_tables, _kernel)
-    return [processes, *(_middle(runs, size) for size in sizes)]
+    processes = f"{median(result.memory.processes for result in results):,.0f}"
+    return [processes, *(_middle(results, size) for size in (PSS, PRIVATE, SHARED, PAGE_TABLES, KERNEL))]
 
 
-def _middle(runs: Sequence[IdleRun], value: Bytes) -> str:
-    known = [size for run in runs if (size := value(run)) is not None]
+def _middle(results: Sequence[IdleResult], value: Bytes) -> str:
+    known = [size for result in results if (size := value(result)) is not None]
     return _mebibytes(median(known)) if known else DASH
 
 
@@ -225,38 +208,34 @@ def _mebibytes(size: float) -> str:
     return mebibytes(0 if abs(size) < 0.05 * 2**20 else round(size))
 
 
-def _unknown_notes(runs: Sequence[IdleRun]) -> list[str]:
-    reasons = {run.memory.unknown for run in runs} - {""}
+def _unknown_notes(results: Sequence[IdleResult]) -> list[str]:
+    reasons = {result.memory.unknown for result in results} - {""}
     return [f"No PSS, private and shared memory: {reason}." for reason in sorted(reasons)]
 
 
-def _by_contestant(results: IdleResults) -> dict[str, list[IdleRun]]:
+def _by_contestant(part: Part) -> dict[str, list[IdleResult]]:
     """In the order of the settings; those that were measured."""
-    names = [contestant.name for contestant in results.settings.contestants]
-    found = {name: [run for run in results.idle if run.contestant == name] for name in names}
-    return {name: runs for name, runs in found.items() if runs}
+    return {one.name: results for one in part.settings.contestants if (results := part.of(one.name))}
 
 
 # --- copy-on-write
 
 
-def decay(results: IdleResults) -> Section | None:
-    if not results.decay:
-        return None
-    settings = results.settings.decay
+def sharing(part: Part) -> Section:
+    settings = part.settings
     filled = table(
         "", "requests of\neach worker", "processes", "PSS\nMiB", "shared\nMiB", "private,\nmedian process, KiB",
         "\nlargest, KiB", "page tables\nMiB",
     )  # fmt: skip
-    for run in results.decay:
-        name = run.contestant
-        for point in run.points:
-            filled.add_row(name, f"{point.requests:,}", *_decay_columns(run, point.requests))
+    for result in part.results:
+        name = result.step.contestant
+        for point in result.points:
+            filled.add_row(name, f"{point.requests:,}", *_sharing_columns(point))
             name = ""
     notes = [
         f"{settings.workers} workers with a ballast of {settings.ballast} MiB that their parent has written before the "
         f"fork; GET {settings.path}, over one connection for each worker. Once.",
-        *map(_verdict, results.decay),
+        *map(_verdict, part.results),
         "A fork copies page tables, not pages; a page is copied when somebody writes to it. Nobody here writes to the "
         "ballast. A runtime that keeps reference counts or marks for its collector inside objects writes by reading: "
         "its workers would copy theirs.",
@@ -265,8 +244,7 @@ def decay(results: IdleResults) -> Section | None:
     return Section("What does a forked worker share, and for how long?", filled, notes)
 
 
-def _decay_columns(run: DecayRun, requests: int) -> list[str]:
-    point = next(one for one in run.points if one.requests == requests)
+def _sharing_columns(point: SharingPoint) -> list[str]:
     sizes = [point.memory.pss, shared(point.memory)]
     each = [median(point.private), max(point.private)] if point.private else []
     return [
@@ -277,31 +255,23 @@ def _decay_columns(run: DecayRun, requests: int) -> list[str]:
     ]
 
 
-def _verdict(run: DecayRun) -> str:
+def _verdict(result: SharingResult) -> str:
     """What became of a worker's private memory from the first look to the last, in one sentence."""
-    first, last = run.points[0], run.points[-1]
+    first, last = result.points[0], result.points[-1]
     if not first.private or not last.private:
-        return f"{run.contestant}: private memory could not be read."
+        return f"{result.step.contestant}: private memory could not be read."
     before, after = median(first.private) / 1024, median(last.private) / 1024
     return (
-        f"{run.contestant}: a process's private memory went from {before:,.0f} to {after:,.0f} KiB over "
-        f"{last.requests:,} requests, of which {_until_steady(run)}."
+        f"{result.step.contestant}: a process's private memory went from {before:,.0f} to {after:,.0f} KiB over "
+        f"{last.requests:,} requests, of which {_until_steady(result)}."
     )
 
 
-def _until_steady(run: DecayRun) -> str:
+def _until_steady(result: SharingResult) -> str:
     """When most of the change had happened."""
-    middle = [median(point.private) for point in run.points]
+    middle = [median(point.private) for point in result.points]
     change = middle[-1] - middle[0]
     if abs(change) < 4096:
         return "nothing to speak of"
     index = next(i for i, size in enumerate(middle) if abs(size - middle[0]) >= 0.9 * abs(change))
-    return f"90 % within the first {run.points[index].requests:,}"
-
-
-def _closing(results: IdleResults) -> list[str]:
-    shown = [f"FAILED {one.contestant} ({one.step}): {one.reason}" for one in results.failures]
-    if results.state == "interrupted":
-        shown.append("INTERRUPTED: the tables hold what was measured until then.")
-    shown.append(f"Measured in {results.seconds:.0f} s.")
-    return shown
+    return f"90 % within the first {result.points[index].requests:,}"

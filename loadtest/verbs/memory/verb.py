@@ -1,55 +1,54 @@
-"""The verb memory."""
+"""The verb memory, and the memory of the main job."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
+from loadtest.engine.measurement import Measurement
+from loadtest.engine.run import Part
+from loadtest.engine.verb import Verb
+from loadtest.verbs.memory import clients, measure, plan, plateaus, report, results
 
-from loadtest.engine.progress import Progress
-from loadtest.engine.verb import Save, Verb, servers
-from loadtest.places import launch
-from loadtest.places.place import Place
-from loadtest.verbs.memory import clients, plan, report
-from loadtest.verbs.memory.plan import IdleResults, IdleSettings
-from loadtest.verbs.memory.runner import IdleRunner
+PROGRAMS = ("quartet-pace",)
 
-
-def execute(found: IdleResults, place: Place, directory: Path, save: Save) -> None:
-    settings = found.settings
-    progress = Progress([plan.seconds(settings, step) for step in plan.steps(settings)])
-
-    def show(index: int, step: plan.Step) -> None:
-        progress.show(index, plan.describe(step))
-
-    IdleRunner(place, found, directory, save, show).run()
-
-
-def commands(settings: IdleSettings, binaries: Path) -> list[str]:
-    """Of every level once, and of the looks at copy-on-write; then how long it takes."""
-    todo = list(plan.steps(settings))
-    shown = [line for step in todo if getattr(step, "round", 1) == 1 for line in _of_step(settings, step, binaries)]
-    total = sum(plan.seconds(settings, step) for step in todo)
-    return [*shown[1:], "", f"# {len(todo)} steps, about {total:.0f} s"]
-
-
-def _of_step(settings: IdleSettings, step: plan.Step, binaries: Path) -> list[str]:
-    address, server = launch.example(
-        plan.held_by(settings, step),
-        binaries,
-        settings.cpus,
-        workers=plan.workers(settings, step),
-        connections=getattr(step, "connections", 0),
-        more=plan.more_options(step),
-    )
-    load = clients.commands(address, settings, step)
-    return ["", f"# {plan.describe(step)}", shlex.join(server), *map(shlex.join, load)]
-
-
-MEMORY = Verb(
-    name="memory",
-    results=IdleResults,
-    execute=execute,
-    document=report.document,
-    commands=commands,
-    executables=lambda settings: servers(settings) | {"quartet-pace"},
+IDLE = Measurement(
+    name="idle",
+    settings=plan.IdleSettings,
+    result=results.IdleResult,
+    steps=plan.idle_steps,
+    seconds=plan.idle_seconds,
+    measure=measure.idle,
+    server=measure.idle_server,
+    load=clients.hold_commands,
+    programs=PROGRAMS,
+    key=plan.idle_cell,
+    values=measure.idle_values,
+    labels=measure.idle_labels,
 )
+SHARING = Measurement(
+    name="sharing",
+    settings=plan.SharingSettings,
+    result=results.SharingResult,
+    steps=plan.sharing_steps,
+    seconds=plan.sharing_seconds,
+    measure=measure.sharing,
+    server=measure.sharing_server,
+    load=clients.wear_commands,
+    programs=PROGRAMS,
+)
+PLATEAUS = Measurement(
+    name="plateaus",
+    settings=plan.PlateauSettings,
+    result=results.PlateauResult,
+    steps=plan.plateau_steps,
+    seconds=plan.plateau_seconds,
+    measure=plateaus.measure,
+    server=plateaus.server,
+    load=clients.plateau_commands,
+    programs=PROGRAMS,
+)
+MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head)
+
+
+def parts(idle: plan.IdleSettings) -> list[Part]:
+    """Of the verb: the same contestants in both."""
+    sharing = plan.SharingSettings(idle.contestants, idle.cpus, idle.duration, idle.pace, idle.runner)
+    return [Part(IDLE.name, idle), Part(SHARING.name, sharing)]

@@ -1,196 +1,96 @@
-"""What will be measured, as data. Nothing here starts, reads or waits for anything."""
+"""What the main job measures: the parts of its run. Nothing here starts, reads or waits for anything."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
-from loadtest.clients.probe import Schedule
-from loadtest.contestants.contestants import MODELS, Contestant, command_line
+from loadtest.contestants.contestants import MODELS, Contestant, Kind
+from loadtest.contestants.workloads import WORKLOADS
+from loadtest.engine.run import Part
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.verbs.crash import plan as crash_plan
+from loadtest.verbs.crowd import plan as crowd_plan
+from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.memory.plan import PlateauSettings
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One kind of load for wrk, in each `every`-th round, and for the ballast variants too where `ballast` says so."""
-
-    name: str
-    path: str
-    every: int = 1
-    ballast: bool = False
-
-    @property
-    def route(self) -> str:
-        return self.path.partition("?")[0]
-
-
-@dataclass(frozen=True)
-class MemoryPlateau:
-    """Every connection has a request in hand while the memory is read."""
-
-    sleep: int = 1000  # milliseconds
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """More keep-alive clients than a pool has workers; who is served at all?"""
-
-    clients: int = 64
-    seconds: float = 1.0
-    path: str = "/sleep?ms=20"
-    rotation: int = 5  # requests per connection, for the second run of the pools
-
-
-@dataclass(frozen=True)
-class Crash:
-    """A segmentation fault under a light load on a fixed schedule; times in seconds from the first request."""
-
-    clients: int = 8
-    rate: int = 100  # requests a second, over all clients
-    path: str = "/sleep?ms=50"  # so that some requests are in hand whenever the fault comes
-    fault: str = "/fault/segv"
-    fault_at: float = 0.7
-    end: float = 2.0
-    patience: float = 0.5
-
-
-CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")  # of the main job
-
-CELLS = (
-    Cell("plaintext", "/plaintext", ballast=True),
-    Cell("cpu", "/cpu?units=100"),
-    # Its throughput is connections / delay in every model, and CPU time per request hardly varies.
-    Cell("sleep", "/sleep?ms=10", every=2),
-)
+CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")
+SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plaintext", "cpu"))
+# Its throughput is connections / delay in every model, and CPU time per request hardly varies.
+DELAYED = tuple(workload for workload in WORKLOADS if workload.name == "sleep")
+ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
+SPARSE = 3  # every so many rounds there is one of what need not be ranked: the delay, and the ballast
 
 BALLASTED = "fork-per-request"
-BALLASTS = (64, 512)
+BALLASTS = (64, 512)  # MiB
 
 
 @dataclass(frozen=True)
-class Plan:
+class Tour:
+    """What can be chosen of it."""
+
     contestants: tuple[Contestant, ...]
     cpus: CpuSets
-    cells: tuple[Cell, ...] = CELLS
-    rounds: int = 6
-    duration: int = 1  # seconds of each wrk run; wrk takes no fractions
+    rounds: int = ROUNDS
+    duration: int = 1  # seconds of each load; wrk takes no fractions
     connections: int = 16
-    newcomers: Schedule = field(default_factory=Schedule)
-    memory: MemoryPlateau = field(default_factory=MemoryPlateau)
-    crowd: Crowd = field(default_factory=Crowd)
-    crash: Crash = field(default_factory=Crash)
     runner: str = "local"
-
-    @property
-    def load_cpus(self) -> tuple[int, ...]:
-        return self.cpus.load
+    pace: str = "quartet-pace"
 
     @property
     def workers(self) -> int:
-        """Of a pool: one for each connection of wrk, one for the newcomers and one for /stats."""
+        """Of a pool: one for each connection, one for newcomers and one for /stats."""
         return self.connections + 2
 
 
-def smoke(plan: Plan) -> Plan:
-    """The same steps, once and short: for the question whether they all work."""
-    return replace(
-        plan,
-        rounds=1,
-        duration=1,
-        memory=replace(plan.memory, sleep=500),
-        crowd=replace(plan.crowd, seconds=0.7),
-        crash=replace(plan.crash, fault_at=0.4, end=1.0),
+def parts(tour: Tour) -> list[Part]:
+    """All that is measured once is in the first round, behind its loads."""
+    common: dict[str, Any] = {
+        "contestants": tour.contestants,
+        "cpus": tour.cpus,
+        "runner": tour.runner,
+        "pace": tour.pace,
+    }
+    return [
+        *_loads(tour),
+        Part("plateaus", PlateauSettings(**common, connections=tour.connections)),
+        Part("crowd", crowd_plan.CrowdSettings(**common, workers=tour.workers)),
+        Part("crash", crash_plan.CrashSettings(**common, workers=tour.workers)),
+    ]
+
+
+def _loads(tour: Tour) -> list[Part]:
+    saturating = Settings(
+        contestants=tour.contestants,
+        workloads=SATURATING,
+        budgets={len(tour.cpus.server): tour.cpus},
+        connections=(tour.connections,),
+        rounds=tour.rounds,
+        duration=tour.duration,
+        runner=tour.runner,
+        pace=tour.pace,
+        counts_system_calls=False,
     )
+    sparse = replace(saturating, rounds=-(-tour.rounds // SPARSE))
+    parts = [Part("load", saturating), Part("load", replace(sparse, workloads=DELAYED))]
+    heavy = tuple(each for one in tour.contestants if one.name == BALLASTED for each in _with_ballast(one))
+    if heavy:
+        parts.append(Part("load", replace(sparse, workloads=SATURATING[:1], contestants=heavy)))
+    return parts
 
 
-@dataclass(frozen=True)
-class LoadStep:
-    contestant: Contestant
-    round: int  # from 1
-    cell: Cell
+def _with_ballast(contestant: Contestant) -> list[Contestant]:
+    """Without any first: to that the others are compared."""
+    heavy = [replace(contestant.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
+    return [contestant, *heavy]
 
 
-@dataclass(frozen=True)
-class MemoryStep:
-    contestant: Contestant
-
-
-@dataclass(frozen=True)
-class CrowdStep:
-    contestant: Contestant
-    rotation: int | None  # requests per connection; None: the server's default
-
-
-@dataclass(frozen=True)
-class CrashStep:
-    contestant: Contestant
-
-
-Step = LoadStep | MemoryStep | CrowdStep | CrashStep
-
-
-def steps(plan: Plan) -> Iterator[Step]:
-    """In the order of execution. All that is measured once follows the first round, so that an interrupted
-    run has something to say on every question."""
-    for number in range(1, plan.rounds + 1):
-        yield from _round(plan, number)
-        if number == 1:
-            yield from _once(plan)
-
-
-def _round(plan: Plan, number: int) -> Iterator[LoadStep]:
-    for cell in plan.cells:
-        if (number - 1) % cell.every == 0:
-            yield from (LoadStep(contestant, number, cell) for contestant in contestants_of(plan, cell))
-
-
-def contestants_of(plan: Plan, cell: Cell) -> Iterator[Contestant]:
-    for contestant in plan.contestants:
-        yield contestant
-        if cell.ballast and contestant.name == BALLASTED:
-            yield from (contestant.with_ballast(ballast) for ballast in BALLASTS)
-
-
-def _once(plan: Plan) -> Iterator[Step]:
-    yield from (MemoryStep(contestant) for contestant in plan.contestants)
-    yield from (CrowdStep(contestant, None) for contestant in plan.contestants)
-    yield from (CrowdStep(contestant, plan.crowd.rotation) for contestant in plan.contestants if contestant.known.pool)
-    yield from (CrashStep(contestant) for contestant in plan.contestants)
-    alone = [contestant for contestant in plan.contestants if not contestant.known.has_parent]
-    yield from (CrashStep(contestant.supervised()) for contestant in alone)
-
-
-def seconds(plan: Plan, step: Step) -> float:
-    """How long a step takes, about."""
-    overhead = 0.2  # start and drain
-    match step:
-        case LoadStep():
-            return plan.duration + overhead
-        case MemoryStep():
-            return plan.memory.sleep / 1000 + overhead
-        case CrowdStep():
-            return plan.crowd.seconds + overhead
-        case CrashStep():
-            return plan.crash.end + overhead
-
-
-def describe(step: Step) -> str:
-    match step:
-        case LoadStep():
-            return f"round {step.round}, {step.cell.path}: {step.contestant.name}"
-        case MemoryStep():
-            return f"memory: {step.contestant.name}"
-        case CrowdStep():
-            return f"a crowd of clients{' with rotation' if step.rotation else ''}: {step.contestant.name}"
-        case CrashStep():
-            return f"a crash: {step.contestant.name}"
-
-
-def server_arguments(plan: Plan, step: Step) -> list[str]:
-    """The server's command line, from the executable's name on."""
-    more: list[str] = []
-    if isinstance(step, CrowdStep) and step.rotation:
-        more += ["--max-requests-per-connection", str(step.rotation)]
-    if isinstance(step, CrashStep):
-        more += ["--enable-faults"]
-    return command_line(step.contestant, plan.workers, len(plan.cpus.server), more)
+def smoke(whole: list[Part]) -> list[Part]:
+    """The same, short: for the question whether it all works."""
+    *loads, plateaus, crowd, crash = whole
+    return [
+        *loads,
+        replace(plateaus, settings=replace(plateaus.settings, sleep=500)),
+        replace(crowd, settings=crowd_plan.smoke(crowd.settings)),
+        replace(crash, settings=crash_plan.smoke(crash.settings)),
+    ]

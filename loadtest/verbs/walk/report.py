@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.document.document import Document, Section, Table
-from loadtest.engine.run import closing
-from loadtest.verbs.walk.results import WalkResults
+from loadtest.document.document import Section, Table
+from loadtest.engine.run import Run
 from loadtest.verbs.walk.sequence import Call, Connection, Walk
 
 TITLES = {
@@ -28,14 +27,15 @@ NOTES = (
 )
 
 
-def document(results: WalkResults) -> Document:
+def sections(run: Run) -> list[Section]:
     """For each kind of connection: the calls in order; then how many by name. What holds for all is noted below the
     last."""
-    kinds = [[walk for walk in results.walks if walk.kind == kind] for kind in Connection]
+    walks = [walk for result in run.results for walk in result.walks]
+    kinds = [[walk for walk in walks if walk.kind == kind] for kind in Connection]
     found = [section for alike in kinds if alike for section in _of_kind(alike)]
     if found:
         found[-1] = replace(found[-1], notes=[*found[-1].notes, *NOTES])
-    return Document([], found, closing(results))
+    return found
 
 
 def _of_kind(walks: Sequence[Walk]) -> Iterator[Section]:

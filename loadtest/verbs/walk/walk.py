@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import socket
 import time
+from http.client import HTTPException, HTTPResponse
 
-from loadtest.clients.client import WrongContent, parse_head
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
 from loadtest.verbs.walk import parse, strace
@@ -42,7 +42,7 @@ def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
             times.append((sent, time.time()))
             time.sleep(_pause(number))  # the pause is the client's behaviour, not a wait for something
         end = time.time()
-    except (OSError, WrongContent) as error:
+    except (OSError, HTTPException) as error:
         raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
     finally:
         client.close()
@@ -64,33 +64,23 @@ class _Client:
         self._socket: socket.socket | None = None
 
     def ask(self) -> None:
-        """On a fresh connection also reads the server's close. Raises OSError, WrongContent."""
+        """On a fresh connection also reads the server's close. Raises OSError, HTTPException."""
         if self._socket is None:
             self._socket = socket.create_connection(self._address, PATIENCE)
         self._socket.sendall(self._request)
         self._read_answer(self._socket)
         if self._kind == Connection.fresh:
             if self._socket.recv(1):
-                raise WrongContent("bytes after the response")
+                raise HTTPException("bytes after the response")
             self.close()
 
-    def _read_answer(self, connection: socket.socket) -> None:
-        got = b""
-        while b"\r\n\r\n" not in got:
-            got += self._receive(connection)
-        head, _, body = got.partition(b"\r\n\r\n")
-        parsed, length = parse_head(head), len(body)
-        if parsed.status != 200:
-            raise WrongContent(f"status {parsed.status}")
-        while length < parsed.content_length:
-            length += len(self._receive(connection))
-
     @staticmethod
-    def _receive(connection: socket.socket) -> bytes:
-        got = connection.recv(65536)
-        if not got:
-            raise ConnectionResetError("EOF")
-        return got
+    def _read_answer(connection: socket.socket) -> None:
+        with HTTPResponse(connection) as response:  # which leaves the connection open
+            response.begin()
+            response.read()
+        if response.status != 200:
+            raise HTTPException(f"status {response.status}")
 
     def close(self) -> None:
         if self._socket:

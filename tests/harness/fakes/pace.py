@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Stands in for quartet-pace: holds idle connections until SIGINT, or asks a schedule's number of requests at once.
+"""Stands in for quartet-pace: holds idle connections until SIGINT, sends newcomers until then, or asks a schedule's
+number of requests at once.
 
 FAKE_PACE=greedy holds one fewer than asked, =loser says at the end that the server has closed one, =short answers one
 request fewer, =late could not keep the schedule.
@@ -16,20 +17,39 @@ TIMES = {"mean_ms": 0.5, "p50_ms": 0.4, "p90_ms": 0.8, "p99_ms": 1.5, "p99_9_ms"
 NOT_VALID = 4
 
 
-def ask(address: str, connection: socket.socket | None = None) -> socket.socket:
+def send(address: str, target: str = "/plaintext", connection: socket.socket | None = None) -> socket.socket:
     host, _, port = address.rpartition(":")
     connection = connection or socket.create_connection((host, int(port)), timeout=5)
-    connection.sendall(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return connection
+
+
+def ask(address: str, connection: socket.socket | None = None) -> socket.socket:
+    connection = send(address, connection=connection)
     connection.recv(65536)
     return connection
 
 
 def hold(options: argparse.Namespace) -> dict[str, object]:
+    """All that it holds have asked before the first is answered."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    held = [ask(options.address) for _ in range(options.hold - (BEHAVIOUR == "greedy"))]
+    count, _, target = options.hold.partition(":")
+    held = [send(options.address, target or "/plaintext") for _ in range(int(count) - (BEHAVIOUR == "greedy"))]
+    for connection in held:
+        connection.recv(65536)
     print(f"holding {len(held)}", flush=True)
     signal.sigwait({signal.SIGINT})
-    return {"problems": [], "held": {"closed_by_server": int(BEHAVIOUR == "loser")}}
+    return {"problems": [], "held": {"asked": int(count), "closed_by_server": int(BEHAVIOUR == "loser")}}
+
+
+def send_newcomers(options: argparse.Namespace) -> dict[str, object]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    count = 0
+    while signal.sigtimedwait({signal.SIGINT}, 0.1) is None:
+        ask(options.address).close()
+        count += 1
+    times = {"count": count, **TIMES}
+    return {"problems": [], "lanes": [{"name": "newcomer", "outcomes": {"ok": count}, "latency": times}]}
 
 
 def ask_all(options: argparse.Namespace) -> dict[str, object]:
@@ -54,10 +74,10 @@ parser.add_argument("target", nargs="?")
 parser.add_argument("--version", action="version", version="quartet-pace fake 1.0")
 parser.add_argument("-c", "--connections", type=int)
 parser.add_argument("-d", "--duration")
-parser.add_argument("--hold", type=int, default=0)
 parser.add_argument("--announce", action="store_true")
-for name in ("--rate", "--sources", "--json", "--grace", "--timeout"):
+for name in ("--hold", "--rate", "--sources", "--json", "--grace", "--timeout", "--newcomer"):
     parser.add_argument(name)
 arguments = parser.parse_args()
-print(json.dumps(hold(arguments) if arguments.hold else ask_all(arguments), indent=2))
-raise SystemExit(130 if arguments.hold else NOT_VALID if BEHAVIOUR == "late" else 0)
+until_interrupted = hold if arguments.hold else send_newcomers if arguments.newcomer else None
+print(json.dumps((until_interrupted or ask_all)(arguments), indent=2))
+raise SystemExit(130 if until_interrupted else NOT_VALID if BEHAVIOUR == "late" else 0)

@@ -62,7 +62,8 @@ class Server:
             await asyncio.sleep(int(parse_qs(url.query)["ms"][0]) / 1000)
             self.sleeping -= 1
         if url.path == "/stats":
-            totals = {"connections": self.connections, "gauges": {"sleeping": self.sleeping, "idle": self.idle}}
+            gauges = {"reading": 0, "running": 1, "sleeping": self.sleeping, "writing": 0, "idle": self.idle}
+            totals = {"connections": self.connections, "gauges": gauges}
             return 200, json.dumps({"totals": totals, "workers": []})
         return (404, "no such route") if url.path == "/missing" else (200, "Hello, World!")
 

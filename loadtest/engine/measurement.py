@@ -1,0 +1,124 @@
+"""One way to measure, as a record: which steps there are, and what is done in each. The engine knows no more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from loadtest.contestants.contestants import Contestant
+from loadtest.engine.metrics import Labels
+from loadtest.places import launch
+from loadtest.places.launch import ServerPlan
+from loadtest.places.place import Place, Server
+from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.errors import MeasurementError
+from loadtest.system.processes import Address, Ended, describe_status
+
+
+class Step(Protocol):
+    """One measurement of one contestant, in one round: plain data that can be compared and hashed."""
+
+    @property
+    def round(self) -> int:
+        """From 1."""
+
+    @property
+    def contestant(self) -> str:
+        ...
+
+    @property
+    def what(self) -> str:
+        """What is measured, for whoever watches: the same in every round."""
+
+
+class Settings(Protocol):
+    """All that was asked for: a folder holds it, and --resume goes on with it."""
+
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        ...
+
+    @property
+    def cpus(self) -> CpuSets:
+        """Of the first budget, where there are several."""
+
+    @property
+    def runner(self) -> str:
+        ...
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the clients' side of a step may take, about."""
+
+
+@dataclass
+class Bench:
+    """Where a step is measured."""
+
+    settings: Any
+    place: Place
+    directory: Path  # of the run: peers keep their files there
+    printed: dict[str, str] = field(default_factory=dict)  # what programs printed, by the name of a file to keep it in
+
+    def start(self, plan: ServerPlan) -> Server:
+        """Raises MeasurementError."""
+        return launch.start(self.place, plan, self.directory)
+
+
+def stop(server: Server) -> Ended:
+    """Drains it, unless it has gone by itself."""
+    return server.wait(0) if server.has_ended() else server.stop()
+
+
+def stop_well(server: Server) -> None:
+    """Raises MeasurementError when it did not end as it should: whatever befell it may have changed the result."""
+    ended = stop(server)
+    if ended.status != 0:
+        raise MeasurementError(f"the server {describe_status(ended.status)}{server.last_lines()}")
+    refuse_incidents(server)
+
+
+def refuse_incidents(server: Server) -> None:
+    """What befell it is added to the sentence on the way out."""
+    if server.incidents():
+        raise MeasurementError("the server lost a process that the step did not mean to kill")
+
+
+def _contestant(step: Step) -> Hashable:
+    return step.contestant
+
+
+def _no_values(result: Any) -> Mapping[str, float | None]:
+    return {}
+
+
+def _no_labels(step: Any) -> Labels:
+    return Labels("", 0)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`settings` and `result` are dataclasses: as JSON they are what a folder holds."""
+
+    name: str
+    settings: type
+    result: type
+    steps: Callable[[Any], Iterable[Step]]  # of settings, round by round
+    seconds: Callable[[Any, Any], float]  # that a step takes, about
+    measure: Callable[[Bench, Any], Any]  # a step gives one result; raises MeasurementError
+    server: Callable[[Any, Any], ServerPlan]  # of settings and a step
+    load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
+    programs: tuple[str, ...] = ()  # of ours that the clients' side needs
+    key: Callable[[Any], Hashable] = _contestant  # what is left out of later steps when one fails
+    values: Callable[[Any], Mapping[str, float | None]] = _no_values  # of a result, by the name of a metric
+    labels: Callable[[Any], Labels] = _no_labels  # of a step
+
+    def executables(self, settings: Settings) -> set[str]:
+        """What must be there, and is asked for its version."""
+        return {contestant.executable for contestant in settings.contestants} | set(self.programs)
+
+
+def describe(step: Step) -> str:
+    return f"round {step.round}, {step.what}: {step.contestant}"

@@ -1,0 +1,1 @@
+"""A fault in one request, under a light load."""

@@ -1,0 +1,119 @@
+"""The clients' side of a crash, by quartet-pace: a light load, and beside it the request with the fault. It runs where
+the server can be reached and knows nothing of it but the address.
+
+wrk would show a dead server as a pause without errors; here every single request is accounted for.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.clients import pace
+from loadtest.clients.pace import Record
+from loadtest.places.place import Tell
+from loadtest.system.errors import MeasurementError
+from loadtest.system.processes import Address, Dialogue
+from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+
+FAULT_LASTS = 0.1  # seconds of a schedule with one request
+TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched
+
+
+@dataclass
+class Attempt:
+    """One request of the light load, in seconds from the start of the schedule."""
+
+    connection: int  # number of it, in the order in which they were opened; 0: none
+    due: float
+    done: float | None  # None: never answered
+    outcome: str  # of pace.OUTCOMES
+
+
+@dataclass
+class Observation:
+    attempts: list[Attempt]
+    fault_at: float
+    faulty: str  # outcome of the request with the fault
+    connections_before: int
+    connections_kept: int
+    problems: list[str]  # of quartet-pace itself
+
+
+def crash(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell) -> Observation:
+    """Tells of the processes at the settings' moments. Raises MeasurementError."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "records"
+        with Dialogue([*load_command(address, settings), "--records", str(path), "--announce"]) as load:
+            load.hear(pace.PATIENCE)
+            start = time.monotonic()
+            _tell_at(settings.moments[:2], start, tell)
+            fault = pace.summary(pace.measure(fault_command(address, settings), settings.patience))
+            _tell_at(settings.moments[2:], start, tell)
+            time.sleep(max(start + settings.duration - time.monotonic(), 0))  # until nobody waits any more
+            found = pace.summary(load.end(signal.SIGINT, pace.PATIENCE))
+        started, records = pace.read_records(path)
+    watched = [one for one in records if one.due < settings.end - 1e-6]
+    refuse_gaps(records, watched, found["lanes"][0], settings.requests)
+    fault_at = fault["start_unix_s"] - started
+    if not 0 < fault_at < settings.end:
+        raise MeasurementError(f"the fault came at {fault_at:.2f} s, not amid the load")
+    return _observation(watched, found["problems"], fault, fault_at)
+
+
+def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
+    for moment in moments:
+        time.sleep(max(start + moment - time.monotonic(), 0))
+        tell("processes")
+
+
+def _observation(records: Sequence[Record], problems: list[str], fault: dict[str, Any], fault_at: float) -> Observation:
+    before, kept = connections(records, fault_at)
+    (faulty,) = pace.outcomes(fault["lanes"][0])
+    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in records]
+    return Observation(attempts, fault_at, faulty, before, kept, problems)
+
+
+def load_command(address: Address, settings: CrashSettings) -> list[str]:
+    """It goes on until it is ended, so that connections, and processes that belong to them, outlive the observation."""
+    stay = pace.milliseconds(settings.end + TO_SPARE)
+    size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", stay]
+    late = pace.milliseconds(settings.tolerance)
+    more = ["--timeout", pace.milliseconds(settings.patience), "--grace", "0ms", "--tolerance", late]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *more)
+
+
+def fault_command(address: Address, settings: CrashSettings) -> list[str]:
+    """A single request, on a connection of its own."""
+    once = ["--rate", f"{1 / FAULT_LASTS:g}", "-d", pace.milliseconds(FAULT_LASTS), "-c", "1"]
+    patience = ["--timeout", pace.milliseconds(settings.patience)]
+    return pace.command(
+        settings.pace, address, settings.cpus.load, settings.fault, "--method", "POST", *once, *patience
+    )
+
+
+def refuse_gaps(records: Sequence[Record], watched: Sequence[Record], lane: dict[str, Any], requests: int) -> None:
+    """Raises MeasurementError unless every request has one outcome, in the records as in the summary, and all that the
+    schedule had due while it was watched are among them."""
+    recorded, counted = Counter(one.outcome for one in records), pace.outcomes(lane)
+    if recorded != counted:
+        raise MeasurementError(
+            f"quartet-pace accounts for {recorded.total()} requests in its records and {sum(counted.values())} in its "
+            "summary, or for other outcomes"
+        )
+    if len(watched) != requests:
+        raise MeasurementError(f"quartet-pace accounts for {len(watched)} of {requests} requests that were due")
+
+
+def connections(records: Sequence[Record], fault_at: float) -> tuple[int, int]:
+    """How many were in use before the fault, and on how many of these a request that was sent after it was answered."""
+    sent = [(one, one.sent) for one in records if one.sent is not None]
+    before = {one.connection for one, moment in sent if moment < fault_at}
+    alive = {one.connection for one, moment in sent if moment >= fault_at and one.outcome == "ok"}
+    return len(before), len(before & alive)

@@ -1,0 +1,1 @@
+"""More keep-alive clients than a pool has workers."""

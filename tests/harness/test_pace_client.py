@@ -1,0 +1,128 @@
+"""What the harness reads from quartet-pace: its records, and newcomers beside somebody else's load."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import BINARIES
+
+from loadtest.clients import pace
+from loadtest.clients.client_side import Newcomers
+from loadtest.clients.pace import HEAD, MAGIC, OUTCOMES, RECORD, Record, Schedule, read_records
+from loadtest.system.errors import MeasurementError
+from loadtest.system.processes import Address, Server
+
+PACE = str(BINARIES / "quartet-pace")
+SCHEDULE = Schedule(interval=0.02, patience=0.1)
+
+
+# --- records
+
+ANSWERED = RECORD.pack(1_000_000_000, 1_250_000_000, 1_400_000_000, 1_500_000_000, 17, 13, 0, 0, 3, 200, 0, 0)
+NEVER = RECORD.pack(2_000_000_000, -1, -1, -1, 17, 0, 0, 0, 0, 0, OUTCOMES.index("never answered"), 0)
+
+
+def head(count: int, version: int = 1, size: int = RECORD.size) -> bytes:
+    return HEAD.pack(MAGIC, version, size, count, 1_700_000_000_500_000_000)
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_record_has_its_times_in_seconds_from_the_start(tmp_path):
+    start, records = read_records(written(tmp_path / "records", head(1) + ANSWERED))
+    assert start == 1_700_000_000.5
+    assert records == [Record(due=1.0, sent=1.25, done=1.5, connection=3, outcome="ok")]
+
+
+def test_what_a_request_did_not_come_to_has_no_time(tmp_path):
+    _, records = read_records(written(tmp_path / "records", head(1) + NEVER))
+    assert records == [Record(due=2.0, sent=None, done=None, connection=0, outcome="never answered")]
+
+
+def test_records_of_no_request_are_records(tmp_path):
+    assert read_records(written(tmp_path / "records", head(0)))[1] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", MAGIC, head(2)[:-1]),
+        *(head(2) + ANSWERED, (head(2) + 2 * ANSWERED)[:-1], head(1) + 2 * ANSWERED),  # other than it says
+        *(head(1, version=2) + ANSWERED, head(1, size=64) + ANSWERED, b"%PDF-1.4" + head(0)[8:]),
+    ],
+)
+def test_a_file_that_is_cut_or_of_another_kind_is_refused(content, tmp_path):
+    with pytest.raises(MeasurementError, match="holds no records of quartet-pace"):
+        read_records(written(tmp_path / "records", content))
+
+
+def test_quartet_pace_writes_the_records_that_are_read(server: Server, tmp_path):
+    path, load = tmp_path / "records", ["--rate", "100", "-d", "100ms", "-c", "2"]
+    before = time.time()
+    argv = [*pace.command(PACE, server.address, (0,), "/missing", *load), "--records", str(path)]
+    lane = pace.summary(pace.measure(argv, 1))["lanes"][0]
+    start, records = read_records(path)
+    assert before <= start <= time.time()
+    assert [round(one.due, 6) for one in records] == [k / 100 for k in range(10)]
+    assert pace.outcomes(lane) == {"error status": 10} and {one.outcome for one in records} == {"error status"}
+    assert {one.connection for one in records} <= {1, 2}
+
+
+# --- newcomers beside a load
+
+
+@pytest.fixture
+def pool(log: Path) -> Iterator[Server]:
+    """One worker."""
+    with Server([str(BINARIES / "quartet-threads"), "--listen", "127.0.0.1:0", "--workers", "1"], log) as running:
+        yield running
+
+
+def came(address: Address, seconds: float = 0.5, schedule: Schedule = SCHEDULE) -> Newcomers:
+    with pace.beside(PACE, address, (0,), schedule) as company:
+        time.sleep(seconds)
+    assert company.cpu_seconds > 0
+    return company.newcomers
+
+
+def test_newcomers_who_are_answered_have_a_waiting_time(pool):
+    found = came(pool.address)
+    assert found.served == found.asked > 0
+    assert found.waits and found.waits.count == found.served
+    assert 0 < found.waits.p50 <= found.waits.max < 0.1e6
+
+
+def test_newcomers_ask_for_the_path_of_their_schedule(pool):
+    missing = Schedule(interval=0.02, patience=0.1, path="/missing")
+    assert came(pool.address, schedule=missing).outcomes.keys() == {"error status"}
+
+
+def test_newcomers_of_a_dead_server_are_refused(pool):
+    address = pool.address
+    pool.stop()
+    found = came(address)
+    assert (found.served, found.waits, found.outcomes.keys()) == (0, None, {"refused"})
+
+
+def test_newcomers_who_meet_a_busy_pool_time_out(pool):
+    with socket.create_connection((pool.address.host, pool.address.port)):
+        found = came(pool.address)
+    assert (found.served, found.waits, found.outcomes.keys()) == (0, None, {"timed out"})
+
+
+def test_who_is_left_waiting_by_the_end_was_not_asked(pool):
+    with socket.create_connection((pool.address.host, pool.address.port)):
+        assert came(pool.address, schedule=Schedule(interval=0.02, patience=60)).asked == 0
+
+
+def test_an_error_beside_newcomers_is_not_hidden_by_them(pool):
+    with pytest.raises(MeasurementError, match="the load broke"):
+        with pace.beside(PACE, pool.address, (0,), SCHEDULE):
+            raise MeasurementError("the load broke")
