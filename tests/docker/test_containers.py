@@ -6,16 +6,19 @@ import json
 import signal
 
 import pytest
-from conftest import PLAN, eventually, ours
+from conftest import TOUR, eventually, ours
 
-from loadtest.clients.outcomes import Outcome
 from loadtest.places import docker as engine
 from loadtest.system.errors import MeasurementError
-from loadtest.verbs.tour import clients, plan
+from loadtest.verbs.crash import clients as crash_clients
+from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+from loadtest.verbs.load import clients as load_clients
+from loadtest.verbs.load import plan as load_plan
+from loadtest.verbs.tour import plan
 
 EPOLL = ["quartet-epoll", "--listen", "127.0.0.1:0"]
 PREFORK = ["quartet-fork", "--mode", "prefork", "--workers", "4", "--listen", "127.0.0.1:0"]
-CONTESTANT = plan.CONTESTANTS[-1]
+CRASH, CRASH_OF_EPOLL = CrashSettings(TOUR.contestants, TOUR.cpus), CrashStep("epoll")
 
 
 def nobody(moment: str) -> None:
@@ -23,7 +26,7 @@ def nobody(moment: str) -> None:
 
 
 def test_a_server_drains_with_sigterm_and_exits_with_0(place):
-    with place.start(EPOLL, PLAN.cpus) as server:
+    with place.start(EPOLL, TOUR.cpus) as server:
         ended = server.stop()
         assert not engine.inspect(server._name).running
     assert ended.status == 0
@@ -32,40 +35,40 @@ def test_a_server_drains_with_sigterm_and_exits_with_0(place):
 
 
 def test_a_container_is_removed_with_its_server(place):
-    with place.start(EPOLL, PLAN.cpus):
+    with place.start(EPOLL, TOUR.cpus):
         assert len(ours(place.run)) == 1
     assert ours(place.run) == []
 
 
 def test_a_server_that_crashes_reads_as_its_signal(place):
-    with place.start([*EPOLL, "--enable-faults"], PLAN.cpus) as server:
-        seen = server.ask(clients.crash, PLAN, plan.CrashStep(CONTESTANT), nobody)
+    with place.start([*EPOLL, "--enable-faults"], TOUR.cpus) as server:
+        found = server.ask(crash_clients.crash, CRASH, CRASH_OF_EPOLL, nobody)
         assert server.has_ended()
         assert server.wait(0).status == -signal.SIGSEGV
-    assert seen.faulty == Outcome.eof
+    assert found.faulty == "EOF before response"
 
 
 def test_the_clients_outlive_the_server_and_count_who_is_turned_away(place):
     """Their container shares the server's network, not its processes."""
-    with place.start([*EPOLL, "--enable-faults"], PLAN.cpus) as server:
-        seen = server.ask(clients.crash, PLAN, plan.CrashStep(CONTESTANT), nobody)
-    assert sum(attempt.outcome == Outcome.refused for attempt in seen.attempts) > 50
+    with place.start([*EPOLL, "--enable-faults"], TOUR.cpus) as server:
+        found = server.ask(crash_clients.crash, CRASH, CRASH_OF_EPOLL, nobody)
+    assert sum(attempt.outcome == "refused" for attempt in found.attempts) > 50
 
 
 def test_a_server_that_does_not_start_is_an_error_with_its_reason(place):
     with pytest.raises(MeasurementError, match="exited with status 2 before it listened: .*--workers"):
-        place.start([*EPOLL, "--workers", "7"], PLAN.cpus)
+        place.start([*EPOLL, "--workers", "7"], TOUR.cpus)
     assert ours(place.run) == []
 
 
 def test_an_oom_kill_at_the_start_is_reported(small):
     with pytest.raises(MeasurementError, match=r"\(out of memory: its container's limit is 32 MiB\)"):
-        small.start([*EPOLL, "--ballast", "64"], PLAN.cpus)
+        small.start([*EPOLL, "--ballast", "64"], TOUR.cpus)
     assert ours(small.run) == []
 
 
 def test_an_oom_kill_of_a_worker_that_its_server_outlives_is_reported(small):
-    with small.start([*PREFORK, "--max-body", "100000000"], PLAN.cpus) as server:
+    with small.start([*PREFORK, "--max-body", "100000000"], TOUR.cpus) as server:
         before = server.processes()
         post_zeros(small, server, 64 << 20)
         assert eventually(lambda: not before <= server.processes())
@@ -88,7 +91,7 @@ def post_zeros(place, server, count: int) -> None:
 
 
 def test_memory_of_a_container_is_read_from_outside(place):
-    with place.start([*EPOLL, "--ballast", "20"], PLAN.cpus) as server:
+    with place.start([*EPOLL, "--ballast", "20"], TOUR.cpus) as server:
         found = server.memory()
     assert found.processes == 1  # without tini
     assert found.group.anonymous > 19 << 20
@@ -97,29 +100,30 @@ def test_memory_of_a_container_is_read_from_outside(place):
 
 
 def test_processes_are_the_servers_own(place):
-    with place.start(PREFORK, PLAN.cpus) as server:
+    with place.start(PREFORK, TOUR.cpus) as server:
         assert eventually(lambda: len(server.processes()) == 5)
 
 
 def test_cpu_time_grows_with_the_work_and_includes_all_processes(place):
-    step = plan.LoadStep(plan.CONTESTANTS[0], 1, plan.Cell("plaintext", "/plaintext"))
-    with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"], PLAN.cpus) as server:
+    settings = plan.parts(TOUR)[0].settings
+    step = next(one for one in load_plan.steps(settings) if one.contestant == "fork-per-request")
+    with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"], TOUR.cpus) as server:
         before = server.cpu_seconds()
-        seen = server.ask(clients.load, PLAN, step, nobody)
+        found = server.ask(load_clients.trial, settings, step, nobody)
         used = server.stop().cpu_seconds - before
-    requests = json.loads(seen.wrk_output.splitlines()[-1])["requests"]
+    requests = json.loads(found.finished.stdout.splitlines()[-1])["requests"]
     # its parent does next to nothing itself
-    assert requests > 0 and used > 0.1 * seen.wrk_cpu_seconds
+    assert requests > 0 and used > 0.1 * found.finished.cpu_seconds
     assert used < 60
 
 
 def test_a_server_may_do_nothing_but_serve(place):
-    with place.start(EPOLL, PLAN.cpus) as server:
+    with place.start(EPOLL, TOUR.cpus) as server:
         settings = json.loads(engine.docker("inspect", server._name).stdout)[0]
     host, config = settings["HostConfig"], settings["Config"]
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["NetworkMode"] == "none"
     assert host["SecurityOpt"] == ["no-new-privileges"]
-    assert host["CpusetCpus"] == ",".join(map(str, PLAN.cpus.server))
+    assert host["CpusetCpus"] == ",".join(map(str, TOUR.cpus.server))
     assert host["Memory"] == place.memory_limit << 20
     assert config["User"] not in ("", "0", "root")
     assert config["Healthcheck"]["Test"] == ["NONE"]  # nothing else may use the server's CPU
@@ -127,7 +131,7 @@ def test_a_server_may_do_nothing_but_serve(place):
 
 def test_the_load_container_can_read_the_scoreboard_of_a_server_that_was_killed(place):
     """Both have the same tmpfs at /dev/shm, which lives as long as one of them."""
-    with place.start(EPOLL, PLAN.cpus) as server:
+    with place.start(EPOLL, TOUR.cpus) as server:
         load = server._create_load()
         engine.docker("start", load)
         engine.signal(server._name, "KILL")

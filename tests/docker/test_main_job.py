@@ -18,11 +18,14 @@ def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main
     assert (process.returncode in (0, 4), found.state, found.failures) == (True, "complete", []), main_job.errors()
     assert found.environment.runner == "docker" and "cgroup v" in found.environment.place
     assert {"wrk", "quartet-epoll", "image quartet-server"} <= found.environment.versions.keys()
-    assert all("docker create" in load.server_command for load in found.loads)
-    assert all(one.in_hand.group and one.in_hand.processes for one in found.memory)
-    ends = {one.contestant: one.survivors.server_status for one in found.crashes}
-    assert {ends.pop(name) for name in ("threads", "coroutines", "epoll")} == {-signal.SIGSEGV}
-    assert {"fork-per-request", "prefork", "epoll +parent"} <= ends.keys() and set(ends.values()) == {None}
+    assert all("docker create" in result.server_command for result in found.results)
+    parts = {part.measurement: part.results for part in found.parts}
+    assert all(one.busy.group and one.busy.processes for one in parts["plateaus"])
+    ends = {(one.step.contestant, one.step.supervised): one.survivors.server_status for one in parts["crash"]}
+    assert {ends.pop((name, False)) for name in ("threads", "coroutines", "epoll")} == {-signal.SIGSEGV}
+    assert {("fork-per-request", False), ("prefork", False), ("epoll", True)} <= ends.keys() and set(ends.values()) == {
+        None
+    }
     assert "requests a second does one server CPU answer? [docker]" in output
     assert ours(run) == []
 
@@ -32,7 +35,7 @@ def test_an_interrupted_main_job_keeps_its_results_and_leaves_no_container(main_
     process = main_job.start("--smoke", "--only", "prefork,epoll", "--rounds", "50")
     run = main_job.run_of(process)
     found = main_job.out / "results.json"
-    assert eventually(lambda: found.exists() and len(folder.load(found).loads) >= 1 and bool(ours(run)), 120)
+    assert eventually(lambda: found.exists() and len(folder.load(found).results) >= 1 and bool(ours(run)), 120)
     process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130

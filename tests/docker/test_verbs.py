@@ -33,10 +33,10 @@ def quartet(verb: str, out: str, *arguments: str) -> str:
 def test_throughput_loads_a_container_by_wrk_and_by_pace(images, tmp_path):
     output = quartet("throughput", str(tmp_path), "-d", "1s", "--rate", "200")
     found = folder.load(tmp_path)
-    assert (found.state, found.failures, len(found.trials)) == ("complete", [], 2)
-    assert {trial.client.command.split()[3].rpartition("/")[2] for trial in found.trials} == {"wrk", "quartet-pace"}
-    assert all(trial.client.good > 0 and trial.memory.group for trial in found.trials)
-    assert all(trial.switches is None for trial in found.trials)  # a control group counts none
+    assert (found.state, found.failures, len(found.results)) == ("complete", [], 2)
+    assert {trial.client.command.split()[3].rpartition("/")[2] for trial in found.results} == {"wrk", "quartet-pace"}
+    assert all(trial.client.good > 0 and trial.memory.group for trial in found.results)
+    assert all(trial.switches is None for trial in found.results)  # a control group counts none
     assert "[docker]" in output
 
 
@@ -44,5 +44,5 @@ def test_idle_connections_are_held_in_the_load_container(images, tmp_path):
     quartet("memory", str(tmp_path), "-c", "0,200")
     found = folder.load(tmp_path)
     assert (found.state, found.failures) == ("complete", [])
-    assert {run.connections: run.client.counted for run in found.idle} == {0: None, 200: 200}
-    assert all(run.memory.group and run.memory.group.kernel is not None for run in found.idle)
+    assert {one.step.connections: one.client.counted for one in found.parts[0].results} == {0: None, 200: 200}
+    assert all(one.memory.group and one.memory.group.kernel is not None for one in found.parts[0].results)
