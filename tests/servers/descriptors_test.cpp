@@ -29,12 +29,18 @@ std::vector<TestClient> connect(const ServerProcess& server, int count) {
   return clients;
 }
 
+/// Who spins uses all of the time, always; who forks a process for each client is busy for a while.
+bool comes_to_rest(const ServerProcess& server, TestClient& client) {
+  return eventually([&] {
+    const auto before = server.cpu_time();
+    return client.silent_for(500ms) && server.cpu_time() - before < 150ms;
+  });
+}
+
 TEST_P(DescriptorsTest, MoreClientsThanDescriptorsWaitInPeace) {
   auto server = start_with_few_descriptors();
   auto clients = connect(server, kClients);
-  const auto before = server.cpu_time();
-  EXPECT_TRUE(clients.front().silent_for(1s));
-  EXPECT_LT(server.cpu_time() - before, 300ms);  // who spins uses all of it
+  EXPECT_TRUE(comes_to_rest(server, clients.front()));
   EXPECT_TRUE(
       std::all_of(clients.begin(), clients.end(), [](auto& client) { return client.silent_for(0ms); }));
   EXPECT_TRUE(server.running());
