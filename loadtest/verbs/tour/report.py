@@ -200,8 +200,8 @@ def _equal_rates(delayed: Loads) -> list[str]:
     if not rates:
         return []
     return [
-        f"{', '.join(delayed)} is the fair comparison: the delay gives every server nearly the same rate "
-        f"({number(min(rates))} to {number(max(rates))} requests/s)."
+        f"{', '.join(delayed)} is the fair comparison: the delay gives every server that can follow nearly the same "
+        f"rate ({number(min(rates))} to {number(max(rates))} requests/s)."
     ]
 
 
