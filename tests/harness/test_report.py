@@ -43,6 +43,14 @@ def of_epoll(found: Run) -> list[Trial]:
     return [one for one in found.parts[0].of("epoll") if one.cell.workload == "plaintext"]
 
 
+def test_a_load_without_the_reference_has_no_ratios():
+    found = samples.tour()
+    loads = found.parts[0]
+    loads.results = [one for one in loads.results if (one.step.contestant, one.cell.workload) != ("prefork", "cpu")]
+    cells = row(render(found), THROUGHPUT, "epoll")
+    assert cells[2] == "1.61" and cells[6] == "-"
+
+
 def test_nine_rounds_show_ratios_with_intervals_and_group():
     shown = render(samples.tour())
     assert row(shown, THROUGHPUT, "threads")[1:5] == ["60,601", "1.20", "[1.20-1.20]", "c"]

@@ -81,7 +81,7 @@ def _side_by_side(loads: Loads, heads: Sequence[str], rows: Callable[[list[Serie
 
 def answers(loads: Loads) -> Section | None:
     reference = _reference(loads)
-    filled = _side_by_side(loads, ("requests/s", f"x {reference}", "group"), _answers)
+    filled = _side_by_side(loads, ("requests/s", f"x {reference}", "group"), lambda series: _answers(series, reference))
     if not filled:
         return None
     notes = [
@@ -97,9 +97,10 @@ def _reference(loads: Loads) -> str:
     return REFERENCE if REFERENCE in names or not names else names[0]
 
 
-def _answers(series: list[Series]) -> Row:
+def _answers(series: list[Series], name_of_reference: str) -> Row:
+    """Dashes in place of ratios where the reference was not measured under this load."""
     verdicts = Verdicts()
-    reference = next((one for one in series if one.contestant.name == _reference({"": series})), None)
+    reference = next((one for one in series if one.contestant.name == name_of_reference), None)
     places = {
         one.contestant.name: verdicts.add(one.ratio(reference, throughput) if reference else None)
         for one in series
