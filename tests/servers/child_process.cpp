@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -121,6 +122,13 @@ Ending ChildProcess::wait_exit(std::chrono::milliseconds patience) {
 void ChildProcess::signal(int number) const { check(::kill(pid_, number), "kill"); }
 
 void ChildProcess::signal_group(int number) const { check(::kill(-pid_, number), "kill"); }
+
+void ChildProcess::freeze() const {
+  signal_group(SIGSTOP);
+  const auto stands_still = [](const ProcessEntry& entry) { return entry.stopped() || entry.zombie(); };
+  if (!eventually([&] { return std::ranges::all_of(session_members(pid_), stands_still); }))
+    throw std::runtime_error(name_ + " does not stop");
+}
 
 std::string ChildProcess::out() const { return read_all(out_); }
 

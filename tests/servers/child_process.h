@@ -50,6 +50,11 @@ class ChildProcess {
   void signal(int number) const;
   /// The process and all that it started, as Ctrl-C does.
   void signal_group(int number) const;
+  /// Stops the process and all that it started, and returns when they stand still; SIGCONT to the group lets
+  /// them go on. Sent earlier, it would miss a process that is just being forked: Linux keeps a group's
+  /// SIGSTOP for it until the fork is done, and does not drop that when SIGCONT follows.
+  /// @throws std::runtime_error when they do not stop
+  void freeze() const;
 
   /// What it has written so far.
   std::string out() const;

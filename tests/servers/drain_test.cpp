@@ -14,7 +14,7 @@ namespace {
 /// Stops the server while `act` happens, so that all of it is there when the server goes on.
 template <typename Act>
 void at_one_instant(ServerProcess& server, Act act) {
-  server.signal_group(SIGSTOP);
+  server.freeze();
   act();
   server.signal_group(SIGCONT);
 }

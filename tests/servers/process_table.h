@@ -18,6 +18,7 @@ struct ProcessEntry {
   char state = 0;
   std::chrono::milliseconds cpu{0};  ///< user and system, in steps of 10 ms
 
+  bool stopped() const { return state == 'T'; }
   bool zombie() const { return state == 'Z' || state == 'X'; }
 };
 

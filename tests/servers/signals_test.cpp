@@ -44,7 +44,7 @@ TEST_P(SignalsTest, SeveralAtAnInstantAreOneWish) {
     TestClient client(server);
     client.send(get("/sleep?ms=500"));
     server.await_taken();
-    server.signal_group(SIGSTOP);  // all of them are there when it goes on
+    server.freeze();  // all of them are there when it goes on
     for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) server.signal_group(number);
     server.signal_group(SIGCONT);
     EXPECT_EQ(client.read_answer().status, 200);

@@ -286,23 +286,21 @@ TEST_P(SupervisionTest, StatsRememberTheDead) {
   EXPECT_EQ((*died)["last_death"]["manner"], "was killed by signal 11 (Segmentation fault)");
 }
 
+bool says_blocked(const std::string& scoreboard) {
+  const app::ScoreboardReader reader(scoreboard);
+  return std::ranges::any_of(reader.used(), [](const http::Slot& slot) {
+    const auto entry = slot.running.read();
+    return entry && entry->request == "GET /block?ms=60000";
+  });
+}
+
 TEST_P(SupervisionTest, AFrozenServerIsStillReadable) {
   const auto server = start();
   TestClient client(server);
   client.send(get("/block?ms=60000"));
-  server.await_taken();
-  server.signal_group(SIGSTOP);
-  const app::ScoreboardReader reader(default_scoreboard(server));
-  const auto blocked = [&] {
-    return std::ranges::any_of(reader.used(), [](const http::Slot& slot) {
-      const auto entry = slot.running.read();
-      return entry && entry->request == "GET /block?ms=60000";
-    });
-  };
-  server.signal_group(SIGCONT);
-  EXPECT_TRUE(eventually(blocked));
-  server.signal_group(SIGSTOP);
-  EXPECT_TRUE(blocked());
+  ASSERT_TRUE(eventually([&] { return says_blocked(default_scoreboard(server)); }));
+  server.freeze();
+  EXPECT_TRUE(says_blocked(default_scoreboard(server)));
 }
 
 TEST_P(SupervisionTest, AnotherFileIsLeftAlone) {
