@@ -245,10 +245,10 @@ TEST_F(WatchTest, IsJsonWithTheLivesOfAll) {
   describe(scoreboard);
   scoreboard.take();
   Scoreboard::release(scoreboard.take());
-  const auto json = to_json(Watch(file_).look());
-  EXPECT_EQ(json["server"]["life"], "alive");
-  EXPECT_EQ(json["workers"][0]["life"], "alive");
-  EXPECT_EQ(json["workers"][1]["life"], nullptr);
+  const auto answer = to_json(Watch(file_).look());
+  EXPECT_EQ(answer["server"]["life"], "alive");
+  EXPECT_EQ(answer["workers"][0]["life"], "alive");
+  EXPECT_EQ(answer["workers"][1]["life"], nullptr);
 }
 
 }  // namespace

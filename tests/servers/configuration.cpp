@@ -31,7 +31,7 @@ std::string read_file(const fs::path& path) {
 /// Each test is a process of its own, and starting four servers takes more than a second where they have a
 /// sanitizer. So the answer is kept beside the server until that is built anew.
 std::string remember(const std::string& executable) {
-  const fs::path server = fs::path(QUARTET_BIN_DIRECTORY) / executable;
+  const fs::path server = server_command(executable, {}).executable;
   const fs::path kept = server.string() + ".json";
   std::error_code error;  // not kept yet: the time is the earliest that there is
   if (fs::last_write_time(kept, error) > fs::last_write_time(server)) return read_file(kept);
@@ -51,10 +51,12 @@ std::string name_of(const std::string& executable, std::string mode) {
   return mode;
 }
 
-Configuration read(const std::string& executable, const Json& mode) {
+Configuration read(const Json& description, const Json& mode) {
+  const std::string executable = description.at("executable");
   return {.name = name_of(executable, mode.at("name")),
           .executable = executable,
           .options = mode.at("options"),
+          .sanitizers = description.at("sanitizers"),
           .has_parent = mode.at("has_parent"),
           .one_client_per_worker = mode.at("one_client_per_worker"),
           .process_per_request = mode.at("process_per_request"),
@@ -66,7 +68,7 @@ void add_modes(std::vector<Configuration>& all, const std::string& executable) {
   const auto first = all.size();
   const Json description = describe(executable);
   for (const auto& mode : description.at("modes")) {
-    auto each = read(executable, mode);
+    auto each = read(description, mode);
     const bool several_loops = each.loop() && each.many_workers;
     all.push_back(each);
     if (!several_loops) continue;
@@ -82,7 +84,7 @@ std::vector<Configuration> describe_all() {
   std::vector<Configuration> all;
   std::istringstream names(QUARTET_SERVERS);
   for (std::string executable; names >> executable;) add_modes(all, executable);
-  if (kSanitizers == "thread") std::erase_if(all, [](const auto& each) { return !each.starts_threads(); });
+  std::erase_if(all, [](const auto& each) { return each.sanitizers == "thread" && !each.starts_threads(); });
   return all;
 }
 

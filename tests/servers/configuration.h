@@ -4,7 +4,6 @@
 
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tests/servers/server_process.h"
@@ -12,14 +11,12 @@
 
 namespace quartet::suite {
 
-/// The sanitizers that this build has, as for -fsanitize; "" for none.
-inline constexpr std::string_view kSanitizers = QUARTET_SANITIZE;
-
 /// One way to run one server, with the facts that the server's --describe tells.
 struct Configuration {
   std::string name;
   std::string executable;
   std::vector<std::string> options;
+  std::string sanitizers;  ///< that it is built with, as for -fsanitize; "" for none
 
   bool has_parent = false;
   bool one_client_per_worker = false;

@@ -26,7 +26,7 @@ QUARTET_EVERY_CONFIGURATION(MalformedTest);
 
 /// A fork takes ten milliseconds where the process has a sanitizer's memory.
 std::size_t number_of_requests(const Configuration& configuration) {
-  const bool slow = configuration.process_per_client() && !kSanitizers.empty();
+  const bool slow = configuration.process_per_client() && !configuration.sanitizers.empty();
   return slow ? 1'000 : 10'000;
 }
 

@@ -61,14 +61,14 @@ constexpr const char* kFewThreads = "ulimit -v 300000";  // KiB; a thread asks f
 
 TEST_P(ShortageTest, AThreadThatCannotBeHadIsAStartUpError) {
   if (!GetParam().starts_threads()) GTEST_SKIP() << "no threads";
-  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
+  if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   expect_start_up_error(run(limited(kFewThreads, GetParam().command({"--workers", "500"}))),
                         {"thread ", " of 500: Resource temporarily unavailable", "--workers"});
 }
 
 TEST_P(ShortageTest, UnderASupervisorItIsACrashLoopThatSaysWhy) {
   if (!GetParam().starts_threads()) GTEST_SKIP() << "no threads";
-  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
+  if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   ChildProcess server(limited(kFewThreads, GetParam().command({"--workers", "500", "--supervise"})));
   EXPECT_EQ(server.wait_exit(60s), exited(4));
   EXPECT_TRUE(has(server.err(), " of 500: Resource temporarily unavailable")) << server.err();
@@ -77,7 +77,7 @@ TEST_P(ShortageTest, UnderASupervisorItIsACrashLoopThatSaysWhy) {
 
 TEST_P(ShortageTest, ADrainWithoutThreadsServesWhoWaitsInTurn) {
   if (!GetParam().thread_pool()) GTEST_SKIP() << "starts no threads in a drain";
-  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
+  if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   auto server = start({"--workers", "1"});
   std::vector<TestClient> clients;
   for (int i = 0; i < 4; ++i) clients.emplace_back(server).send(get("/sleep?ms=300"));
@@ -95,7 +95,7 @@ TEST_P(ShortageTest, ADrainWithoutThreadsServesWhoWaitsInTurn) {
 }
 
 TEST_P(ShortageTest, ABodyThatFindsNoMemoryCostsOneClient) {
-  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
+  if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer needs more address space";
   auto server = start({"--max-body", "0"});
   TestClient other(server);
   EXPECT_EQ(other.get("/plaintext").status, 200);
@@ -182,7 +182,7 @@ TEST_P(ShortageTest, ADiskThatIsFullAtTheStartIsAStartUpError) {
 }
 
 TEST_P(ShortageTest, ATruncatedScoreboardHarmsNobody) {
-  if (kSanitizers == "thread")
+  if (GetParam().sanitizers == "thread")
     GTEST_SKIP()
         << "from g++ 13 on, an atomic that meets SIGBUS holds a lock that its handler's atomics wait for";
   for (const std::vector<std::string>& options : {std::vector<std::string>{}, {"--supervise"}}) {

@@ -76,7 +76,7 @@ using SystemCallsTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(SystemCallsTest);
 
 TEST_P(SystemCallsTest, ARequestCostsWhatTheModelNeedsAndNoMore) {
-  if (!kSanitizers.empty()) GTEST_SKIP() << "a sanitizer makes system calls of its own";
+  if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer makes system calls of its own";
   if (GetParam().process_per_request) GTEST_SKIP() << "it forks for every request";
   constexpr long kRequests = 100;
   const auto server = start_with_workers(2);

@@ -123,12 +123,12 @@ TEST_F(TopTest, IsJsonOnDemand) {
   TestClient(server).get("/plaintext");
   const Finished result = top({"--json", file()});
   EXPECT_EQ(result.ending, exited(0));
-  const auto json = nlohmann::json::parse(result.out);
-  EXPECT_EQ(json["server"]["pid"], server.pid());
-  EXPECT_EQ(json["server"]["life"], "alive");
-  EXPECT_EQ(json["totals"]["requests"], 1);
-  EXPECT_GE(json["workers"].size(), 3u);
-  for (const auto& worker : json["workers"]) EXPECT_EQ(worker["life"], "alive") << worker;
+  const auto printed = nlohmann::json::parse(result.out);
+  EXPECT_EQ(printed["server"]["pid"], server.pid());
+  EXPECT_EQ(printed["server"]["life"], "alive");
+  EXPECT_EQ(printed["totals"]["requests"], 1);
+  EXPECT_GE(printed["workers"].size(), 3u);
+  for (const auto& worker : printed["workers"]) EXPECT_EQ(worker["life"], "alive") << worker;
 }
 
 TEST_F(TopTest, SaysInOneSentenceWhyItCannotRead) {
