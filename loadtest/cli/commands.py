@@ -67,7 +67,7 @@ main_job.command(cls=Command, epilog=EXIT_STATUSES)(with_groups(tour.tour))
 
 
 def _show(document: Document) -> None:
-    output.show(terminal.render(document, terminal.width()))
+    output.show(terminal.render(document))
 
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)

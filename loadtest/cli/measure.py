@@ -6,17 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from loadtest.cli.shared import Invocation
-from loadtest.engine import environment, folder, resume
-from loadtest.engine.claim import claim
-from loadtest.engine.commands import commands
+from loadtest.engine import environment, folder
+from loadtest.engine.claim import claim, earlier
 from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.measurement import Settings
 from loadtest.engine.run import Part
+from loadtest.engine.runner import commands
 from loadtest.engine.session import Session, described
 from loadtest.engine.verb import Verb
 from loadtest.places.containers import Containers
@@ -46,8 +45,8 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
     """@param chosen: the parts by the command line, where it is no --resume; raises ValueError
     @param missing: what the verb needs and this machine has not, a sentence with the fix"""
     with stopping():
-        earlier = resume.earlier(verb, invocation.resume, invocation.out)
-        parts = earlier.parts if earlier else chosen()
+        going_on = earlier(verb, invocation.resume, invocation.out)
+        parts = going_on.parts if going_on else chosen()
         for part in parts:
             _refuse_places(part.settings, invocation)
         if invocation.dry_run:
@@ -58,7 +57,7 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
         directory = claim(invocation.resume, invocation.out, verb.name)
         log = directory / "servers.log"
         place = _place(parts[0].settings, invocation, log)
-    _finish(Session(verb, parts, earlier, place, directory, invocation.json))
+    _finish(Session(verb, parts, going_on, place, directory, invocation.json))
 
 
 def _for_dry_run(parts: list[Part], invocation: Invocation) -> list[Part]:
@@ -69,7 +68,7 @@ def _for_dry_run(parts: list[Part], invocation: Invocation) -> list[Part]:
         raise Stop(Exit.environment, str(error)) from error
 
 
-def _place(settings: Settings, invocation: Invocation, log: Path) -> Place:
+def _place(settings: Any, invocation: Invocation, log: Path) -> Place:
     if settings.runner == "docker":
         return Containers(log)
     return Local(invocation.binaries, log)
@@ -89,7 +88,7 @@ def _stop(status: Exit, sentence: str) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _refuse_places(settings: Settings, invocation: Invocation) -> None:
+def _refuse_places(settings: Any, invocation: Invocation) -> None:
     """Raises ValueError for what does not run there."""
     if settings.runner == "docker" and invocation.bin:
         raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
