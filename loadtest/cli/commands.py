@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from loadtest.engine import folder
 from loadtest.engine import report as engine_report
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Part
+from loadtest.engine.verb import Verb
 from loadtest.system import cpu_sets, output
 from loadtest.system.repository import ROOT
 from loadtest.verbs import registry  # noqa: F401  their results can be read
@@ -69,12 +71,19 @@ app = new_app("Measures web-server concurrency models beside each other, their b
 main_job = new_app()
 
 
-def command(app: typer.Typer, name: str, epilog: str | None = EXIT_STATUSES) -> Callable[[Any], Any]:
-    """Makes a command of a function, which returns the exit status; None is 0."""
+def measures(verb: Verb, *apps: typer.Typer, missing: Callable[[], str] = lambda: "") -> Callable[[Any], Any]:
+    """Makes a command of a function that turns its options into the parts of a run; it raises ValueError.
 
-    def make(verb: Callable[..., Exit | None]) -> Callable[..., Exit | None]:
-        app.command(name, cls=Command, epilog=epilog)(options.with_groups(verb))
-        return verb
+    @param missing: tells what the verb needs and this machine has not, a sentence with the fix"""
+
+    def make(parts: Callable[..., list[Part]]) -> Callable[..., list[Part]]:
+        @functools.wraps(parts)
+        def run(invocation: Invocation, **given: Any) -> Exit:
+            return measure(verb, invocation, lambda: parts(invocation=invocation, **given), missing)
+
+        for one in apps or (app,):
+            one.command(verb.name, cls=Command, epilog=EXIT_STATUSES)(options.with_groups(run))
+        return parts
 
     return make
 
@@ -82,8 +91,7 @@ def command(app: typer.Typer, name: str, epilog: str | None = EXIT_STATUSES) -> 
 # --- what measures
 
 
-@command(main_job, "tour")
-@command(app, "tour")
+@measures(TOUR, app, main_job)
 def tour(
     invocation: Invocation,
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
@@ -91,44 +99,36 @@ def tour(
     duration: str = options.DURATION,
     connections: int = number(16, "-c", "--connections", min=1, max=1000, help="Of each load."),
     only: str = undefaulted("", metavar="NAME,...", help="These contestants; --dry-run lists all."),
-) -> Exit:
+) -> list[Part]:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
-
-    def parts() -> list[Part]:
-        everybody = tour_plan.CONTESTANTS
-        whole = tour_plan.parts(
-            Tour(
-                contestants=contestants.select(only.split(","), everybody) if only else everybody,
-                cpus=cpu_sets.split(os.sched_getaffinity(0)),
-                rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
-                duration=options.seconds(duration),
-                connections=connections,
-                **invocation.settings,
-            )
+    everybody = tour_plan.CONTESTANTS
+    whole = tour_plan.parts(
+        Tour(
+            contestants=contestants.select(only.split(","), everybody) if only else everybody,
+            cpus=cpu_sets.split(os.sched_getaffinity(0)),
+            rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
+            duration=options.seconds(duration),
+            connections=connections,
+            **invocation.settings,
         )
-        return tour_plan.smoke(whole) if smoke else whole
+    )
+    return tour_plan.smoke(whole) if smoke else whole
 
-    return measure(TOUR, invocation, parts)
 
-
-@command(app, "throughput")
+@measures(THROUGHPUT)
 def throughput(
     chosen: Chosen,
     load: Load,
     invocation: Invocation,
     pipeline: int = number(1, "--pipeline", min=1, max=1000, help="Requests sent at once."),
     rate: str = undefaulted("", "--rate", metavar="N,...", help="At these rates as well, for CPU per request."),
-) -> Exit:
+) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
-
-    def parts() -> list[Part]:
-        rates = options.rates(rate) if rate else presets.rates(chosen.preset)
-        return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
-
-    return measure(THROUGHPUT, invocation, parts)
+    rates = options.rates(rate) if rate else presets.rates(chosen.preset)
+    return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
 
 
-@command(app, "latency")
+@measures(LATENCY)
 def latency(
     chosen: Chosen,
     load: Load,
@@ -137,14 +137,10 @@ def latency(
     slo: list[str] = undefaulted(
         [], "--slo", metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."
     ),
-) -> Exit:
+) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
-
-    def parts() -> list[Part]:
-        missed = tuple(map(gates.parse, slo))
-        return _under_load(chosen, load, invocation, rates=options.rates(rate), closed=False, gates=missed)
-
-    return measure(LATENCY, invocation, parts)
+    limits = tuple(map(gates.parse, slo))
+    return _under_load(chosen, load, invocation, rates=options.rates(rate), closed=False, gates=limits)
 
 
 def _under_load(chosen: Chosen, load: Load, invocation: Invocation, **more: Any) -> list[Part]:
@@ -166,69 +162,57 @@ def _under_load(chosen: Chosen, load: Load, invocation: Invocation, **more: Any)
     return [Part(LOAD.name, checked(settings))]
 
 
-@command(app, "memory")
-def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> Exit:
+@measures(memory_verb.MEMORY)
+def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> list[Part]:
     """What does an idle connection cost, and for how long does a forked worker share its parent's memory?"""
-
-    def parts() -> list[Part]:
-        settings = IdleSettings(
-            contestants=chosen.contestants,
-            cpus=options.one_budget(idle.pin),
-            levels=options.numbers("--connections", idle.connections, 0, 100_000),
-            rounds=idle.rounds,
-            seed=idle.seed,
-            ballast=idle.ballast,
-            most_workers=idle.workers,
-            **invocation.settings,
-        )
-        return memory_verb.parts(settings)
-
-    return measure(memory_verb.MEMORY, invocation, parts)
+    settings = IdleSettings(
+        contestants=chosen.contestants,
+        cpus=options.one_budget(idle.pin),
+        levels=options.numbers("--connections", idle.connections, 0, 100_000),
+        rounds=idle.rounds,
+        seed=idle.seed,
+        ballast=idle.ballast,
+        most_workers=idle.workers,
+        **invocation.settings,
+    )
+    return memory_verb.parts(settings)
 
 
-@command(app, "walk")
+@measures(WALK, missing=strace.missing)
 def walk(
     chosen: Chosen,
     invocation: Invocation,
     path: str = typer.Option("/plaintext", "--path", metavar="PATH", help="What is asked for."),
     pin: str = options.PIN,
-) -> Exit:
+) -> list[Part]:
     """Which system calls does one request make, in every model? By strace, with a client that is never in a hurry."""
-
-    def parts() -> list[Part]:
-        if not path.startswith("/"):
-            raise ValueError(f"--path {path}: expected a path, such as /plaintext")
-        if invocation.runner == options.RunnerName.docker:
-            raise ValueError("strace does not look into containers; walk takes --runner local")
-        return [Part(WALKS.name, WalkSettings(chosen.contestants, options.one_budget(pin), path))]
-
-    return measure(WALK, invocation, parts, strace.missing())
+    if not path.startswith("/"):
+        raise ValueError(f"--path {path}: expected a path, such as /plaintext")
+    if invocation.runner == options.RunnerName.docker:
+        raise ValueError("strace does not look into containers; walk takes --runner local")
+    return [Part(WALKS.name, WalkSettings(chosen.contestants, options.one_budget(pin), path))]
 
 
-@command(app, "aa")
-def aa(tries: Tries, invocation: Invocation) -> Exit:
+@measures(AA)
+def aa(tries: Tries, invocation: Invocation) -> list[Part]:
     """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
-
-    def parts() -> list[Part]:
-        once = Settings(
-            contestants=presets.contestants("", tries.only, [], []),
-            workloads=presets.workloads(tries.workload),
-            budgets=options.budgets("1", tries.pin),
-            connections=options.numbers("--connections", tries.connections, 1, 10000),
-            rounds=tries.rounds,
-            duration=options.seconds(tries.duration),
-            seed=tries.seed,
-            **invocation.settings,
-        )
-        return [Part(LOAD.name, checked(against_itself(once, tries.tries)))]
-
-    return measure(AA, invocation, parts)
+    once = Settings(
+        contestants=presets.contestants("", tries.only, [], []),
+        workloads=presets.workloads(tries.workload),
+        budgets=options.budgets("1", tries.pin),
+        connections=options.numbers("--connections", tries.connections, 1, 10000),
+        rounds=tries.rounds,
+        duration=options.seconds(tries.duration),
+        seed=tries.seed,
+        **invocation.settings,
+    )
+    return [Part(LOAD.name, checked(against_itself(once, tries.tries)))]
 
 
 # --- what only shows
 
 
-@command(app, "report")
+@app.command("report", cls=Command, epilog=EXIT_STATUSES)
 def report(directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON) -> None:
     """Shows again what a run has shown at its end."""
     with usage_errors():
@@ -236,13 +220,11 @@ def report(directory: Path = typer.Argument(..., metavar="DIR", help="A results 
         output.show(folder.to_json(found) if json else terminal.render(engine_report.document(found)))
 
 
-@command(app, "compare")
+@app.command("compare", cls=Command, epilog=EXIT_STATUSES)
 def compare(
     a: Path = typer.Argument(..., metavar="A", help="A results folder: before."),
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
-    margin: float = typer.Option(
-        0.0, "--margin", min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."
-    ),
+    margin: float = number(0.0, "--margin", min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
     metric: str = typer.Option(
         "throughput,cpu,latency p99", "--metric", metavar="NAME,...", help="What is compared, as in cells.csv."
     ),
@@ -256,7 +238,7 @@ def compare(
     return Exit.gate if any(one.regressed for one in found.changes) else Exit.ok
 
 
-@command(app, "doctor", epilog=None)
+@app.command("doctor", cls=Command)
 def examine(json: bool = JSON, binaries: Optional[Path] = options.BIN) -> Exit:
     """What can be measured on this machine, what cannot, and what would help."""
     card = doctor.examine(binaries or options.BINARIES)
@@ -264,7 +246,7 @@ def examine(json: bool = JSON, binaries: Optional[Path] = options.BIN) -> Exit:
     return Exit.ok if card.usable else Exit.environment
 
 
-@command(app, "list", epilog=None)
+@app.command("list", cls=Command)
 def list_all(json: bool = JSON) -> None:
     """Who and what can be measured: contestants, workloads, metrics; results that are there."""
     output.show(

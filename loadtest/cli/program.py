@@ -63,7 +63,7 @@ def usage_errors() -> Iterator[None]:
         raise Stop(Exit.usage, str(error)) from error
 
 
-def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]], missing: str = "") -> Exit:
+def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]], missing: Callable[[], str]) -> Exit:
     """Goes on or begins, shows or runs. Raises Stop.
 
     @param chosen: the parts by the command line, where it is no --resume; raises ValueError
@@ -77,8 +77,8 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
         if invocation.dry_run:
             output.show("\n".join(commands(_described_here(parts, invocation), invocation.binaries)) + "\n")
             return Exit.ok
-        if missing:
-            raise Stop(Exit.environment, missing)
+        if absent := missing():
+            raise Stop(Exit.environment, absent)
         directory = claim(invocation.resume, invocation.out, verb.name)
         log = directory / "servers.log"
         place: Place = Local(invocation.binaries, log)
