@@ -1,4 +1,4 @@
-"""A document as text without colour, for a terminal. Pure."""
+"""A document as text without colour, for a terminal."""
 
 from __future__ import annotations
 

@@ -62,13 +62,11 @@ def lock(directory: Path) -> None:
 
 def refuse_used(out: Path) -> None:
     """One folder does not hold two runs, nor somebody else's files. Raises Stop."""
-    if not out.exists() and not out.is_symlink():
-        return
-    if not out.is_dir():
+    if out.exists() and not out.is_dir():
         raise Stop(Exit.usage, f"--out {out}: this is no folder")
     if (out / "results.json").exists():
         raise Stop(Exit.usage, f"--out {out}: there is a run in it; --resume {out} goes on with it")
-    if any(out.iterdir()):
+    if out.exists() and any(out.iterdir()):
         raise Stop(Exit.usage, f"--out {out}: this folder is not empty")
 
 

@@ -44,7 +44,7 @@ QUIET = "Undisturbed rounds cannot be had now, because"
 # What cannot be measured, by the name of the finding; the judgement fills in what is in braces.
 LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
-    "hardware counters": "Instructions and cache misses cannot be counted, because {reason}",
+    "hardware counters": "Instructions and cache misses cannot be counted, because this CPU does not count them for us",
     "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
     "server and load": "{reason}",
     "/proc/stat": "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, "
@@ -102,27 +102,22 @@ MENDED = {
 
 
 def cpus(facts: Facts) -> Iterator[Finding]:
+    sets = cpu_sets.split(set(facts.available))
+    siblings = {sibling for cpu in sets.server for sibling in facts.siblings.get(cpu, [])}
+    shown = f"server on CPU {_join(sets.server)}, load on CPU {_join(sets.load)}"
+    reason = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"
+    if sets.shared:
+        shown = f"share CPU {_join(sets.server)}"
+        reason = "Servers cannot be ranked, because server and load share the only CPU that we may use"
     some = "" if len(facts.available) == facts.online else f" of {facts.online}"
     counted = {True: "yes", False: "no", None: "unknown"}[facts.hardware_counters]
-    reason = "this virtual machine's CPU does not count them" if facts.virtual else "the CPU does not let us"
     yield Finding("model", facts.model)
     yield Finding("available", f"{len(facts.available)}{some}: {_join(facts.available)}")
-    yield _split(facts)
+    yield _judged("server and load", shown, sets.shared or not siblings.isdisjoint(sets.load), reason)
     yield _judged("frequency governor", facts.governor or "none here", facts.governor not in ("", "performance"))
     yield Finding("virtual machine", "yes" if facts.virtual else "no")
-    yield _judged("hardware counters", counted, facts.hardware_counters is False, reason)
+    yield _judged("hardware counters", counted, facts.hardware_counters is False)
     yield _judged("clock", facts.clock or "unknown", facts.clock in SLOW_CLOCKS)
-
-
-def _split(facts: Facts) -> Finding:
-    sets = cpu_sets.split(set(facts.available))
-    if sets.shared:
-        reason = "Servers cannot be ranked, because server and load share the only CPU that we may use"
-        return _judged("server and load", f"share CPU {_join(sets.server)}", True, reason)
-    siblings = {sibling for cpu in sets.server for sibling in facts.siblings.get(cpu, [])}
-    reason = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"
-    shown = f"server on CPU {_join(sets.server)}, load on CPU {_join(sets.load)}"
-    return _judged("server and load", shown, not siblings.isdisjoint(sets.load), reason)
 
 
 def load(facts: Facts) -> Iterator[Finding]:
