@@ -13,7 +13,7 @@ import typer
 import typer.core
 
 from loadtest.cli import options
-from loadtest.cli.options import JSON, Chosen, Idle, Invocation, Load, Tries, number, undefaulted
+from loadtest.cli.options import JSON, Chosen, Idle, Invocation, Load, Tries, number, plain
 from loadtest.cli.program import measure, usage_errors
 from loadtest.contestants import contestants
 from loadtest.document import terminal
@@ -95,10 +95,10 @@ def measures(verb: Verb, *apps: typer.Typer, missing: Callable[[], str] = lambda
 def tour(
     invocation: Invocation,
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
-    rounds: Optional[int] = undefaulted(None, min=1, metavar="N", help="Interleaved rounds (9)."),
+    rounds: Optional[int] = plain(None, min=1, metavar="N", help="Interleaved rounds (9)."),
     duration: str = options.DURATION,
     connections: int = number(16, "-c", "--connections", min=1, max=1000, help="Of each load."),
-    only: str = undefaulted("", metavar="NAME,...", help="These contestants; --dry-run lists all."),
+    only: str = plain("", metavar="NAME,...", help="These contestants; --dry-run lists all."),
 ) -> list[Part]:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
     everybody = tour_plan.CONTESTANTS
@@ -120,8 +120,8 @@ def throughput(
     chosen: Chosen,
     load: Load,
     invocation: Invocation,
-    pipeline: int = number(1, "--pipeline", min=1, max=1000, help="Requests sent at once."),
-    rate: str = undefaulted("", "--rate", metavar="N,...", help="At these rates as well, for CPU per request."),
+    pipeline: int = number(1, min=1, max=1000, help="Requests sent at once."),
+    rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
     rates = options.rates(rate) if rate else presets.rates(chosen.preset)
@@ -133,10 +133,8 @@ def latency(
     chosen: Chosen,
     load: Load,
     invocation: Invocation,
-    rate: str = typer.Option("1000", "--rate", metavar="N,...", help="Requests a second, the same for everybody."),
-    slo: list[str] = undefaulted(
-        [], "--slo", metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."
-    ),
+    rate: str = typer.Option("1000", metavar="N,...", help="Requests a second, the same for everybody."),
+    slo: list[str] = plain([], metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."),
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
     limits = tuple(map(gates.parse, slo))
@@ -182,7 +180,7 @@ def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> list[Part]:
 def walk(
     chosen: Chosen,
     invocation: Invocation,
-    path: str = typer.Option("/plaintext", "--path", metavar="PATH", help="What is asked for."),
+    path: str = typer.Option("/plaintext", metavar="PATH", help="What is asked for."),
     pin: str = options.PIN,
 ) -> list[Part]:
     """Which system calls does one request make, in every model? By strace, with a client that is never in a hurry."""
@@ -224,9 +222,9 @@ def report(directory: Path = typer.Argument(..., metavar="DIR", help="A results 
 def compare(
     a: Path = typer.Argument(..., metavar="A", help="A results folder: before."),
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
-    margin: float = number(0.0, "--margin", min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
+    margin: float = number(0.0, min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
     metric: str = typer.Option(
-        "throughput,cpu,latency p99", "--metric", metavar="NAME,...", help="What is compared, as in cells.csv."
+        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared, as in cells.csv."
     ),
     json: bool = JSON,
 ) -> Exit:

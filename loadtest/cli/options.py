@@ -26,16 +26,16 @@ from loadtest.verbs.memory import plan as memory_plan
 BINARIES = ROOT / "build/release/bin"
 LEVELS = ",".join(map(str, memory_plan.LEVELS))
 
-undefaulted = functools.partial(typer.Option, show_default=False)  # --help shows no default of it
+plain = functools.partial(typer.Option, show_default=False)  # --help shows no default of it
 number = functools.partial(typer.Option, metavar="N")
 
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
-BIN = undefaulted(None, "--bin", metavar="DIR", help="Servers built elsewhere (build/release/bin).")
+BIN = plain(None, "--bin", metavar="DIR", help="Servers built elsewhere (build/release/bin).")
 WORKLOAD = typer.Option("plaintext", metavar="NAME,...", help="What is asked for; `list` names them.")
 CONNECTIONS = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, such as 1,16,64,256.")
-PIN = undefaulted("", "--pin", metavar="SERVER:LOAD", help="CPUs, such as 2-3:0,1 (the last; the first).")
+PIN = plain("", metavar="SERVER:LOAD", help="CPUs, such as 2-3:0,1 (the last; the first).")
 DURATION = typer.Option("1s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
-SEED = number(1, "--seed", help="Of the order inside the rounds.")
+SEED = number(1, help="Of the order inside the rounds.")
 
 
 class RunnerName(str, Enum):
@@ -47,17 +47,13 @@ class RunnerName(str, Enum):
 class Invocation:
     """Of every verb that measures: where it runs, and what becomes of the results."""
 
-    runner: RunnerName = undefaulted(
-        RunnerName.local, "--runner", help="Servers and load as they are (local), or in containers."
-    )
-    out: Optional[Path] = undefaulted(None, "--out", metavar="DIR", help="The results' folder (results/TIME-VERB).")
+    runner: RunnerName = plain(RunnerName.local, help="Servers and load as they are (local), or in containers.")
+    out: Optional[Path] = plain(None, metavar="DIR", help="The results' folder (results/TIME-VERB).")
     json: bool = JSON
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Print every external command, ready to paste, and measure nothing."
     )
-    resume: Optional[Path] = undefaulted(
-        None, "--resume", metavar="DIR", help="Go on with an interrupted run, by its own options."
-    )
+    resume: Optional[Path] = plain(None, metavar="DIR", help="Go on with an interrupted run, by its own options.")
     bin: Optional[Path] = BIN
 
     @property
@@ -76,14 +72,10 @@ class Invocation:
 class Chosen:
     """Who is measured."""
 
-    only: str = undefaulted("", metavar="NAME,...", help="These contestants; `list` names them.")
-    peer: list[str] = undefaulted([], "--peer", metavar="NAME", help="A production server as well; repeat it.")
-    variant: list[str] = undefaulted(
-        [], "--variant", metavar="COMMAND", help="Ours with options, 'quartet-epoll --workers 1'."
-    )
-    preset: str = undefaulted(
-        "", "--preset", metavar="NAME", help="yardstick: every model beside its peers and its bare server."
-    )
+    only: str = plain("", metavar="NAME,...", help="These contestants; `list` names them.")
+    peer: list[str] = plain([], metavar="NAME", help="A production server as well; repeat it.")
+    variant: list[str] = plain([], metavar="COMMAND", help="Ours with options, 'quartet-epoll --workers 1'.")
+    preset: str = plain("", metavar="NAME", help="yardstick: every model beside its peers and its bare server.")
 
     @property
     def contestants(self) -> tuple[Contestant, ...]:
@@ -98,11 +90,9 @@ class Load:
     connections: str = CONNECTIONS
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive.")
     duration: str = typer.Option("2s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
-    rounds: int = number(6, "--rounds", min=1, max=1000, help="Interleaved; fewer than 6 are indicative.")
-    workers: Optional[int] = undefaulted(
-        None, "--workers", min=1, max=20000, metavar="N", help="Of the pools (connections + 2)."
-    )
-    cpus: str = typer.Option("1", "--cpus", metavar="N,...", help="CPU budgets of the server.")
+    rounds: int = number(6, min=1, max=1000, help="Interleaved; fewer than 6 are indicative.")
+    workers: Optional[int] = plain(None, min=1, max=20000, metavar="N", help="Of the pools (connections + 2).")
+    cpus: str = typer.Option("1", metavar="N,...", help="CPU budgets of the server.")
     pin: str = PIN
     seed: int = SEED
 
@@ -112,11 +102,11 @@ class Tries:
     """Of the instrument against itself."""
 
     only: str = typer.Option("epoll", metavar="NAME", help="The contestant.")
-    tries: int = number(20, "--tries", min=20, max=1000, help="Each of --rounds rounds.")
+    tries: int = number(20, min=20, max=1000, help="Each of --rounds rounds.")
     workload: str = WORKLOAD
     connections: str = CONNECTIONS
     duration: str = DURATION
-    rounds: int = number(6, "--rounds", min=6, max=1000, help="Of each try.")
+    rounds: int = number(6, min=6, max=1000, help="Of each try.")
     pin: str = PIN
     seed: int = SEED
 
@@ -128,11 +118,9 @@ class Idle:
     connections: str = typer.Option(
         LEVELS, "-c", "--connections", metavar="N,...", help="Idle ones; each level has its own server."
     )
-    ballast: int = typer.Option(0, "--ballast", min=0, max=100_000, metavar="MIB", help="Memory that ours have.")
-    workers: int = number(
-        1000, "--workers", min=1, max=20_000, help="Of the largest pool tried: one for each connection."
-    )
-    rounds: int = number(3, "--rounds", min=1, max=1000, help="Interleaved.")
+    ballast: int = typer.Option(0, min=0, max=100_000, metavar="MIB", help="Memory that ours have.")
+    workers: int = number(1000, min=1, max=20_000, help="Of the largest pool tried: one for each connection.")
+    rounds: int = number(3, min=1, max=1000, help="Interleaved.")
     pin: str = PIN
     seed: int = SEED
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import fcntl
-import itertools
 import os
 from pathlib import Path
 
@@ -30,15 +29,15 @@ def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
 
 def _new_directory(suffix: str) -> Path:
     """Two runs of the same second have two."""
-    name = f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
-    for ending in itertools.chain([""], (f"-{number}" for number in itertools.count(2))):
-        path = ROOT / "results" / (name + ending)
+    name = path = ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
+    number = 1
+    while True:
         try:
             path.mkdir(parents=True)
-            break
+            return path
         except FileExistsError:
-            continue
-    return path
+            number += 1
+            path = name.with_name(f"{name.name}-{number}")
 
 
 _locked: dict[Path, int] = {}
