@@ -53,12 +53,10 @@ class Facts:
     available: list[int]  # CPUs, to this process
     siblings: dict[int, list[int]]  # that share a core, by available CPU; itself included
     governor: str  # "" where the frequency is nobody's here
-    hardware_counters: bool | None
     clock: str
     load_average: float
     others: dict[int, float | None]  # share of each available CPU that others took; None: /proc/stat does not list it
     steal: float | None
-    pressure: dict[str, float] | None  # some avg10, in percent
     memory: dict[str, int]  # bytes, by the names of /proc/meminfo; empty where that is hidden
     group: Group
     descriptors: tuple[int, int]  # soft and hard limit
@@ -68,7 +66,6 @@ class Facts:
     time_wait: int
     reuse: int | None  # tcp_tw_reuse
     system: str
-    aslr: int | None  # randomize_va_space
     core_pattern: str
     rollup: str  # why smaps_rollup cannot be read, and the fix; "" when it can
     tools: dict[str, str]  # the version of each; "" when it is not there
@@ -93,12 +90,10 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         available=available,
         siblings={cpu: cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
         governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
-        hardware_counters=_has_hardware_counters(),
         clock=procfs.text(CLOCK),
         load_average=os.getloadavg()[0],
         others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
         steal=cpus.stolen(before, after, available),
-        pressure=pressure(),
         memory=procfs.numbers(procfs.text(Path("/proc/meminfo"))),
         group=group(),
         descriptors=resource.getrlimit(resource.RLIMIT_NOFILE),
@@ -108,7 +103,6 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         time_wait=sockets.read().time_wait,
         reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
         system=f"Linux {os.uname().release}, {environment.system()}",
-        aslr=procfs.number(KERNEL / "kernel/randomize_va_space"),
         core_pattern=procfs.text(KERNEL / "kernel/core_pattern"),
         rollup=environment.missing(),
         tools={name: version(name, option) for name, option in TOOLS.items()},
@@ -122,11 +116,6 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
 def cpu_list(path: Path) -> list[int]:
     text = procfs.text(path)
     return list(cpu_sets.parse_list(text)) if text else []
-
-
-def _has_hardware_counters() -> bool | None:
-    printed = _printed(["perf", "stat", "--event", "cycles:u", "--field-separator", ",", "--", "true"])
-    return printed.strip().partition(",")[0].isdigit() if printed else None
 
 
 def _printed(command: Sequence[str]) -> str:
@@ -178,10 +167,3 @@ def _quota(directory: Path) -> float | None:
     parts = (procfs.text(directory / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
     quota, _, period = (procfs.text(directory / "cpu.max") or " ".join(parts)).partition(" ")
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None  # "max", or -1
-
-
-def pressure(root: Path = Path("/")) -> dict[str, float] | None:
-    """Percent of the last ten seconds in which somebody waited for it (Documentation/accounting/psi.rst)."""
-    texts = {name: procfs.text(root / "proc/pressure" / name) for name in ("cpu", "memory", "io")}
-    found = {name: re.search(r"^some avg10=([\d.]+)", text) for name, text in texts.items()}
-    return {name: float(some[1]) for name, some in found.items() if some} or None

@@ -44,14 +44,12 @@ QUIET = "Undisturbed rounds cannot be had now, because"
 # What cannot be measured, by the name of the finding; the judgement fills in what is in braces.
 LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
-    "hardware counters": "Instructions and cache misses cannot be counted, because this CPU does not count them for us",
     "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
     "server and load": "{reason}",
     "/proc/stat": "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, "
     "on which we may run (in a container lxcfs counts CPUs from 0)",
     "taken by others": QUIET + " others use CPU {cpus} (see: top -b -n 1 | head -20)",
     "stolen": QUIET + " the host gives our CPUs to other virtual machines",
-    "pressure": "Waiting for CPU, memory or I/O cannot be seen, because the kernel does not tell it (boot with psi=1)",
     "available": BALLAST + " memory would run out",
     "swap in use": "Memory cannot be measured well, because pages that are swapped out are not in PSS",
     "CPU quota": "Latencies cannot be measured as the servers' own, because the control group stops them whenever its "
@@ -66,7 +64,6 @@ LOST = {
     "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
     "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot be measured for long, because each keeps "
     "its port for a minute",
-    "address randomization": "Addresses (/layout) cannot differ between starts, because they are not randomized",
     "core dumps": "The time without service after a crash cannot be measured as the server's own, because a program "
     "takes the dead server's memory first",
     "smaps_rollup": "Memory cannot be measured: {reason}",
@@ -91,7 +88,6 @@ MENDED = {
     "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
     "range": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
-    "address randomization": "sudo sysctl kernel.randomize_va_space=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
     "servers": "cmake --preset release && cmake --build --preset release",
     **{name: f"apt-get install {name}" for name in ("wrk", "strace")},
@@ -110,13 +106,11 @@ def cpus(facts: Facts) -> Iterator[Finding]:
         shown = f"share CPU {_join(sets.server)}"
         reason = "Servers cannot be ranked, because server and load share the only CPU that we may use"
     some = "" if len(facts.available) == facts.online else f" of {facts.online}"
-    counted = {True: "yes", False: "no", None: "unknown"}[facts.hardware_counters]
     yield Finding("model", facts.model)
     yield Finding("available", f"{len(facts.available)}{some}: {_join(facts.available)}")
     yield _judged("server and load", shown, sets.shared or not siblings.isdisjoint(sets.load), reason)
     yield _judged("frequency governor", facts.governor or "none here", facts.governor not in ("", "performance"))
     yield Finding("virtual machine", "yes" if facts.virtual else "no")
-    yield _judged("hardware counters", counted, facts.hardware_counters is False)
     yield _judged("clock", facts.clock or "unknown", facts.clock in SLOW_CLOCKS)
 
 
@@ -126,12 +120,10 @@ def load(facts: Facts) -> Iterator[Finding]:
     busy = _join([cpu for cpu, share in told.items() if share > DISTURBED])
     taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in told.items())
     stolen = "not told" if facts.steal is None else f"{facts.steal:.0%}"
-    waited = ", ".join(f"{name} {share:g} %" for name, share in (facts.pressure or {}).items())
     yield Finding("load average", number(facts.load_average))
     yield _judged("/proc/stat", f"hides CPU {hidden}" if hidden else "lists our CPUs", bool(hidden), cpus=hidden)
     yield _judged("taken by others", taken or "not told", bool(busy), cpus=busy)
     yield _judged("stolen", stolen, (facts.steal or 0) > DISTURBED)
-    yield _judged("pressure", waited or "not told", facts.pressure is None)
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
@@ -168,7 +160,7 @@ def _processes(name: str, limit: int | None) -> Finding:
 def ports(facts: Facts) -> Iterator[Finding]:
     first, last = facts.ports
     room = last - first + 1
-    reuse = _word(facts.reuse, "no", "yes", "on the loopback")
+    reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
     yield _judged("range", f"{first}-{last} ({room:,})", room < SPARE_PORTS, room=room)
     yield Finding("in TIME_WAIT", f"{facts.time_wait:,}")
     yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // TIME_WAIT)
@@ -176,7 +168,6 @@ def ports(facts: Facts) -> Iterator[Finding]:
 
 def kernel(facts: Facts) -> Iterator[Finding]:
     yield Finding("release", facts.system)
-    yield _judged("address randomization", _word(facts.aslr, "off", "without heaps", "on"), facts.aslr == 0)
     yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
     yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 
@@ -203,11 +194,6 @@ def _judged(name: str, value: str, hindered: bool, why: str = "", **words: objec
 
 def _join(cpus: Sequence[int]) -> str:
     return ", ".join(map(str, cpus))
-
-
-def _word(number: int | None, *words: str) -> str:
-    """For a setting of the kernel that is a number from 0."""
-    return words[number] if number is not None and number < len(words) else "unknown"
 
 
 TOPICS = {
