@@ -61,10 +61,9 @@ def _closing(run: Run) -> Iterator[str]:
 
 def _disturbances(results: Sequence[Any]) -> Iterator[str]:
     watched = [result for result in results if result.disturbance]
-    shares = [result.disturbance.worst for result in watched]
     if repeated := sum(result.repeats for result in watched):
         yield f"Other load on our CPUs: {plural(repeated, 'step')} thrown away and repeated."
-    if disturbed := [share for share in shares if share > DISTURBED]:
+    if disturbed := [result.disturbance.worst for result in watched if result.disturbed]:
         yield (
             f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others took more than {DISTURBED:.0%} of a CPU, "
             f"at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a quiet machine."

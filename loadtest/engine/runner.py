@@ -18,7 +18,6 @@ from loadtest.engine.run import Failure, Part, Run
 from loadtest.engine.verb import measurement_of
 from loadtest.places import launch
 from loadtest.places.place import Place
-from loadtest.statistics.validity import DISTURBED
 from loadtest.system import output
 from loadtest.system.errors import MeasurementError
 
@@ -68,15 +67,11 @@ class Runner:
 
     def _undisturbed(self, measurement: Measurement, bench: Bench, step: Step) -> Any:
         result, repeats = measurement.measure(bench, step), 0
-        while _is_disturbed(result) and self._repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+        while result.disturbed and self._repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
             result, repeats = measurement.measure(bench, step), repeats + 1
             self._repeats_left -= 1
         result.repeats = repeats
         return result
-
-
-def _is_disturbed(result: Any) -> bool:
-    return result.disturbance is not None and result.disturbance.worst > DISTURBED
 
 
 @dataclass
