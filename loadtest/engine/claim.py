@@ -30,10 +30,11 @@ def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
 def _new_directory(suffix: str) -> Path:
     """Two runs of the same second have two."""
     name = path = ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
+    name.parent.mkdir(parents=True, exist_ok=True)  # outside the loop: it fails where results is a link to nowhere
     number = 1
     while True:
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
             return path
         except FileExistsError:
             number += 1

@@ -46,26 +46,29 @@ LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
     "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
     "server and load": "{reason}",
-    "/proc/stat": "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, "
-    "on which we may run (in a container lxcfs counts CPUs from 0)",
+    "/proc/stat": (
+        "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, on which"
+        " we may run (in a container lxcfs counts CPUs from 0)"
+    ),
     "taken by others": QUIET + " others use CPU {cpus} (see: top -b -n 1 | head -20)",
     "stolen": QUIET + " the host gives our CPUs to other virtual machines",
     "available": BALLAST + " memory would run out",
     "swap in use": "Memory cannot be measured well, because pages that are swapped out are not in PSS",
-    "CPU quota": "Latencies cannot be measured as the servers' own, because the control group stops them whenever its "
-    "quota is used up; a cpuset (docker run --cpuset-cpus) would not",
+    "CPU quota": (
+        "Latencies cannot be measured as the servers' own, because the control group stops them whenever its quota is"
+        " used up; a cpuset (docker run --cpuset-cpus) would not"
+    ),
     "memory limit": BALLAST + " the control group would run out of memory",
     "process limit": MANY_PROCESSES,
-    "descriptors": f"{IDLE_CONNECTIONS:,} idle connections cannot be held, because a process may have {{limit:,}} "
-    "descriptors at most",
+    "descriptors": f"{IDLE_CONNECTIONS:,} idle connections cannot be held: {{limit:,}} descriptors are the most",
     "processes": MANY_PROCESSES,
-    "accept queue": "Thousands of clients that come at once cannot be measured, because the servers' queue of "
-    f"{SERVER_QUEUE:,} is cut",
+    "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
     "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
-    "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot be measured for long, because each keeps "
-    "its port for a minute",
-    "core dumps": "The time without service after a crash cannot be measured as the server's own, because a program "
-    "takes the dead server's memory first",
+    "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
+    "core dumps": (
+        "The time without service after a crash cannot be measured as the server's own, because a program takes the "
+        "dead server's memory first"
+    ),
     "smaps_rollup": "Memory cannot be measured: {reason}",
     "strace": "The system calls of one request cannot be shown (walk): {reason}",
     "perf": "System calls under load cannot be counted: {reason}",
