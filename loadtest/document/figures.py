@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 DASH = "-"
-
-
-class Bounds(Protocol):
-    @property
-    def low(self) -> float:
-        ...
-
-    @property
-    def high(self) -> float:
-        ...
-
-
-class Estimated(Protocol):
-    """A median; its interval is None where there were too few values."""
-
-    @property
-    def median(self) -> float:
-        ...
-
-    @property
-    def interval(self) -> Bounds | None:
-        ...
 
 
 def plural(count: int, noun: str) -> str:
@@ -49,8 +27,8 @@ def mebibytes(count: int) -> str:
     return f"{count / 2**20:,.1f}"
 
 
-def ratio(value: Estimated | None) -> str:
-    """ "0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
+def ratio(value: Any) -> str:
+    """Of an Estimate, or None: "0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
     if value is None:
         return DASH
     if value.interval is None:

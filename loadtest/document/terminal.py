@@ -1,4 +1,4 @@
-"""A document as text without colour, for a terminal. Pure."""
+"""A document as text without colour, for a terminal."""
 
 from __future__ import annotations
 
@@ -17,34 +17,32 @@ from loadtest.document.document import Document, Section, Table
 GAP = 1  # between columns
 
 
-def render(document: Document, width: int) -> str:
+def render(document: Document, width: int = 0) -> str:
+    """In columns; by default as many as the terminal has that stdout is, within reason."""
+    if not width:
+        try:
+            width = max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
+        except OSError:
+            width = 120
     parts = [
-        *(wrap(paragraph, width) for paragraph in document.head),
+        *(_wrap(paragraph, width) for paragraph in document.head),
         *(line for section in document.sections for line in _section(section, width)),
         *([""] if document.closing else []),
-        *(wrap(line, width) for line in document.closing),
+        *(_wrap(line, width) for line in document.closing),
     ]
     return "\n".join(parts).lstrip("\n") + "\n"
 
 
-def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
+def _wrap(text: str, width: int, first: str = "", then: str = "") -> str:
     """`first` and `then` begin the first line and the others."""
     return textwrap.fill(text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
 
 
-def width() -> int:
-    """Of the terminal that stdout is, within reason."""
-    try:
-        return max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
-    except OSError:
-        return 120
-
-
 def _section(section: Section, width: int) -> Iterator[str]:
-    yield from ("", wrap(section.title, width, then="  "))
+    yield from ("", _wrap(section.title, width, then="  "))
     if section.table:
         yield "\n\n".join(_text(piece, width) for piece in _pieces(section.table, width))
-    yield from (wrap(note, width, "  * ", "    ") for note in section.notes)
+    yield from (_wrap(note, width, "  * ", "    ") for note in section.notes)
 
 
 def _pieces(table: Table, width: int) -> Iterator[Table]:

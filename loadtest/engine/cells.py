@@ -10,7 +10,7 @@ from typing import Any
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.metrics import BY_NAME, Labels, Metric
-from loadtest.engine.run import Part, Run
+from loadtest.engine.run import Run
 from loadtest.engine.verb import measurement_of
 
 COLUMNS = (
@@ -32,18 +32,14 @@ class Value:
 def values(run: Run) -> Iterator[Value]:
     """All that was measured of a metric."""
     for part in run.parts:
+        measurement = measurement_of(part)
+        contestants = {one.name: one for one in part.settings.contestants}
         for result in part.results:
-            yield from _of(part, result)
-
-
-def _of(part: Part, result: Any) -> Iterator[Value]:
-    step, measurement = result.step, measurement_of(part)
-    contestant = next(one for one in part.settings.contestants if one.name == step.contestant)
-    for name, value in measurement.values(result).items():
-        if value is not None:
-            yield Value(
-                contestant, measurement.labels(step), step.round, not result.problems, BY_NAME[name], float(value)
-            )
+            step, valid = result.step, not result.problems
+            labels = measurement.labels(step)
+            for name, value in measurement.values(result).items():
+                if value is not None:
+                    yield Value(contestants[step.contestant], labels, step.round, valid, BY_NAME[name], float(value))
 
 
 def csv_text(run: Run) -> str:
@@ -56,18 +52,18 @@ def csv_text(run: Run) -> str:
 
 
 def _row(verb: str, one: Value) -> dict[str, Any]:
-    labels = asdict(one.labels)
+    labels = one.labels
     return {
-        **labels,
+        **asdict(labels),
         "verb": verb,
         "contestant": one.contestant.name,
         "kind": one.contestant.kind.value,
         "model": one.contestant.model or one.contestant.name,
-        "keep_alive": int(one.labels.keep_alive),
-        "rate": "" if one.labels.rate is None else f"{one.labels.rate:g}",
+        "keep_alive": int(labels.keep_alive),
+        "rate": "" if labels.rate is None else f"{labels.rate:g}",
         "round": one.round,
         "valid": int(one.valid),
         "metric": one.metric.name,
-        "value": repr(one.value),
+        "value": one.value,
         "unit": one.metric.unit,
     }

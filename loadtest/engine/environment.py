@@ -13,20 +13,21 @@ from pathlib import Path
 
 from loadtest.engine.run import Environment
 from loadtest.places.place import Place
+from loadtest.system import procfs
 from loadtest.system.processes import ProcessError, run
 from loadtest.system.repository import ROOT
 
 
 def stamp(place: Place, executables: Sequence[str]) -> Environment:
-    cpu_info = _cpu_info()
+    model, virtual = cpu()
     return Environment(
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        cpu_model=_field(cpu_info, "model name") or platform.machine(),
+        cpu_model=model,
         cpus=len(os.sched_getaffinity(0)),
-        virtual=" hypervisor" in cpu_info,
+        virtual=virtual,
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         kernel=platform.release(),
-        system=_system(),
+        system=system(),
         load_average=os.getloadavg()[0],
         commit=_commit(),
         versions={"python": platform.python_version(), **place.versions(executables)},
@@ -36,11 +37,18 @@ def stamp(place: Place, executables: Sequence[str]) -> Environment:
     )
 
 
-def _cpu_info() -> str:
+def cpu() -> tuple[str, bool]:
+    """The model, and whether it is a virtual machine's."""
+    info = procfs.text(Path("/proc/cpuinfo"))
+    model = re.search(r"^model name\s*: (.+)$", info, re.MULTILINE)
+    return model[1] if model else platform.machine(), " hypervisor" in info
+
+
+def system() -> str:
     try:
-        return Path("/proc/cpuinfo").read_text(errors="replace")
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
-        return ""
+        return platform.system()
 
 
 def program() -> str:
@@ -49,21 +57,9 @@ def program() -> str:
 
 def missing() -> str:
     """One sentence with the fix when the kernel lacks something, else nothing."""
-    if not Path("/proc/self/smaps_rollup").exists():
-        return "/proc/self/smaps_rollup is missing; use a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
-    return ""
-
-
-def _field(text: str, name: str) -> str:
-    found = re.search(rf"^{name}\s*: (.+)$", text, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _system() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except OSError:
-        return platform.system()
+    if Path("/proc/self/smaps_rollup").exists():
+        return ""
+    return "/proc/self/smaps_rollup is missing; use a Linux kernel from 4.14 on with CONFIG_PROC_PAGE_MONITOR"
 
 
 def _commit() -> str:

@@ -13,54 +13,43 @@ import dataclasses
 import json
 import os
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from loadtest.engine import cells, schema, verb
 from loadtest.engine.run import Part, Run
+from loadtest.engine.schema import MAJOR, MINOR
 from loadtest.system.records import from_json
-
-MAJOR, MINOR = 4, 0  # a reader understands every minor version of its major one
-FORMAT = f"{MAJOR}.{MINOR}"
 
 
 class FolderError(Exception):
     """One sentence: which folder, and what is wrong with it."""
 
 
-@cache
-def results_schema() -> schema.Json:
-    """Of the runs of all verbs."""
-    return schema.of(tuple(verb.registered()), verb.measurements(), str(MAJOR))
-
-
-def to_json(run: Run) -> str:
+def to_json(run: Run, checked: bool = True) -> str:
     """Valid by the schema, which is ours to see to."""
-    rendered = _render(run)
-    if problem := schema.problem(json.loads(rendered), results_schema()):
+    rendered = json.dumps({"format": f"{MAJOR}.{MINOR}", **dataclasses.asdict(run)}, indent=1, allow_nan=False) + "\n"
+    if checked and (problem := schema.problem(json.loads(rendered))):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
-
-
-def _render(run: Run) -> str:
-    return json.dumps({"format": FORMAT, **dataclasses.asdict(run)}, indent=1, allow_nan=False) + "\n"
 
 
 def save(run: Run, directory: Path, amid: bool = False) -> None:
     """Replaces the files at once, so that a reader or a failure never meets half of one. Checking them against the
     schema takes a second where there are hundreds of results: amid a run, the next reader does it."""
-    _replace(directory / "results.json", _render(run) if amid else to_json(run))
-    _replace(directory / "cells.csv", cells.csv_text(run))
+    for name, content in (("results.json", to_json(run, checked=not amid)), ("cells.csv", cells.csv_text(run))):
+        draft = (directory / name).with_suffix(".tmp")
+        _write(draft, content)
+        os.replace(draft, directory / name)
 
 
-def _replace(path: Path, content: str) -> None:
-    draft = path.with_suffix(".tmp")
-    write(draft, content)
-    os.replace(draft, path)
+def store_raw(directory: Path, name: str, content: str) -> None:
+    """What a program printed, under a name of ours."""
+    (directory / "raw").mkdir(exist_ok=True)
+    _write(directory / "raw" / name, content)
 
 
-def write(path: Path, content: str) -> None:
+def _write(path: Path, content: str) -> None:
     """In UTF-8 whatever the locale; bytes that were none before are none again. All of it, or no file and an OSError
     that names it."""
     try:
@@ -73,15 +62,12 @@ def write(path: Path, content: str) -> None:
 
 def mark_as_failed(directory: Path) -> None:
     """The state in the file. In place: on a full disk only bytes that are there already can change."""
-    running, failed = b'"state": "running"', b'"state": "failed" '
-    try:
+    with suppress(OSError):  # it is removed, or read-only: nothing can be done
         with (directory / "results.json").open("r+b") as file:
-            position = file.read().rfind(running)
+            position = file.read().rfind(b'"state": "running"')
             if position >= 0:
                 file.seek(position)
-                file.write(failed)
-    except OSError:
-        pass  # removed, or read-only: nothing can be done
+                file.write(b'"state": "failed" ')
 
 
 def home(path: Path) -> Path:
@@ -92,9 +78,16 @@ def home(path: Path) -> Path:
 def load(directory: Path) -> Run:
     """From a folder, or from its results.json. Raises FolderError."""
     path = directory / "results.json" if directory.is_dir() else directory
-    document = _read(path)
-    _refuse_other_versions(path, document)
-    if problem := schema.problem(document, results_schema()):
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FolderError(f"{path} is not JSON: {error}") from error
+    version = document.get("format") if isinstance(document, dict) else None
+    if str(version).partition(".")[0] != str(MAJOR):
+        raise FolderError(f"{path} has the format {version}; this harness reads {MAJOR}.x")
+    if problem := schema.problem(document):
         raise FolderError(f"{path} is not as its schema says: {problem}")
     del document["format"]
     parts = [_part(part) for part in document.pop("parts")]
@@ -104,35 +97,6 @@ def load(directory: Path) -> Run:
 
 
 def _part(document: dict[str, Any]) -> Part:
-    measurement = verb.measurements()[document["measurement"]]
+    measurement = verb.MEASUREMENTS[document["measurement"]]
     results = [from_json(measurement.result, result) for result in document["results"]]
     return Part(measurement.name, from_json(measurement.settings, document["settings"]), results)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise FolderError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise FolderError(f"{path} holds no results, but {type(document).__name__}")
-    return document
-
-
-def _refuse_other_versions(path: Path, document: dict[str, Any]) -> None:
-    version = str(document.get("format"))
-    major = version.partition(".")[0]
-    if major == str(MAJOR):
-        return
-    if major.isdigit() and int(major) > MAJOR:
-        raise FolderError(f"{path} has the newer format {version}; this harness reads {MAJOR}.x: update it")
-    raise FolderError(f"{path} has the format {version}, which this harness no longer reads ({MAJOR}.x): measure again")
-
-
-def store_raw(directory: Path, name: str, content: str) -> None:
-    """What a program printed, under a name of ours."""
-    folder = directory / "raw"
-    folder.mkdir(exist_ok=True)
-    write(folder / name, content)

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from loadtest.contestants.contestants import Contestant
 from loadtest.engine.metrics import Labels
 from loadtest.places import launch
 from loadtest.places.launch import ServerPlan
 from loadtest.places.place import Place, Server
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Ended, describe_status
 
@@ -26,31 +24,11 @@ class Step(Protocol):
 
     @property
     def contestant(self) -> str:
-        ...
+        """Its name."""
 
     @property
     def what(self) -> str:
         """What is measured, for whoever watches: the same in every round."""
-
-
-class Settings(Protocol):
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    @property
-    def contestants(self) -> tuple[Contestant, ...]:
-        ...
-
-    @property
-    def cpus(self) -> CpuSets:
-        """Of the first budget, where there are several."""
-
-    @property
-    def runner(self) -> str:
-        ...
-
-    @property
-    def duration(self) -> float:
-        """Seconds that the clients' side of a step may take, about."""
 
 
 @dataclass
@@ -86,16 +64,8 @@ def refuse_incidents(server: Server) -> None:
         raise MeasurementError("the server lost a process that the step did not mean to kill")
 
 
-def _contestant(step: Step) -> Hashable:
+def _contestant(step: Step) -> str:
     return step.contestant
-
-
-def _no_values(result: Any) -> Mapping[str, float | None]:
-    return {}
-
-
-def _no_labels(step: Any) -> Labels:
-    return Labels("", 0)
 
 
 @dataclass(frozen=True)
@@ -103,7 +73,7 @@ class Measurement:
     """`settings` and `result` are dataclasses: as JSON they are what a folder holds."""
 
     name: str
-    settings: type
+    settings: type  # all that was asked for; it has contestants, cpus (a CpuSets), runner, and duration in seconds
     result: type
     steps: Callable[[Any], Iterable[Step]]  # of settings, round by round
     seconds: Callable[[Any, Any], float]  # that a step takes, about
@@ -112,10 +82,10 @@ class Measurement:
     load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
     programs: tuple[str, ...] = ()  # of ours that the clients' side needs
     key: Callable[[Any], Hashable] = _contestant  # what is left out of later steps when one fails
-    values: Callable[[Any], Mapping[str, float | None]] = _no_values  # of a result, by the name of a metric
-    labels: Callable[[Any], Labels] = _no_labels  # of a step
+    values: Callable[[Any], Mapping[str, float | None]] = lambda result: {}  # of a result, by the name of a metric
+    labels: Callable[[Any], Labels] = lambda step: Labels("", 0)  # of a step
 
-    def executables(self, settings: Settings) -> set[str]:
+    def executables(self, settings: Any) -> set[str]:
         """What must be there, and is asked for its version."""
         return {contestant.executable for contestant in settings.contestants} | set(self.programs)
 

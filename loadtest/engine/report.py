@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from loadtest.document.document import Document, Section
+from loadtest.document.document import Document
 from loadtest.document.figures import plural
-from loadtest.engine import verb
 from loadtest.engine.run import Environment, Run
+from loadtest.engine.verb import verb_of
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system import cpus
 from loadtest.system.cpu_sets import CpuSets
 
 
 def document(run: Run) -> Document:
-    own, sets = verb.of(run), run.parts[0].settings.cpus
-    head = [_machine(run.environment, sets), *_place(run.environment), *own.head(run)]
-    return Document(head, [_labelled(section, run.environment) for section in own.sections(run)], _closing(run))
-
-
-def _labelled(section: Section, environment: Environment) -> Section:
     """A figure from a container says so: none stands beside a native one."""
-    if environment.runner == "local":
-        return section
-    return replace(section, title=f"{section.title} [{environment.runner}]")
+    verb, environment = verb_of(run), run.environment
+    head, sections = [_machine(environment, run.parts[0].settings.cpus)], verb.sections(run)
+    if environment.runner != "local":
+        head.append(f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones.")
+        sections = [replace(one, title=f"{one.title} [{environment.runner}]") for one in sections]
+    return Document([*head, *verb.head(run)], sections, list(_closing(run)))
 
 
 def _machine(environment: Environment, sets: CpuSets) -> str:
@@ -43,46 +40,32 @@ def describe_sets(sets: CpuSets) -> str:
     return f"server on CPU {_list(sets.server)}, load on CPU {_list(sets.load)}{shared}"
 
 
-def _list(numbers: Sequence[int]) -> str:
+def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _place(environment: Environment) -> list[str]:
-    if environment.runner == "local":
-        return []
-    return [f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones."]
-
-
-def _closing(run: Run) -> list[str]:
-    lines = [f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}" for one in run.failures]
-    lines += [*_invalid(run.results), *_disturbances(run.results)]
-    if run.state == "interrupted":
-        lines.append("INTERRUPTED: the tables hold what was measured until then; --resume goes on.")
-    return [*lines, f"Measured in {run.seconds:.0f} s."]
-
-
-def _invalid(results: Sequence[Any]) -> list[str]:
-    """A line for each contestant and what was measured of it, with the first one's reasons."""
-    found: dict[str, list[Any]] = {}
-    for result in results:
+def _closing(run: Run) -> Iterator[str]:
+    for one in run.failures:
+        yield f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}"
+    invalid: dict[str, list[Any]] = {}
+    for result in run.results:
         if result.problems:
-            found.setdefault(f"{result.step.contestant}: {result.step.what}", []).append(result)
-    return [
-        f"INVALID {cell}, round {_list([one.step.round for one in alike])}: {'; '.join(alike[0].problems)}"
-        for cell, alike in found.items()
-    ]
+            invalid.setdefault(f"{result.step.contestant}: {result.step.what}", []).append(result)
+    for cell, alike in invalid.items():
+        yield f"INVALID {cell}, round {_list(one.step.round for one in alike)}: {'; '.join(alike[0].problems)}"
+    yield from _disturbances(run.results)
+    if run.state == "interrupted":
+        yield "INTERRUPTED: the tables hold what was measured until then; --resume goes on."
+    yield f"Measured in {run.seconds:.0f} s."
 
 
-def _disturbances(results: Sequence[Any]) -> list[str]:
-    watched = [(result, result.disturbance) for result in results if result.disturbance]
-    disturbed = [one.worst for _, one in watched if one.worst > DISTURBED]
-    repeated = sum(result.repeats for result, _ in watched)
-    lines = []
-    if repeated:
-        lines.append(f"Other load on our CPUs: {plural(repeated, 'step')} thrown away and repeated.")
-    if disturbed:
-        lines.append(
+def _disturbances(results: Sequence[Any]) -> Iterator[str]:
+    watched = [result for result in results if result.disturbance]
+    if repeated := sum(result.repeats for result in watched):
+        yield f"Other load on our CPUs: {plural(repeated, 'step')} thrown away and repeated."
+    if disturbed := [result.disturbance.worst for result in watched if result.disturbed]:
+        yield (
             f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others took more than {DISTURBED:.0%} of a CPU, "
             f"at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a quiet machine."
         )
-    return lines + cpus.unseen([one for _, one in watched])
+    yield from cpus.unseen([result.disturbance for result in watched])

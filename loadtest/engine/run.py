@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.statistics.validity import DISTURBED
 from loadtest.system.cpus import Disturbance
 
 
@@ -43,6 +44,10 @@ class Result:
     problems: list[str] = field(default_factory=list)  # an invalid result has some, and shows no number
     disturbance: Disturbance | None = None  # by other load; None: this kind of step does not mind it
     repeats: int = 0  # earlier attempts, thrown away because other load disturbed them
+
+    @property
+    def disturbed(self) -> bool:
+        return self.disturbance is not None and self.disturbance.worst > DISTURBED
 
 
 @dataclass

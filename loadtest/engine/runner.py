@@ -1,19 +1,24 @@
-"""Executes the steps of a run, of all its parts. Every step has a server of its own; every result is saved at once."""
+"""Executes the steps of a run, of all its parts. Every step has a server of its own; every result is saved at once.
+Or shows what it would execute: a dry run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import shlex
+import sys
+import time
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtest.document.figures import plural
 from loadtest.engine import folder
 from loadtest.engine.measurement import Bench, Measurement, Step, describe
-from loadtest.engine.progress import Progress
 from loadtest.engine.run import Failure, Part, Run
 from loadtest.engine.verb import measurement_of
+from loadtest.places import launch
 from loadtest.places.place import Place
-from loadtest.statistics.validity import DISTURBED
+from loadtest.system import output
 from loadtest.system.errors import MeasurementError
 
 # Steps that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
@@ -51,26 +56,61 @@ class Runner:
                 continue
             progress.show(index, describe(step))
             bench = Bench(part.settings, self.place, self.directory)
-            self._take(measurement, part, bench, step)
+            try:
+                part.results.append(self._undisturbed(measurement, bench, step))
+            except MeasurementError as error:
+                self._failed.add(measurement.key(step))
+                self.run.failures.append(Failure(step.contestant, describe(step), str(error)))
             self.save()
             for name, text in bench.printed.items():  # after the result: a disk may have no room for both
                 folder.store_raw(self.directory, name, text)
 
-    def _take(self, measurement: Measurement, part: Part, bench: Bench, step: Step) -> None:
-        try:
-            part.results.append(self._undisturbed(measurement, bench, step))
-        except MeasurementError as error:
-            self._failed.add(measurement.key(step))
-            self.run.failures.append(Failure(step.contestant, describe(step), str(error)))
-
     def _undisturbed(self, measurement: Measurement, bench: Bench, step: Step) -> Any:
         result, repeats = measurement.measure(bench, step), 0
-        while _is_disturbed(result) and self._repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+        while result.disturbed and self._repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
             result, repeats = measurement.measure(bench, step), repeats + 1
             self._repeats_left -= 1
         result.repeats = repeats
         return result
 
 
-def _is_disturbed(result: Any) -> bool:
-    return result.disturbance is not None and result.disturbance.worst > DISTURBED
+@dataclass
+class Progress:
+    """What runs now, and how long it will go on; on stderr, one line of a terminal or one for each group of steps."""
+
+    seconds: Sequence[float]  # of each step, as planned
+    _started: float = field(default_factory=time.monotonic)
+    _group: str = ""
+
+    def show(self, index: int, text: str) -> None:
+        """Before a step, described as "group: which". What is left is planned, corrected by the steps before."""
+        planned = sum(self.seconds[:index])
+        pace = (time.monotonic() - self._started) / planned if index >= 3 else 1
+        left = round(pace * sum(self.seconds[index:]))
+        position, ending = f"[{index + 1}/{len(self.seconds)}]", f"{left // 60}:{left % 60:02} left"
+        group = text.partition(":")[0]
+        if sys.stderr.isatty():
+            output.tell(f"\r\x1b[K{position} {text}, {ending}"[:200], end="")
+        elif group != self._group:
+            output.tell(f"{position} {group}, {ending}")
+        self._group = group
+
+
+def commands(parts: Sequence[Part], binaries: Path) -> list[str]:
+    """Every external command, ready to paste: of each step once, whatever the rounds; then how many steps there are,
+    and how long they take. Files that servers need are written."""
+    in_docker = ["# in Docker: these, without paths and taskset, each in a container", ""]
+    lines = in_docker if parts[0].settings.runner == "docker" else []
+    shown, rounds, seconds = set[tuple[str, str]](), [], 0.0
+    for part in parts:
+        measurement, settings = measurement_of(part), part.settings
+        for step in measurement.steps(settings):
+            rounds.append(step.round)
+            seconds += measurement.seconds(settings, step)
+            if (step.contestant, step.what) in shown:
+                continue
+            shown.add((step.contestant, step.what))
+            address, server = launch.example(measurement.server(settings, step), binaries)
+            asking = measurement.load(address, settings, step)
+            lines += [f"# {step.contestant}: {step.what}", *map(shlex.join, [server, *asking]), ""]
+    return [*lines, f"# {plural(len(rounds), 'step')} in {plural(max(rounds), 'round')}, about {seconds:.0f} s"]

@@ -10,21 +10,22 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import jsonschema
 
-from loadtest.engine.measurement import Measurement
+from loadtest.engine import verb
 from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Part, Run
 from loadtest.system.repository import ROOT
 
+MAJOR, MINOR = 4, 0  # of the format: a reader understands every minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 Json = dict[str, Any]
 PLAIN: dict[Any, Json] = {
+    Any: {},
     int: {"type": "integer"},
     float: {"type": "number"},
     str: {"type": "string"},
@@ -33,34 +34,40 @@ PLAIN: dict[Any, Json] = {
 }
 
 
-def of(verbs: Sequence[str], measurements: Mapping[str, Measurement], version: str) -> Json:
-    """Of a run's document. Its parts are of several kinds, each with settings and results of its own."""
+@cache
+def results() -> Json:
+    """Of the document of a run of any verb. Its parts are of several kinds, each with settings and results of its
+    own."""
     definitions: dict[str, Json] = {}
+    kinds = []
     document = _object(Run, definitions)
+    for one in verb.MEASUREMENTS.values():
+        kind = _object(Part, definitions)
+        kind["properties"] = {
+            "measurement": {"const": one.name},
+            "settings": _schema(one.settings, definitions),
+            "results": {"type": "array", "items": _schema(one.result, definitions)},
+        }
+        kinds.append(kind)
     document["properties"] |= {
-        "format": {"type": "string", "pattern": f"^{version}\\.[0-9]+$"},
-        "verb": {"enum": list(verbs)},
-        "parts": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"oneOf": [_part(one, definitions) for one in measurements.values()]},
-        },
+        "format": {"type": "string", "pattern": f"^{MAJOR}\\.[0-9]+$"},
+        "verb": {"enum": list(verb.VERBS)},
+        "parts": {"type": "array", "minItems": 1, "items": {"oneOf": kinds}},
     }
     document["required"] = ["format", *document["required"]]
-    about = {metric.name: {"unit": metric.unit, "divided by": metric.divided_by, "better": metric.better}
-             for metric in METRICS}  # fmt: skip
-    title = "Results of Quartet's load tests"
-    return {"$schema": DRAFT, "title": title, **document, "$defs": definitions, "x-metrics": about}
-
-
-def _part(measurement: Measurement, definitions: dict[str, Json]) -> Json:
-    body = _object(Part, definitions)
-    body["properties"] = {
-        "measurement": {"const": measurement.name},
-        "settings": _schema(measurement.settings, definitions),
-        "results": {"type": "array", "items": _schema(measurement.result, definitions)},
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Results of Quartet's load tests",
+        **document,
+        "$defs": definitions,
+        "x-metrics": {
+            one.name: {"unit": one.unit, "divided by": one.divided_by, "better": one.better} for one in METRICS
+        },
     }
-    return body
+
+
+def text() -> str:
+    return json.dumps(results(), indent=1) + "\n"
 
 
 def _object(kind: type, definitions: dict[str, Json]) -> Json:
@@ -71,37 +78,30 @@ def _object(kind: type, definitions: dict[str, Json]) -> Json:
 
 
 def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
-    if kind is Any:
-        return {}
+    """`definitions` gets those of the dataclasses that it is made of."""
     if kind in PLAIN:
         return PLAIN[kind]
     if dataclasses.is_dataclass(kind):
-        return _reference(typing.cast(type, kind), definitions)
+        name = ".".join([*kind.__module__.split(".")[-2:], kind.__name__])
+        if name not in definitions:
+            definitions[name] = {}  # a class may contain itself
+            definitions[name] = _object(typing.cast(type, kind), definitions)
+        return {"$ref": f"#/$defs/{name}"}
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return {"enum": [member.value for member in kind]}
-    return _generic(typing.get_origin(kind), typing.get_args(kind), definitions)
-
-
-def _reference(kind: type, definitions: dict[str, Json]) -> Json:
-    name = ".".join([*kind.__module__.split(".")[-2:], kind.__name__])
-    if name not in definitions:
-        definitions[name] = {}  # a class may contain itself
-        definitions[name] = _object(kind, definitions)
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _generic(origin: Any, arguments: tuple[Any, ...], definitions: dict[str, Json]) -> Json:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return {"anyOf": [_schema(one, definitions) for one in arguments]}
     if origin in (list, tuple):
         return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin is dict:
         return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
-    raise TypeError(f"no JSON Schema for {origin or arguments}")
+    raise TypeError(f"no JSON Schema for {kind}")
 
 
-def problem(document: Json, schema: Json) -> str:
+def problem(document: Json) -> str:
     """Why the document is not as the schema says, in half a sentence; "" when it is."""
+    schema = results()
     kinds = {one["properties"]["measurement"]["const"]: one for one in schema["properties"]["parts"]["items"]["oneOf"]}
     any_part = {"type": "object", "required": ["measurement"], "properties": {"measurement": {"enum": list(kinds)}}}
     properties = {**schema["properties"], "parts": {"type": "array", "minItems": 1, "items": any_part}}
@@ -119,7 +119,3 @@ def _first(schema: Json, document: Json, within: str = "") -> str:
         return ""
     where = within + "/".join(map(str, error.absolute_path)) or "the document"
     return f"{where}: {error.message[:200]}"
-
-
-def text(schema: Json) -> str:
-    return json.dumps(schema, indent=1) + "\n"

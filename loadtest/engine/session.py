@@ -9,18 +9,17 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
 
 from loadtest.contestants import contestants
-from loadtest.contestants.facts import Describe
 from loadtest.document import terminal
 from loadtest.engine import environment, folder, report
+from loadtest.engine.claim import go_on
 from loadtest.engine.exit import Exit, Stop, sentence
-from loadtest.engine.resume import go_on
-from loadtest.engine.run import Environment, Part, Run
+from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.engine.verb import Verb, measurement_of
 from loadtest.places.place import Place
@@ -31,16 +30,16 @@ from loadtest.system.errors import MeasurementError
 @dataclass
 class Session:
     verb: Verb
-    parts: list[Part]  # to measure
-    earlier: Run | None  # to go on with, in place of these
+    parts: list[Part]  # to measure; those of the earlier run, where it goes on
+    earlier: Run | None
     place: Place
     directory: Path
     as_json: bool = False
 
     def run(self) -> Exit:
         """Raises Stop when it cannot begin."""
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background jobs
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for its background jobs
+            signal.signal(number, signal.default_int_handler)
         try:
             return self._measure(self._prepare())
         except KeyboardInterrupt:
@@ -48,37 +47,32 @@ class Session:
         finally:
             _ignore_signals()  # a second Ctrl-C must not leave servers behind
             self.place.close()
-            _remove_if_empty(self.directory)
+            with suppress(OSError):  # something came of it
+                self.directory.rmdir()
 
     def _prepare(self) -> Run:
-        if sentence := environment.missing() or self.place.missing(self._executables):
-            raise Stop(Exit.environment, sentence)
+        """Raises Stop; also when the earlier results are of other software or of another machine."""
+        executables = sorted(set().union(*(measurement_of(part).executables(part.settings) for part in self.parts)))
+        if missing := environment.missing() or self.place.missing(executables):
+            raise Stop(Exit.environment, missing)
         try:
             self.place.prepare()
         except MeasurementError as error:
             raise Stop(Exit.failed, str(error)) from error
         try:
-            found = self._begin(environment.stamp(self.place, self._executables))
+            now = environment.stamp(self.place, executables)
+            parts = described(self.parts, self.place) if not self.earlier else []
         except MeasurementError as error:
             raise Stop(Exit.environment, f"a program that we need does not work: {error}") from error
+        found = go_on(self.earlier, now) if self.earlier else Run(self.verb.name, now, parts)
+        cpus = found.parts[0].settings.cpus.load
         try:
-            cpus = ",".join(map(str, found.parts[0].settings.cpus.load))
-            os.sched_setaffinity(0, found.parts[0].settings.cpus.load)
+            os.sched_setaffinity(0, cpus)
         except OSError as error:  # the cpuset has changed since --resume's run, or a sandbox forbids it
-            raise Stop(Exit.environment, f"cannot run on CPU {cpus}: {error.strerror}") from error
+            names = ",".join(map(str, cpus))
+            raise Stop(Exit.environment, f"cannot run on CPU {names}: {error.strerror}") from error
         processes.prepare_limits()
         return found
-
-    @property
-    def _executables(self) -> list[str]:
-        parts = self.earlier.parts if self.earlier else self.parts
-        return sorted(set().union(*(measurement_of(part).executables(part.settings) for part in parts)))
-
-    def _begin(self, now: Environment) -> Run:
-        """Raises Stop when the earlier results are of other software or of another machine."""
-        if self.earlier:
-            return go_on(self.earlier, now)
-        return Run(self.verb.name, now, described(self.parts, self.place))
 
     def _measure(self, found: Run) -> Exit:
         started = time.monotonic() - found.seconds
@@ -112,12 +106,11 @@ class Session:
 
     def _show(self, found: Run, lost: str) -> Exit:
         """@param lost: why the files are not all that was measured; mostly ""."""
-        _clear_line()
+        if sys.stderr.isatty():
+            output.tell("\r\x1b[K", end="")  # no progress any more
         path = self.directory / "results.json"
         try:
-            output.show(
-                folder.to_json(found) if self.as_json else terminal.render(report.document(found), terminal.width())
-            )
+            output.show(folder.to_json(found) if self.as_json else terminal.render(report.document(found)))
         except output.OutputError as error:
             lost = lost or f"{error}; the results are safe in {path}"
         output.tell(f"{environment.program()}: {lost}" if lost else f"results: {path}")
@@ -128,31 +121,13 @@ class Session:
 
 def described(parts: list[Part], place: Place) -> list[Part]:
     """With the facts of the contestants' models, as that place's servers tell them. Raises MeasurementError."""
-    ask = cache(place.describe)
-    return [replace(part, settings=_described(part.settings, ask)) for part in parts]
-
-
-def _described(settings: Any, ask: Describe) -> Any:
-    return replace(settings, contestants=contestants.described(settings.contestants, ask))
-
-
-def _remove_if_empty(directory: Path) -> None:
-    """Nothing came of it."""
-    try:
-        directory.rmdir()
-    except OSError:
-        pass
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    ask, found = cache(place.describe), []
+    for part in parts:
+        known = contestants.described(part.settings.contestants, ask)
+        found.append(replace(part, settings=replace(part.settings, contestants=known)))
+    return found
 
 
 def _ignore_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _clear_line() -> None:
-    if sys.stderr.isatty():
-        output.tell("\r\x1b[K", end="")

@@ -13,9 +13,9 @@ from loadtest.engine.run import Part, Run
 
 def has_invalid_cell(run: Run) -> bool:
     """Somewhere a dash stands for what was measured, because all of it is invalid."""
-    tried = {(result.step.contestant, result.step.what): False for result in run.results}
-    tried |= {(result.step.contestant, result.step.what): True for result in run.results if not result.problems}
-    return not all(tried.values())
+    tried = {(result.step.contestant, result.step.what) for result in run.results}
+    valid = {(result.step.contestant, result.step.what) for result in run.results if not result.problems}
+    return tried != valid
 
 
 def status(run: Run) -> Exit:
@@ -25,45 +25,33 @@ def status(run: Run) -> Exit:
     return Exit.invalid if has_invalid_cell(run) else Exit.ok
 
 
-def _nothing(run: Run) -> Sequence[str]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Verb:
     name: str
     measurements: tuple[Measurement, ...]  # that its parts are of
     sections: Callable[[Run], Sequence[Section]]  # the answers
-    head: Callable[[Run], Sequence[str]] = _nothing  # how it was asked, below the machine
+    head: Callable[[Run], Sequence[str]] = lambda run: ()  # how it was asked, below the machine
     status: Callable[[Run], Exit] = status
 
 
-_verbs: dict[str, Verb] = {}
-_measurements: dict[str, Measurement] = {}
+# By name, in the order of their registration.
+VERBS: dict[str, Verb] = {}
+MEASUREMENTS: dict[str, Measurement] = {}
 
 
 def register(*verbs: Verb) -> None:
     """Raises ValueError when a name is taken."""
     for verb in verbs:
-        if _verbs.setdefault(verb.name, verb) != verb:
+        if VERBS.setdefault(verb.name, verb) != verb:
             raise ValueError(f"there are two verbs {verb.name}")
         for measurement in verb.measurements:
-            if _measurements.setdefault(measurement.name, measurement) != measurement:
+            if MEASUREMENTS.setdefault(measurement.name, measurement) != measurement:
                 raise ValueError(f"there are two measurements {measurement.name}")
 
 
-def registered() -> dict[str, Verb]:
-    """By name, in the order of their registration."""
-    return dict(_verbs)
-
-
-def measurements() -> dict[str, Measurement]:
-    return dict(_measurements)
-
-
-def of(run: Run) -> Verb:
-    return _verbs[run.verb]
+def verb_of(run: Run) -> Verb:
+    return VERBS[run.verb]
 
 
 def measurement_of(part: Part) -> Measurement:
-    return _measurements[part.measurement]
+    return MEASUREMENTS[part.measurement]

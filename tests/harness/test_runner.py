@@ -12,7 +12,7 @@ import pytest
 import samples
 
 from loadtest.contestants.contestants import MODELS
-from loadtest.engine import resume, runner, verb
+from loadtest.engine import claim, runner, verb
 from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.measurement import Bench, Step, describe
 from loadtest.engine.run import Failure, Part, Run
@@ -132,7 +132,7 @@ def test_resuming_does_what_is_missing_and_nothing_twice(play):
 
 def test_what_failed_before_is_tried_again(play):
     found = play(broken="threads")()
-    again = resume.go_on(found, samples.ENVIRONMENT)
+    again = claim.go_on(found, samples.ENVIRONMENT)
     assert again.failures == []
     played = play()
     played(again)
@@ -159,7 +159,7 @@ def test_a_new_run_has_the_facts_that_the_places_servers_tell():
 def test_other_software_or_another_machine_cannot_go_on_with_a_run(changes, sentence):
     found = new(failures=[Failure("epoll", "round 1", "it did not start")])
     with pytest.raises(Stop, match=sentence) as caught:
-        resume.go_on(found, replace(samples.ENVIRONMENT, **changes))
+        claim.go_on(found, replace(samples.ENVIRONMENT, **changes))
     assert caught.value.status == Exit.usage
     assert found.failures, "a refused run is left as it was"
 

@@ -15,12 +15,12 @@ from conftest import BINARIES
 from loadtest.contestants.contestants import Contestant, select
 from loadtest.document import terminal
 from loadtest.document.document import Section, table
-from loadtest.engine import folder, report, resume, verb
-from loadtest.engine.commands import commands
+from loadtest.engine import claim, folder, report, schema, verb
 from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.measurement import Bench, Measurement
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import Part, Result, Run
+from loadtest.engine.runner import commands
 from loadtest.engine.session import Session
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
@@ -96,12 +96,12 @@ COINS = Verb("coins", (COIN,), sections, lambda run: ["Coins."])
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(verb, "_verbs", verb.registered())
-    monkeypatch.setattr(verb, "_measurements", verb.measurements())
+    monkeypatch.setattr(verb, "VERBS", dict(verb.VERBS))
+    monkeypatch.setattr(verb, "MEASUREMENTS", dict(verb.MEASUREMENTS))
     verb.register(COINS)
-    folder.results_schema.cache_clear()
+    schema.results.cache_clear()
     yield
-    folder.results_schema.cache_clear()
+    schema.results.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -153,10 +153,10 @@ def test_its_commands_can_be_pasted():
 
 
 def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setitem(verb._measurements, "coin", replace(COIN, measure=impatient_toss))
+    monkeypatch.setitem(verb.MEASUREMENTS, "coin", replace(COIN, measure=impatient_toss))
     assert run(tmp_path) == Exit.interrupted
-    monkeypatch.setitem(verb._measurements, "coin", COIN)
-    found = resume.earlier(COINS, tmp_path, None)
+    monkeypatch.setitem(verb.MEASUREMENTS, "coin", COIN)
+    found = claim.earlier(COINS, tmp_path, None)
     assert found and (found.state, len(found.results)) == ("interrupted", 2)
     first = list(found.results)
     assert run(tmp_path, earlier=found) == Exit.ok
@@ -167,12 +167,12 @@ def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
 def test_another_verb_does_not_go_on_with_it(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match="these are results of coins, not of tails"):
-        resume.earlier(replace(COINS, name="tails"), tmp_path, None)
+        claim.earlier(replace(COINS, name="tails"), tmp_path, None)
 
 
 def test_other_software_does_not_go_on_with_it(tmp_path, monkeypatch):
     run(tmp_path)
-    found = resume.earlier(COINS, tmp_path, None)
+    found = claim.earlier(COINS, tmp_path, None)
     monkeypatch.setattr("loadtest.engine.environment.stamp", lambda *_: replace(samples.ENVIRONMENT, commit="fedcba"))
     with pytest.raises(Stop, match="commit was abcdef and is fedcba"):
         run(tmp_path, earlier=found)

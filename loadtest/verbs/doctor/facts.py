@@ -1,4 +1,4 @@
-"""What this machine is and allows, as raw facts. doctor judges them; nothing here does."""
+"""What this machine is and allows, as raw facts. `findings` judges them; nothing here does."""
 
 from __future__ import annotations
 
@@ -7,117 +7,68 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from loadtest.engine import environment
 from loadtest.places import docker
 from loadtest.system import cpu_sets, cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
-from loadtest.verbs.doctor import machine
-from loadtest.verbs.doctor.machine import Group
 from loadtest.verbs.walk import strace
 
 WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
-PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
+KERNEL, CPUS = Path("/proc/sys"), Path("/sys/devices/system/cpu")
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+UNLIMITED = 2**60  # bytes; version 1 of control groups writes a number a little below 2**63
 
-# with the option that prints the version, and what installs it
-TOOLS = (
-    ("wrk", "-v", "apt-get install wrk"),
-    ("taskset", "--version", "apt-get install util-linux"),
-    ("setpriv", "--version", "apt-get install util-linux"),
-    ("strace", "-V", "apt-get install strace"),
-    ("perf", "--version", "apt-get install linux-perf"),
-    ("docker", "--version", "apt-get install docker.io"),
-    ("httperf", "--version", "apt-get install httperf"),
-    ("nginx", "-v", "loadtest/setup.sh peers"),
-    ("h2o", "-v", "loadtest/setup.sh peers"),
-    ("apache2", "-v", "loadtest/setup.sh peers"),
-)
+# with the option that prints the version
+TOOLS = {
+    **{"wrk": "-v", "taskset": "--version", "setpriv": "--version", "strace": "-V", "perf": "--version"},
+    **{"docker": "--version", "nginx": "-v", "h2o": "-v", "apache2": "-v"},
+}
+
+Limit = TypeVar("Limit", int, float)
 
 
 @dataclass(frozen=True)
-class Cpus:
-    model: str
-    online: int
-    available: list[int]  # to this process
-    siblings: dict[int, list[int]]  # that share a core, by available CPU; itself included
-    governor: str  # "" where the frequency is nobody's here
-    virtual: bool
-    hardware_counters: bool | None  # None: perf cannot tell
-    clock: str
+class Group:
+    """The tightest limits of our control group and of those around it. None: unlimited."""
 
-
-@dataclass(frozen=True)
-class Limits:
-    """None: unlimited, or unknown."""
-
-    files_soft: int
-    files_hard: int
-    files_most: int | None  # what root can raise the hard limit to
+    version: int | None  # None: there are no control groups to be seen
+    cpus: float | None  # a quota of CPU time, in CPUs
+    memory: int | None  # bytes
     processes: int | None
-    pids: int | None
-    threads: int | None
-    accept_queue: int | None  # somaxconn
-    syn_queue: int | None
-
-
-@dataclass(frozen=True)
-class Ports:
-    first: int
-    last: int
-    time_wait: int | None
-    reuse: int | None  # tcp_tw_reuse
-
-
-@dataclass(frozen=True)
-class Load:
-    average: float
-    others: dict[int, float]  # share of each available CPU that others took, in a window of half a second
-    steal: float | None
-    pressure: dict[str, float] | None  # some avg10, in percent; None: the kernel does not tell
-    hidden: list[int] = field(default_factory=list)  # available CPUs that /proc/stat does not list
-
-
-@dataclass(frozen=True)
-class Memory:
-    """In bytes."""
-
-    total: int
-    available: int
-    cached: int
-    swap_used: int
-
-
-@dataclass(frozen=True)
-class Kernel:
-    release: str
-    system: str
-    aslr: int | None  # randomize_va_space
-    core_pattern: str
-    rollup: str  # why smaps_rollup cannot be read; "" when it can
-
-
-@dataclass(frozen=True)
-class Tool:
-    name: str
-    version: str  # "" when it is not there
-    fix: str
 
 
 @dataclass(frozen=True)
 class Facts:
-    cpus: Cpus
+    """None: unlimited, or not told."""
+
+    model: str
+    virtual: bool
+    online: int  # CPUs
+    available: list[int]  # CPUs, to this process
+    siblings: dict[int, list[int]]  # that share a core, by available CPU; itself included
+    governor: str  # "" where the frequency is nobody's here
+    clock: str
+    load_average: float
+    others: dict[int, float | None]  # share of each available CPU that others took; None: /proc/stat does not list it
+    steal: float | None
+    memory: dict[str, int]  # bytes, by the names of /proc/meminfo; empty where that is hidden
     group: Group
-    limits: Limits
-    ports: Ports
-    load: Load
-    memory: Memory
-    kernel: Kernel
-    tools: list[Tool]
+    descriptors: tuple[int, int]  # soft and hard limit
+    processes: int | None
+    accept_queue: int | None  # somaxconn
+    ports: tuple[int, int]  # the first and the last
+    time_wait: int
+    reuse: int | None  # tcp_tw_reuse
+    system: str
+    core_pattern: str
+    rollup: str  # why smaps_rollup cannot be read, and the fix; "" when it can
+    tools: dict[str, str]  # the version of each; "" when it is not there
     missing_executables: list[str]
     tracing: str  # why strace cannot look into a server, and the fix; "" when it can
     counting: str  # why perf cannot count system calls, and the fix
@@ -127,120 +78,92 @@ class Facts:
 def read(binaries: Path, executables: Sequence[str]) -> Facts:
     """Takes about two seconds. `executables`: of the servers and clients that are built, in `binaries`."""
     available = sorted(os.sched_getaffinity(0))
-    load = _load(available)  # first: what follows is a load itself
-    counting = syscalls.available()
+    before = cpus.read()
+    time.sleep(WINDOW)  # first: what follows is a load itself
+    after = cpus.read()
+    model, virtual = environment.cpu()
+    processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     return Facts(
-        cpus=_cpus(available),
-        group=machine.group(),
-        limits=_limits(),
-        ports=_ports(),
-        load=load,
-        memory=_memory(),
-        kernel=_kernel(),
-        tools=[_tool(*tool) for tool in TOOLS],
+        model=model,
+        virtual=virtual,
+        online=len(cpu_list(CPUS / "online")) or len(available),
+        available=available,
+        siblings={cpu: cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
+        governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
+        clock=procfs.text(CLOCK),
+        load_average=os.getloadavg()[0],
+        others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
+        steal=cpus.stolen(before, after, available),
+        memory=procfs.numbers(procfs.text(Path("/proc/meminfo"))),
+        group=group(),
+        descriptors=resource.getrlimit(resource.RLIMIT_NOFILE),
+        processes=None if processes == resource.RLIM_INFINITY else processes,
+        accept_queue=procfs.number(KERNEL / "net/core/somaxconn"),
+        ports=sockets.port_range(),
+        time_wait=sockets.read().time_wait,
+        reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
+        system=f"Linux {os.uname().release}, {environment.system()}",
+        core_pattern=procfs.text(KERNEL / "kernel/core_pattern"),
+        rollup=environment.missing(),
+        tools={name: version(name, option) for name, option in TOOLS.items()},
         missing_executables=[name for name in executables if not os.access(binaries / name, os.X_OK)],
         tracing=strace.missing(),
-        counting=counting,
+        counting=syscalls.available(),
         docker=docker.missing(),
     )
 
 
-def _cpus(available: list[int]) -> Cpus:
-    info = procfs.text(PROC / "cpuinfo")
-    return Cpus(
-        model=_matched(r"^model name\s*: (.+)", info),
-        online=len(_cpu_list(CPUS / "online")) or len(available),
-        available=available,
-        siblings={cpu: _cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
-        governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
-        virtual=" hypervisor" in info,
-        hardware_counters=_has_hardware_counters() if shutil.which("perf") else None,
-        clock=procfs.text(CLOCK),
-    )
-
-
-def _cpu_list(path: Path) -> list[int]:
+def cpu_list(path: Path) -> list[int]:
     text = procfs.text(path)
     return list(cpu_sets.parse_list(text)) if text else []
 
 
-def _matched(pattern: str, text: str) -> str:
-    found = re.search(pattern, text, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _has_hardware_counters() -> bool | None:
-    printed = _printed(["perf", "stat", "--event", "cycles:u", "--field-separator", ",", "--", "true"])
-    return None if printed is None else printed.strip().partition(",")[0].isdigit()
-
-
-def _printed(command: Sequence[str]) -> str | None:
+def _printed(command: Sequence[str]) -> str:
     """On either output: nginx writes its version to stderr. Whatever the status: wrk and others exit with 1 then."""
     try:
         said = run(command, timeout=5, good=range(256))
     except ProcessError:
-        return None
+        return ""
     return said.stdout + said.stderr
 
 
-def _setting(path: str) -> int | None:
-    return procfs.number(PROC / "sys" / path)
-
-
-def _limits() -> Limits:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    return Limits(
-        files_soft=soft,
-        files_hard=hard,
-        files_most=_setting("fs/nr_open"),
-        processes=None if processes == resource.RLIM_INFINITY else processes,
-        pids=_setting("kernel/pid_max"),
-        threads=_setting("kernel/threads-max"),
-        accept_queue=_setting("net/core/somaxconn"),
-        syn_queue=_setting("net/ipv4/tcp_max_syn_backlog"),
-    )
-
-
-def _ports() -> Ports:
-    tcp = procfs.pairs(procfs.text(PROC / "net/sockstat"), "TCP")
-    return Ports(*sockets.port_range(), time_wait=tcp.get("tw"), reuse=_setting("net/ipv4/tcp_tw_reuse"))
-
-
-def _load(available: Sequence[int]) -> Load:
-    before = cpus.read()
-    time.sleep(WINDOW)
-    after = cpus.read()
-    shares = {cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available}
-    return Load(
-        average=os.getloadavg()[0],
-        others={cpu: share for cpu, share in shares.items() if share is not None},
-        steal=cpus.stolen(before, after, available),
-        pressure=machine.pressure(),
-        hidden=[cpu for cpu, share in shares.items() if share is None],
-    )
-
-
-def _memory() -> Memory:
-    found = procfs.numbers(procfs.text(PROC / "meminfo"))
-    total, available, cached, swap, free = (
-        found.get(name, 0) for name in ("MemTotal", "MemAvailable", "Cached", "SwapTotal", "SwapFree")
-    )
-    return Memory(total, available, cached, swap - free)
-
-
-def _kernel() -> Kernel:
-    return Kernel(
-        release=os.uname().release,
-        system=_matched(r'^PRETTY_NAME="?([^"\n]+)', procfs.text(Path("/etc/os-release"))) or "unknown",
-        aslr=_setting("kernel/randomize_va_space"),
-        core_pattern=procfs.text(PROC / "sys/kernel/core_pattern"),
-        rollup=environment.missing(),
-    )
-
-
-def _tool(name: str, option: str, fix: str) -> Tool:
+def version(name: str, option: str) -> str:
     path = shutil.which(name, path=os.environ.get("PATH", "") + SYSTEM_PATH)
     if not path:
-        return Tool(name, "", fix)
-    return Tool(name, _matched(r"(\d+\.\d+[\w.+-]*)", _printed([path, option]) or "") or "unknown version", fix)
+        return ""
+    found = re.search(r"\d+\.\d+[\w.+-]*", _printed([path, option]))
+    return found[0] if found else "unknown version"
+
+
+def group(root: Path = Path("/")) -> Group:
+    """Of this process; in a container its own group is at the top of what is mounted. Both versions are read alike:
+    neither has the files of the other."""
+    members = procfs.memberships(procfs.text(root / "proc/self/cgroup"))
+    first = bool({"cpu", "memory"} & members.keys())
+    if not first and "" not in members:
+        return Group(None, None, None, None)
+
+    def tightest(controller: str, limit: Callable[[Path], Limit | None]) -> Limit | None:
+        """Of our group and those around it; the last one is that of all controllers, where no limits are."""
+        mount = root / "sys/fs/cgroup"
+        own: Path = mount / members.get(controller if first else "", "")
+        around = [one for one in (own, *own.parents) if one.is_relative_to(mount)]
+        return min((found for found in map(limit, around) if found is not None), default=None)
+
+    return Group(
+        version=1 if first else 2,
+        cpus=tightest("cpu", _quota),
+        memory=tightest("memory", lambda one: _limit(one, "memory.max", "memory.limit_in_bytes")),
+        processes=tightest("pids", lambda one: _limit(one, "pids.max")),
+    )
+
+
+def _limit(directory: Path, *names: str) -> int | None:
+    found = (procfs.number(directory / name) for name in names)
+    return next((limit for limit in found if limit is not None and 0 <= limit < UNLIMITED), None)
+
+
+def _quota(directory: Path) -> float | None:
+    parts = (procfs.text(directory / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    quota, _, period = (procfs.text(directory / "cpu.max") or " ".join(parts)).partition(" ")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None  # "max", or -1

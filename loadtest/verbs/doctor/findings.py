@@ -1,14 +1,31 @@
-"""What doctor thinks of the facts: a sentence on each thing that hinders, and what is found, by topic. Pure."""
+"""What doctor thinks of the facts: what is found, by topic, and a sentence on each thing that hinders. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from loadtest.document.figures import mebibytes, number
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system import cpu_sets
-from loadtest.verbs.doctor.card import Finding, Status
-from loadtest.verbs.doctor.facts import Facts, Tool
+from loadtest.verbs.doctor.facts import Facts
+
+
+class Status(str, Enum):
+    ok = "ok"
+    note = "note"  # something cannot be measured here, or not well
+    problem = "problem"  # nothing can
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    value: str
+    status: Status = Status.ok
+    hinders: str = ""  # a sentence without its full stop: what cannot be measured here, and why
+    fix: str = ""  # the command that mends it; "" where none does
+
 
 SPARE_MEMORY = 1 << 30  # bytes: 512 MiB of ballast, and as much again
 SPARE_PROCESSES = 2_000
@@ -19,60 +36,48 @@ SPARE_DESCRIPTORS = IDLE_CONNECTIONS + 500
 SPARE_PORTS = 2 * IDLE_CONNECTIONS
 TIME_WAIT = 60  # seconds
 
-MANY_PROCESSES = (
-    "A process for each connection cannot be measured with many connections, because {limit:,} are the most"
-)
+NOTHING = "Nothing can be measured, because {reason}"
+MANY_PROCESSES = "A process for each of many connections cannot be measured, because {limit:,} are the most"
+BALLAST = "Fork with 512 MiB of ballast cannot be measured, because"
+QUIET = "Undisturbed rounds cannot be had now, because"
 
 # What cannot be measured, by the name of the finding; the judgement fills in what is in braces.
 LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
-    "hardware counters": "Instructions and cache misses cannot be counted, because {reason}",
     "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
     "server and load": "{reason}",
-    "CPU quota": (
-        "Latencies cannot be measured as the servers' own, because the control group stops them whenever its quota is"
-        " used up; a cpuset (docker run --cpuset-cpus) would not"
-    ),
-    "memory limit": (
-        "Fork with 512 MiB of ballast cannot be measured, because the control group would run out of memory"
-    ),
-    "process limit": MANY_PROCESSES,
     "/proc/stat": (
         "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, on which"
         " we may run (in a container lxcfs counts CPUs from 0)"
     ),
-    "taken by others": (
-        "Undisturbed rounds cannot be had now, because others use CPU {cpus} (see: top -b -n 1 | head -20)"
-    ),
-    "stolen": "Undisturbed rounds cannot be had now, because the host gives our CPUs to other virtual machines",
-    "pressure": (
-        "Rounds that waited for CPU, memory or I/O cannot be recognized by pressure, because the kernel does not tell"
-        " it (it would when booted with psi=1)"
-    ),
-    "available": "Fork with 512 MiB of ballast cannot be measured, because memory would run out",
+    "taken by others": QUIET + " others use CPU {cpus} (see: top -b -n 1 | head -20)",
+    "stolen": QUIET + " the host gives our CPUs to other virtual machines",
+    "available": BALLAST + " memory would run out",
     "swap in use": "Memory cannot be measured well, because pages that are swapped out are not in PSS",
-    "descriptors": (
-        f"{IDLE_CONNECTIONS:,} idle connections cannot be held, because a process may have {{limit:,}} descriptors at"
-        " most"
+    "CPU quota": (
+        "Latencies cannot be measured as the servers' own, because the control group stops them whenever its quota is"
+        " used up; a cpuset (docker run --cpuset-cpus) would not"
     ),
+    "memory limit": BALLAST + " the control group would run out of memory",
+    "process limit": MANY_PROCESSES,
+    "descriptors": f"{IDLE_CONNECTIONS:,} idle connections cannot be held: {{limit:,}} descriptors are the most",
     "processes": MANY_PROCESSES,
-    "accept queue": (
-        f"Thousands of clients that come at once cannot be measured, because the servers' queue of {SERVER_QUEUE:,} is"
-        " cut"
-    ),
+    "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
     "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
-    "TIME_WAIT reuse": (
-        "More than {rate:,} fresh connections a second cannot be measured for long, because each keeps its port for a"
-        " minute"
-    ),
-    "address randomization": (
-        "Addresses (/layout) cannot be seen to differ between starts, because they are not randomized"
-    ),
+    "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
     "core dumps": (
         "The time without service after a crash cannot be measured as the server's own, because a program takes the "
         "dead server's memory first"
     ),
+    "smaps_rollup": "Memory cannot be measured: {reason}",
+    "strace": "The system calls of one request cannot be shown (walk): {reason}",
+    "perf": "System calls under load cannot be counted: {reason}",
+    "docker": "Containers cannot be measured (--runner docker): {reason}",
+    **dict.fromkeys(("servers", "wrk", "taskset", "setpriv"), NOTHING),
+    **{name: f"Nothing can be compared with {name}, because it is not installed" for name in ("nginx", "h2o")},
+    "apache2": "Nothing can be compared with Apache, because it is not installed",
 }
+ESSENTIAL = ("smaps_rollup", "servers", "wrk", "taskset", "setpriv")  # without them nothing can be measured
 
 # What mends it, where a command does.
 MENDED = {
@@ -86,64 +91,51 @@ MENDED = {
     "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
     "range": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
-    "address randomization": "sudo sysctl kernel.randomize_va_space=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
-}
-
-HELPFUL = {
-    "httperf": "quartet-pace's truth tests cannot ask for a second opinion, because httperf is not installed",
-    "nginx": "Nothing can be compared with nginx, because it is not installed",
-    "h2o": "Nothing can be compared with h2o, because it is not installed",
-    "apache2": "Nothing can be compared with Apache, because it is not installed",
+    "servers": "cmake --preset release && cmake --build --preset release",
+    **{name: f"apt-get install {name}" for name in ("wrk", "strace")},
+    **dict.fromkeys(("taskset", "setpriv"), "apt-get install util-linux"),
+    **{"perf": "apt-get install linux-perf", "docker": "apt-get install docker.io"},
+    **dict.fromkeys(("nginx", "h2o", "apache2"), "loadtest/setup.sh peers"),
 }
 
 
 def cpus(facts: Facts) -> Iterator[Finding]:
-    found = facts.cpus
-    some = "" if len(found.available) == found.online else f" of {found.online}"
-    counted = {True: "yes", False: "no", None: "unknown"}[found.hardware_counters]
-    reason = "this virtual machine's CPU does not count them" if found.virtual else "the CPU does not let us"
-    yield Finding("model", found.model or "unknown")
-    yield Finding("available", f"{len(found.available)}{some}: {_join(found.available)}")
-    yield _split(facts)
-    yield _judged("frequency governor", found.governor or "none here", found.governor not in ("", "performance"))
-    yield Finding("virtual machine", "yes" if found.virtual else "no")
-    yield _judged("hardware counters", counted, found.hardware_counters is False, reason=reason)
-    yield _judged("clock", found.clock or "unknown", found.clock in SLOW_CLOCKS)
-
-
-def _split(facts: Facts) -> Finding:
-    sets = cpu_sets.split(set(facts.cpus.available))
-    server, load = _join(sets.server), _join(sets.load)
+    sets = cpu_sets.split(set(facts.available))
+    siblings = {sibling for cpu in sets.server for sibling in facts.siblings.get(cpu, [])}
+    shown = f"server on CPU {_join(sets.server)}, load on CPU {_join(sets.load)}"
+    reason = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"
     if sets.shared:
-        lost = "Servers cannot be ranked, because server and load share the only CPU that we may use"
-        return _judged("server and load", f"share CPU {server}", True, reason=lost)
-    siblings = {sibling for cpu in sets.server for sibling in facts.cpus.siblings.get(cpu, [])}
-    lost = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"
-    shown = f"server on CPU {server}, load on CPU {load}"
-    return _judged("server and load", shown, bool(siblings & set(sets.load)), reason=lost)
+        shown = f"share CPU {_join(sets.server)}"
+        reason = "Servers cannot be ranked, because server and load share the only CPU that we may use"
+    some = "" if len(facts.available) == facts.online else f" of {facts.online}"
+    yield Finding("model", facts.model)
+    yield Finding("available", f"{len(facts.available)}{some}: {_join(facts.available)}")
+    yield _judged("server and load", shown, sets.shared or not siblings.isdisjoint(sets.load), reason)
+    yield _judged("frequency governor", facts.governor or "none here", facts.governor not in ("", "performance"))
+    yield Finding("virtual machine", "yes" if facts.virtual else "no")
+    yield _judged("clock", facts.clock or "unknown", facts.clock in SLOW_CLOCKS)
 
 
 def load(facts: Facts) -> Iterator[Finding]:
-    found = facts.load
-    listed = f"hides CPU {_join(found.hidden)}" if found.hidden else "lists our CPUs"
-    busy = [cpu for cpu, share in found.others.items() if share > DISTURBED]
-    taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in found.others.items())
-    stolen = "not told" if found.steal is None else f"{found.steal:.0%}"
-    waited = ", ".join(f"{name} {share:g} %" for name, share in (found.pressure or {}).items())
-    yield Finding("load average", number(found.average))
-    yield _judged("/proc/stat", listed, bool(found.hidden), cpus=_join(found.hidden))
-    yield _judged("taken by others", taken or "not told", bool(busy), cpus=_join(busy))
-    yield _judged("stolen", stolen, (found.steal or 0) > DISTURBED)
-    yield _judged("pressure", waited or "not told", found.pressure is None)
+    told = {cpu: share for cpu, share in facts.others.items() if share is not None}
+    hidden = _join([cpu for cpu in facts.others if cpu not in told])
+    busy = _join([cpu for cpu, share in told.items() if share > DISTURBED])
+    taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in told.items())
+    stolen = "not told" if facts.steal is None else f"{facts.steal:.0%}"
+    yield Finding("load average", number(facts.load_average))
+    yield _judged("/proc/stat", f"hides CPU {hidden}" if hidden else "lists our CPUs", bool(hidden), cpus=hidden)
+    yield _judged("taken by others", taken or "not told", bool(busy), cpus=busy)
+    yield _judged("stolen", stolen, (facts.steal or 0) > DISTURBED)
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
-    found = facts.memory
-    shown = f"{mebibytes(found.available)} of {mebibytes(found.total)} MiB" if found.available else "not told"
-    yield _judged("available", shown, 0 < found.available < SPARE_MEMORY)  # 0: /proc/meminfo is hidden
-    yield Finding("page cache", f"{mebibytes(found.cached)} MiB")
-    yield _judged("swap in use", f"{mebibytes(found.swap_used)} MiB", found.swap_used > 0)
+    total, available, swap, free = (
+        facts.memory.get(name, 0) for name in ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    )
+    shown = f"{mebibytes(available)} of {mebibytes(total)} MiB" if available else "not told"
+    yield _judged("available", shown, 0 < available < SPARE_MEMORY)
+    yield _judged("swap in use", f"{mebibytes(swap - free)} MiB", swap > free)
 
 
 def group(facts: Facts) -> Iterator[Finding]:
@@ -152,101 +144,59 @@ def group(facts: Facts) -> Iterator[Finding]:
     yield Finding("version", str(found.version or "none to be seen"))
     yield _judged("CPU quota", f"{number(found.cpus)} CPUs" if found.cpus else "none", found.cpus is not None)
     yield _judged("memory limit", limit, found.memory is not None and found.memory < SPARE_MEMORY)
-    yield Finding("cpuset", found.cpuset or "not told")
     yield _processes("process limit", found.processes)
 
 
 def limits(facts: Facts) -> Iterator[Finding]:
-    found = facts.limits
-    hard, queue = found.files_hard, found.accept_queue
-    files = f"{found.files_soft:,}, at most {hard:,} (root: {_count(found.files_most)})"
-    yield _judged("descriptors", files, hard < SPARE_DESCRIPTORS, limit=hard)
-    yield _processes("processes", found.processes)
-    yield Finding("process ids", _count(found.pids))
-    yield Finding("threads", _count(found.threads))
-    yield _judged("accept queue", _count(queue), queue is not None and queue < SERVER_QUEUE)
-    yield Finding("SYN queue", _count(found.syn_queue))
+    (soft, hard), queue = facts.descriptors, facts.accept_queue
+    yield _judged("descriptors", f"{soft:,}, at most {hard:,}", hard < SPARE_DESCRIPTORS, limit=hard)
+    yield _processes("processes", facts.processes)
+    cut = queue is not None and queue < SERVER_QUEUE
+    yield _judged("accept queue", "unknown" if queue is None else f"{queue:,}", cut)
 
 
 def _processes(name: str, limit: int | None) -> Finding:
-    return _judged(name, _count(limit, "none"), limit is not None and limit < SPARE_PROCESSES, limit=limit)
+    shown = "none" if limit is None else f"{limit:,}"
+    return _judged(name, shown, limit is not None and limit < SPARE_PROCESSES, limit=limit)
 
 
 def ports(facts: Facts) -> Iterator[Finding]:
-    found = facts.ports
-    room = found.last - found.first + 1
-    reuse = _word(found.reuse, "no", "yes", "on the loopback")
-    yield _judged("range", f"{found.first}-{found.last} ({room:,})", room < SPARE_PORTS, room=room)
-    yield Finding("in TIME_WAIT", _count(found.time_wait))
-    yield _judged("TIME_WAIT reuse", reuse, found.reuse == 0, rate=room // TIME_WAIT)
+    first, last = facts.ports
+    room = last - first + 1
+    reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
+    yield _judged("range", f"{first}-{last} ({room:,})", room < SPARE_PORTS, room=room)
+    yield Finding("in TIME_WAIT", f"{facts.time_wait:,}")
+    yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // TIME_WAIT)
 
 
 def kernel(facts: Facts) -> Iterator[Finding]:
-    found = facts.kernel
-    yield Finding("release", f"Linux {found.release}, {found.system}")
-    yield _judged("address randomization", _word(found.aslr, "off", "without heaps", "on"), found.aslr == 0)
-    yield _judged("core dumps", found.core_pattern or "unknown", found.core_pattern.startswith("|"))
-    reason, _, fix = found.rollup.partition("; ")
-    if reason:
-        yield Finding("smaps_rollup", "missing", Status.problem, f"Memory cannot be measured: {reason}", fix)
-    else:
-        yield Finding("smaps_rollup", "can be read")
+    yield Finding("release", facts.system)
+    yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
+    yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 
 
 def programs(facts: Facts) -> Iterator[Finding]:
-    tried = {
-        "strace": ("The system calls of one request cannot be shown (walk)", facts.tracing),
-        "perf": ("System calls under load cannot be counted", facts.counting),
-        "docker": ("Containers cannot be measured (--runner docker)", facts.docker),
-    }
-    yield _built(facts.missing_executables)
-    for tool in facts.tools:
-        yield _works(tool, *tried[tool.name]) if tool.name in tried else _installed(tool)
+    absent = facts.missing_executables
+    unbuilt = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not built"
+    yield _judged("servers", "not built" if absent else "built", bool(absent), unbuilt)
+    tried = {"strace": facts.tracing, "perf": facts.counting, "docker": facts.docker}
+    for name, version in facts.tools.items():
+        why = tried.get(name, "" if version else f"{name} is not installed")
+        yield _judged(name, "does not work" if version and why else version or "not found", bool(why), why)
 
 
-def _built(missing: Sequence[str]) -> Finding:
-    if not missing:
-        return Finding("servers", "built")
-    lost = f"Nothing can be measured, because {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not built"
-    fix = "cmake --preset release && cmake --build --preset release"
-    return Finding("servers", "not built", Status.problem, lost, fix)
-
-
-def _works(tool: Tool, lost: str, sentence: str) -> Finding:
-    """`sentence`: why it does not, a semicolon and the fix; "" when it does."""
-    if not sentence:
-        return Finding(tool.name, tool.version)
-    reason, _, fix = sentence.partition("; ")
-    return Finding(tool.name, "does not work", Status.note, f"{lost}: {reason}", fix)
-
-
-def _installed(tool: Tool) -> Finding:
-    if tool.version:
-        return Finding(tool.name, tool.version)
-    if tool.name in HELPFUL:
-        return Finding(tool.name, "not found", Status.note, HELPFUL[tool.name], tool.fix)
-    lost = f"Nothing can be measured, because {tool.name} is not installed"
-    return Finding(tool.name, "not found", Status.problem, lost, tool.fix)
-
-
-def _judged(name: str, value: str, hindered: bool, **words: object) -> Finding:
-    """`words`: those that its sentence in LOST has in braces."""
+def _judged(name: str, value: str, hindered: bool, why: str = "", **words: object) -> Finding:
+    """`why`: a reason, and mostly a semicolon and the command that mends it, in place of MENDED's. `words`: what else
+    its sentence in LOST has in braces."""
     if not hindered:
         return Finding(name, value)
-    return Finding(name, value, Status.note, LOST[name].format(**words), MENDED.get(name, ""))
-
-
-def _count(value: int | None, unknown: str = "unknown") -> str:
-    return unknown if value is None else f"{value:,}"
+    reason, _, fix = why.partition("; ")
+    status = Status.problem if name in ESSENTIAL else Status.note
+    return Finding(name, value, status, LOST[name].format(reason=reason, **words), fix or MENDED.get(name, ""))
 
 
 def _join(cpus: Sequence[int]) -> str:
     return ", ".join(map(str, cpus))
-
-
-def _word(number: int | None, *words: str) -> str:
-    """For a setting of the kernel that is a number from 0."""
-    return words[number] if number is not None and number < len(words) else "unknown"
 
 
 TOPICS = {
