@@ -8,7 +8,6 @@ closes late, such as fork per request, leaves it to the client, whose port then 
 
 from __future__ import annotations
 
-import ipaddress
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +37,14 @@ class Sockets:
 def read(host: str = "127.0.0.1", proc: Path = Path("/proc")) -> Sockets:
     """Where a sandbox hides a counter it is 0, and nobody will say that ports ran out."""
     first, last = port_range(proc)
-    reuse = procfs.number(proc / "sys/net/ipv4/tcp_tw_reuse")
+    reuse = procfs.number(proc / "sys/net/ipv4/tcp_tw_reuse")  # 2: on the loopback only
     tcp = procfs.pairs(procfs.text(proc / "net/sockstat"), "TCP")
     tcp6 = procfs.pairs(procfs.text(proc / "net/sockstat6"), "TCP6")
     return Sockets(
         in_use=tcp.get("inuse", 0) + tcp6.get("inuse", 0),
         time_wait=tcp.get("tw", 0),  # of both families
         ports=last - first + 1,
-        reusable=reuse == 1 or (reuse == 2 and _is_loopback(host)),
+        reusable=reuse == 1 or (reuse == 2 and (host in ("localhost", "::1") or host.startswith("127."))),
     )
 
 
@@ -53,13 +52,6 @@ def port_range(proc: Path = Path("/proc")) -> tuple[int, int]:
     """The first and the last ephemeral port."""
     first, last = (procfs.text(proc / "sys/net/ipv4/ip_local_port_range") or DEFAULT_PORTS).split()
     return int(first), int(last)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> str:

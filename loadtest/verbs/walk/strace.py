@@ -56,16 +56,16 @@ def _attach(found: Trace, said: Path) -> Process:
 def _attached(process: Process, found: Trace) -> bool:
     """Waits until it is, to all threads that are still there."""
     deadline = time.monotonic() + PATIENCE
-    while not process.wait(0.005) and time.monotonic() < deadline:
+    while not process.has_ended(0.005) and time.monotonic() < deadline:
         if all(_tracer(thread) in (process.pid, None) for thread in found.processes):
             return True
     return False
 
 
 def _detach(process: Process) -> None:
-    if not process.wait(0):
+    if not process.has_ended():
         process.signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+        process.has_ended(PATIENCE)
     process.reap()
 
 
