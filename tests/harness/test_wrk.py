@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from loadtest.clients import stats, wrk
-from loadtest.clients.wrk_result import WrkErrors, WrkLoad, WrkResult, without_synthetic
+from loadtest.clients.wrk import WrkErrors, WrkLoad, WrkResult, without_synthetic
 from loadtest.statistics.stats import percentile
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
