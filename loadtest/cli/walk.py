@@ -10,8 +10,7 @@ from loadtest.cli.shared import PIN, Chosen, Invocation, RunnerName
 from loadtest.engine.run import Part
 from loadtest.verbs.load import presets
 from loadtest.verbs.walk import strace
-from loadtest.verbs.walk.plan import WalkSettings
-from loadtest.verbs.walk.verb import WALK, WALKS
+from loadtest.verbs.walk.verb import WALK, WALKS, WalkSettings
 
 
 def walk(

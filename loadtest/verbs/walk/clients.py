@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from http.client import HTTPException, HTTPResponse
 
 from loadtest.system.errors import MeasurementError
@@ -33,56 +34,37 @@ def take(contestant: str, session: int, address: Address, target: str = "/plaint
 
 
 def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
-    client = _Client(address, target, kind)
+    close = "Connection: close\r\n" if kind == Connection.fresh else ""
+    request = f"GET {target} HTTP/1.1\r\nHost: quartet\r\n{close}\r\n".encode()
     times = []
     try:
-        for number in range(WARM_UP + SAMPLES):
-            sent = time.time()  # the clock of strace -ttt
-            client.ask()
-            times.append((sent, time.time()))
-            time.sleep(_pause(number))  # the pause is the client's behaviour, not a wait for something
-        end = time.time()
+        with ExitStack() as connections:
+            for number in range(WARM_UP + SAMPLES):
+                sent = time.time()  # the clock of strace -ttt
+                if number == 0 or kind == Connection.fresh:
+                    connection = socket.create_connection((address.host, address.port), PATIENCE)
+                    connections.enter_context(connection)
+                _ask(connection, request)
+                if kind == Connection.fresh:
+                    connection.recv(1)  # the server's close
+                    connection.close()
+                times.append((sent, time.time()))
+                # Evenly spread, in an order without a period: multiples of the golden ratio. The pause is the client's
+                # behaviour, not a wait for something.
+                time.sleep(PAUSE + SPREAD * (number * 0.6180339887 % 1))
+            end = time.time()
     except (OSError, HTTPException) as error:
         raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
-    finally:
-        client.close()
     ends = [*(sent for sent, _ in times[1:]), end]
     time.sleep(PAUSE)  # what the close costs belongs to no request
     return [Sample(*both, following) for both, following in zip(times, ends, strict=True)][WARM_UP:]
 
 
-def _pause(number: int) -> float:
-    """Evenly spread, in an order without a period: multiples of the golden ratio."""
-    return PAUSE + SPREAD * (number * 0.6180339887 % 1)
-
-
-class _Client:
-    def __init__(self, address: Address, target: str, kind: Connection) -> None:
-        self._address, self._kind = (address.host, address.port), kind
-        close = "Connection: close\r\n" if kind == Connection.fresh else ""
-        self._request = f"GET {target} HTTP/1.1\r\nHost: quartet\r\n{close}\r\n".encode()
-        self._socket: socket.socket | None = None
-
-    def ask(self) -> None:
-        """On a fresh connection also reads the server's close. Raises OSError, HTTPException."""
-        if self._socket is None:
-            self._socket = socket.create_connection(self._address, PATIENCE)
-        self._socket.sendall(self._request)
-        self._read_answer(self._socket)
-        if self._kind == Connection.fresh:
-            if self._socket.recv(1):
-                raise HTTPException("bytes after the response")
-            self.close()
-
-    @staticmethod
-    def _read_answer(connection: socket.socket) -> None:
-        with HTTPResponse(connection) as response:  # which leaves the connection open
-            response.begin()
-            response.read()
-        if response.status != 200:
-            raise HTTPException(f"status {response.status}")
-
-    def close(self) -> None:
-        if self._socket:
-            self._socket.close()
-        self._socket = None
+def _ask(connection: socket.socket, request: bytes) -> None:
+    """Raises OSError, HTTPException."""
+    connection.sendall(request)
+    with HTTPResponse(connection) as response:  # which leaves the connection open
+        response.begin()
+        response.read()
+    if response.status != 200:
+        raise HTTPException(f"status {response.status}")
