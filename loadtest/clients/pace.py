@@ -48,9 +48,7 @@ class Schedule:
 
 def command(executable: str, address: Address, cpus: Sequence[int], *arguments: str) -> list[str]:
     """With a summary on stdout."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    argv = [executable, f"{host}:{address.port}", *arguments, "--json", "-"]
-    return pinned(cpus[:1], argv)  # it has one thread
+    return pinned(cpus[:1], [executable, str(address), *arguments, "--json", "-"])  # it has one thread
 
 
 def measure(argv: Sequence[str], duration: float) -> Finished:
@@ -131,7 +129,7 @@ def newcomer_command(executable: str, address: Address, cpus: Sequence[int], sch
 
 
 class Company:
-    """Newcomers beside somebody else's load."""
+    """Newcomers beside somebody else's load, when it has ended."""
 
     newcomers: Newcomers
     cpu_seconds: float  # that their client took

@@ -79,12 +79,10 @@ class WrkResult:
 
 
 def command(load: WrkLoad, cpus: Sequence[int], address: Address) -> list[str]:
-    host = f"[{address.host}]" if ":" in address.host else address.host
     size = [f"-t{load.threads}", f"-c{load.connections}", f"-d{load.seconds:.0f}s", "--timeout", f"{load.timeout:.0f}s"]
-    url = f"http://{host}:{address.port}{load.path}"
     fresh = [] if load.keep_alive else ["--", "close"]
     pipeline = ["--", f"pipeline={load.pipeline}"] if load.pipeline > 1 else []
-    return pinned(cpus, ["wrk", *size, "-s", str(SCRIPT), url, *fresh, *pipeline])
+    return pinned(cpus, ["wrk", *size, "-s", str(SCRIPT), f"http://{address}{load.path}", *fresh, *pipeline])
 
 
 def measure(argv: Sequence[str], load: WrkLoad) -> Finished:

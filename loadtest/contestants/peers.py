@@ -31,7 +31,7 @@ TEMPLATES.globals |= {
     "greeting": PLAINTEXT.decode(),
     "root": os.geteuid() == 0,
 }
-APACHE = (*("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2"),)
+APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
 # Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his
 # user loses the signal that ends him with us, and must ask for it again.
 AS_WWW_DATA = (
@@ -47,12 +47,15 @@ class Peer:
     name: str
     model: str  # the contestant of ours that it is the peer of
     package: str  # Debian's, or what it holds where releases name it differently
-    executable: str  # absolute, or a target of loadtest/peers/CMakeLists.txt
+    executable: str  # absolute, or ours: a target of loadtest/peers/CMakeLists.txt
     arguments: str  # words
     template: str = ""  # of its configuration, in loadtest/peers
     mpm: str = ""  # Apache's word for a concurrency model
-    version_option: str = "-v"
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
+
+    @property
+    def is_ours(self) -> bool:
+        return not Path(self.executable).is_absolute()
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,13 @@ class Launch:
 
 PEERS = (
     Peer(
-        *("nginx", "epoll", "nginx", "/usr/sbin/nginx", "-p {directory} -e stderr -c {configuration}"),
-        *("nginx.conf.j2", "", "-v", signal.SIGQUIT),
+        "nginx",
+        "epoll",
+        "nginx",
+        "/usr/sbin/nginx",
+        "-p {directory} -e stderr -c {configuration}",
+        "nginx.conf.j2",
+        stop_signal=signal.SIGQUIT,
     ),
     Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", "--conf {configuration}", "h2o.conf.j2"),
     Peer("apache-prefork", "prefork", *APACHE, "prefork"),
@@ -78,15 +86,9 @@ PEERS = (
         "peer-microhttpd",
         # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
         "--port {port} --root {documents}/file --workers {cpus} --connections {room}",
-        version_option="--version",
     ),
     Peer(
-        "beast",
-        "coroutines",
-        "Boost 1.81",
-        "peer-beast",
-        "--port {port} --root {documents}/file --workers {workers}",
-        version_option="--version",
+        "beast", "coroutines", "Boost 1.81", "peer-beast", "--port {port} --root {documents}/file --workers {workers}"
     ),
 )
 
@@ -109,7 +111,7 @@ def missing(peer: Peer, binaries: Path) -> str:
     """One sentence with the fix when it cannot be started here; else nothing."""
     if os.access(binaries / peer.executable, os.X_OK):
         return ""
-    if Path(peer.executable).is_absolute():
+    if not peer.is_ours:
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
     build = f"cmake --preset release && cmake --build --preset release --target {peer.executable}"
     return f"{binaries / peer.executable} is missing; loadtest/setup.sh peers && {build}"
@@ -117,7 +119,7 @@ def missing(peer: Peer, binaries: Path) -> str:
 
 def version(peer: Peer, binaries: Path) -> str:
     """One line. Raises ProcessError."""
-    printed = run([str(binaries / peer.executable), peer.version_option], timeout=5)
+    printed = run([str(binaries / peer.executable), "--version" if peer.is_ours else "-v"], timeout=5)
     return (printed.stdout or printed.stderr).splitlines()[0].removeprefix("Server version: ")
 
 

@@ -55,6 +55,10 @@ class Address:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As in a URL: IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def pinned(cpus: Sequence[int], argv: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *argv]

@@ -29,10 +29,6 @@ class Sockets:
     ports: int  # ephemeral ones
     reusable: bool  # by tcp_tw_reuse, for connections to the host that was asked about
 
-    @property
-    def crowded(self) -> bool:
-        return self.in_use + self.time_wait >= CROWDED * self.ports
-
 
 def read(host: str = "127.0.0.1", proc: Path = Path("/proc")) -> Sockets:
     """Where a sandbox hides a counter it is 0, and nobody will say that ports ran out."""
@@ -56,7 +52,8 @@ def port_range(proc: Path = Path("/proc")) -> tuple[int, int]:
 
 def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> str:
     """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, only if connections failed."""
-    if not after.crowded or (after.reusable and not connect_errors):
+    crowded = after.in_use + after.time_wait >= CROWDED * after.ports
+    if not crowded or (after.reusable and not connect_errors):
         return ""
     failed = f"{connect_errors} connections failed, and " if connect_errors else ""
     earlier = f", {before.time_wait} from before" if before.time_wait else ""
