@@ -85,7 +85,7 @@ class Process:
     def __init__(
         self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
     ) -> None:
-        self.command = shlex.join(argv)
+        self._command = shlex.join(argv)
         # variables that would change the servers' options behind our back are not passed on
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
         argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
@@ -94,7 +94,7 @@ class Process:
                 argv, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, env=environment
             )
         except OSError as error:
-            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
+            raise ProcessError(f"cannot start {self._command}: {error.strerror}") from error
         self._buffer = b""
         _live.add(self)
 
@@ -106,12 +106,16 @@ class Process:
             self.reap()
 
     @property
+    def command(self) -> str:
+        return self._command
+
+    @property
     def pid(self) -> int:
         """Of the process and of its session (setpriv and taskset exec in place)."""
         return self._popen.pid
 
-    def has_ended(self, timeout: float = 0) -> bool:
-        """Within so many seconds. It is not reaped."""
+    def ends_within(self, timeout: float) -> bool:
+        """Waits so many seconds for its end, without reaping it."""
         descriptor = os.pidfd_open(self.pid)
         try:
             return bool(select.select([descriptor], [], [], max(timeout, 0))[0])
@@ -142,7 +146,7 @@ class Process:
             pipe.close()
         _live.discard(self)
         used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Finished(self._popen.returncode, used, self.command, switches=switches)
+        return Finished(self._popen.returncode, used, self._command, switches=switches)
 
 
 def end_all() -> None:
@@ -156,7 +160,7 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
     seconds."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         with Process(argv, stdout, stderr) as process:
-            in_time, ended = process.has_ended(timeout), process.reap()
+            in_time, ended = process.ends_within(timeout), process.reap()
         finished = replace(ended, stdout=_content(stdout), stderr=_content(stderr))
     return _checked(finished, in_time, timeout, good)
 
@@ -168,7 +172,7 @@ def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) 
         while line := process.line(deadline):
             said = [*said[-20:], line]
             show(line.rstrip())
-        in_time, ended = process.has_ended(deadline - time.monotonic()), process.reap()
+        in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
     _checked(replace(ended, stderr="".join(said)), in_time, timeout, good=(0,))
 
 
@@ -210,7 +214,7 @@ class Dialogue(Process):
         line = self.line(time.monotonic() + timeout)
         if line.endswith("\n"):
             return line
-        what = describe_status(self.reap().status) if self.has_ended(1) else f"said nothing for {timeout:g} s"
+        what = describe_status(self.reap().status) if self.ends_within(1) else f"said nothing for {timeout:g} s"
         raise ProcessError(f"{self.command} {what}{last_lines(_content(self._stderr))}")
 
     def end(self, number: int, timeout: float) -> Finished:
@@ -218,7 +222,7 @@ class Dialogue(Process):
         deadline = time.monotonic() + timeout
         self.signal(number)
         said = "".join(iter(lambda: self.line(deadline), ""))
-        in_time, ended = self.has_ended(deadline - time.monotonic()), self.reap()
+        in_time, ended = self.ends_within(deadline - time.monotonic()), self.reap()
         if not in_time:
             raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
         return replace(ended, stdout=said, stderr=_content(self._stderr))
@@ -256,7 +260,7 @@ class Server(Process):
             deadline = time.monotonic() + timeout
             self.address = self._wait_for_answer(address, deadline) if address else self._wait_for_line(deadline)
         except BaseException:
-            self.__exit__()
+            super().__exit__()  # ours alone: what else a subclass ends is not there yet
             raise
 
     def stop(self, timeout: float = 12) -> Ended:
@@ -267,10 +271,13 @@ class Server(Process):
 
     def wait(self, timeout: float) -> Ended:
         """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
-        in_time, ended = self.has_ended(timeout), self.reap()
+        in_time, ended = self.ends_within(timeout), self.reap()
         if not in_time:
             raise self._failure(f"did not end within {timeout:g} s of {self._stop_signal.name}")
         return ended
+
+    def has_ended(self) -> bool:
+        return self.ends_within(0)
 
     def last_lines(self) -> str:
         """The last of its stderr, as the end of a sentence."""
@@ -283,13 +290,13 @@ class Server(Process):
         if line.startswith(READY_PREFIX):
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))
-        if self.has_ended(deadline - time.monotonic()):
+        if self.ends_within(deadline - time.monotonic()):
             raise self._early_end()
         raise self._failure(f"printed no line {READY_PREFIX!r} in time")
 
     def _wait_for_answer(self, address: Address, deadline: float) -> Address:
         while not (answer := get(address, "/plaintext", max(deadline - time.monotonic(), 0.01))):
-            if self.has_ended(0.01):
+            if self.ends_within(0.01):
                 raise self._early_end()
             if time.monotonic() > deadline:
                 raise self._failure("did not answer GET /plaintext in time")

@@ -79,7 +79,7 @@ class _Perf:
         """Returns when it is done. Raises ProcessError."""
         self.orders.write(f"{what}\n".encode())
         deadline = time.monotonic() + PATIENCE
-        while not self.process.has_ended() and time.monotonic() < deadline:
+        while not self.process.ends_within(0) and time.monotonic() < deadline:
             if select.select([self.answers], [], [], 0.05)[0]:
                 self.answers.read(64)  # "ack\n"
                 return
@@ -88,7 +88,7 @@ class _Perf:
     def finish(self) -> int:
         """Raises MeasurementError."""
         self.process.signal(signal.SIGINT)
-        if not self.process.has_ended(PATIENCE):
+        if not self.process.ends_within(PATIENCE):
             raise ProcessError(f"{self.process.command} did not end within {PATIENCE:g} s of SIGINT")
         return parse(self.output.read_text())
 

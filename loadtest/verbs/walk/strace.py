@@ -46,14 +46,14 @@ def trace(session: int) -> Iterator[Trace]:
                 yield found
             finally:
                 process.signal(signal.SIGTERM)
-                process.has_ended(PATIENCE)
+                process.ends_within(PATIENCE)
                 found.text = found.output.read_text(errors="replace") if found.output.exists() else ""
 
 
 def _attached(process: Process, found: Trace) -> bool:
     """Waits until it is, to all threads that are still there."""
     deadline = time.monotonic() + PATIENCE
-    while not process.has_ended(0.005) and time.monotonic() < deadline:
+    while not process.ends_within(0.005) and time.monotonic() < deadline:
         if all(_tracer(thread) in (process.pid, None) for thread in found.processes):
             return True
     return False
