@@ -64,12 +64,6 @@ def parse(rollup: str, status: str) -> Memory:
     )
 
 
-def _hidden(status: str) -> Memory:
-    """Of a process whose memory we may not look into (ptrace(2), access mode checking)."""
-    reason = "smaps_rollup of a process of another user is root's to read"
-    return Memory(1, None, None, None, procfs.numbers(status).get("VmPTE", 0), unknown=reason)
-
-
 def _read_process(directory: Path) -> Memory | None:
     """None of one that has gone in the meantime; an exiting process has no memory left to list."""
     status = procfs.text(directory / "status")
@@ -77,6 +71,8 @@ def _read_process(directory: Path) -> Memory | None:
         # both files are shorter than what Python reads at a time: what several reads see need not fit together
         return parse((directory / "smaps_rollup").read_text(), status)
     except PermissionError:
-        return _hidden(status)
+        # ptrace(2), access mode checking
+        reason = "smaps_rollup of a process of another user is root's to read"
+        return Memory(1, None, None, None, procfs.numbers(status).get("VmPTE", 0), unknown=reason)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None

@@ -70,7 +70,7 @@ def test_memory_of_a_tree_is_a_sum():
 
 
 def test_memory_that_we_may_not_look_into_is_unknown_and_so_is_its_sum():
-    hidden = memory._hidden("Name:\tx\nVmPTE:\t      44 kB\n")
+    hidden = Memory(1, None, None, None, 44 * 1024, unknown="of another user")
     found = memory.total([Memory(1, 1, 2, 3, 4), hidden])
     assert (found.processes, found.pss, found.private, found.rss) == (2, None, None, None)
     assert found.page_tables == 4 + 44 * 1024
