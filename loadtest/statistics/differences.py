@@ -260,10 +260,9 @@ def tie_groups(
 def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """The compact letter display: a letter for each group, "ab" for who is in the first two."""
     found: dict[str, str] = {}
-    signs = itertools.chain(string.ascii_lowercase, map("({})".format, itertools.count(27)))
-    for sign, group in zip(signs, groups):
+    for letter, group in zip(string.ascii_letters, groups):
         for name in group:
-            found[name] = found.get(name, "") + sign
+            found[name] = found.get(name, "") + letter
     return found
 
 

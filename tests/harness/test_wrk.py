@@ -44,23 +44,6 @@ def test_an_ipv6_address_is_bracketed():
     assert "http://[::1]:80/plaintext" in wrk.command(LOAD, CPUS, Address("::1", 80))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"threads": 17},
-        {"threads": 0},
-        {"seconds": 0},
-        {"seconds": 1.5},
-        {"timeout": 0.5},
-        {"pipeline": 0},
-        {"pipeline": 2, "keep_alive": False},
-    ],
-)
-def test_what_wrk_cannot_do_is_refused(change):
-    with pytest.raises(ValueError, match="wrk needs|whole seconds|at once"):
-        replace(LOAD, **change)
-
-
 def test_threads_round_the_connections_down():
     assert replace(LOAD, connections=65, threads=2).effective_connections == 64
     assert replace(LOAD, connections=10, threads=3).effective_connections == 9

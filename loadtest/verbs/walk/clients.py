@@ -3,6 +3,7 @@ whole answer and pauses. A busy client would always have the next request waitin
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from contextlib import ExitStack
@@ -15,8 +16,7 @@ from loadtest.verbs.walk.sequence import Actors, Connection, Sample, Walk, walk
 
 SAMPLES = 20  # requests of each kind
 WARM_UP = 5  # requests before them: what is done once is done
-PAUSE = 0.03  # seconds from an answer to the next request, at least; it varies, or ticks could march in step with it
-SPREAD = 0.04  # seconds that it varies by
+PAUSE = (0.03, 0.07)  # seconds from an answer to the next request; they vary, or ticks could march in step with them
 PATIENCE = 5.0  # seconds for an answer, under strace
 
 
@@ -49,14 +49,12 @@ def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
                     connection.recv(1)  # the server's close
                     connection.close()
                 times.append((sent, time.time()))
-                # Evenly spread, in an order without a period: multiples of the golden ratio. The pause is the client's
-                # behaviour, not a wait for something.
-                time.sleep(PAUSE + SPREAD * (number * 0.6180339887 % 1))
+                time.sleep(random.uniform(*PAUSE))  # the client's behaviour, not a wait for something
             end = time.time()
     except (OSError, HTTPException) as error:
         raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
     ends = [*(sent for sent, _ in times[1:]), end]
-    time.sleep(PAUSE)  # what the close costs belongs to no request
+    time.sleep(PAUSE[0])  # what the close costs belongs to no request
     return [Sample(*both, following) for both, following in zip(times, ends, strict=True)][WARM_UP:]
 
 
