@@ -23,17 +23,8 @@ NOTHING_ANSWERED, NOT_VALID, INTERRUPTED = 1, 4, 130  # exit statuses with which
 PATIENCE = 15.0  # seconds beside a load's own
 NEVER = "never answered"  # the run ended first
 OUTCOMES = (  # as records number them
-    *(
-        "ok",
-        "error status",
-        "EOF before response",
-        "truncated",
-        "reset",
-        "refused",
-        "timed out",
-        NEVER,
-        "wrong content",
-    ),
+    *("ok", "error status", "EOF before response", "truncated", "reset"),
+    *("refused", "timed out", NEVER, "wrong content"),
 )
 
 

@@ -67,8 +67,6 @@ MODELS = (
     Contestant("coroutines", "quartet-coroutines"),
     Contestant("epoll", "quartet-epoll"),
 )
-
-
 BARE = tuple(
     Contestant(
         f"bare-{model.name}",

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import count, pairwise
 
 from loadtest.system.errors import MeasurementError
 from loadtest.verbs.walk.parse import Event
@@ -74,11 +74,9 @@ class Actors:
     def names(self, threads: Sequence[int], since: float) -> dict[int, str]:
         """Of those that took part in a request that was sent then, in order; numbered where several are the same."""
         roles = {thread: self._role(thread, since) for thread in dict.fromkeys(threads)}
-        totals, seen, names = Counter(roles.values()), Counter[str](), {}
-        for thread, role in roles.items():
-            seen[role] += 1
-            names[thread] = f"{role} {seen[role]}" if totals[role] > 1 else role
-        return names
+        totals = Counter(roles.values())
+        numbers = {role: count(1) for role in totals}
+        return {one: f"{role} {next(numbers[role])}" if totals[role] > 1 else role for one, role in roles.items()}
 
     def _role(self, thread: int, since: float) -> str:
         if thread in self._births and self._births[thread] >= since:
