@@ -38,8 +38,7 @@ from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.tour.plan import Tour
 from loadtest.verbs.tour.verb import TOUR
 from loadtest.verbs.walk import strace
-from loadtest.verbs.walk.plan import WalkSettings
-from loadtest.verbs.walk.verb import WALK, WALKS
+from loadtest.verbs.walk.verb import WALK, WALKS, WalkSettings
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
 took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is

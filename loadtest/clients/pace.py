@@ -22,10 +22,10 @@ EXECUTABLE = "quartet-pace"
 NOTHING_ANSWERED, NOT_VALID, INTERRUPTED = 1, 4, 130  # exit statuses with which there is a summary all the same
 PATIENCE = 15.0  # seconds beside a load's own
 NEVER = "never answered"  # the run ended first
-OUTCOMES = (
-    *("ok", "error status", "EOF before response", "truncated", "reset", "refused", "timed out", NEVER),
-    "wrong content",
-)  # as records number them
+OUTCOMES = (  # as records number them
+    *("ok", "error status", "EOF before response", "truncated", "reset"),
+    *("refused", "timed out", NEVER, "wrong content"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,7 @@ class Schedule:
 
 def command(executable: str, address: Address, cpus: Sequence[int], *arguments: str) -> list[str]:
     """With a summary on stdout."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    one = cpus[:1]  # it has one thread
-    return pinned(one, [executable, f"{host}:{address.port}", *arguments, "--json", "-"])
+    return pinned(cpus[:1], [executable, str(address), *arguments, "--json", "-"])  # it has one thread
 
 
 def measure(argv: Sequence[str], duration: float) -> Finished:
@@ -62,10 +60,10 @@ def summary(finished: Finished) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(finished.stdout)
         return found
     except ValueError as error:
-        raise no_summary(finished) from error
+        raise _no_summary(finished) from error
 
 
-def no_summary(finished: Finished) -> MeasurementError:
+def _no_summary(finished: Finished) -> MeasurementError:
     words = finished.stderr.strip() or finished.stdout[-80:]
     return MeasurementError(f"quartet-pace gave no summary, but {words!r}")
 
@@ -82,7 +80,7 @@ def client_side(finished: Finished) -> ClientSide:
     try:
         return _client_side(finished, found, found["lanes"][0])
     except (KeyError, IndexError) as error:
-        raise no_summary(finished) from error
+        raise _no_summary(finished) from error
 
 
 def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]) -> ClientSide:
@@ -114,13 +112,6 @@ def quantiles(times: dict[str, float]) -> Quantiles | None:
 # --- newcomers
 
 
-def newcomers(found: dict[str, Any]) -> Newcomers:
-    """From a summary. Those whom the end of the load left waiting are not counted as asked."""
-    lane = next(one for one in found["lanes"] if one["name"] == "newcomer")
-    ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
-    return Newcomers(ended, quantiles(lane["latency"]))
-
-
 def newcomer_command(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> list[str]:
     """Until it is ended."""
     often = f"{milliseconds(schedule.interval)}:{schedule.path}"
@@ -129,7 +120,7 @@ def newcomer_command(executable: str, address: Address, cpus: Sequence[int], sch
 
 
 class Company:
-    """Newcomers beside somebody else's load."""
+    """Newcomers beside somebody else's load, when it has ended."""
 
     newcomers: Newcomers
     cpu_seconds: float  # that their client took
@@ -142,7 +133,9 @@ def beside(executable: str, address: Address, cpus: Sequence[int], schedule: Sch
     with Dialogue(newcomer_command(executable, address, cpus, schedule)) as talk:
         yield found
         finished = talk.end(signal.SIGINT, PATIENCE)
-    found.newcomers, found.cpu_seconds = newcomers(summary(finished)), finished.cpu_seconds
+    lane = next(one for one in summary(finished)["lanes"] if one["name"] == "newcomer")
+    ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
+    found.newcomers, found.cpu_seconds = Newcomers(ended, quantiles(lane["latency"])), finished.cpu_seconds
 
 
 # --- records
@@ -160,7 +153,7 @@ class Record:
 
 
 HEAD = struct.Struct("<8sIIQq")
-RECORD = struct.Struct("<qqqqIIiIIHBB")
+RECORD = struct.Struct("<qq8xq16xI2xBx")  # what a Record is made of; between it is what nobody here asks for
 MAGIC = b"QPACE\r\n\x1a"
 
 
@@ -171,12 +164,11 @@ def read_records(path: Path) -> tuple[float, list[Record]]:
     magic, version, size, count, start = HEAD.unpack_from(data) if len(data) >= HEAD.size else (b"", 0, 0, 0, 0)
     if (magic, version, size) != (MAGIC, 1, RECORD.size) or len(data) != HEAD.size + count * size:
         raise MeasurementError(f"{path} holds no records of quartet-pace")
-    return start / 1e9, [_record(*fields) for fields in RECORD.iter_unpack(data[HEAD.size :])]
-
-
-def _record(due: int, sent: int, first_byte: int, done: int, *more: int) -> Record:
-    *_, connection, status, outcome, lane = more
-    return Record(due / 1e9, _seconds(sent), _seconds(done), connection, OUTCOMES[outcome])
+    records = [
+        Record(due / 1e9, _seconds(sent), _seconds(done), connection, OUTCOMES[outcome])
+        for due, sent, done, connection, outcome in RECORD.iter_unpack(data[HEAD.size :])
+    ]
+    return start / 1e9, records
 
 
 def _seconds(nanoseconds: int) -> float | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
 
@@ -34,16 +34,8 @@ def parse(body: bytes) -> Counts:
 
 def get(address: Address, path: str, patience: float) -> bytes | None:
     """The body; None when it does not come in time, or with another status than 200."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=patience)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-        return body if response.status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    status, body = processes.get(address, path, patience) or (0, b"")
+    return body if status == 200 else None
 
 
 def fetch(address: Address, patience: float) -> Counts | None:
@@ -55,12 +47,10 @@ def fetch(address: Address, patience: float) -> Counts | None:
 def await_counts(address: Address, patience: float, hold: Callable[[Counts], bool], what: str) -> Counts:
     """As soon as the condition holds, and it may take so many seconds. Raises MeasurementError."""
     deadline = time.monotonic() + patience
-    while True:
-        found = fetch(address, patience)
-        if found is None:
-            raise MeasurementError(f"/stats was not answered: {what}")
+    while found := fetch(address, patience):
         if hold(found):
             return found
         if time.monotonic() > deadline:
             raise MeasurementError(f"the server counts {found.idle:,} idle and {found.sleeping:,} sleeping: {what}")
         time.sleep(0.01)
+    raise MeasurementError(f"/stats was not answered: {what}")

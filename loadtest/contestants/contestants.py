@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
@@ -67,22 +67,23 @@ MODELS = (
     Contestant("coroutines", "quartet-coroutines"),
     Contestant("epoll", "quartet-epoll"),
 )
-
-
-def _bare(model: Contestant) -> Contestant:
-    executable = model.executable.replace("quartet-", "bare-")
-    changed = replace(model, name=f"bare-{model.name}", executable=executable)
-    return replace(changed, kind=Kind.bare, model=model.name, paths=("/plaintext",))
-
-
-BARE = tuple(map(_bare, MODELS))
+BARE = tuple(
+    Contestant(
+        f"bare-{model.name}",
+        model.executable.replace("quartet-", "bare-"),
+        model.arguments,
+        kind=Kind.bare,
+        model=model.name,
+        paths=("/plaintext",),
+    )
+    for model in MODELS
+)
 
 
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
     """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
     wanted, known = list(names), [contestant.name for contestant in among]
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
+    if unknown := [name for name in wanted if name not in known]:
         raise ValueError(f"there is no contestant {unknown[0]!r}; there are {', '.join(known)}")
     return tuple(contestant for contestant in among if contestant.name in wanted)
 
@@ -104,19 +105,17 @@ def variant(command: str) -> Contestant:
 def described(chosen: Iterable[Contestant], describe: Describe) -> tuple[Contestant, ...]:
     """With the facts of their models, for which each server is asked once. Raises MeasurementError."""
     modes = cache(lambda executable: facts.read(executable, describe))
-    return tuple(one if one.facts else _described(one, modes) for one in chosen)
 
+    def complete(one: Contestant) -> Contestant:
+        """A limit, or a peer, has the facts of the model that it is compared with."""
+        server = one if one.ours else select([one.model], MODELS)[0]
+        found = facts.of_mode(server.mode, modes(server.executable))
+        if one.kind != Kind.variant:
+            return replace(one, facts=found)
+        models = [model.name for model in MODELS if (model.executable, model.mode) == (one.executable, found.mode)]
+        return replace(one, facts=found, model=models[0] if models else "")
 
-def _described(one: Contestant, modes: Callable[[str], tuple[Facts, ...]]) -> Contestant:
-    """A limit, or a peer, has the facts of the model that it is compared with."""
-    server = one if one.ours else select([one.model], MODELS)[0]
-    found = facts.of_mode(server.mode, modes(server.executable))
-    return replace(one, facts=found, model=_model_of(one, found) if one.kind == Kind.variant else one.model)
-
-
-def _model_of(one: Contestant, found: Facts) -> str:
-    named = (model.name for model in MODELS if (model.executable, model.mode) == (one.executable, found.mode))
-    return next(named, "")
+    return tuple(one if one.facts else complete(one) for one in chosen)
 
 
 def _options(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
@@ -136,13 +135,10 @@ def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence
     several one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if not gives(contestant, "--workers"):
-        arguments += _workers(contestant, workers, cpus)
+        if contestant.known.pool:
+            arguments += ["--workers", str(workers)]
+        elif contestant.known.many_loops and cpus > 1:
+            arguments += ["--workers", str(cpus)]
     if contestant.ballast:
         arguments += ["--ballast", str(contestant.ballast)]
     return [*arguments, *more]
-
-
-def _workers(contestant: Contestant, workers: int, cpus: int) -> list[str]:
-    if contestant.known.pool:
-        return ["--workers", str(workers)]
-    return ["--workers", str(cpus)] if contestant.known.many_loops and cpus > 1 else []

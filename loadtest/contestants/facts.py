@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from loadtest.system.errors import MeasurementError
 
 PATIENCE = 10.0  # seconds for a description
 
 Describe = Callable[[str], str]  # what that executable prints for --describe; raises MeasurementError
+
+
+KEYS = ("name", "worker", "one_client_per_worker", "many_workers", "has_parent")  # of a mode, in the order of Facts
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,10 @@ def read(executable: str, describe: Describe) -> tuple[Facts, ...]:
     printed = describe(executable)
     try:
         default, *others = json.loads(printed)["modes"]
-        return (_facts(default), *map(_facts, others))
+        return tuple(Facts(*(mode[key] for key in KEYS)) for mode in (default, *others))
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise MeasurementError(f"{executable} --describe prints nothing that this harness knows: {reason}") from error
-
-
-def _facts(mode: dict[str, Any]) -> Facts:
-    return Facts(
-        mode=mode["name"],
-        worker=mode["worker"],
-        one_client_per_worker=mode["one_client_per_worker"],
-        many_workers=mode["many_workers"],
-        has_parent=mode["has_parent"],
-    )
 
 
 def of_mode(name: str, modes: Sequence[Facts]) -> Facts:

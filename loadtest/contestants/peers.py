@@ -14,16 +14,24 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind
 from loadtest.system.processes import PLAINTEXT, Address, run
 from loadtest.system.repository import ROOT
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(ROOT / "loadtest/peers"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-APACHE_MODULES = Path("/usr/lib/apache2/modules")
 BACKLOG = 4096  # common/net/listener.cpp
-IDLE_TIMEOUT = 600  # seconds; beyond every run
+PATHS = ("/plaintext", "/file/16k")  # that each of them serves
 FILE_16K = bytes(range(256)) * 64
+TEMPLATES.globals |= {
+    "modules": "/usr/lib/apache2/modules",
+    "idle_timeout": 600,  # seconds; beyond every run
+    "backlog": BACKLOG,
+    "greeting": PLAINTEXT.decode(),
+    "root": os.geteuid() == 0,
+}
+APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
 # Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his
 # user loses the signal that ends him with us, and must ask for it again.
 AS_WWW_DATA = (
@@ -39,13 +47,15 @@ class Peer:
     name: str
     model: str  # the contestant of ours that it is the peer of
     package: str  # Debian's, or what it holds where releases name it differently
-    executable: str  # absolute, or a target of loadtest/peers/CMakeLists.txt
-    arguments: tuple[str, ...]
+    executable: str  # absolute, or ours: a target of loadtest/peers/CMakeLists.txt
+    arguments: str  # words
     template: str = ""  # of its configuration, in loadtest/peers
     mpm: str = ""  # Apache's word for a concurrency model
-    version_option: str = "-v"
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
-    workloads: tuple[str, ...] = ("/plaintext", "/file/16k")  # paths
+
+    @property
+    def is_ours(self) -> bool:
+        return not Path(self.executable).is_absolute()
 
 
 @dataclass(frozen=True)
@@ -55,58 +65,53 @@ class Launch:
     stop_signal: int
 
 
-def _apache(mpm: str, model: str) -> Peer:
-    arguments = ("-D", "FOREGROUND", "-d", "{directory}", "-f", "{configuration}")
-    return Peer(f"apache-{mpm}", model, "apache2-bin", "/usr/sbin/apache2", arguments, "apache.conf.j2", mpm)
-
-
 PEERS = (
     Peer(
         "nginx",
         "epoll",
         "nginx",
         "/usr/sbin/nginx",
-        ("-p", "{directory}", "-e", "stderr", "-c", "{configuration}"),
+        "-p {directory} -e stderr -c {configuration}",
         "nginx.conf.j2",
         stop_signal=signal.SIGQUIT,
     ),
-    Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", ("--conf", "{configuration}"), "h2o.conf.j2"),
-    _apache("prefork", "prefork"),
-    _apache("worker", "threads"),
-    _apache("event", "threads"),
+    Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", "--conf {configuration}", "h2o.conf.j2"),
+    Peer("apache-prefork", "prefork", *APACHE, "prefork"),
+    Peer("apache-worker", "threads", *APACHE, "worker"),
+    Peer("apache-event", "threads", *APACHE, "event"),
     Peer(
         "libmicrohttpd",
         "epoll",
         "libmicrohttpd-dev",
         "peer-microhttpd",
         # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
-        ("--port", "{port}", "--root", "{documents}/file", "--workers", "{cpus}", "--connections", "{room}"),
-        version_option="--version",
+        "--port {port} --root {documents}/file --workers {cpus} --connections {room}",
     ),
     Peer(
-        "beast",
-        "coroutines",
-        "Boost 1.81",
-        "peer-beast",
-        ("--port", "{port}", "--root", "{documents}/file", "--workers", "{workers}"),
-        version_option="--version",
+        "beast", "coroutines", "Boost 1.81", "peer-beast", "--port {port} --root {documents}/file --workers {workers}"
     ),
 )
 
+PEER_CONTESTANTS = tuple(
+    Contestant(peer.name, peer.executable, kind=Kind.peer, model=peer.model, paths=PATHS) for peer in PEERS
+)
+EVERYBODY = (*MODELS, *BARE, *PEER_CONTESTANTS)  # who can be measured
+
 
 def select(name: str) -> Peer:
-    """Raises ValueError with the names there are."""
-    known = {peer.name: peer for peer in PEERS}
-    if name not in known:
-        raise ValueError(f"there is no peer {name!r}; there are {', '.join(known)}")
-    return known[name]
+    """Of a contestant that is a peer."""
+    return next(peer for peer in PEERS if peer.name == name)
+
+
+def of_executable(name: str) -> Peer | None:
+    return next((peer for peer in PEERS if peer.executable == name), None)
 
 
 def missing(peer: Peer, binaries: Path) -> str:
     """One sentence with the fix when it cannot be started here; else nothing."""
     if os.access(binaries / peer.executable, os.X_OK):
         return ""
-    if Path(peer.executable).is_absolute():
+    if not peer.is_ours:
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
     build = f"cmake --preset release && cmake --build --preset release --target {peer.executable}"
     return f"{binaries / peer.executable} is missing; loadtest/setup.sh peers && {build}"
@@ -114,15 +119,8 @@ def missing(peer: Peer, binaries: Path) -> str:
 
 def version(peer: Peer, binaries: Path) -> str:
     """One line. Raises ProcessError."""
-    printed = run([str(binaries / peer.executable), peer.version_option], timeout=5)
+    printed = run([str(binaries / peer.executable), "--version" if peer.is_ours else "-v"], timeout=5)
     return (printed.stdout or printed.stderr).splitlines()[0].removeprefix("Server version: ")
-
-
-def write_documents(directory: Path) -> None:
-    """The files that every server serves: below `directory` as below the root of its site."""
-    (directory / "file").mkdir(parents=True, exist_ok=True)
-    (directory / "plaintext").write_bytes(PLAINTEXT)
-    (directory / "file" / "16k").write_bytes(FILE_16K)
 
 
 def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int) -> Launch:
@@ -138,22 +136,19 @@ def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int
         directory=directory,
         documents=documents,
         configuration=configuration,
-        modules=APACHE_MODULES,
         mpm=peer.mpm,
         workers=workers,
         cpus=cpus,
         room=room,
         idle_factor=max(2, math.ceil(room / workers)),
-        idle_timeout=IDLE_TIMEOUT,
-        backlog=BACKLOG,
-        greeting=PLAINTEXT.decode(),
-        root=os.geteuid() == 0,
     )
-    write_documents(documents)
+    (documents / "file").mkdir(parents=True, exist_ok=True)
+    (documents / "plaintext").write_bytes(PLAINTEXT)
+    (documents / "file" / "16k").write_bytes(FILE_16K)
     if peer.template:
         configuration.write_text(TEMPLATES.get_template(peer.template).render(values))
-    user = AS_WWW_DATA if peer.mpm and values["root"] else ()
-    arguments = [argument.format(**values) for argument in peer.arguments]
+    user = AS_WWW_DATA if peer.mpm and os.geteuid() == 0 else ()
+    arguments = [word.format(**values) for word in peer.arguments.split()]
     return Launch([*user, str(binaries / peer.executable), *arguments], address, peer.stop_signal)
 
 
@@ -161,7 +156,3 @@ def free_port() -> int:
     """Of 127.0.0.1. Somebody may take it before the peer does, which then says so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
-
-
-def of_executable(name: str) -> Peer | None:
-    return next((peer for peer in PEERS if peer.executable == name), None)

@@ -1,1 +1,0 @@
-"""Numbers and what may be said of them. Pure."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from loadtest.statistics.stats import CONFIDENCE, Interval
 
 ALPHA = 0.05  # the share of equal pairs that may be called different
+DIGITS = 12  # of logarithms: what differs by less differs by the arithmetic alone
 LEAST_ROUNDS = 6  # fewer cannot reach ALPHA in any test here on interleaved rounds: 2 / 2^5 > 5 %
 AT_DIFFERENT_TIMES = (
     "The two were measured one after the other, not interleaved: a change can also be the machine's, which may have "
@@ -58,8 +59,8 @@ class Ratio:
 
     @property
     def detectable(self) -> float | None:
-        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval,
-        from its middle on the logarithmic scale to its end."""
+        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval on
+        the logarithmic scale."""
         return None if self.interval is None else 100 * (math.sqrt(self.interval.high / self.interval.low) - 1)
 
 
@@ -82,9 +83,12 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
     if not rounds:
         raise ValueError("there is no round that both have")
     changes = _logarithms([a[number] for number in rounds]) - _logarithms([b[number] for number in rounds])
-    i, j = np.triu_indices(len(changes))
+    changes = changes.round(DIGITS)
+    i, j = np.triu_indices(len(rounds))
     walsh = np.sort((changes[i] + changes[j]) / 2)
-    return _ratio(walsh, _outside_signs(len(changes)), _sign_p(changes), len(changes), least_p(len(changes)))
+    weights, voting = _doubled_ranks(np.abs(changes)), changes != 0
+    p = _two_sided(_sums_of_any(weights[voting]), int(weights[voting & (changes > 0)].sum()))
+    return _ratio(walsh, _outside_signs(len(rounds)), p, len(rounds), least_p(len(rounds)))
 
 
 def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
@@ -100,14 +104,14 @@ def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
         raise ValueError("a series is empty")
     x, y = _logarithms(a), _logarithms(b)
     quotients = np.sort(np.subtract.outer(x, y).ravel())
-    rounds = min(len(x), len(y))
+    ranks, rounds = _doubled_ranks(np.concatenate([x, y]).round(DIGITS)), min(len(x), len(y))
+    p = _two_sided(_sums_of_some(ranks, len(x)), int(ranks[: len(x)].sum()))
     outside = _outside_deals(len(x), len(y)) if rounds >= LEAST_ROUNDS else 0
-    return _ratio(quotients, outside, _deal_p(x, y), rounds, 2 / math.comb(len(x) + len(y), rounds))
+    return _ratio(quotients, outside, p, rounds, 2 / math.comb(len(x) + len(y), rounds))
 
 
 def _logarithms(values: Sequence[float]) -> Floats:
-    wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
-    if wrong:
+    if wrong := [value for value in values if not 0 < value < math.inf]:
         raise ValueError(f"a ratio takes values above 0, not {wrong[0]}")
     logarithms: Floats = np.log(np.asarray(values, dtype=float))
     return logarithms
@@ -120,18 +124,6 @@ def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -
 
 
 # --- exact distributions: how probable each sum of ranks is, when the labels mean nothing
-
-
-def _sign_p(changes: Floats) -> float:
-    weights = _doubled_ranks(np.abs(changes))
-    voting = _rounded(changes) != 0
-    up = int(weights[voting & (changes > 0)].sum())
-    return _two_sided(_sums_of_any(weights[voting]), up)
-
-
-def _deal_p(x: Floats, y: Floats) -> float:
-    ranks = _doubled_ranks(np.concatenate([x, y]))
-    return _two_sided(_sums_of_some(ranks, len(x)), int(ranks[: len(x)].sum()))
 
 
 def _two_sided(probabilities: Floats, seen: int) -> float:
@@ -164,16 +156,10 @@ def _sums_of_some(weights: Integers, count: int) -> Floats:
 
 def _doubled_ranks(values: Floats) -> Integers:
     """Twice the rank, from 1, so that the shared ranks of equal values are whole as well."""
-    rounded = _rounded(values)
-    below = (rounded[:, None] > rounded).sum(axis=1)
-    equal = (rounded[:, None] == rounded).sum(axis=1)
+    below = (values[:, None] > values).sum(axis=1)
+    equal = (values[:, None] == values).sum(axis=1)
     doubled: Integers = 2 * below + equal + 1
     return doubled
-
-
-def _rounded(logarithms: Floats) -> Floats:
-    """What differs by less than 1e-12 differs by the arithmetic alone."""
-    return np.round(logarithms, 12)
 
 
 @lru_cache
@@ -234,7 +220,7 @@ def standing(values: Mapping[str, Mapping[int, float]]) -> Standing:
     adjusted = holm({pair: ratio.p for pair, ratio in ratios.items()})
     different = [pair for pair, ratio in ratios.items() if ratio.is_different(adjusted[pair])]
     medians = {name: median(rounds.values()) for name, rounds in values.items()}
-    groups = tie_groups(values, different, medians)
+    groups = tie_groups([*values], different, medians)
     return Standing(different, groups, letters(groups), too_few_rounds([*ratios.values()]))
 
 
@@ -247,48 +233,36 @@ def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
     if not short:
         return ""
     table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
-    silent = "1 tie" if len(short) == 1 else f"{len(short)} ties"
-    needed = rounds_needed(len(ratios), interleaved)
     return (
-        f"{table} takes {needed} rounds to call any two different at {CONFIDENCE:.0%}; "
-        f"{silent} of fewer ({min(short)}) may mean no more than that"
+        f"{table} takes {rounds_needed(len(ratios), interleaved)} rounds to call any two different at "
+        f"{CONFIDENCE:.0%}; {len(short)} tie{'s' * (len(short) > 1)} of fewer ({min(short)}) may mean no more than that"
     )
 
 
 def tie_groups(
-    names: Iterable[str], different: Iterable[tuple[str, str]], medians: Mapping[str, float]
+    names: Sequence[str], different: Iterable[tuple[str, str]], medians: Mapping[str, float]
 ) -> list[list[str]]:
     """All largest sets in which nobody differs from anybody, by their medians.
 
-    Ties are not transitive: when a differs from c, but b from neither, the groups are [a, b] and [b, c].
+    Ties are not transitive: when a differs from c, but b from neither, the groups are [a, b] and [b, c]. So each pair
+    that differs splits the groups that hold both, and what another group contains is left out. (H.-P. Piepho, An
+    algorithm for a letter-based representation of all-pairwise comparisons, 2004.)
     """
-    ordered = sorted(names, key=lambda name: medians[name], reverse=True)
-    apart = {frozenset(pair) for pair in different}
-    ties = {name: {other for other in ordered if other != name and {name, other} not in apart} for name in ordered}
-    place = {name: i for i, name in enumerate(ordered)}
-    groups = [sorted(group, key=place.__getitem__) for group in _cliques(set(), set(ordered), set(), ties)]
-    return sorted(groups, key=lambda group: [place[name] for name in group])
-
-
-def _cliques(chosen: set[str], others: set[str], done: set[str], ties: Mapping[str, set[str]]) -> list[set[str]]:
-    """The largest ones that contain the chosen and nobody of the done (Bron, Kerbosch, algorithm 457, 1973)."""
-    if not others and not done:
-        return [chosen] if chosen else []
-    pivot = max(others | done, key=lambda name: (len(ties[name] & others), name))
-    found = []
-    for name in sorted(others - ties[pivot]):
-        found += _cliques(chosen | {name}, others & ties[name], done & ties[name], ties)
-        others, done = others - {name}, done | {name}
-    return found
+    groups = {frozenset(names)} if names else set()
+    for pair in different:
+        parts = {group - {one} for group in groups for one in pair}
+        groups = {part for part in parts if not any(part < other for other in parts)}
+    place = {name: i for i, name in enumerate(sorted(names, key=lambda name: medians[name], reverse=True))}
+    ordered = [sorted(group, key=lambda name: place[name]) for group in groups]
+    return sorted(ordered, key=lambda group: [place[name] for name in group])
 
 
 def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """The compact letter display: a letter for each group, "ab" for who is in the first two."""
-    signs = [*string.ascii_lowercase, *(f"({i})" for i in range(27, len(groups) + 1))]
     found: dict[str, str] = {}
-    for sign, group in zip(signs, groups):
+    for letter, group in zip(string.ascii_letters, groups):
         for name in group:
-            found[name] = found.get(name, "") + sign
+            found[name] = found.get(name, "") + letter
     return found
 
 
@@ -297,15 +271,12 @@ def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
 
 def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
     """ "+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
+    change = f"{100 * (ratio.ratio - 1):+.1f} %"
     if ratio.interval is None:
-        return f"{_percent(ratio.ratio)} %, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
+        return f"{change}, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
     if not ratio.is_different(ratio.p if adjusted_p is None else adjusted_p):
         return f"no difference seen (detectable >= {ratio.detectable:.1f} %)"
-    return f"{_percent(ratio.ratio)} % [{_percent(ratio.interval.low)} to {_percent(ratio.interval.high)}]"
-
-
-def _percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f}"
+    return f"{change} [{100 * (ratio.interval.low - 1):+.1f} to {100 * (ratio.interval.high - 1):+.1f}]"
 
 
 def regressed(ratio: Ratio, adjusted_p: float, more_is_better: bool, margin: float = 0.0) -> bool:
@@ -338,19 +309,14 @@ def verdict(ratios: Sequence[Ratio]) -> Verdict:
     if any(ratio.indicative for ratio in ratios):
         raise ValueError(f"a try of fewer than {LEAST_ROUNDS} rounds shows no difference, whatever is measured")
     differences = sum(ratio.different for ratio in ratios)
-    chance = float(_alarm_counts(ratios)[differences:].sum())
+    alarms = np.ones(1)  # how probable 0, 1, 2, ... false alarms are
+    for ratio in ratios:
+        alarms = np.convolve(alarms, [1 - false_alarms(ratio.rounds), false_alarms(ratio.rounds)])
+    chance = float(alarms[differences:].sum())
     sentence = f"{differences} of {len(ratios)} tries of the same against itself showed a difference"
     if differences:
         sentence += f"; an instrument without fault shows {differences} or more in {chance:.0%} of such runs"
     return Verdict(len(ratios), differences, differences <= ALPHA * len(ratios), chance, sentence)
-
-
-def _alarm_counts(ratios: Sequence[Ratio]) -> Floats:
-    """How probable 0, 1, 2, ... false alarms are."""
-    found = np.ones(1)
-    for ratio in ratios:
-        found = np.convolve(found, [1 - false_alarms(ratio.rounds), false_alarms(ratio.rounds)])
-    return found
 
 
 @lru_cache

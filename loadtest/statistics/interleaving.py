@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
@@ -21,10 +21,12 @@ def order(items: Sequence[Item], rounds: int, seed: int) -> list[list[Item]]:
     """
     if any(item in items[:i] for i, item in enumerate(items)):
         raise ValueError(f"an item is there twice in {list(items)}")
-    if not items:
-        return [[] for _ in range(rounds)]
-    found = _rounds(items, Random(seed))
-    return [next(found) for _ in range(rounds)]
+    random, found = Random(seed), list[list[Item]]()
+    while items and len(found) < rounds:
+        named = random.sample(items, len(items))
+        for square in _squares(len(items)):
+            found += [[named[i] for i in row] for row in random.sample(square, len(square))]
+    return found[:rounds] or [[] for _ in range(rounds)]
 
 
 def order_in_groups(groups: Sequence[Sequence[Item]], rounds: int, seed: int) -> list[list[Item]]:
@@ -37,15 +39,6 @@ def order_in_groups(groups: Sequence[Sequence[Item]], rounds: int, seed: int) ->
     places = order(range(len(groups)), rounds, random.getrandbits(64))
     ordered = [order(group, rounds, random.getrandbits(64)) for group in groups]
     return [[item for place in places[number] for item in ordered[place][number]] for number in range(rounds)]
-
-
-def _rounds(items: Sequence[Item], random: Random) -> Iterator[list[Item]]:
-    """Without end."""
-    while True:
-        named = random.sample(items, len(items))
-        for square in _squares(len(items)):
-            for row in random.sample(square, len(square)):
-                yield [named[i] for i in row]
 
 
 def _squares(size: int) -> list[list[list[int]]]:

@@ -2,32 +2,20 @@
 
 The law holds for any system and any distribution, so that what breaks it is the instrument: latencies that are not
 those of the requests, connections that nobody serves, a client that is busy with something else.
+
+Both functions say why they do not, in a sentence; mostly "".
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 TOO_FEW = "connections were not served, or the client did not ask again at once"
 TOO_MANY = "the latencies are not those of the requests that were counted"
 ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections
 
 
-@dataclass(frozen=True)
-class Check:
-    """How many requests were under way at a time, on average."""
-
-    expected: float  # the connections
-    low: float  # what is bearable
-    high: float
-    observed: float
-    ok: bool
-    sentence: str  # why not; "" when it is
-
-
 def closed_loop(
     connections: int, rate: float, mean_latency: float, *, duration: float, longest: float, client_share: float
-) -> Check:
+) -> str:
     """Of a client that asks again, on each of its connections, when it is answered (wrk).
 
     `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: those whose latency was
@@ -40,30 +28,27 @@ def closed_loop(
     client is at work. It never waits longer. The busier the client is, the less the lower limit tells.
     """
     missing = min(1.0, client_share + 2 * longest / duration + ROUNDING)
-    return _check(rate * mean_latency, connections, (1 - missing) * connections, (1 + ROUNDING) * connections)
+    return _check(rate * mean_latency, (1 - missing) * connections, (1 + ROUNDING) * connections)
 
 
 def open_loop(
     connections: int, rate: float, mean_service: float, mean_latency: float, *, duration: float, longest: float
-) -> Check:
+) -> str:
     """Of a client with a schedule (pace): no more are under way than it has connections; the others wait in its queue.
 
     `mean_service` counts from the send, `mean_latency` and `longest` from when a request was due; all in seconds, and
     of the requests that `rate` counts. The duration is the schedule's: an overloaded server answers after its end.
     """
-    high = connections * (1 + longest / duration + ROUNDING)
     if mean_service > mean_latency * (1 + ROUNDING):
-        sentence = f"requests took {mean_service:.6f} s from the send, but {mean_latency:.6f} s from when they were due"
-        return Check(connections, 0.0, high, rate * mean_service, False, sentence)
-    return _check(rate * mean_service, connections, 0.0, high)
+        return f"requests took {mean_service:.6f} s from the send, but {mean_latency:.6f} s from when they were due"
+    return _check(rate * mean_service, 0.0, connections * (1 + longest / duration + ROUNDING))
 
 
-def _check(observed: float, connections: int, low: float, high: float) -> Check:
+def _check(observed: float, low: float, high: float) -> str:
+    """By the bearable numbers of requests that were under way at a time, on average."""
     if low <= observed <= high:
-        return Check(connections, low, high, observed, True, "")
-    cause = TOO_FEW if observed < low else TOO_MANY
-    sentence = (
+        return ""
+    return (
         f"throughput x mean latency is {observed:.1f} requests under way, not {low:.1f} to {high:.1f} "
-        f"(Little's law): {cause}"
+        f"(Little's law): {TOO_FEW if observed < low else TOO_MANY}"
     )
-    return Check(connections, low, high, observed, False, sentence)

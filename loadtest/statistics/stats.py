@@ -24,10 +24,6 @@ class Estimate:
     interval: Interval | None
     count: int
 
-    @property
-    def indicative(self) -> bool:
-        return self.interval is None
-
 
 def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(median(values), median_interval(values), len(values))

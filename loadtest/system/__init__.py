@@ -1,1 +1,0 @@
-"""What the kernel tells and does: processes, CPUs, memory, sockets, system calls."""

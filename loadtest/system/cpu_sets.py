@@ -23,8 +23,8 @@ def split(available: Set[int], budget: int = 1) -> CpuSets:
     ordered = sorted(available)
     if budget > len(ordered):
         raise ValueError(f"--cpus {budget}: there are {len(ordered)} here")
-    rest = ordered[: len(ordered) - budget]
-    return CpuSets(tuple(ordered[len(ordered) - budget :]), tuple(rest[:budget] or ordered[:1]))
+    rest, server = ordered[:-budget], ordered[-budget:]
+    return CpuSets(tuple(server), tuple(rest[:budget] or ordered[:1]))
 
 
 def parse_pin(text: str, available: Set[int]) -> CpuSets:
@@ -36,8 +36,7 @@ def parse_pin(text: str, available: Set[int]) -> CpuSets:
         sets = CpuSets(parse_list(server), parse_list(load))
     except ValueError as error:
         raise ValueError(f"--pin {text}: {error}") from error
-    absent = sorted({*sets.server, *sets.load} - set(available))
-    if absent:
+    if absent := sorted({*sets.server, *sets.load} - available):
         known = ", ".join(map(str, sorted(available)))
         raise ValueError(f"--pin {text}: there is no CPU {absent[0]} for us here; there are {known}")
     return sets
@@ -48,7 +47,8 @@ def parse_list(text: str) -> tuple[int, ...]:
     found: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
-        if not match or int(match[2] or match[1]) < int(match[1]):
+        cpus = range(int(match[1]), int(match[2] or match[1]) + 1) if match else ()
+        if not cpus:
             raise ValueError(f"{part!r} is no CPU and no range of them")
-        found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        found |= set(cpus)
     return tuple(sorted(found))

@@ -25,12 +25,12 @@ class Disturbance:
 
     @property
     def unknown(self) -> bool:
-        return None in (self.server_cpu, self.load_cpu, self.steal)
+        return None in astuple(self)
 
     @property
     def worst(self) -> float:
         """As far as it is known."""
-        return max(self.server_cpu or 0, self.load_cpu or 0, self.steal or 0)
+        return max(share or 0 for share in astuple(self))
 
 
 STAT = Path("/proc/stat")
@@ -60,7 +60,7 @@ def parse(stat: str) -> dict[int, CpuTimes]:
     found = {}
     for cpu, rest in CPU_LINE.findall(stat):
         user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * TICK for ticks in rest.split()[:8])
-        found[int(cpu)] = CpuTimes(idle=idle + iowait, steal=steal, user=user + nice, system=system + irq + softirq)
+        found[int(cpu)] = CpuTimes(idle + iowait, steal, user + nice, system + irq + softirq)
     return found
 
 
@@ -125,9 +125,8 @@ def taken(disturbances: Sequence[Disturbance]) -> float | None:
 def unseen(disturbances: Sequence[Disturbance]) -> list[str]:
     """A line on those of which nobody tells, where there are any."""
     unknown = sum(one.unknown for one in disturbances)
-    if not unknown:
-        return []
-    return [
+    sentence = (
         f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} loads cannot be told, because "
         "/proc/stat does not list all CPUs that we measured on (containers may number them anew)."
-    ]
+    )
+    return [sentence] if unknown else []

@@ -37,24 +37,16 @@ class MachineMemory:
 STEADY = 256 * 1024  # bytes between two readings
 
 
-def read(proc: Path = Path("/proc")) -> MachineMemory:
+def read() -> MachineMemory:
     """Raises MeasurementError where the kernel does not tell."""
-    try:
-        return parse((proc / "meminfo").read_text(), (proc / "net/sockstat").read_text())
-    except OSError as error:
-        raise MeasurementError(f"cannot read {error.filename}: {error.strerror}") from error
+    return parse(procfs.text(Path("/proc/meminfo")), procfs.text(Path("/proc/net/sockstat")))
 
 
 def parse(meminfo: str, sockstat: str) -> MachineMemory:
-    sizes, tcp = procfs.numbers(meminfo), procfs.pairs(sockstat, "TCP")
     try:
-        return MachineMemory(
-            slab=sizes["Slab"],
-            stacks=sizes["KernelStack"],
-            page_tables=sizes["PageTables"],
-            percpu=sizes["Percpu"],
-            tcp=tcp["mem"] * os.sysconf("SC_PAGE_SIZE"),
-        )
+        buffers = procfs.pairs(sockstat, "TCP")["mem"] * os.sysconf("SC_PAGE_SIZE")
+        sizes = procfs.numbers(meminfo) | {"tcp": buffers}
+        return MachineMemory(*(sizes[name] for name in ("Slab", "KernelStack", "PageTables", "Percpu", "tcp")))
     except KeyError as error:
         raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them") from error
 
@@ -62,8 +54,10 @@ def parse(meminfo: str, sockstat: str) -> MachineMemory:
 def settled(patience: float = 3.0, interval: float = 0.25) -> MachineMemory:
     """Once it no longer changes, or patience is over: closed sockets and ended tasks are freed a little later."""
     deadline = time.monotonic() + patience
-    before, now = None, read()
-    while (before is None or abs(now.total - before.total) > STEADY) and time.monotonic() < deadline:
+    now = read()
+    while time.monotonic() < deadline:
         time.sleep(interval)
         before, now = now, read()
+        if abs(now.total - before.total) <= STEADY:
+            break
     return now

@@ -41,21 +41,14 @@ def read(processes: Iterable[tuple[int, int]]) -> Memory:
 
 
 def total(processes: list[Memory]) -> Memory:
-    return Memory(
-        processes=len(processes),
-        pss=_sum([one.pss for one in processes]),
-        private=_sum([one.private for one in processes]),
-        rss=_sum([one.rss for one in processes]),
-        page_tables=sum(one.page_tables for one in processes),
-        unknown=next((one.unknown for one in processes if one.unknown), ""),
-        anonymous=_sum([one.anonymous for one in processes]),
-    )
-
-
-def _sum(sizes: list[int | None]) -> int | None:
-    """None when one of them is."""
-    known = [size for size in sizes if size is not None]
-    return sum(known) if len(known) == len(sizes) else None
+    """A size is None when one of them is."""
+    sizes: dict[str, int | None] = {}
+    for name in ("pss", "private", "rss", "anonymous"):
+        known = [size for one in processes if (size := getattr(one, name)) is not None]
+        sizes[name] = sum(known) if len(known) == len(processes) else None
+    unknown = next((one.unknown for one in processes if one.unknown), "")
+    page_tables = sum(one.page_tables for one in processes)
+    return Memory(processes=len(processes), page_tables=page_tables, group=None, unknown=unknown, **sizes)
 
 
 def parse(rollup: str, status: str) -> Memory:
@@ -66,27 +59,20 @@ def parse(rollup: str, status: str) -> Memory:
         pss=sizes["Pss"],
         private=sizes["Private_Clean"] + sizes["Private_Dirty"],
         rss=sizes["Rss"],
-        page_tables=_page_tables(status),
+        page_tables=procfs.numbers(status).get("VmPTE", 0),
         anonymous=sizes.get("Pss_Anon"),  # from Linux 5.3 on
     )
 
 
-def _page_tables(status: str) -> int:
-    return procfs.numbers(status).get("VmPTE", 0)
-
-
-def _hidden(status: str) -> Memory:
-    """Of a process whose memory we may not look into (ptrace(2), access mode checking)."""
-    reason = "smaps_rollup of a process of another user is root's to read"
-    return Memory(1, None, None, None, _page_tables(status), unknown=reason)
-
-
 def _read_process(directory: Path) -> Memory | None:
-    """Both files are shorter than what Python reads at a time: what several reads see need not fit together."""
+    """None of one that has gone in the meantime; an exiting process has no memory left to list."""
+    status = procfs.text(directory / "status")
     try:
-        status = (directory / "status").read_text(errors="replace")
+        # both files are shorter than what Python reads at a time: what several reads see need not fit together
         return parse((directory / "smaps_rollup").read_text(), status)
     except PermissionError:
-        return _hidden(status)
+        # ptrace(2), access mode checking
+        reason = "smaps_rollup of a process of another user is root's to read"
+        return Memory(1, None, None, None, procfs.numbers(status).get("VmPTE", 0), unknown=reason)
     except (FileNotFoundError, ProcessLookupError, KeyError):
-        return None  # gone in the meantime; an exiting process has no memory left to list
+        return None

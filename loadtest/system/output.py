@@ -49,9 +49,9 @@ def problem() -> str:
     """Why stdout does not take what is still in its buffer; mostly ""."""
     try:
         show("")
+        return ""
     except OutputError as error:
         return str(error)
-    return ""
 
 
 def tell(text: str, end: str = "\n") -> None:

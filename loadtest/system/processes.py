@@ -15,11 +15,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from loadtest.system.errors import MeasurementError
 from loadtest.system.tree import Switches
@@ -55,6 +55,10 @@ class Address:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As in a URL: IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def pinned(cpus: Sequence[int], argv: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *argv]
@@ -69,48 +73,49 @@ def prepare_limits() -> None:
 
 
 def describe_status(status: int) -> str:
-    if status >= 0:
-        return f"exited with status {status}"
-    return f"was killed by {signal.Signals(-status).name}"
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without the variables that would change the servers' options behind our back."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
+    return f"exited with status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"
 
 
 _live: set[Process] = set()
 
 
 class Process:
-    """A child, until it is reaped."""
+    """A child, until it is reaped; a context manager that ends it whatever happens."""
 
     def __init__(
         self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
     ) -> None:
-        self.command = shlex.join(argv)
+        self._command = shlex.join(argv)
+        # variables that would change the servers' options behind our back are not passed on
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
+        argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
         try:
             self._popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", "--", *argv],
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                env=_environment(),
+                argv, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, env=environment
             )
         except OSError as error:
-            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
-        self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
+            raise ProcessError(f"cannot start {self._command}: {error.strerror}") from error
         self._buffer = b""
         _live.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self in _live:
+            self.reap()
+
+    @property
+    def command(self) -> str:
+        return self._command
 
     @property
     def pid(self) -> int:
         """Of the process and of its session (setpriv and taskset exec in place)."""
         return self._popen.pid
 
-    def wait(self, timeout: float) -> bool:
-        """Waits until it has ended, without reaping it. Returns whether it has."""
+    def ends_within(self, timeout: float) -> bool:
+        """Waits so many seconds for its end, without reaping it."""
         descriptor = os.pidfd_open(self.pid)
         try:
             return bool(select.select([descriptor], [], [], max(timeout, 0))[0])
@@ -120,15 +125,14 @@ class Process:
     def line(self, deadline: float) -> str:
         """The next one of its stdout, a pipe, with its newline; what there is of it when the end or the deadline comes
         first."""
-        while b"\n" not in self._buffer and (chunk := self._read(deadline)):
+        assert self._popen.stdout is not None
+        pipe = self._popen.stdout.fileno()
+        while b"\n" not in self._buffer and select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if not (chunk := os.read(pipe, 65536)):
+                break
             self._buffer += chunk
         line, newline, self._buffer = self._buffer.partition(b"\n")
         return (line + newline).decode(errors="replace")
-
-    def _read(self, deadline: float) -> bytes:
-        assert self.stdout is not None
-        ready = select.select([self.stdout], [], [], max(deadline - time.monotonic(), 0))[0]
-        return os.read(self.stdout.fileno(), 65536) if ready else b""
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
@@ -138,17 +142,11 @@ class Process:
         os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
         _, status, usage = os.wait4(self.pid, 0)
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        for pipe in (self.stdin, self.stdout):
-            if pipe:
-                pipe.close()
+        for pipe in filter(None, (self._popen.stdin, self._popen.stdout)):
+            pipe.close()
         _live.discard(self)
         used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Finished(self._popen.returncode, used, self.command, switches=switches)
-
-    def end(self) -> None:
-        """Unless it has been reaped."""
-        if self in _live:
-            self.reap()
+        return Finished(self._popen.returncode, used, self._command, switches=switches)
 
 
 def end_all() -> None:
@@ -161,35 +159,28 @@ def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Fini
     """Runs a command to its end. Raises ProcessError if its status is not among the good ones, or after `timeout`
     seconds."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = Process(argv, stdout, stderr)
-        try:
-            in_time = process.wait(timeout)
-        finally:
-            ended = process.reap()
+        with Process(argv, stdout, stderr) as process:
+            in_time, ended = process.ends_within(timeout), process.reap()
         finished = replace(ended, stdout=_content(stdout), stderr=_content(stderr))
-    if not in_time or finished.status not in good:
-        raise _failure(finished, in_time, timeout)
-    return finished
-
-
-def _failure(ended: Finished, in_time: bool, timeout: float) -> ProcessError:
-    what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
-    return ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
+    return _checked(finished, in_time, timeout, good)
 
 
 def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
     """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
-    process = Process(argv, subprocess.PIPE, subprocess.STDOUT)
     deadline, said = time.monotonic() + timeout, [""]
-    try:
+    with Process(argv, subprocess.PIPE, subprocess.STDOUT) as process:
         while line := process.line(deadline):
             said = [*said[-20:], line]
             show(line.rstrip())
-        in_time = process.wait(deadline - time.monotonic())
-    finally:
-        ended = process.reap()
-    if not in_time or ended.status != 0:
-        raise _failure(replace(ended, stderr="".join(said)), in_time, timeout)
+        in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
+    _checked(replace(ended, stderr="".join(said)), in_time, timeout, good=(0,))
+
+
+def _checked(ended: Finished, in_time: bool, timeout: float, good: Sequence[int]) -> Finished:
+    if in_time and ended.status in good:
+        return ended
+    what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
+    raise ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
 
 
 @contextmanager
@@ -202,50 +193,39 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Dialogue:
-    """A child that we talk with, line by line; a context manager that ends it whatever happens."""
+class Dialogue(Process):
+    """A child that we talk with, line by line."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._stderr = tempfile.TemporaryFile()
-        try:
-            self._process = Process(argv, subprocess.PIPE, self._stderr, subprocess.PIPE)
-        except ProcessError:
-            self._stderr.close()
-            raise
-
-    def __enter__(self) -> Dialogue:
-        return self
+        super().__init__(argv, subprocess.PIPE, self._stderr, subprocess.PIPE)
 
     def __exit__(self, *_: object) -> None:
-        self._process.end()
+        super().__exit__()
         self._stderr.close()
 
     def say(self, line: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            os.write(self._process.stdin.fileno(), line.encode() + b"\n")  # less than a pipe holds
-        except BrokenPipeError:
-            pass  # it has ended; hear() tells how
+        assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended; hear() tells how
+            os.write(self._popen.stdin.fileno(), line.encode() + b"\n")  # less than a pipe holds
 
     def hear(self, timeout: float) -> str:
         """The next line. Raises ProcessError when there is none in time, or no more."""
-        line = self._process.line(time.monotonic() + timeout)
+        line = self.line(time.monotonic() + timeout)
         if line.endswith("\n"):
             return line
-        ended = self._process.wait(1)
-        what = describe_status(self._process.reap().status) if ended else f"said nothing for {timeout:g} s"
-        raise ProcessError(f"{self._process.command} {what}{last_lines(_content(self._stderr))}")
+        what = describe_status(self.reap().status) if self.ends_within(1) else f"said nothing for {timeout:g} s"
+        raise ProcessError(f"{self.command} {what}{last_lines(_content(self._stderr))}")
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
-        deadline, said = time.monotonic() + timeout, []
-        self._process.signal(number)
-        while line := self._process.line(deadline):
-            said.append(line)
-        in_time, ended = self._process.wait(deadline - time.monotonic()), self._process.reap()
+        deadline = time.monotonic() + timeout
+        self.signal(number)
+        said = "".join(iter(lambda: self.line(deadline), ""))
+        in_time, ended = self.ends_within(deadline - time.monotonic()), self.reap()
         if not in_time:
-            raise ProcessError(f"{ended.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
-        return replace(ended, stdout="".join(said), stderr=_content(self._stderr))
+            raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
+        return replace(ended, stdout=said, stderr=_content(self._stderr))
 
 
 def _content(file: IO[bytes]) -> str:
@@ -259,8 +239,8 @@ def last_lines(text: str, count: int = 3) -> str:
     return ": " + " / ".join(lines) if lines else ""
 
 
-class Server:
-    """A running server; a context manager that ends it whatever happens."""
+class Server(Process):
+    """A running server."""
 
     def __init__(
         self,
@@ -272,47 +252,32 @@ class Server:
     ) -> None:
         """Starts it and waits for its `listening on` line, or, when its address is known beforehand, for its answer
         to GET /plaintext. stderr is appended to `log`. Raises ProcessError."""
-        self._log = log
-        self._stop_signal = signal.Signals(stop_signal)
+        self._log, self._stop_signal = log, signal.Signals(stop_signal)
         with log.open("ab") as stderr:
             self._log_start = stderr.tell()
-            self._process = Process(argv, stderr if address else subprocess.PIPE, stderr)
+            super().__init__(argv, stderr if address else subprocess.PIPE, stderr)
         try:
             deadline = time.monotonic() + timeout
             self.address = self._wait_for_answer(address, deadline) if address else self._wait_for_line(deadline)
         except BaseException:
-            self._process.end()
+            super().__exit__()  # ours alone: what else a subclass ends is not there yet
             raise
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.end()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def command(self) -> str:
-        return self._process.command
 
     def stop(self, timeout: float = 12) -> Ended:
         """Drains it with its stop signal, for which our servers give themselves 10 s, and collects it. Raises
         ProcessError when it does not end in time."""
-        self._process.signal(self._stop_signal)
+        self.signal(self._stop_signal)
         return self.wait(timeout)
 
     def wait(self, timeout: float) -> Ended:
         """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
-        in_time, ended = self._process.wait(timeout), self._process.reap()
+        in_time, ended = self.ends_within(timeout), self.reap()
         if not in_time:
             raise self._failure(f"did not end within {timeout:g} s of {self._stop_signal.name}")
         return ended
 
     def has_ended(self) -> bool:
-        return self._process.wait(0)
+        return self.ends_within(0)
 
     def last_lines(self) -> str:
         """The last of its stderr, as the end of a sentence."""
@@ -321,17 +286,17 @@ class Server:
             return last_lines(log.read().decode(errors="replace"))
 
     def _wait_for_line(self, deadline: float) -> Address:
-        line = self._process.line(deadline)
+        line = self.line(deadline)
         if line.startswith(READY_PREFIX):
             host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
             return Address(host.strip("[]"), int(port))
-        if self._process.wait(deadline - time.monotonic()):
+        if self.ends_within(deadline - time.monotonic()):
             raise self._early_end()
         raise self._failure(f"printed no line {READY_PREFIX!r} in time")
 
     def _wait_for_answer(self, address: Address, deadline: float) -> Address:
-        while not (answer := _ask_for_plaintext(address, deadline)):
-            if self._process.wait(0.01):
+        while not (answer := get(address, "/plaintext", max(deadline - time.monotonic(), 0.01))):
+            if self.ends_within(0.01):
                 raise self._early_end()
             if time.monotonic() > deadline:
                 raise self._failure("did not answer GET /plaintext in time")
@@ -340,18 +305,17 @@ class Server:
         return address
 
     def _early_end(self) -> ProcessError:
-        return self._failure(f"{describe_status(self._process.reap().status)} before it listened")
+        return self._failure(f"{describe_status(self.reap().status)} before it listened")
 
     def _failure(self, what: str) -> ProcessError:
         return ProcessError(f"{self.command} {what}{self.last_lines()}")
 
 
-def _ask_for_plaintext(address: Address, deadline: float) -> tuple[int, bytes] | None:
-    """The answer's status and body; None when there is none."""
-    patience = max(deadline - time.monotonic(), 0.01)
+def get(address: Address, path: str, patience: float) -> tuple[int, bytes] | None:
+    """The answer's status and body; None when there is none within so many seconds."""
     with closing(HTTPConnection(address.host, address.port, timeout=patience)) as connection:
         try:
-            connection.request("GET", "/plaintext")
+            connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, HTTPException):

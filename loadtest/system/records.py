@@ -11,20 +11,18 @@ from typing import Any
 def from_json(kind: Any, value: Any) -> Any:
     """The value of that type, from what dataclasses.asdict made of it and JSON then. Raises ValueError, KeyError or
     TypeError when it is none."""
-    return None if kind is types.NoneType else _build(kind, value)
-
-
-def _build(kind: Any, value: Any) -> Any:
+    if kind is types.NoneType:
+        return None
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return kind(**{name: _build(hints[name], part) for name, part in value.items()})
+        return kind(**{name: from_json(hints[name], part) for name, part in value.items()})
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        return None if value is None else _build(arguments[0], value)
+        return None if value is None else from_json(arguments[0], value)
     if origin in (list, tuple):
-        return origin(_build(arguments[0], part) for part in value)
+        return origin(from_json(arguments[0], part) for part in value)
     if origin is dict:
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, got {value!r}")
-        return {arguments[0](key): _build(arguments[1], part) for key, part in value.items()}
+        return {arguments[0](key): from_json(arguments[1], part) for key, part in value.items()}
     return kind(value)

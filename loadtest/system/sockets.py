@@ -8,7 +8,6 @@ closes late, such as fork per request, leaves it to the client, whose port then 
 
 from __future__ import annotations
 
-import ipaddress
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,22 +29,18 @@ class Sockets:
     ports: int  # ephemeral ones
     reusable: bool  # by tcp_tw_reuse, for connections to the host that was asked about
 
-    @property
-    def crowded(self) -> bool:
-        return self.in_use + self.time_wait >= CROWDED * self.ports
-
 
 def read(host: str = "127.0.0.1", proc: Path = Path("/proc")) -> Sockets:
     """Where a sandbox hides a counter it is 0, and nobody will say that ports ran out."""
     first, last = port_range(proc)
-    reuse = procfs.number(proc / "sys/net/ipv4/tcp_tw_reuse")
+    reuse = procfs.number(proc / "sys/net/ipv4/tcp_tw_reuse")  # 2: on the loopback only
     tcp = procfs.pairs(procfs.text(proc / "net/sockstat"), "TCP")
     tcp6 = procfs.pairs(procfs.text(proc / "net/sockstat6"), "TCP6")
     return Sockets(
         in_use=tcp.get("inuse", 0) + tcp6.get("inuse", 0),
         time_wait=tcp.get("tw", 0),  # of both families
         ports=last - first + 1,
-        reusable=reuse == 1 or (reuse == 2 and _is_loopback(host)),
+        reusable=reuse == 1 or (reuse == 2 and (host in ("localhost", "::1") or host.startswith("127."))),
     )
 
 
@@ -55,16 +50,10 @@ def port_range(proc: Path = Path("/proc")) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> str:
     """Why clients may have found no port; mostly "". Where TIME_WAIT can be reused, only if connections failed."""
-    if not after.crowded or (after.reusable and not connect_errors):
+    crowded = after.in_use + after.time_wait >= CROWDED * after.ports
+    if not crowded or (after.reusable and not connect_errors):
         return ""
     failed = f"{connect_errors} connections failed, and " if connect_errors else ""
     earlier = f", {before.time_wait} from before" if before.time_wait else ""
@@ -77,7 +66,8 @@ def port_problem(before: Sockets, after: Sockets, connect_errors: int = 0) -> st
 def require_descriptors(connections: int) -> None:
     """Raises MeasurementError when we, and thus our children, may not open that many connections."""
     needed = connections + SPARE_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and needed > soft:
-        limit = f"the limit is {soft}" if soft == hard else f"the limit is {soft} (at most {hard})"
-        raise MeasurementError(f"{connections} connections take {needed} descriptors, but {limit}; raise it: ulimit -n")
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        raise MeasurementError(
+            f"{connections} connections take {needed} descriptors, but the limit is {limit}; raise it: ulimit -n"
+        )

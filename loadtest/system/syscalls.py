@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from loadtest.system import procfs
 from loadtest.system.errors import MeasurementError
@@ -31,37 +32,37 @@ PATIENCE = 5.0  # seconds, for perf to start, to answer and to end
 PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 
 
-class Counter:
-    """A context manager: `count` is the number of calls made from its beginning to its end on those CPUs, or None,
-    and then `problem` says why. Something that goes wrong here costs the count, not what is measured meanwhile."""
+@dataclass
+class Count:
+    """Of system calls, once the block has ended; None when they could not be counted, and `problem` says why."""
 
-    def __init__(self, cpus: Sequence[int], own_cpus: Sequence[int]) -> None:
-        self._cpus, self._own_cpus = tuple(cpus), tuple(own_cpus)
-        self.count: int | None = None
-        self.problem = ""
-        self._undo = ExitStack()
+    count: int | None = None
+    problem: str = ""
 
-    def __enter__(self) -> Counter:
-        if set(self._cpus) & set(self._own_cpus):
-            self.problem = "the load makes system calls on the same CPU"
-            return self
+
+@contextmanager
+def counted(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[Count]:
+    """The calls that are made on those CPUs during the block. Something that goes wrong here costs the count, not what
+    is measured meanwhile."""
+    found = Count()
+    if set(cpus) & set(own_cpus):
+        found.problem = "the load makes system calls on the same CPU"
+        yield found
+        return
+    with ExitStack() as undo:
         try:
-            self._perf = self._undo.enter_context(_perf(self._cpus, self._own_cpus))
-            self._perf.order("enable")
+            perf = undo.enter_context(_perf(cpus, own_cpus))
+            perf.order("enable")
         except (MeasurementError, OSError) as error:
-            self._undo.close()
-            self.problem = str(error)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.problem:
-            return
+            undo.close()
+            found.problem = str(error)
+        yield found
         try:
-            with self._undo:
-                self._perf.order("disable")
-                self.count = self._perf.finish()
+            if not found.problem:
+                perf.order("disable")
+                found.count = perf.finish()
         except (MeasurementError, OSError) as error:
-            self.problem = str(error)
+            found.problem = str(error)
 
 
 @dataclass(frozen=True)
@@ -69,25 +70,25 @@ class _Perf:
     """perf stat, which counts nothing until it is told to (perf-stat(1), --control)."""
 
     process: Process
-    orders: int
-    answers: int
+    orders: IO[bytes]
+    answers: IO[bytes]
     said: Path
     output: Path
 
     def order(self, what: str) -> None:
         """Returns when it is done. Raises ProcessError."""
-        os.write(self.orders, f"{what}\n".encode())
+        self.orders.write(f"{what}\n".encode())
         deadline = time.monotonic() + PATIENCE
-        while not self.process.wait(0) and time.monotonic() < deadline:
+        while not self.process.ends_within(0) and time.monotonic() < deadline:
             if select.select([self.answers], [], [], 0.05)[0]:
-                os.read(self.answers, 64)  # "ack\n"
+                self.answers.read(64)  # "ack\n"
                 return
         raise ProcessError(_explained(self.said.read_text(errors="replace")))
 
     def finish(self) -> int:
         """Raises MeasurementError."""
         self.process.signal(signal.SIGINT)
-        if not self.process.wait(PATIENCE):
+        if not self.process.ends_within(PATIENCE):
             raise ProcessError(f"{self.process.command} did not end within {PATIENCE:g} s of SIGINT")
         return parse(self.output.read_text())
 
@@ -96,25 +97,14 @@ class _Perf:
 def _perf(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[_Perf]:
     with tempfile.TemporaryDirectory(prefix="quartet-perf-") as name:
         orders, answers, said, output = (Path(name) / file for file in ("orders", "answers", "said", "counts"))
+        os.mkfifo(orders)
+        os.mkfifo(answers)
         control = ["--delay", "-1", "--control", f"fifo:{orders},{answers}", "--output", str(output)]
         command = pinned(own_cpus, [*COUNT, "--cpu", ",".join(map(str, cpus)), *control])
-        with _pipe(orders) as to, _pipe(answers) as back, said.open("wb") as file:
-            process = Process(command, file, file)
-            try:
+        # pipes that are open at both ends, so that nobody waits for the other
+        with orders.open("r+b", 0) as to, answers.open("r+b", 0) as back, said.open("wb") as file:
+            with Process(command, file, file) as process:
                 yield _Perf(process, to, back, said, output)
-            finally:
-                process.reap()
-
-
-@contextmanager
-def _pipe(path: Path) -> Iterator[int]:
-    """A named pipe, open at both ends so that nobody waits for the other."""
-    os.mkfifo(path, 0o600)
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def parse(output: str) -> int:
@@ -131,16 +121,16 @@ def available() -> str:
     """ "" when system calls can be counted here, else one sentence with the fix. Tries it, for a moment."""
     if not shutil.which("perf"):
         return "perf is not installed; apt-get install linux-perf"
-    cpu = str(max(os.sched_getaffinity(0)))
+    command = [*COUNT, "--cpu", str(max(os.sched_getaffinity(0))), "--", "true"]
     try:
-        stderr = run([*COUNT, "--cpu", cpu, "--", "true"], PATIENCE, good=range(256)).stderr
+        stderr = run(command, PATIENCE, good=range(256)).stderr
     except ProcessError as error:
         return f"perf does not work here: {error}"
     try:
         parse(stderr)
-        return ""
     except MeasurementError:
         return _explained(stderr)
+    return ""
 
 
 def _explained(stderr: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def parse_stat(text: str) -> ProcessStat:
     return ProcessStat(int(pid), fields[0], int(fields[3]), int(fields[19]), children)
 
 
+def _read_stat(pid: int) -> ProcessStat | None:
+    stat = procfs.text(Path(f"/proc/{pid}/stat"))
+    return parse_stat(stat) if stat else None
+
+
+def identity(pid: int) -> tuple[int, int] | None:
+    """None when there is no such process."""
+    stat = _read_stat(pid)
+    return stat.identity if stat else None
+
+
 def members(session: int) -> list[ProcessStat]:
     """The live processes of a session: a server's whole tree, orphans too."""
     found = map(_read_stat, _numbers("/proc"))
@@ -54,20 +66,17 @@ def _numbers(directory: str) -> list[int]:
         return []
 
 
-def identity(pid: int) -> tuple[int, int] | None:
-    """None when there is no such process."""
-    stat = _read_stat(pid)
-    return stat.identity if stat else None
-
-
-def _read_stat(pid: int) -> ProcessStat | None:
-    stat = procfs.text(Path(f"/proc/{pid}/stat"))
-    return parse_stat(stat) if stat else None
-
-
 def cpu_seconds(session: int) -> float:
     """CPU time of the session's processes until now. To be read while they rest: one that ends meanwhile is missed."""
     return sum(stat.dead_children + _clock(stat.pid) for stat in members(session))
+
+
+def _clock(pid: int) -> float:
+    """All threads of a process, to the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms each."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0  # gone in the meantime
 
 
 @dataclass(frozen=True)
@@ -84,26 +93,16 @@ class Switches:
 def switches(session: int) -> Switches | None:
     """Of all threads of the session's live processes until now; those that have ended are missed. None where the kernel
     does not tell."""
-    statuses = (procfs.text(Path(f"/proc/{thread}/status")) for thread in processes(session))
-    found = [parse_switches(status) for status in statuses if status]  # those without have ended in the meantime
-    known = [one for one in found if one]
-    if len(known) < len(found):
-        return None
-    return Switches(sum(one.voluntary for one in known), sum(one.involuntary for one in known))
+    return parse_switches(procfs.text(Path(f"/proc/{thread}/status")) for thread in processes(session))
 
 
-def parse_switches(status: str) -> Switches | None:
-    """The last lines of proc(5)'s status; a sandbox's kernel may lack them."""
-    counts = procfs.numbers(status)
+def parse_switches(statuses: Iterable[str]) -> Switches | None:
+    """From proc(5)'s status of each thread, empty when it has ended; a sandbox's kernel may lack their last lines."""
+    found = [procfs.numbers(status) for status in statuses if status]
     try:
-        return Switches(counts["voluntary_ctxt_switches"], counts["nonvoluntary_ctxt_switches"])
+        return Switches(
+            sum(one["voluntary_ctxt_switches"] for one in found),
+            sum(one["nonvoluntary_ctxt_switches"] for one in found),
+        )
     except KeyError:
         return None
-
-
-def _clock(pid: int) -> float:
-    """All threads of a process, to the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms each."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0  # gone in the meantime

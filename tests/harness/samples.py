@@ -10,7 +10,7 @@ from pathlib import Path
 from conftest import BINARIES
 
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
-from loadtest.contestants import roster
+from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, described, select
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Environment, Part, Run
@@ -34,7 +34,7 @@ from loadtest.verbs.tour.plan import Tour
 
 # With the facts that the release build's servers tell.
 DESCRIBE = cache(Local(BINARIES, Path(os.devnull)).describe)
-EVERYBODY = described(roster.EVERYBODY, DESCRIBE)
+EVERYBODY = described(peers.EVERYBODY, DESCRIBE)
 MODELS = tuple(one for one in EVERYBODY if one.kind == Kind.model)
 BY_NAME = {one.name: one for one in EVERYBODY}
 

@@ -5,7 +5,7 @@ import samples
 
 from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Kind
-from loadtest.contestants.roster import PEER_CONTESTANTS
+from loadtest.contestants.peers import PEER_CONTESTANTS
 
 
 def variant(command: str) -> contestants.Contestant:

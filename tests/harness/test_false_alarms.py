@@ -177,11 +177,11 @@ def test_a_recorded_server_that_was_half_as_fast_again_would_have_been_seen():
 def test_every_recorded_run_obeys_littles_law():
     for run in recorded():
         law = recorded_law(run, run["mean_latency"])
-        assert law.ok, law.sentence
+        assert law == ""
 
 
 def test_no_recorded_run_would_with_the_samples_that_wrk_makes_up():
-    assert not any(recorded_law(run, run["mean_with_synthetic"]).ok for run in recorded())
+    assert all(recorded_law(run, run["mean_with_synthetic"]) for run in recorded())
 
 
 def recorded_law(run, mean):

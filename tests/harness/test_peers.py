@@ -69,11 +69,6 @@ def test_every_peer_is_the_peer_of_a_model_of_ours():
     assert {peer.model for peer in PEERS} <= {model.name for model in contestants.MODELS}
 
 
-def test_a_peer_of_an_unknown_name_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match="no peer 'iis'; there are nginx, h2o, apache-prefork"):
-        peers.select("iis")
-
-
 def test_a_peer_that_is_not_installed_says_what_to_do(tmp_path):
     absent = replace(by_name("nginx"), executable="/usr/sbin/no-such-server")
     assert peers.missing(absent, tmp_path) == "nginx is not installed; loadtest/setup.sh peers"
@@ -138,7 +133,7 @@ def test_a_version_is_one_line(peer):
 def test_a_peer_answers_a_hundred_requests_on_a_connection(peer, running):
     with closing(connect(running)) as connection:
         first = connection.sock
-        for path in peer.workloads:
+        for path in peers.PATHS:
             answers = {get(connection, path) for _ in range(100)}
             kind = "text/plain; charset=utf-8" if path == "/plaintext" else "application/octet-stream"
             assert answers == {(200, kind, BODIES[path])}
@@ -229,7 +224,7 @@ def test_a_peer_writes_only_below_its_directory(peer, launch, directory, log, tm
     strace = ["strace", "-D", "-f", "-qq", "-o", str(trace), "-e", f"trace={calls}"]
     with Server([*strace, *launch.argv], log, 30, launch.address, launch.stop_signal) as server:
         with closing(connect(server)) as connection:
-            for path in peer.workloads:
+            for path in peers.PATHS:
                 assert get(connection, path)[0] == 200
         server.stop()
     assert "bind(" in trace.read_text()  # it was traced at all

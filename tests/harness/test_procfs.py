@@ -70,7 +70,7 @@ def test_memory_of_a_tree_is_a_sum():
 
 
 def test_memory_that_we_may_not_look_into_is_unknown_and_so_is_its_sum():
-    hidden = memory._hidden("Name:\tx\nVmPTE:\t      44 kB\n")
+    hidden = Memory(1, None, None, None, 44 * 1024, unknown="of another user")
     found = memory.total([Memory(1, 1, 2, 3, 4), hidden])
     assert (found.processes, found.pss, found.private, found.rss) == (2, None, None, None)
     assert found.page_tables == 4 + 44 * 1024
@@ -151,8 +151,9 @@ def test_a_hidden_or_shortened_stat_lists_no_cpu(monkeypatch, tmp_path):
 
 
 def test_context_switches_that_the_kernel_does_not_tell_are_unknown():
-    assert tree.parse_switches("Name:\tx\n") is None
-    assert tree.parse_switches("voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n") == tree.Switches(3, 4)
+    told = "voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n"
+    assert tree.parse_switches([told, "Name:\tx\n"]) is None
+    assert tree.parse_switches([told, ""]) == tree.Switches(3, 4)  # one has ended in the meantime
 
 
 def test_a_single_cpu_is_one_budget():
@@ -175,12 +176,12 @@ def test_the_kernels_share_is_that_of_the_time_the_cpus_worked():
 
 def test_context_switches_are_those_of_all_threads():
     status = "Threads:\t1\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n"
-    assert tree.parse_switches(status) == tree.Switches(7, 3)
+    assert tree.parse_switches([status, status]) == tree.Switches(14, 6)
 
 
 def test_the_end_of_a_process_tells_how_often_it_waited():
     script = "import time\nfor _ in range(50): time.sleep(0.001)"
     child = processes.Process([sys.executable, "-c", script], subprocess.DEVNULL, subprocess.DEVNULL)
-    assert child.wait(20)
+    assert child.ends_within(20)
     switches = child.reap().switches
     assert switches and switches.voluntary >= 50

@@ -72,7 +72,7 @@ def test_a_missing_perf_is_a_sentence_with_the_fix(monkeypatch, tmp_path):
 
 
 def test_a_load_on_the_same_cpu_is_not_counted_as_the_servers():
-    with syscalls.Counter([0], [0]) as counter:
+    with syscalls.counted([0], [0]) as counter:
         pass
     assert counter.count is None and "same CPU" in counter.problem
 
@@ -89,7 +89,7 @@ def broken_perf(monkeypatch, tmp_path):
 def test_a_perf_that_fails_costs_the_count_and_not_the_measurement():
     cpu = max(os.sched_getaffinity(0))
     measured = False
-    with syscalls.Counter([cpu + 1], [cpu]) as counter:
+    with syscalls.counted([cpu + 1], [cpu]) as counter:
         measured = True
     assert measured and counter.count is None
     assert "perf" in counter.problem
@@ -118,7 +118,7 @@ def calls(cpu: int, count: int) -> None:
 
 def test_the_calls_of_everyone_on_those_cpus_are_counted(cpus):
     counted, other = cpus
-    with syscalls.Counter([counted], [other]) as counter:
+    with syscalls.counted([counted], [other]) as counter:
         calls(counted, 200_000)
     assert counter.count is not None, counter.problem
     assert counter.count >= 200_000
@@ -129,7 +129,7 @@ def test_a_process_on_another_cpu_is_not_counted(cpus):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {other})
     try:
-        with syscalls.Counter([counted], [other]) as counter:
+        with syscalls.counted([counted], [other]) as counter:
             calls(other, 3_000_000)
     finally:
         os.sched_setaffinity(0, before)
@@ -140,7 +140,7 @@ def test_a_process_on_another_cpu_is_not_counted(cpus):
 def test_calls_before_and_after_are_not_counted(cpus):
     counted, other = cpus
     calls(counted, 3_000_000)
-    with syscalls.Counter([counted], [other]) as counter:
+    with syscalls.counted([counted], [other]) as counter:
         pass
     calls(counted, 3_000_000)
     assert counter.count is not None, counter.problem
@@ -159,14 +159,15 @@ def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
 
 
 def test_an_error_in_the_block_ends_perf(cpus):
-    with pytest.raises(RuntimeError), syscalls.Counter(cpus[:1], cpus[1:]):
+    with pytest.raises(RuntimeError), syscalls.counted(cpus[:1], cpus[1:]):
         raise RuntimeError
     assert not processes._live
 
 
 def test_a_perf_that_is_killed_meanwhile_leaves_a_reason(cpus):
-    with syscalls.Counter(cpus[:1], cpus[1:]) as counter:
-        counter._perf.process.signal(9)
+    with syscalls.counted(cpus[:1], cpus[1:]) as counter:
+        [perf] = processes._live
+        perf.signal(9)
         started = time.monotonic()
     assert counter.count is None and counter.problem
     assert time.monotonic() - started < 5

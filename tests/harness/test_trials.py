@@ -4,7 +4,7 @@ import pytest
 import samples
 
 from loadtest.contestants.contestants import BARE, select, variant
-from loadtest.contestants.roster import PEER_CONTESTANTS
+from loadtest.contestants.peers import PEER_CONTESTANTS
 from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.engine import metrics
 from loadtest.system.cpu_sets import CpuSets

@@ -17,15 +17,15 @@ from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.places.local import Local
-from loadtest.system import processes
+from loadtest.system import processes, procfs
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
+from loadtest.verbs.walk import clients
 from loadtest.verbs.walk import parse as walk_parse
 from loadtest.verbs.walk import sequence as walk_sequence
-from loadtest.verbs.walk import strace, walk
-from loadtest.verbs.walk.plan import WalkSettings, WalkStep
-from loadtest.verbs.walk.results import WalkResult
+from loadtest.verbs.walk import strace
 from loadtest.verbs.walk.sequence import Actors, Call, Connection, Sample, Walk
+from loadtest.verbs.walk.verb import WalkResult, WalkSettings, WalkStep
 
 FIXTURES = Path(__file__).with_name("strace")
 RECORDED = json.loads((FIXTURES / "samples.json").read_text())
@@ -269,7 +269,7 @@ def test_an_strace_that_is_not_let_is_an_error_and_leaves_no_process(monkeypatch
     broken.write_text("#!/bin/sh\necho 'attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted' >&2; exit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert "docker run --cap-add SYS_PTRACE" in strace.missing() or strace.ptrace_scope() > 0
+    assert "docker run --cap-add SYS_PTRACE" in strace.missing() or (procfs.number(strace.SCOPE) or 0) > 0
     assert not processes._live
 
 
@@ -309,13 +309,13 @@ def test_a_server_that_does_not_answer_is_an_error(log):
     )
     with processes.Server([sys.executable, "-c", silent], log) as server:
         with pytest.raises(MeasurementError, match="left a request for /plaintext unanswered"):
-            walk.take("silent", server.pid, server.address)
+            clients.take("silent", server.pid, server.address)
 
 
 @pytest.mark.usefixtures("ptrace")
 def test_another_status_than_200_is_an_error(server):
     with pytest.raises(MeasurementError, match="left a request for /missing unanswered: status 404"):
-        walk.take("epoll", server.pid, server.address, "/missing")
+        clients.take("epoll", server.pid, server.address, "/missing")
 
 
 @pytest.mark.usefixtures("ptrace")
@@ -354,7 +354,7 @@ def test_a_kept_connection_costs_no_more_calls_than_promised(name, log):
     if not os.access(BINARIES / executable, os.X_OK):
         pytest.skip(f"{BINARIES / executable} is not built")
     with processes.Server([str(BINARIES / executable), *options, "--listen", "127.0.0.1:0"], log) as server:
-        kept = walk.take(name, server.pid, server.address)[0]
+        kept = clients.take(name, server.pid, server.address)[0]
         assert server.stop().status == 0
     called = Counter(SHORT.get(call.name, call.name) for call in kept.calls)
     assert called <= PROMISES[name], kept

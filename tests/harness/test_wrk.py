@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from loadtest.clients import stats, wrk
-from loadtest.clients.wrk_result import WrkErrors, WrkLoad, WrkResult, without_synthetic
+from loadtest.clients.wrk import WrkErrors, WrkLoad, WrkResult, without_synthetic
 from loadtest.statistics.stats import percentile
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
@@ -42,23 +42,6 @@ def test_the_script_gets_arguments_only_for_what_wrk_cannot_do_alone():
 
 def test_an_ipv6_address_is_bracketed():
     assert "http://[::1]:80/plaintext" in wrk.command(LOAD, CPUS, Address("::1", 80))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"threads": 17},
-        {"threads": 0},
-        {"seconds": 0},
-        {"seconds": 1.5},
-        {"timeout": 0.5},
-        {"pipeline": 0},
-        {"pipeline": 2, "keep_alive": False},
-    ],
-)
-def test_what_wrk_cannot_do_is_refused(change):
-    with pytest.raises(ValueError, match="wrk needs|whole seconds|at once"):
-        replace(LOAD, **change)
 
 
 def test_threads_round_the_connections_down():

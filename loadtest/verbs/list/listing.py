@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind
-from loadtest.contestants.roster import EVERYBODY
+from loadtest.contestants.peers import EVERYBODY
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from loadtest.clients import pace, stats, wrk
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.clients.pace import Schedule
-from loadtest.clients.wrk_result import Histogram, WrkLoad
+from loadtest.clients.wrk import Histogram, WrkLoad
 from loadtest.places.place import Tell
 from loadtest.statistics.stats import percentile
 from loadtest.system import cpus, sockets

@@ -70,7 +70,7 @@ def _count(bench: Bench, step: TrialStep) -> tuple[float | None, str]:
 def _count_in_own_run(bench: Bench, settings: Settings, step: TrialStep) -> tuple[float | None, str]:
     budget = settings.budgets[step.cell.cpus]
     with bench.start(server(settings, step, bench.directory / "root")) as running:
-        with syscalls.Counter(budget.server, budget.load) as counter:
+        with syscalls.counted(budget.server, budget.load) as counter:
             observed = running.ask(clients.trial, settings, step, lambda _: None)
         stop(running)
     answered = clients.client_side(settings, step.cell, observed.finished).requests + observed.newcomers.served

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from loadtest.contestants.contestants import MODELS, Contestant, Kind, select, variant
-from loadtest.contestants.roster import EVERYBODY, PEER_CONTESTANTS
+from loadtest.contestants.peers import EVERYBODY, PEER_CONTESTANTS
 from loadtest.contestants.workloads import WORKLOADS, Workload
 
 YARDSTICK = "yardstick"

@@ -37,7 +37,7 @@ def _little(trial: Trial) -> str:
     if trial.cell.rate is None:
         return _little_closed(trial, rate) if trial.cell.keep_alive else ""
     assert client.service is not None
-    check = littles_law.open_loop(
+    return littles_law.open_loop(
         trial.cell.connections,
         rate,
         client.service.mean / 1e6,
@@ -45,13 +45,12 @@ def _little(trial: Trial) -> str:
         duration=client.seconds,
         longest=client.latency.max / 1e6,
     )
-    return check.sentence
 
 
 def _little_closed(trial: Trial, rate: float) -> str:
     client = trial.client
     assert client.latency is not None
-    check = littles_law.closed_loop(
+    return littles_law.closed_loop(
         client.connections,
         rate,
         client.latency.mean / 1e6,
@@ -59,7 +58,6 @@ def _little_closed(trial: Trial, rate: float) -> str:
         longest=client.latency.max / 1e6,
         client_share=min(1.0, client.cpu_seconds / client.seconds + _away(trial)),
     )
-    return check.sentence
 
 
 def _away(trial: Trial) -> float:

@@ -1,1 +1,0 @@
-"""The system calls of one request."""

@@ -1,36 +1,26 @@
-"""What `strace -f -ttt -T -o FILE` writes, as events. Pure."""
+"""What `strace -f -ttt -T -o FILE` writes, as calls. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
-RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)")
-# the last " = ": strings from the network may contain others
-ENDED = re.compile(r"(?:(\w+)\()?(.*)\)\s+= (.+?)(?: <(\d+\.\d+)>)?")
 BEGUN = re.compile(r"(\w+)\((.*?) ?<(?:unfinished|detached) \.\.\.>")
-SIGNAL = re.compile(r"--- (\w+) .*---")
-EXIT = re.compile(r"\+\+\+ (exited with \d+|killed by \w+(?: \(core dumped\))?) \+\+\+")
-
-
-class Kind(str, Enum):
-    call = "call"
-    signal = "signal"
-    exit = "exit"
+# a whole call, or the end of one that was begun; the last " = ": strings from the network may contain others
+ENDED = re.compile(r"(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)\)\s+= (.+?)(?: <(\d+\.\d+)>)?")
+NO_CALL = re.compile(r"--- .* ---|\+\+\+ .* \+\+\+")  # a signal; the end of a thread
 
 
 @dataclass(frozen=True)
 class Event:
-    """Times are in seconds since 1970, by strace's clock: it sees things a little after they happen."""
+    """A call. Times are in seconds since 1970, by strace's clock: it sees things a little after they happen."""
 
-    kind: Kind
     thread: int
     start: float
     end: float
-    name: str  # of the call or signal; how a thread ended
+    name: str
     arguments: str = ""
     result: str = ""  # "49", "-1 EAGAIN (Resource temporarily unavailable)", "0 (Timeout)", "?"
 
@@ -61,30 +51,14 @@ def _events(text: str) -> Iterator[Event]:
             raise ValueError(f"not a line of strace -f -ttt: {line[:80]!r}")
         thread, time, what = int(found[1]), float(found[2]), found[3]
         if start := BEGUN.fullmatch(what):
-            begun[thread] = Event(Kind.call, thread, time, time, start[1], start[2])
-        elif resumed := RESUMED.fullmatch(what):
-            yield _resumed(begun.pop(thread, None), thread, time, *resumed.groups())
-        else:
-            yield _whole(thread, time, what)
-
-
-def _whole(thread: int, time: float, what: str) -> Event:
-    if signal := SIGNAL.fullmatch(what):
-        return Event(Kind.signal, thread, time, time, signal[1])
-    if end := EXIT.fullmatch(what):
-        return Event(Kind.exit, thread, time, time, end[1])
-    ended = ENDED.fullmatch(what)
-    if not ended or not ended[1]:
-        raise ValueError(f"not an event of strace's: {what[:80]!r}")
-    name, arguments, result, seconds = ended.groups()
-    return Event(Kind.call, thread, time, time + float(seconds or 0), name, arguments, result)
-
-
-def _resumed(begun: Event | None, thread: int, time: float, name: str, rest: str) -> Event:
-    """Its line is written at the end; its beginning is missing when strace was not yet there."""
-    ended = ENDED.fullmatch(rest)
-    if not ended:
-        raise ValueError(f"not the end of a call: {rest[:80]!r}")
-    _, arguments, result, seconds = ended.groups()
-    start = begun.start if begun else time - float(seconds or 0)
-    return Event(Kind.call, thread, start, time, name, (begun.arguments if begun else "") + arguments, result)
+            begun[thread] = Event(thread, time, time, start[1], start[2])
+        elif end := ENDED.fullmatch(what):
+            resumed, name, arguments, result, seconds = end.groups()
+            duration = float(seconds or 0)
+            if name:
+                yield Event(thread, time, time + duration, name, arguments, result)
+            else:  # its line is written at the end; its beginning is missing when strace was not yet there
+                first = begun.pop(thread, Event(thread, time - duration, time, resumed))
+                yield replace(first, end=time, arguments=first.arguments + arguments, result=result)
+        elif not NO_CALL.fullmatch(what):
+            raise ValueError(f"not an event of strace's: {what[:80]!r}")

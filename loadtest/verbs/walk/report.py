@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from loadtest.document.document import Section, Table
 from loadtest.engine.run import Run
-from loadtest.verbs.walk.sequence import Call, Connection, Walk
+from loadtest.verbs.walk.sequence import Connection, Walk
 
 TITLES = {
     Connection.kept: "Which system calls does a request make, on a connection that is kept?",
     Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
 }
-
-COUNTS = "How many of each?"
 
 NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
@@ -30,17 +29,16 @@ NOTES = (
 def sections(run: Run) -> list[Section]:
     """For each kind of connection: the calls in order; then how many by name. What holds for all is noted below the
     last."""
-    walks = [walk for result in run.results for walk in result.walks]
-    kinds = [[walk for walk in walks if walk.kind == kind] for kind in Connection]
-    found = [section for alike in kinds if alike for section in _of_kind(alike)]
+    found = []
+    for kind, title in TITLES.items():
+        if walks := [walk for result in run.results for walk in result.walks if walk.kind == kind]:
+            found += [
+                Section(title, _side_by_side(walks), []),
+                Section("How many of each?", _by_name(walks), _doubts(walks)),
+            ]
     if found:
         found[-1] = replace(found[-1], notes=[*found[-1].notes, *NOTES])
     return found
-
-
-def _of_kind(walks: Sequence[Walk]) -> Iterator[Section]:
-    yield Section(TITLES[walks[0].kind], _side_by_side(walks), [])
-    yield Section(COUNTS, _by_name(walks), _doubts(walks))
 
 
 def _doubts(walks: Sequence[Walk]) -> list[str]:
@@ -52,28 +50,23 @@ def _doubts(walks: Sequence[Walk]) -> list[str]:
 
 
 def _column(walk: Walk) -> list[str]:
-    """Its calls, below the process that made them where there are several."""
+    """Its calls, with their results unless these are addresses or nothing; below the process that made them where there
+    are several."""
     lines, last = [], ""
     several = len({call.process for call in walk.calls}) > 1
     for call in walk.calls:
         if several and call.process != last:
             lines.append(f"{call.process}:")
-        lines.append(("  " if several else "") + _line(call))
+        result = "" if call.result in ("", "?") or call.result.startswith("0x") else f" = {call.result}"
+        lines.append(f"{'  ' if several else ''}{call.name}{result}")
         last = call.process
     return lines
 
 
-def _line(call: Call) -> str:
-    """With its result, unless that is an address or nothing."""
-    shown = call.result not in ("", "?") and not call.result.startswith("0x")
-    return f"{call.name} = {call.result}" if shown else call.name
-
-
 def _side_by_side(walks: Sequence[Walk]) -> Table:
-    columns = [_column(walk) for walk in walks]
     filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
-    for index in range(max(map(len, columns))):
-        filled.add_row(str(index + 1), *(column[index] if index < len(column) else "" for column in columns))
+    for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
+        filled.add_row(str(number), *cells)
     filled.add_rule()
     filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
     filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))

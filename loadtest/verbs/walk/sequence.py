@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import count, pairwise
 
 from loadtest.system.errors import MeasurementError
-from loadtest.verbs.walk import parse
 from loadtest.verbs.walk.parse import Event
 
 QUIET = 0.01  # seconds without a call, after the answer: the request is over
@@ -63,7 +62,9 @@ class Actors:
 
     def __init__(self, session: int, processes: Mapping[int, int], events: Sequence[Event]) -> None:
         """`processes`: of each thread that was there when strace came. The events tell of the later ones."""
-        born = {int(event.value): event for event in events if _is_birth(event)}
+        born = {
+            int(one.value): one for one in events if one.name in BIRTHS and one.value.isdigit() and one.value != "0"
+        }
         threads = {child for child, event in born.items() if "CLONE_THREAD" in event.arguments}
         self._session = session
         self._threads = threads | {thread for thread, pid in processes.items() if thread != pid}
@@ -73,11 +74,9 @@ class Actors:
     def names(self, threads: Sequence[int], since: float) -> dict[int, str]:
         """Of those that took part in a request that was sent then, in order; numbered where several are the same."""
         roles = {thread: self._role(thread, since) for thread in dict.fromkeys(threads)}
-        totals, seen, names = Counter(roles.values()), Counter[str](), {}
-        for thread, role in roles.items():
-            seen[role] += 1
-            names[thread] = f"{role} {seen[role]}" if totals[role] > 1 else role
-        return names
+        totals = Counter(roles.values())
+        numbers = {role: count(1) for role in totals}
+        return {one: f"{role} {next(numbers[role])}" if totals[role] > 1 else role for one, role in roles.items()}
 
     def _role(self, thread: int, since: float) -> str:
         if thread in self._births and self._births[thread] >= since:
@@ -89,10 +88,6 @@ class Actors:
         return "parent" if self._has_children else "server"
 
 
-def _is_birth(event: Event) -> bool:
-    return event.name in BIRTHS and event.value.isdigit() and event.value != "0"
-
-
 def walk(contestant: str, kind: Connection, events: Sequence[Event], samples: Sequence[Sample], actors: Actors) -> Walk:
     """Of what strace saw, the sequence that most of the samples have. Raises MeasurementError when that is nothing."""
     seen = [_calls(request_events(events, sample), sample, actors) for sample in samples]
@@ -100,7 +95,7 @@ def walk(contestant: str, kind: Connection, events: Sequence[Event], samples: Se
     most, agreeing = Counter(keys).most_common(1)[0]
     if not most:
         raise MeasurementError(f"strace saw no call in {agreeing} of {len(samples)} requests to {contestant}")
-    alike = (calls for calls, key in zip(seen, keys, strict=True) if key == most)
+    alike = [calls for calls, key in zip(seen, keys, strict=True) if key == most]
     return Walk(contestant, kind, min(alike, key=_turns), len(samples), agreeing)
 
 
@@ -127,19 +122,15 @@ def _without_ticks(events: Sequence[Event]) -> list[Event]:
     """Without waits that expired, and what a thread then did until it waited again (dead children are looked for)."""
     ticks: dict[int, Event] = {}  # by thread
     kept = []
-    for event in (event for event in events if event.kind == parse.Kind.call):
+    for event in events:
         tick = ticks.get(event.thread)
-        if _has_expired(event):
+        value, waited = EXPIRED.get(event.name, ("", 0))
+        if event.value == value and event.duration >= waited:
             ticks[event.thread] = event
         elif tick is None or event.name == tick.name or event.start > tick.end + QUIET:
             ticks.pop(event.thread, None)
             kept.append(event)
     return kept
-
-
-def _has_expired(event: Event) -> bool:
-    value, waited = EXPIRED.get(event.name, ("", 0))
-    return event.value == value and event.duration >= waited
 
 
 def _calls(events: Sequence[Event], sample: Sample, actors: Actors) -> list[Call]:

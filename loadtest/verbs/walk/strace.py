@@ -3,7 +3,6 @@ without it. Everything that it traces is slower by a factor; nothing here belong
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import signal
 import tempfile
@@ -19,6 +18,7 @@ from loadtest.system.processes import NOWHERE, Process, ProcessError, last_lines
 
 PATIENCE = 5.0  # seconds, to attach and to detach
 OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, durations, strings cut
+# 0: whoever may send a process signals may trace it (Documentation/admin-guide/LSM/Yama.rst)
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
@@ -37,41 +37,26 @@ def trace(session: int) -> Iterator[Trace]:
     strace may not."""
     with tempfile.TemporaryDirectory(prefix="quartet-strace-") as directory:
         found, said = Trace(tree.processes(session), Path(directory) / "calls"), Path(directory) / "said"
-        process = _attach(found, said)
-        try:
-            if not _attached(process, found):
-                raise ProcessError(f"strace cannot attach to process {session}{last_lines(said.read_text(), 2)}")
-            yield found
-        finally:
-            _detach(process)
-            found.text = found.output.read_text(errors="replace") if found.output.exists() else ""
-
-
-def _attach(found: Trace, said: Path) -> Process:
-    pids = ",".join(map(str, sorted(set(found.processes.values()))))
-    with said.open("wb") as file:
-        return Process(["strace", *OPTIONS, "-o", str(found.output), "-p", pids], file, file)
+        pids = ",".join(map(str, sorted(set(found.processes.values()))))
+        argv = ["strace", *OPTIONS, "-o", str(found.output), "-p", pids]
+        with said.open("wb") as file, Process(argv, file, file) as process:
+            try:
+                if not _attached(process, found):
+                    raise ProcessError(f"strace cannot attach to process {session}{last_lines(said.read_text(), 2)}")
+                yield found
+            finally:
+                process.signal(signal.SIGTERM)
+                process.ends_within(PATIENCE)
+                found.text = found.output.read_text(errors="replace") if found.output.exists() else ""
 
 
 def _attached(process: Process, found: Trace) -> bool:
     """Waits until it is, to all threads that are still there."""
     deadline = time.monotonic() + PATIENCE
-    while not process.wait(0.005) and time.monotonic() < deadline:
+    while not process.ends_within(0.005) and time.monotonic() < deadline:
         if all(_tracer(thread) in (process.pid, None) for thread in found.processes):
             return True
     return False
-
-
-def _detach(process: Process) -> None:
-    if not process.wait(0):
-        process.signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-    process.reap()
-
-
-def example() -> str:
-    """The command, for whoever traces by hand."""
-    return shlex.join(["strace", *OPTIONS, "-o", "calls", "-p", "PID"])
 
 
 def _tracer(thread: int) -> int | None:
@@ -86,24 +71,10 @@ def missing() -> str:
     if not shutil.which("strace"):
         return "strace is not installed; apt-get install strace"
     try:
-        with _patient() as process, trace(process.pid):
+        with Process(["sleep", "60"], NOWHERE, NOWHERE) as process, trace(process.pid):
             return ""
     except MeasurementError as error:
-        return explain(str(error), ptrace_scope())
-
-
-@contextmanager
-def _patient() -> Iterator[Process]:
-    process = Process(["sleep", "60"], NOWHERE, NOWHERE)
-    try:
-        yield process
-    finally:
-        process.reap()
-
-
-def ptrace_scope() -> int:
-    """0: whoever may send a process signals may trace it (Documentation/admin-guide/LSM/Yama.rst)."""
-    return procfs.number(SCOPE) or 0  # None: a kernel without Yama
+        return explain(str(error), procfs.number(SCOPE) or 0)  # None: a kernel without Yama
 
 
 def explain(error: str, scope: int) -> str:
