@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loadtest.contestants import facts, peers
-from loadtest.contestants.peers import Peer
-from loadtest.places.place import AnySettings, AnyStep, Job, Observation, Tell
+from loadtest.places.place import Job, Observation, Tell
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -22,9 +22,7 @@ class LocalServer(processes.Server):
     def __enter__(self) -> LocalServer:
         return self
 
-    def ask(
-        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
-    ) -> Observation:
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         return job(self.address, settings, step, tell)
 
     def cpu_seconds(self) -> float:
@@ -51,9 +49,8 @@ class Local:
     description: str = ""
 
     def missing(self, executables: Sequence[str]) -> str:
-        for tool, package in (("wrk", "wrk"), ("taskset", "util-linux"), ("setpriv", "util-linux")):
-            if not shutil.which(tool):
-                return f"{tool} is not installed; apt-get install {package}"
+        if not shutil.which("wrk"):
+            return "wrk is not installed; apt-get install wrk"
         return next(filter(None, map(self._missing, executables)), "")
 
     def _missing(self, name: str) -> str:
@@ -73,7 +70,7 @@ class Local:
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         wrk = processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
-        return {"wrk": parse_wrk_version(wrk), **{Path(name).name: self._version(name) for name in executables}}
+        return {"wrk": wrk_version(wrk), **{Path(name).name: self._version(name) for name in executables}}
 
     def _version(self, name: str) -> str:
         if peer := peers.of_executable(name):
@@ -85,11 +82,9 @@ class Local:
         command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
         return LocalServer(command, self.log)
 
-    def start_peer(self, peer: Peer, directory: Path, workers: int, connections: int, cpus: CpuSets) -> LocalServer:
-        """With its files below `directory`. Raises MeasurementError."""
-        launch = peers.prepare(peer, directory, self.binaries, workers, len(cpus.server), connections)
-        argv = processes.pinned(cpus.server, launch.argv)
-        return LocalServer(argv, self.log, address=launch.address, stop_signal=launch.stop_signal)
+    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> LocalServer:
+        command = processes.pinned(cpus.server, launch.argv)
+        return LocalServer(command, self.log, address=launch.address, stop_signal=launch.stop_signal)
 
     def close(self) -> None:
         processes.end_all()
@@ -99,6 +94,6 @@ def one_line(version: str) -> str:
     return ", ".join(version.split("\n")).strip(", ")
 
 
-def parse_wrk_version(text: str) -> str:
-    found = re.match(r"wrk (\S+)", text)
+def wrk_version(printed: str) -> str:
+    found = re.match(r"wrk (\S+)", printed)
     return found[1] if found else "unknown"

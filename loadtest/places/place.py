@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
 
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, Ended
 from loadtest.system.tree import Switches
 
-
-class Timed(Protocol):
-    """What all settings tell a place."""
-
-    @property
-    def duration(self) -> float:
-        """Seconds of one load."""
-
-
 # Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
 Tell = Callable[[str], object]
 
+# The clients' side of a step, from the measurement's settings and the step.
 Observation = TypeVar("Observation")
-AnySettings = TypeVar("AnySettings", bound=Timed)
-AnyStep = TypeVar("AnyStep")
-Job = Callable[[Address, AnySettings, AnyStep, Tell], Observation]  # the clients' side of a step
+Job = Callable[[Address, Any, Any, Tell], Observation]
 
 
-class Server(Protocol):
+class Server(AbstractContextManager["Server"], Protocol):
     """A running server; a context manager that ends it whatever happens."""
-
-    def __enter__(self) -> Server:
-        ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        ...
 
     @property
     def command(self) -> str:
         ...
 
-    def ask(
-        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
-    ) -> Observation:
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
 
     def cpu_seconds(self) -> float:
