@@ -19,7 +19,7 @@ from typing import Any
 
 from loadtest.places import agent, cgroup, docker
 from loadtest.places.local import one_line, wrk_version
-from loadtest.places.place import Job, Observation, Tell
+from loadtest.places.place import Job, Observation, Server, Tell
 from loadtest.system import memory, output, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -121,37 +121,40 @@ class Containers:
         return docker.docker("run", "--rm", *label, self.images[target], *argv).stdout
 
 
-class ContainerServer:
-    """A server in its container; a context manager that removes it, and its load container, whatever happens."""
+class ContainerServer(Server):
+    """A server in its container, which is removed at the end, with its load container, whatever happens. The child is
+    the engine's client, attached: the server's lines come to us, and it ends when the container does."""
 
     def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
-        self._place = place
-        self._cpus = cpus
-        self._name = f"quartet-{place.run}-{number}"
+        self._place, self._cpus, self._name = place, cpus, f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self.command = docker.create(self._name, options, place.images["server"], argv)
+        self._created = docker.create(self._name, options, place.images["server"], argv)
+        with ExitStack() as undo:
+            undo.push(self._remove)
+            super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
+            undo.callback(self._process.end)
+            state = docker.inspect(self._name)
+            if not state.running:
+                raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
+            self._init, self._group = state.pid, cgroup.find(state.pid, state.id)
+            self._undo = undo.pop_all()
+
+    def __exit__(self, *details: Any) -> None:
+        self._undo.__exit__(*details)
+
+    def _remove(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """After a last look at what became of it, which may explain the error."""
         try:
-            with ExitStack() as undo:
-                undo.callback(self._remove)
-                # attached: its lines come to us, and it ends when the container does
-                attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
-                self._attached = undo.enter_context(attached)
-                state = docker.inspect(self._name)
-                if not state.running:
-                    raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
-                self._init, self._group = state.pid, cgroup.find(state.pid, state.id)
-                self._undo = undo.pop_all()
-        except MeasurementError as error:
-            raise self._explained(error) from error
-
-    def __enter__(self) -> ContainerServer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._undo.close()
+            self._out_of_memory |= docker.inspect(self._name).out_of_memory
+        finally:
+            docker.remove(self._name, f"{self._name}-load")
         if isinstance(error, MeasurementError) and self._out_of_memory:
-            raise self._explained(error) from error
+            raise MeasurementError(f"{error} ({self.incidents()[0]})") from error
+
+    @property
+    def command(self) -> str:
+        return self._created
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         """In a container beside the server's."""
@@ -161,7 +164,7 @@ class ContainerServer:
         beside = ["--interactive", "--network", server, "--ipc", server]
         docker.create(name, [*options, *beside], place.images["load"], argv)
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", name]) as clients:
-            return agent.ask(clients, job, self._attached.address, settings, step, tell)
+            return agent.ask(clients, job, self.address, settings, step, tell)
 
     def cpu_seconds(self) -> float:
         return self._group.cpu_seconds()
@@ -178,35 +181,22 @@ class ContainerServer:
 
     def has_ended(self) -> bool:
         """What the kernel knows before the engine does."""
-        return self._attached.has_ended() or not self.processes()
+        return super().has_ended() or not self.processes()
 
-    def stop(self) -> Ended:
+    def stop(self, timeout: float = 12) -> Ended:
         used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
         # of workers, whom their server outlives; the engine tells of the server only
         self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
         docker.docker("kill", "--signal", "TERM", self._name)
-        return replace(self.wait(timeout=12), cpu_seconds=used)
+        return replace(self.wait(timeout), cpu_seconds=used)
 
     def wait(self, timeout: float) -> Ended:
-        self._attached.wait(timeout + ENGINE_LAG)
+        super().wait(timeout + ENGINE_LAG)
         state = docker.inspect(self._name)
         self._out_of_memory |= state.out_of_memory
         return Ended(state.status, None)
 
-    def last_lines(self) -> str:
-        return self._attached.last_lines()
-
     def incidents(self) -> list[str]:
         limit = self._place.memory_limit
         return [f"out of memory: its container's limit is {limit} MiB"] if self._out_of_memory else []
-
-    def _explained(self, error: MeasurementError) -> MeasurementError:
-        return MeasurementError(str(error) + "".join(f" ({incident})" for incident in self.incidents()))
-
-    def _remove(self) -> None:
-        """After a last look at what became of it."""
-        try:
-            self._out_of_memory |= docker.inspect(self._name).out_of_memory
-        finally:
-            docker.remove(self._name, f"{self._name}-load")

@@ -8,37 +8,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from loadtest.contestants import facts, peers
-from loadtest.places.place import Job, Observation, Tell
-from loadtest.system import memory, processes, tree
+from loadtest.places.place import Server
+from loadtest.system import processes
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
-from loadtest.system.memory import Memory
-
-
-class LocalServer(processes.Server):
-    def __enter__(self) -> LocalServer:
-        return self
-
-    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
-        return job(self.address, settings, step, tell)
-
-    def cpu_seconds(self) -> float:
-        return tree.cpu_seconds(self.pid)
-
-    def switches(self) -> tree.Switches | None:
-        return tree.switches(self.pid)
-
-    def memory(self) -> Memory:
-        return memory.read(self.processes())
-
-    def processes(self) -> set[tuple[int, int]]:
-        return {stat.identity for stat in tree.members(self.pid)}
-
-    def incidents(self) -> list[str]:
-        return []
 
 
 @dataclass
@@ -77,14 +52,14 @@ class Local:
             return peers.version(peer, self.binaries)
         return one_line(processes.run([str(self.binaries / name), "--version"], timeout=5).stdout)
 
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         executable, *arguments = argv
         command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
-        return LocalServer(command, self.log)
+        return Server(command, self.log)
 
-    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> LocalServer:
+    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> Server:
         command = processes.pinned(cpus.server, launch.argv)
-        return LocalServer(command, self.log, address=launch.address, stop_signal=launch.stop_signal)
+        return Server(command, self.log, address=launch.address, stop_signal=launch.stop_signal)
 
     def close(self) -> None:
         processes.end_all()

@@ -82,7 +82,7 @@ def post_zeros(place, server, count: int) -> None:
     script = (
         "import http.client, contextlib\n"
         f"with contextlib.suppress(OSError, http.client.HTTPException):\n"
-        f"    connection = http.client.HTTPConnection('127.0.0.1', {server._attached.address.port}, timeout=20)\n"
+        f"    connection = http.client.HTTPConnection('127.0.0.1', {server.address.port}, timeout=20)\n"
         f"    connection.request('POST', '/echo', bytes({count}))\n"
         f"    connection.getresponse()"
     )
@@ -136,7 +136,7 @@ def test_the_load_container_can_read_the_scoreboard_of_a_server_that_was_killed(
         engine.docker("start", load)
         engine.docker("kill", "--signal", "KILL", server._name)
         assert eventually(server.has_ended)
-        scoreboard = f"/dev/shm/quartet-{server._attached.address.port}"
+        scoreboard = f"/dev/shm/quartet-{server.address.port}"
         assert engine.docker("exec", load, "grep", "--only-matching", "--text", "quartet-epoll", scoreboard).stdout
 
 
