@@ -26,18 +26,15 @@ PATIENCE = 30.0  # seconds beside the settings' own
 
 def main() -> None:
     processes.prepare_limits()
+    asked = json.loads(sys.stdin.readline())
+    module, _, name = asked["job"].partition(":")  # by its name, because places know no verb
+    job = getattr(importlib.import_module(module), name)
+    kinds = typing.get_type_hints(job)
+    address, settings, step = (from_json(kinds[part], asked[part]) for part in ("address", "settings", "step"))
     try:
-        _say(observation=_do(json.loads(sys.stdin.readline())))
+        _say(observation=job(address, settings, step, _tell))
     except MeasurementError as error:
         _say(error=str(error))
-
-
-def _do(asked: dict[str, Any]) -> Any:
-    """The job is known by its name, because places know no verb."""
-    module, _, function = asked["job"].partition(":")
-    job = getattr(importlib.import_module(module), function)
-    kinds = typing.get_type_hints(job)
-    return job(*(from_json(kinds[name], asked[name]) for name in ("address", "settings", "step")), _tell)
 
 
 def _tell(moment: str) -> None:
@@ -47,9 +44,6 @@ def _tell(moment: str) -> None:
 
 def _say(**message: Any) -> None:
     print(json.dumps(message, default=dataclasses.asdict), flush=True)
-
-
-# --- the harness's side
 
 
 def ask(talk: Dialogue, job: Job[Observation], address: Address, settings: Any, step: Any, tell: Tell) -> Observation:

@@ -59,8 +59,8 @@ class Containers:
         self.remove_abandoned()
         self.images = {target: docker.build(target) for target in ("server", "load")}
         self.description = (
-            f"server and load each in a container of {docker.version()}, "
-            f"with {self.memory_limit} MiB at most, no network but a shared loopback, and Docker's seccomp profile"
+            f"server and load each in a container of {docker.version()}, with {self.memory_limit} MiB at most, "
+            "no network but a shared loopback, and Docker's seccomp profile"
         )
 
     def describe(self, executable: str) -> str:
@@ -68,11 +68,9 @@ class Containers:
         return self._output("server", executable, "--describe")
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        ask = 'for name; do "$name" --version | tr "\\n" "\\t"; echo; done'
-        shown = self._output("server", "sh", "-c", ask, "sh", *executables).splitlines()
         return {
             "wrk": wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(text.replace("\t", "\n")) for name, text in zip(executables, shown, strict=True)},
+            **{name: one_line(self._output("server", name, "--version")) for name in executables},
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
         }
 

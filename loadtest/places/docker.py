@@ -19,6 +19,17 @@ DOCKERFILE = ROOT / "docker/Dockerfile"
 LABEL = "quartet.run"  # its value: the run that the container belongs to
 PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
 
+# What to do about an engine that does not answer, by words of its client, in small letters.
+NOT_RUNNING = (
+    "the Docker engine is not running; sudo systemctl start docker, or without systemd sudo dockerd --bridge=none &"
+)
+REMEDIES = {
+    "permission denied": "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in "
+    "again (whoever is in that group can become root)",
+    "cannot connect": NOT_RUNNING,
+    "daemon running": NOT_RUNNING,
+}
+
 
 @dataclass(frozen=True)
 class State:
@@ -64,7 +75,8 @@ def missing() -> str:
     try:
         found = _info()
     except ProcessError as error:
-        return explain(str(error))
+        known = (remedy for words, remedy in REMEDIES.items() if words in str(error).lower())
+        return next(known, f"the Docker engine does not work: {error}")
     if found["KernelVersion"] != platform.release():
         return (
             f"the Docker engine runs on another machine, or in a virtual one (Linux {found['KernelVersion']}; here "
@@ -73,21 +85,6 @@ def missing() -> str:
     if not (found["CPUSet"] and found["MemoryLimit"]):
         return "the Docker engine cannot limit CPUs and memory here; give it the controllers cpuset and memory"
     return ""
-
-
-def explain(error: str) -> str:
-    """What to do about an engine that does not answer."""
-    if "permission denied" in error.lower():
-        return (
-            "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in again "
-            "(whoever is in that group can become root)"
-        )
-    if "cannot connect" in error.lower() or "daemon running" in error:
-        return (
-            "the Docker engine is not running; sudo systemctl start docker, or without systemd "
-            "sudo dockerd --bridge=none &"
-        )
-    return f"the Docker engine does not work: {error}"
 
 
 def missing_base_image() -> str:

@@ -335,13 +335,9 @@ def test_less_than_three_levels_give_no_line():
 def test_a_connection_is_priced_round_by_round():
     results = [result(connections=level, number=number) for number in range(1, 7) for level in plan.LEVELS]
     results = [replace(one, memory=memory(1024 + 2 * one.step.connections * one.step.round)) for one in results]
-    cost = report_memory.cost(results, lambda one: one.memory.pss)
-    assert cost and round(cost.kibibytes.median, 6) == 7 and cost.miss < 1e-6
-    interval = cost.kibibytes.interval
-    assert interval and (round(interval.low), round(interval.high)) == (2, 12)
-    assert (
-        report_memory.cost([one for one in results if one.step.connections < 1_000], lambda one: one.memory.pss) is None
-    )
+    assert report_memory.price(results, report_memory.PSS) == ("7.00 [2.00-12.0]", "0%")
+    few = [one for one in results if one.step.connections < 1_000]
+    assert report_memory.price(few, report_memory.PSS) == ("-", "-")
 
 
 # --- the report

@@ -20,9 +20,6 @@ PATIENCE = 5.0  # seconds for an answer to somebody who asks alone
 AT_A_TIME = 64  # requests of its held connections that one quartet-pace has on their way
 
 
-# --- held connections
-
-
 def hold(address: Address, settings: plan.IdleSettings, step: plan.IdleStep, tell: Tell) -> plan.IdleObservation:
     """Tells ("idle") while so many connections are open that were answered once and are idle since."""
     if step.connections == 0:  # one answer all the same: the first one's price is not the other levels' connections'
@@ -100,9 +97,6 @@ def _release(talk: Dialogue) -> Finished:
     if lost := held["closed_by_server"]:
         raise MeasurementError(f"the server closed {lost:,} of {held['asked']:,} idle connections")
     return finished
-
-
-# --- requests
 
 
 def wear(address: Address, settings: plan.SharingSettings, step: plan.SharingStep, tell: Tell) -> list[str]:

@@ -38,9 +38,6 @@ class MemorySettings:
         return next(one for one in self.contestants if one.name == name)
 
 
-# --- idle connections
-
-
 @dataclass(frozen=True)
 class IdleSettings(MemorySettings):
     levels: tuple[int, ...] = LEVELS  # connections
@@ -114,9 +111,6 @@ class IdleResult(Result):
         return None if group.kernel is None else group.kernel + (group.sockets or 0)
 
 
-# --- copy-on-write
-
-
 @dataclass(frozen=True)
 class SharingSettings(MemorySettings):
     """Requests under which memory that workers share with their parent since the fork may become their own."""
@@ -153,9 +147,6 @@ class SharingResult(Result):
     step: SharingStep
     client_commands: list[str]
     points: list[SharingPoint]
-
-
-# --- plateaus
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from statistics import median
 
@@ -13,7 +12,7 @@ from loadtest.document.figures import DASH, mebibytes, number, plural, ratio
 from loadtest.engine.run import Part, Run
 from loadtest.statistics import lines
 from loadtest.statistics.differences import LEAST_ROUNDS
-from loadtest.statistics.stats import Estimate, estimate
+from loadtest.statistics.stats import estimate
 from loadtest.system.memory import Memory
 from loadtest.verbs.memory.plan import IdleResult, PlateauResult, SharingResult, absence
 
@@ -74,29 +73,6 @@ def shared(memory: Memory) -> int | None:
     return None if memory.pss is None or memory.private is None else memory.pss - memory.private
 
 
-# --- what a connection costs
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one connection more."""
-
-    kibibytes: Estimate
-    miss: float  # of the worst round, as lines.Line says
-
-
-def cost(results: Sequence[IdleResult], value: Bytes) -> Cost | None:
-    """A line for each round, because what disturbs a round disturbs all of it; None below three levels."""
-    rounds: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for result in results:
-        if (size := value(result)) is not None:
-            rounds[result.step.round].append((result.step.connections, size))
-    found = [line for points in rounds.values() if (line := lines.fit(points))]
-    if not found:
-        return None
-    return Cost(estimate([line.slope / 1024 for line in found]), max(line.miss for line in found))
-
-
 def slopes(part: Part) -> Section:
     """The headline: KiB for each connection more."""
     charged = _charged(part)
@@ -106,10 +82,11 @@ def slopes(part: Part) -> Section:
     )  # fmt: skip
     for name, results in _by_contestant(part).items():
         pss, anonymous, (page_tables, _), kernel = (
-            _price(cost(results, value)) for value in (PSS, ANONYMOUS, PAGE_TABLES, KERNEL)
+            price(results, value) for value in (PSS, ANONYMOUS, PAGE_TABLES, KERNEL)
         )
         most = max(result.step.connections for result in results)
         filled.add_row(name, f"{most:,}", *pss, *anonymous, page_tables, *kernel)
+    lost = [result for result in part.results if not result.memory.group and result.machine is None]
     notes = [
         "The slope of a straight line through all levels, by least squares: what one connection more costs. The "
         "largest levels decide it. Line off: how far the worst level lies beside the line, as a share of the line's "
@@ -119,19 +96,30 @@ def slopes(part: Part) -> Section:
         "price includes the connection's own process or thread.",
         KERNEL_OF_CONTAINER if charged else KERNEL_OF_MACHINE,
         *_bounds_notes(part),
-        *_machine_notes(part),
+        *(
+            f"Kernel memory is missing from {len(lost)} of {len(part.results)} runs: other programs took or gave back "
+            f"memory meanwhile (such as {one.step.contestant} at {one.step.connections:,}: {one.machine_problem})."
+            for one in lost[:1]
+        ),
     ]
     return Section("What does an idle connection cost?", filled, notes)
 
 
-def _price(found: Cost | None) -> tuple[str, str]:
-    """KiB for each connection, and how far off the line is. Almost nothing is nothing, and may be less than that."""
-    if found is None:
+def price(results: Sequence[IdleResult], value: Bytes) -> tuple[str, str]:
+    """KiB for each connection more, and how far off the worst level lies; dashes below three levels. There is a line
+    for each round, because what disturbs a round disturbs all of it."""
+    rounds: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for result in results:
+        if (size := value(result)) is not None:
+            rounds[result.step.round].append((result.step.connections, size / 1024))
+    found = [line for points in rounds.values() if (line := lines.fit(points))]
+    if not found:
         return DASH, DASH
-    middle = found.kibibytes.median
-    if abs(middle) < 0.005:
+    each = estimate([line.slope for line in found])
+    if abs(each.median) < 0.005:
         return "0", DASH
-    return f"-{number(-middle)}" if middle < 0 else ratio(found.kibibytes), f"{found.miss:.0%}"
+    shown = ratio(each) if each.median > 0 else f"-{number(-each.median)}"  # other programs may give memory back
+    return shown, f"{max(line.miss for line in found):.0%}"
 
 
 def _charged(part: Part) -> bool:
@@ -150,20 +138,6 @@ def _bounds_notes(part: Part) -> list[str]:
     for contestant in part.settings.contestants:
         names[absence(part.settings, contestant, max(part.settings.levels))].append(contestant.name)
     return [f"{', '.join(those)}: no higher level, {reason}." for reason, those in names.items() if reason]
-
-
-def _machine_notes(part: Part) -> list[str]:
-    lost = [result for result in part.results if not result.memory.group and result.machine is None]
-    if not lost:
-        return []
-    first = lost[0]
-    return [
-        f"Kernel memory is missing from {len(lost)} of {len(part.results)} runs: other programs took or gave back "
-        f"memory meanwhile (such as {first.step.contestant} at {first.step.connections:,}: {first.machine_problem})."
-    ]
-
-
-# --- level by level
 
 
 def levels(part: Part) -> Section:
@@ -197,9 +171,6 @@ def _level(results: Sequence[IdleResult]) -> list[str]:
     known = [[size for result in results if (size := value(result)) is not None] for value in values]
     processes = median(result.memory.processes for result in results)
     return [f"{processes:,.0f}", *(_size(median(sizes) if sizes else None) for sizes in known)]
-
-
-# --- copy-on-write
 
 
 def sharing(part: Part) -> Section:
@@ -242,9 +213,6 @@ def _verdict(result: SharingResult) -> str:
         f"{requests:,} requests, of which "
         f"{'nothing to speak of' if change < 4096 else f'90 % within the first {steady:,}'}."
     )
-
-
-# --- plateaus
 
 
 def plateaus(part: Part) -> Section | None:

@@ -29,9 +29,6 @@ LEFT, LEFT_AT_LEAST = 0.05, 1 << 20  # as a share; bytes
 Machine = tuple[MachineMemory | None, int | None, str]  # as in an IdleResult: the change, what is left of it, a problem
 
 
-# --- idle connections
-
-
 def idle_server(settings: plan.IdleSettings, step: plan.IdleStep) -> ServerPlan:
     """A pool has a worker for each connection, one for /stats, and one to spare."""
     return _unbounded_server(settings, step.contestant, step.connections + 2, step.connections)
@@ -101,9 +98,6 @@ IDLE = Measurement(
 )
 
 
-# --- copy-on-write
-
-
 def sharing_server(settings: plan.SharingSettings, step: plan.SharingStep) -> ServerPlan:
     return _unbounded_server(settings, step.contestant, settings.workers, settings.workers)
 
@@ -135,9 +129,6 @@ SHARING = Measurement(
 )
 
 
-# --- plateaus
-
-
 def plateau_server(settings: plan.PlateauSettings, step: plan.PlateauStep) -> ServerPlan:
     """A pool has workers as for idle connections; all have their usual options."""
     contestant, connections = settings.contestant(step.contestant), settings.connections
@@ -145,21 +136,18 @@ def plateau_server(settings: plan.PlateauSettings, step: plan.PlateauStep) -> Se
 
 
 def measure_plateaus(bench: Bench, step: plan.PlateauStep) -> plan.PlateauResult:
+    looks: list[Memory] = []
     with bench.start(plateau_server(bench.settings, step)) as server:
-        found = {"at_start": server.memory()}
 
         def look(moment: str) -> None:
-            found[moment] = _settled_memory(server, BUSY_SETTLING, BUSY_PAUSE)
+            looks.append(_settled_memory(server, BUSY_SETTLING, BUSY_PAUSE))
 
+        start = server.memory()
         commands = server.ask(clients.plateaus, bench.settings, step, look)
         stop_well(server)
+    busy, idle = looks
     return plan.PlateauResult(
-        step=step,
-        server_command=server.command,
-        client_commands=commands,
-        at_start=found["at_start"],
-        busy=found["busy"],
-        idle=found["idle"],
+        step=step, server_command=server.command, client_commands=commands, at_start=start, busy=busy, idle=idle
     )
 
 
@@ -174,9 +162,6 @@ PLATEAUS = Measurement(
     load=clients.plateau_commands,
     programs=("quartet-pace",),
 )
-
-
-# --- of all
 
 
 def _unbounded_server(
