@@ -131,7 +131,7 @@ class ContainerServer(Server):
         with ExitStack() as undo:
             undo.push(self._remove)
             super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
-            undo.callback(self._process.end)
+            undo.callback(super().__exit__)
             state = docker.inspect(self._name)
             if not state.running:
                 raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")

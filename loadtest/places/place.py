@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
@@ -21,7 +21,7 @@ Job = Callable[[Address, Any, Any, Tell], Observation]
 class Server(processes.Server):
     """A running server whose processes can be looked at: the child, and all that it has started."""
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:

@@ -121,5 +121,5 @@ def test_a_process_that_cannot_be_seen_is_an_error(tmp_path):
 
 
 def test_a_group_that_is_not_mounted_here_is_an_error(tmp_path):
-    with pytest.raises(MeasurementError, match="control group .*scope cannot be seen from here"):
-        Machine(tmp_path, membership(2)).find()
+    with pytest.raises(MeasurementError, match="control group cannot be read: .*scope"):
+        Machine(tmp_path, membership(2)).find().cpu_seconds()
