@@ -22,7 +22,8 @@ AT_A_TIME = 64  # requests of its held connections that one quartet-pace has on 
 
 def hold(address: Address, settings: plan.IdleSettings, step: plan.IdleStep, tell: Tell) -> plan.IdleObservation:
     """Tells ("idle") while so many connections are open that were answered once and are idle since."""
-    if step.connections == 0:  # one answer all the same: the first one's price is not the other levels' connections'
+    if step.connections == 0:
+        # one answer first: what that takes is not charged to the connections of the other levels
         if stats.get(address, "/plaintext", PATIENCE) is None:
             raise MeasurementError("a first request for /plaintext got no answer")
         tell("idle")
@@ -32,8 +33,9 @@ def hold(address: Address, settings: plan.IdleSettings, step: plan.IdleStep, tel
         served = _all_served([talk], settings, step.connections)
         tell("idle")
         counted = None
-        if settings.contestant(step.contestant).ours:  # a second witness; asked now, since the answer takes memory
-            missing = f"not all of {served:,} connections are idle"  # one that was answered may be on its way to it
+        if settings.contestant(step.contestant).ours:
+            # a second witness, asked after the look: the answer takes memory, too
+            missing = f"not all of {served:,} connections are idle"
             counted = stats.await_counts(address, PATIENCE, lambda counts: counts.idle >= served, missing).idle
         finished = _release(talk)
     return plan.IdleObservation(finished.command, served, counted, finished.cpu_seconds)
