@@ -13,54 +13,28 @@ import importlib
 import json
 import sys
 import typing
-from collections.abc import Callable
 from typing import Any
 
-from loadtest.places.place import AnySettings, AnyStep, Job, Observation
+from loadtest.places.place import Job, Observation, Tell
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address
+from loadtest.system.processes import Address, Dialogue
 from loadtest.system.records import from_json
+
+PATIENCE = 30.0  # seconds beside the settings' own
 
 
 def main() -> None:
     processes.prepare_limits()
+    asked = json.loads(sys.stdin.readline())
+    module, _, name = asked["job"].partition(":")  # by its name, because places know no verb
+    job = getattr(importlib.import_module(module), name)
+    kinds = typing.get_type_hints(job)
+    address, settings, step = (from_json(kinds[part], asked[part]) for part in ("address", "settings", "step"))
     try:
-        _say(observation=do(json.loads(sys.stdin.readline())))
+        _say(observation=job(address, settings, step, _tell))
     except MeasurementError as error:
         _say(error=str(error))
-
-
-def request(job: Job[Any, Any, Any], address: Address, settings: Any, step: Any) -> str:
-    """The line that asks for it."""
-    parts = {"address": address, "settings": settings, "step": step}
-    return json.dumps(
-        {"job": f"{job.__module__}:{job.__name__}", **{name: dataclasses.asdict(part) for name, part in parts.items()}}
-    )
-
-
-def do(asked: dict[str, Any]) -> Any:
-    job = _named(asked["job"])
-    hints = typing.get_type_hints(job)
-    found = job(
-        from_json(Address, asked["address"]),
-        from_json(hints["settings"], asked["settings"]),
-        from_json(hints["step"], asked["step"]),
-        _tell,
-    )
-    return None if found is None else dataclasses.asdict(found)
-
-
-def _named(name: str) -> Callable[..., Any]:
-    """A verb's half that runs here. By its name, because places know no verb."""
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
-
-
-def result(job: Job[AnySettings, AnyStep, Observation], found: Any) -> Observation:
-    """What the job would have returned here."""
-    observation: Observation = from_json(typing.get_type_hints(job)["return"], found)
-    return observation
 
 
 def _tell(moment: str) -> None:
@@ -69,7 +43,20 @@ def _tell(moment: str) -> None:
 
 
 def _say(**message: Any) -> None:
-    print(json.dumps(message), flush=True)
+    print(json.dumps(message, default=dataclasses.asdict), flush=True)
+
+
+def ask(talk: Dialogue, job: Job[Observation], address: Address, settings: Any, step: Any, tell: Tell) -> Observation:
+    """What the job returns, done by the agent that we talk with. Raises MeasurementError."""
+    asked = {"job": f"{job.__module__}:{job.__name__}", "address": address, "settings": settings, "step": step}
+    talk.say(json.dumps(asked, default=dataclasses.asdict))
+    while "tell" in (message := json.loads(talk.hear(settings.duration + PATIENCE))):
+        tell(message["tell"])
+        talk.say("{}")
+    if "error" in message:
+        raise MeasurementError(message["error"])
+    observation: Observation = from_json(typing.get_type_hints(job)["return"], message["observation"])
+    return observation
 
 
 if __name__ == "__main__":

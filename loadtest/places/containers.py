@@ -9,7 +9,6 @@ is charged to the server's container.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import resource
 from collections.abc import Callable, Sequence
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.places import agent, cgroup, docker
-from loadtest.places.local import one_line, parse_wrk_version
-from loadtest.places.place import AnySettings, AnyStep, Job, Observation, Tell
+from loadtest.places.local import one_line, wrk_version
+from loadtest.places.place import Job, Observation, Server, Tell
 from loadtest.system import memory, output, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -29,7 +28,6 @@ from loadtest.system.processes import Ended, ProcessError, describe_status
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
-JOB_PATIENCE = 30.0  # seconds beside the settings' own for a job of the agent
 
 
 def run_id() -> str:
@@ -50,7 +48,7 @@ class Containers:
     name: str = "docker"
     description: str = ""
     run: str = field(default_factory=run_id)
-    _images: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)  # their ids
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def missing(self, executables: Sequence[str]) -> str:
@@ -59,11 +57,10 @@ class Containers:
     def prepare(self) -> None:
         """Builds the images, which is quick when nothing has changed, and removes what a killed run left behind."""
         self.remove_abandoned()
-        self._images = {target: docker.build(target) for target in ("server", "load")}
-        info = docker.info()
+        self.images = {target: docker.build(target) for target in ("server", "load")}
         self.description = (
-            f"server and load each in a container of Docker {info.version} (cgroup v{info.cgroup_version}), "
-            f"with {self.memory_limit} MiB at most, no network but a shared loopback, and Docker's seccomp profile"
+            f"server and load each in a container of {docker.version()}, with {self.memory_limit} MiB at most, "
+            "no network but a shared loopback, and Docker's seccomp profile"
         )
 
     def describe(self, executable: str) -> str:
@@ -71,12 +68,10 @@ class Containers:
         return self._output("server", executable, "--describe")
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        ask = 'for name; do "$name" --version | tr "\\n" "\\t"; echo; done'
-        shown = self._output("server", "sh", "-c", ask, "sh", *executables).splitlines()
         return {
-            "wrk": parse_wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(text.replace("\t", "\n")) for name, text in zip(executables, shown, strict=True)},
-            **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self._images.items()},
+            "wrk": wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
+            **{name: one_line(self._output("server", name, "--version")) for name in executables},
+            **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
         }
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> ContainerServer:
@@ -85,7 +80,7 @@ class Containers:
     def close(self) -> None:
         """Safe at any time, even when the engine has gone."""
         processes.end_all()
-        if not self._images:
+        if not self.images:
             return
         try:
             self._remove(lambda run: run == self.run)
@@ -102,9 +97,6 @@ class Containers:
         if names:
             docker.remove(*names)
         return len(names)
-
-    def image(self, target: str) -> str:
-        return self._images[target]
 
     def options(self, cpus: Sequence[int], mebibytes: int) -> list[str]:
         """What all containers of a run have in common; the log driver only copies, and nobody reads it."""
@@ -124,72 +116,53 @@ class Containers:
 
     def _output(self, target: str, *argv: str) -> str:
         label = ["--label", f"{docker.LABEL}={self.run}", "--network", "none"]
-        return docker.docker("run", "--rm", *label, self.image(target), *argv).stdout
+        return docker.docker("run", "--rm", *label, self.images[target], *argv).stdout
 
 
-class ContainerServer:
-    """A server in its container; a context manager that removes it, and its load container, whatever happens."""
+class ContainerServer(Server):
+    """A server in its container, which is removed at the end, with its load container, whatever happens. The child is
+    the engine's client, attached: the server's lines come to us, and it ends when the container does."""
 
     def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
-        self._place = place
-        self._cpus = cpus
-        self._name = f"quartet-{place.run}-{number}"
+        self._place, self._cpus, self._name = place, cpus, f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self.command = docker.create(self._name, options, place.image("server"), argv)
+        self._created = docker.create(self._name, options, place.images["server"], argv)
+        with ExitStack() as undo:
+            undo.push(self._remove)
+            super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
+            undo.callback(super().__exit__)
+            state = docker.inspect(self._name)
+            if not state.running:
+                raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
+            self._init, self._group = state.pid, cgroup.find(state.pid, state.id)
+            self._undo = undo.pop_all()
+
+    def __exit__(self, *details: Any) -> None:
+        self._undo.__exit__(*details)
+
+    def _remove(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """After a last look at what became of it, which may explain the error."""
         try:
-            with ExitStack() as undo:
-                undo.callback(self._remove)
-                # attached: its lines come to us, and it ends when the container does
-                attached = processes.Server(["docker", "start", "--attach", self._name], place.log, timeout=30)
-                self._attached = undo.enter_context(attached)
-                self._find()
-                self._undo = undo.pop_all()
-        except MeasurementError as error:
-            raise self._explained(error) from error
-
-    def _find(self) -> None:
-        state = docker.inspect(self._name)
-        if not state.running:
-            raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
-        self._init = state.pid
-        self._group = cgroup.find(state.pid, state.id)
-
-    def __enter__(self) -> ContainerServer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._undo.close()
+            self._out_of_memory |= docker.inspect(self._name).out_of_memory
+        finally:
+            docker.remove(self._name, f"{self._name}-load")
         if isinstance(error, MeasurementError) and self._out_of_memory:
-            raise self._explained(error) from error
+            raise MeasurementError(f"{error} ({self.incidents()[0]})") from error
 
-    def ask(
-        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
-    ) -> Observation:
-        with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
-            clients.say(agent.request(job, self._attached.address, settings, step))
-            return agent.result(job, self._listen(clients, tell, settings.duration + JOB_PATIENCE))
+    @property
+    def command(self) -> str:
+        return self._created
 
-    def _create_load(self) -> str:
-        """A container beside the server's."""
-        place, name = self._place, f"{self._name}-load"
-        options = [*place.options(self._cpus.load, MEMORY_LIMIT), "--interactive"]
-        beside = ["--network", f"container:{self._name}", "--ipc", f"container:{self._name}"]
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
+        """In a container beside the server's."""
+        place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
+        options = place.options(self._cpus.load, MEMORY_LIMIT)
         argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
-        docker.create(name, [*options, *beside], place.image("load"), argv)
-        return name
-
-    def _listen(self, clients: processes.Dialogue, tell: Tell, patience: float) -> Any:
-        while True:
-            message = json.loads(clients.hear(patience))
-            match message:
-                case {"tell": moment}:
-                    tell(moment)
-                    clients.say("{}")
-                case {"error": sentence}:
-                    raise MeasurementError(sentence)
-                case _:
-                    return message["observation"]
+        beside = ["--interactive", "--network", server, "--ipc", server]
+        docker.create(name, [*options, *beside], place.images["load"], argv)
+        with processes.Dialogue(["docker", "start", "--attach", "--interactive", name]) as clients:
+            return agent.ask(clients, job, self.address, settings, step, tell)
 
     def cpu_seconds(self) -> float:
         return self._group.cpu_seconds()
@@ -206,35 +179,22 @@ class ContainerServer:
 
     def has_ended(self) -> bool:
         """What the kernel knows before the engine does."""
-        return self._attached.has_ended() or not self.processes()
+        return super().has_ended() or not self.processes()
 
-    def stop(self) -> Ended:
+    def stop(self, timeout: float = 12) -> Ended:
         used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
         # of workers, whom their server outlives; the engine tells of the server only
         self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
-        docker.signal(self._name, "TERM")
-        return replace(self.wait(timeout=12), cpu_seconds=used)
+        docker.docker("kill", "--signal", "TERM", self._name)
+        return replace(self.wait(timeout), cpu_seconds=used)
 
     def wait(self, timeout: float) -> Ended:
-        self._attached.wait(timeout + ENGINE_LAG)
+        super().wait(timeout + ENGINE_LAG)
         state = docker.inspect(self._name)
         self._out_of_memory |= state.out_of_memory
         return Ended(state.status, None)
 
-    def last_lines(self) -> str:
-        return self._attached.last_lines()
-
     def incidents(self) -> list[str]:
         limit = self._place.memory_limit
         return [f"out of memory: its container's limit is {limit} MiB"] if self._out_of_memory else []
-
-    def _explained(self, error: MeasurementError) -> MeasurementError:
-        return MeasurementError(str(error) + "".join(f" ({incident})" for incident in self.incidents()))
-
-    def _remove(self) -> None:
-        """After a last look at what became of it."""
-        try:
-            self._out_of_memory |= docker.inspect(self._name).out_of_memory
-        finally:
-            docker.remove(self._name, f"{self._name}-load")

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from loadtest.system import output
 from loadtest.system.processes import Finished, ProcessError, run, run_shown, uninterrupted
@@ -18,16 +19,16 @@ DOCKERFILE = ROOT / "docker/Dockerfile"
 LABEL = "quartet.run"  # its value: the run that the container belongs to
 PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
 
-
-@dataclass(frozen=True)
-class Info:
-    """The part of `docker info` that we need."""
-
-    version: str
-    cgroup_version: str
-    kernel: str
-    cpuset: bool
-    memory_limit: bool
+# What to do about an engine that does not answer, by words of its client, in small letters.
+NOT_RUNNING = (
+    "the Docker engine is not running; sudo systemctl start docker, or without systemd sudo dockerd --bridge=none &"
+)
+REMEDIES = {
+    "permission denied": "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in "
+    "again (whoever is in that group can become root)",
+    "cannot connect": NOT_RUNNING,
+    "daemon running": NOT_RUNNING,
+}
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,6 @@ class State:
     pid: int  # on the engine's machine; 0 when it does not run
     status: int  # exit status, or minus the signal's number
     out_of_memory: bool
-
-
-def parse_info(text: str) -> Info:
-    """Raises ProcessError with the engine's error: older clients print it and exit with 0."""
-    info = json.loads(text)
-    if errors := info.get("ServerErrors"):
-        raise ProcessError(errors[0])
-    return Info(
-        version=info["ServerVersion"],
-        cgroup_version=info.get("CgroupVersion", "1"),
-        kernel=info["KernelVersion"],
-        cpuset=info["CPUSet"],
-        memory_limit=info["MemoryLimit"],
-    )
 
 
 def parse_state(text: str) -> State:
@@ -67,8 +54,18 @@ def docker(*arguments: str, timeout: float = PATIENCE) -> Finished:
     return run(["docker", *arguments], timeout)
 
 
-def info() -> Info:
-    return parse_info(docker("info", "--format", "{{json .}}").stdout)
+def _info() -> dict[str, Any]:
+    """Raises ProcessError with the engine's error: older clients print it and exit with 0."""
+    info: dict[str, Any] = json.loads(docker("info", "--format", "{{json .}}").stdout)
+    if errors := info.get("ServerErrors"):
+        raise ProcessError(errors[0])
+    return info
+
+
+def version() -> str:
+    """Of the engine and of its control groups, which old engines do not tell."""
+    info = _info()
+    return f"Docker {info['ServerVersion']} (cgroup v{info.get('CgroupVersion', '1')})"
 
 
 def missing() -> str:
@@ -76,43 +73,24 @@ def missing() -> str:
     if not shutil.which("docker"):
         return "docker is not installed; apt-get install docker.io, or measure without: --runner local"
     try:
-        found = info()
+        found = _info()
     except ProcessError as error:
-        return explain(str(error))
-    if found.kernel != platform.release():
+        known = (remedy for words, remedy in REMEDIES.items() if words in str(error).lower())
+        return next(known, f"the Docker engine does not work: {error}")
+    if found["KernelVersion"] != platform.release():
         return (
-            f"the Docker engine runs on another machine, or in a virtual one (Linux {found.kernel}; here "
+            f"the Docker engine runs on another machine, or in a virtual one (Linux {found['KernelVersion']}; here "
             f"{platform.release()}), where we see no process; use an engine on this machine, or --runner local"
         )
-    if not (found.cpuset and found.memory_limit):
+    if not (found["CPUSet"] and found["MemoryLimit"]):
         return "the Docker engine cannot limit CPUs and memory here; give it the controllers cpuset and memory"
     return ""
 
 
-def explain(error: str) -> str:
-    """What to do about an engine that does not answer."""
-    if "permission denied" in error.lower():
-        return (
-            "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in again "
-            "(whoever is in that group can become root)"
-        )
-    if "cannot connect" in error.lower() or "daemon running" in error:
-        return (
-            "the Docker engine is not running; sudo systemctl start docker, or without systemd "
-            "sudo dockerd --bridge=none &"
-        )
-    return f"the Docker engine does not work: {error}"
-
-
-def base_image() -> str:
-    """The default of the Dockerfile, which is the one place that names it."""
-    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()
-    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
-
-
 def missing_base_image() -> str:
     """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
-    image = base_image()
+    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()  # the one place that names it
+    image = next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
     try:
         docker("image", "inspect", image)
         return ""
@@ -154,10 +132,6 @@ def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -
 
 def inspect(name: str) -> State:
     return parse_state(docker("inspect", "--type", "container", name).stdout)
-
-
-def signal(name: str, signal_name: str) -> None:
-    docker("kill", "--signal", signal_name, name)
 
 
 def remove(*names: str) -> None:

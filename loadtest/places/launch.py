@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,47 +31,45 @@ class ServerPlan:
     connections: int  # that it has to bear
     more: tuple[str, ...] = ()  # options, of all but peers
 
+    @property
+    def command_line(self) -> list[str]:
+        """Of all but peers."""
+        return command_line(self.contestant, self.workers, len(self.cpus.server), self.more)
+
+    def configured(self, directory: Path, binaries: Path) -> peers.Launch:
+        """Of a peer, which keeps its files there. As a loop it has a worker on each CPU."""
+        directory.mkdir(parents=True, exist_ok=True)
+        peer, cpus = peers.select(self.contestant.name), len(self.cpus.server)
+        workers = self.workers if self.contestant.known.pool else cpus
+        return peers.prepare(peer, directory, binaries, workers, cpus, self.connections)
+
 
 def start(place: Place, plan: ServerPlan, directory: Path) -> Server:
     """A peer keeps its files below `directory`. Raises MeasurementError."""
-    contestant, cpus = plan.contestant, plan.cpus
-    if contestant.kind != Kind.peer:
-        return place.start(command_line(contestant, plan.workers, len(cpus.server), plan.more), cpus)
+    if plan.contestant.kind != Kind.peer:
+        return place.start(plan.command_line, plan.cpus)
     assert isinstance(place, Local)  # the command line sees to it
-    own = directory / "peers" / contestant.name
-    own.mkdir(parents=True, exist_ok=True)
-    return place.start_peer(peers.select(contestant.name), own, _peer_workers(plan), plan.connections, cpus)
+    return place.start_peer(plan.configured(directory / "peers" / plan.contestant.name, place.binaries), plan.cpus)
 
 
-def _peer_workers(plan: ServerPlan) -> int:
-    """Of a loop, one on each CPU."""
-    return plan.workers if plan.contestant.known.pool else len(plan.cpus.server)
+def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
+    """Where it would listen, and a command line to paste; a peer's configuration is written for it."""
+    if plan.contestant.kind == Kind.peer:
+        launch = plan.configured(dry_run(plan.contestant.name), binaries)
+        return launch.address, pinned(plan.cpus.server, launch.argv)
+    executable, *arguments = plan.command_line
+    arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"
+    return EXAMPLE, pinned(plan.cpus.server, [str(binaries / executable), *arguments])
 
 
 def dry_run(name: str) -> Path:
     """A directory for what a dry run's commands need; they are pasted later. In a checkout that nobody may write to it
     is one of the system's temporary ones."""
-    directory = _writable(DRY_RUN) / name
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+    return _writable(DRY_RUN) / name
 
 
 @cache
 def _writable(directory: Path) -> Path:
-    try:
+    with suppress(OSError):
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
     return directory if os.access(directory, os.W_OK) else Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
-
-
-def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
-    """Where it would listen, and a command line to paste; a peer's configuration is written for it."""
-    contestant, cpus = plan.contestant, plan.cpus
-    if contestant.kind == Kind.peer:
-        peer, own = peers.select(contestant.name), dry_run(contestant.name)
-        launch = peers.prepare(peer, own, binaries, _peer_workers(plan), len(cpus.server), plan.connections)
-        return launch.address, pinned(cpus.server, launch.argv)
-    executable, *arguments = command_line(contestant, plan.workers, len(cpus.server), plan.more)
-    arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"
-    return EXAMPLE, pinned(cpus.server, [str(binaries / executable), *arguments])

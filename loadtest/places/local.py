@@ -10,37 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.contestants import facts, peers
-from loadtest.contestants.peers import Peer
-from loadtest.places.place import AnySettings, AnyStep, Job, Observation, Tell
-from loadtest.system import memory, processes, tree
+from loadtest.places.place import Server
+from loadtest.system import processes
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
-from loadtest.system.memory import Memory
-
-
-class LocalServer(processes.Server):
-    def __enter__(self) -> LocalServer:
-        return self
-
-    def ask(
-        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
-    ) -> Observation:
-        return job(self.address, settings, step, tell)
-
-    def cpu_seconds(self) -> float:
-        return tree.cpu_seconds(self.pid)
-
-    def switches(self) -> tree.Switches | None:
-        return tree.switches(self.pid)
-
-    def memory(self) -> Memory:
-        return memory.read(self.processes())
-
-    def processes(self) -> set[tuple[int, int]]:
-        return {stat.identity for stat in tree.members(self.pid)}
-
-    def incidents(self) -> list[str]:
-        return []
 
 
 @dataclass
@@ -51,9 +24,8 @@ class Local:
     description: str = ""
 
     def missing(self, executables: Sequence[str]) -> str:
-        for tool, package in (("wrk", "wrk"), ("taskset", "util-linux"), ("setpriv", "util-linux")):
-            if not shutil.which(tool):
-                return f"{tool} is not installed; apt-get install {package}"
+        if not shutil.which("wrk"):
+            return "wrk is not installed; apt-get install wrk"
         return next(filter(None, map(self._missing, executables)), "")
 
     def _missing(self, name: str) -> str:
@@ -73,23 +45,21 @@ class Local:
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         wrk = processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
-        return {"wrk": parse_wrk_version(wrk), **{Path(name).name: self._version(name) for name in executables}}
+        return {"wrk": wrk_version(wrk), **{Path(name).name: self._version(name) for name in executables}}
 
     def _version(self, name: str) -> str:
         if peer := peers.of_executable(name):
             return peers.version(peer, self.binaries)
         return one_line(processes.run([str(self.binaries / name), "--version"], timeout=5).stdout)
 
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> LocalServer:
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         executable, *arguments = argv
         command = processes.pinned(cpus.server, [str(self.binaries / executable), *arguments])
-        return LocalServer(command, self.log)
+        return Server(command, self.log)
 
-    def start_peer(self, peer: Peer, directory: Path, workers: int, connections: int, cpus: CpuSets) -> LocalServer:
-        """With its files below `directory`. Raises MeasurementError."""
-        launch = peers.prepare(peer, directory, self.binaries, workers, len(cpus.server), connections)
-        argv = processes.pinned(cpus.server, launch.argv)
-        return LocalServer(argv, self.log, address=launch.address, stop_signal=launch.stop_signal)
+    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> Server:
+        command = processes.pinned(cpus.server, launch.argv)
+        return Server(command, self.log, address=launch.address, stop_signal=launch.stop_signal)
 
     def close(self) -> None:
         processes.end_all()
@@ -99,6 +69,6 @@ def one_line(version: str) -> str:
     return ", ".join(version.split("\n")).strip(", ")
 
 
-def parse_wrk_version(text: str) -> str:
-    found = re.match(r"wrk (\S+)", text)
+def wrk_version(printed: str) -> str:
+    found = re.match(r"wrk (\S+)", printed)
     return found[1] if found else "unknown"

@@ -3,75 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.memory import Memory
-from loadtest.system.processes import Address, Ended
-from loadtest.system.tree import Switches
-
-
-class Timed(Protocol):
-    """What all settings tell a place."""
-
-    @property
-    def duration(self) -> float:
-        """Seconds of one load."""
-
+from loadtest.system.processes import Address
 
 # Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
 Tell = Callable[[str], object]
 
+# The clients' side of a step, from the measurement's settings and the step.
 Observation = TypeVar("Observation")
-AnySettings = TypeVar("AnySettings", bound=Timed)
-AnyStep = TypeVar("AnyStep")
-Job = Callable[[Address, AnySettings, AnyStep, Tell], Observation]  # the clients' side of a step
+Job = Callable[[Address, Any, Any, Tell], Observation]
 
 
-class Server(Protocol):
-    """A running server; a context manager that ends it whatever happens."""
+class Server(processes.Server):
+    """A running server whose processes can be looked at: the child, and all that it has started."""
 
-    def __enter__(self) -> Server:
-        ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        ...
-
-    @property
-    def command(self) -> str:
-        ...
-
-    def ask(
-        self, job: Job[AnySettings, AnyStep, Observation], settings: AnySettings, step: AnyStep, tell: Tell
-    ) -> Observation:
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
+        return job(self.address, settings, step, tell)
 
     def cpu_seconds(self) -> float:
         """Of all its processes until now, dead ones included."""
+        return tree.cpu_seconds(self.pid)
 
-    def switches(self) -> Switches | None:
+    def switches(self) -> tree.Switches | None:
         """Of its live processes until now; None where nobody counts those of the dead."""
+        return tree.switches(self.pid)
 
     def memory(self) -> Memory:
-        ...
+        return memory.read(self.processes())
 
     def processes(self) -> set[tuple[int, int]]:
         """What identifies each of its live processes."""
-
-    def has_ended(self) -> bool:
-        ...
-
-    def wait(self, timeout: float) -> Ended:
-        ...
-
-    def stop(self) -> Ended:
-        """Drains it with SIGTERM."""
-
-    def last_lines(self) -> str:
-        """The last of its stderr, as the end of a sentence."""
+        return {stat.identity for stat in tree.members(self.pid)}
 
     def incidents(self) -> list[str]:
         """What befell it that its exit status may not tell, a sentence each."""
+        return []
 
 
 class Place(Protocol):

@@ -34,7 +34,7 @@ def images() -> dict[str, str]:
 def place(images: dict[str, str], tmp_path: Path) -> Iterator[containers.Containers]:
     """Containers of this test run; what a test leaves is removed."""
     running = containers.Containers(tmp_path / "servers.log")
-    running._images = images
+    running.images = images
     yield running
     running.close()
 

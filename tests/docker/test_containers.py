@@ -82,12 +82,12 @@ def post_zeros(place, server, count: int) -> None:
     script = (
         "import http.client, contextlib\n"
         f"with contextlib.suppress(OSError, http.client.HTTPException):\n"
-        f"    connection = http.client.HTTPConnection('127.0.0.1', {server._attached.address.port}, timeout=20)\n"
+        f"    connection = http.client.HTTPConnection('127.0.0.1', {server.address.port}, timeout=20)\n"
         f"    connection.request('POST', '/echo', bytes({count}))\n"
         f"    connection.getresponse()"
     )
     beside = ["--network", f"container:{server._name}"]
-    engine.docker("run", "--rm", *beside, place.image("load"), "/usr/bin/python3", "-c", script)
+    engine.docker("run", "--rm", *beside, place.images["load"], "/usr/bin/python3", "-c", script)
 
 
 def test_memory_of_a_container_is_read_from_outside(place):
@@ -134,14 +134,14 @@ def test_the_load_container_can_read_the_scoreboard_of_a_server_that_was_killed(
     with place.start(EPOLL, TOUR.cpus) as server:
         load = server._create_load()
         engine.docker("start", load)
-        engine.signal(server._name, "KILL")
+        engine.docker("kill", "--signal", "KILL", server._name)
         assert eventually(server.has_ended)
-        scoreboard = f"/dev/shm/quartet-{server._attached.address.port}"
+        scoreboard = f"/dev/shm/quartet-{server.address.port}"
         assert engine.docker("exec", load, "grep", "--only-matching", "--text", "quartet-epoll", scoreboard).stdout
 
 
 def test_containers_that_a_killed_run_left_are_removed_by_the_next(place):
     argv = ["--label", f"{engine.LABEL}=1-1", "--network", "none"]
-    engine.create("quartet-test-abandoned", argv, place.image("server"), EPOLL)
+    engine.create("quartet-test-abandoned", argv, place.images["server"], EPOLL)
     place.remove_abandoned()
     assert "1-1" not in engine.labelled().values()

@@ -27,8 +27,7 @@ from loadtest.verbs.crowd.results import Crowd
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import TrialStep
 from loadtest.verbs.load.results import Trial
-from loadtest.verbs.memory.plan import PlateauStep
-from loadtest.verbs.memory.results import PlateauResult
+from loadtest.verbs.memory.plan import PlateauResult, PlateauStep
 from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.tour.plan import Tour
 

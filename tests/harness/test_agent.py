@@ -43,14 +43,8 @@ def talk() -> Iterator[Dialogue]:
 
 def do(talk: Dialogue, job: Any, address: Address, step: Any, settings: Any) -> tuple[Any, list[str]]:
     """What the agent has observed, and when it had the server's processes looked at."""
-    talk.say(agent.request(job, address, settings, step))
-    moments = []
-    while "tell" in (message := json.loads(talk.hear(20))):
-        moments.append(message["tell"])
-        talk.say("{}")
-    if "error" in message:
-        raise MeasurementError(message["error"])
-    return agent.result(job, message["observation"]), moments
+    moments: list[str] = []
+    return agent.ask(talk, job, address, settings, step, moments.append), moments
 
 
 def test_a_crash_is_seen_request_by_request_and_the_processes_four_times(talk, server):

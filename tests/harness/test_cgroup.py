@@ -31,15 +31,17 @@ def test_memory_of_version_2():
     )
 
 
-def test_kernel_memory_that_is_not_counted_is_unknown():
-    assert cgroup.parse_memory_v1("1", "total_rss 2\ntotal_cache 3\n", None, None) == GroupMemory(1, 2, 3, None, None)
-    assert cgroup.parse_memory_v2("1", "anon 2\nfile 3\nslab 4\n") == GroupMemory(1, 2, 3, None, None)
-
-
-def test_version_1_without_files_for_kernel_memory_is_read_all_the_same(tmp_path):
-    for name in cgroup.MEMORY_V1:
-        (tmp_path / name).write_text((FIXTURES / "v1" / name).read_text())
-    assert Group(1, tmp_path, tmp_path).memory_now().kernel is None
+@pytest.mark.parametrize(
+    ("version", "usage", "stat"),
+    [
+        (1, "memory.usage_in_bytes", "total_rss 2\ntotal_cache 3\n"),
+        (2, "memory.current", "anon 2\nfile 3\nslab 4\n"),
+    ],
+)
+def test_kernel_memory_that_is_not_counted_is_unknown(tmp_path, version, usage, stat):
+    (tmp_path / usage).write_text("1\n")
+    (tmp_path / "memory.stat").write_text(stat)
+    assert Group(version, tmp_path, tmp_path).memory_now() == GroupMemory(1, 2, 3, None, None)
 
 
 def test_cpu_time_is_in_seconds():
@@ -119,5 +121,5 @@ def test_a_process_that_cannot_be_seen_is_an_error(tmp_path):
 
 
 def test_a_group_that_is_not_mounted_here_is_an_error(tmp_path):
-    with pytest.raises(MeasurementError, match="control group .*scope cannot be seen from here"):
-        Machine(tmp_path, membership(2)).find()
+    with pytest.raises(MeasurementError, match="control group cannot be read: .*scope"):
+        Machine(tmp_path, membership(2)).find().cpu_seconds()

@@ -47,17 +47,6 @@ def test_an_oom_kill_is_told_from_another_kill():
     assert not inspected({**ENDED, "ExitCode": 137}).out_of_memory
 
 
-def test_an_engine_without_the_cgroup_version_is_an_old_one():
-    text = '{"ServerVersion": "19.03", "KernelVersion": "5", "CPUSet": true, "MemoryLimit": true}'
-    assert engine.parse_info(text).cgroup_version == "1"
-
-
-def test_an_unknown_error_of_the_engine_is_quoted():
-    with pytest.raises(ProcessError) as error:
-        engine.parse_info('{"ServerErrors": ["the disk is full"]}')
-    assert engine.explain(str(error.value)) == "the Docker engine does not work: the disk is full"
-
-
 @pytest.fixture
 def docker(tmp_path, monkeypatch):
     """The stand-in, first on PATH; returns the calls that it got."""
@@ -77,9 +66,16 @@ def test_an_engine_that_can_measure_lacks_nothing(docker):
     assert engine.missing_base_image() == ""
 
 
+def test_an_engine_without_the_cgroup_version_is_an_old_one(docker, monkeypatch):
+    assert engine.version() == "Docker 20.10 (cgroup v2)"
+    monkeypatch.setenv("FAKE_DOCKER", "old")
+    assert engine.version() == "Docker 19.03 (cgroup v1)"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
+        ("full", "the Docker engine does not work: the disk is full"),
         ("down", "the Docker engine is not running; sudo systemctl start docker"),
         ("forbidden", "sudo usermod --append --groups docker"),
         ("elsewhere", "runs on another machine, or in a virtual one (Linux 5.0-elsewhere"),
@@ -115,7 +111,7 @@ def test_containers_of_a_dead_run_are_removed_and_those_of_a_living_one_are_not(
 
 def test_a_run_removes_its_own_containers_and_no_others(docker, tmp_path):
     place = containers.Containers(log=tmp_path / "log", run="1-1")
-    place._images = {"server": "sha256:1"}
+    place.images = {"server": "sha256:1"}
     (tmp_path / "containers").write_text("aaa 1-1\nbbb 1-12\nccc 2-1\n")
     place.close()
     assert docker()[-1] == "rm --force --volumes aaa"
@@ -128,7 +124,7 @@ def test_a_run_that_never_had_a_container_asks_no_engine(docker, tmp_path):
 
 def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_path, monkeypatch, capsys):
     place = containers.Containers(log=tmp_path / "log")
-    place._images = {"server": "sha256:1"}
+    place.images = {"server": "sha256:1"}
     (tmp_path / "containers").unlink()  # the stand-in fails
     place.close()
     assert "containers may be left behind" in capsys.readouterr().err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,12 +37,19 @@ from loadtest.system.machine_memory import MachineMemory
 from loadtest.system.memory import GroupMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.system.records import from_json
-from loadtest.verbs.memory import clients, measure, plan
+from loadtest.verbs.memory import clients, plan
 from loadtest.verbs.memory import report as report_memory
 from loadtest.verbs.memory import verb
-from loadtest.verbs.memory.clients import IdleObservation
-from loadtest.verbs.memory.plan import IdleSettings, IdleStep, SharingSettings, SharingStep
-from loadtest.verbs.memory.results import IdleResult, SharingPoint, SharingResult
+from loadtest.verbs.memory.plan import (
+    IdleObservation,
+    IdleResult,
+    IdleSettings,
+    IdleStep,
+    SharingPoint,
+    SharingResult,
+    SharingSettings,
+    SharingStep,
+)
 from loadtest.verbs.memory.verb import IDLE, SHARING
 
 PREFORK, THREADS, EPOLL = BY_NAME["prefork"], BY_NAME["threads"], BY_NAME["epoll"]
@@ -232,15 +239,17 @@ def hidden() -> Memory:
 
 
 def test_steps_and_what_is_observed_survive_the_way_to_an_agent_and_back():
-    for job, chosen, step in (
-        (clients.hold, settings(), IdleStep(1, "epoll", 7)),
-        (clients.wear, sharing(), SharingStep("prefork")),
+    for job, chosen, step, observed in (
+        (clients.hold, settings(), IdleStep(1, "epoll", 7), IdleObservation("quartet-pace", 7, 7, 0.5)),
+        (clients.wear, sharing(), SharingStep("prefork"), ["quartet-pace"]),
     ):
-        asked = json.loads(agent.request(job, Address("127.0.0.1", 1), chosen, step))
+        said: list[str] = []
+        answer = json.dumps({"observation": observed}, default=dataclasses.asdict)
+        talk: Any = SimpleNamespace(say=said.append, hear=lambda patience: answer)
+        assert agent.ask(talk, job, Address("127.0.0.1", 1), chosen, step, NOBODY_LOOKS) == observed
+        asked = json.loads(said[0])
         assert from_json(type(step), asked["step"]) == step
         assert from_json(type(chosen), asked["settings"]) == chosen
-    observed = IdleObservation("quartet-pace", 7, 7, 0.5)
-    assert agent.result(clients.hold, dataclasses.asdict(observed)) == observed
 
 
 def test_the_kernels_part_is_the_containers_where_there_is_one_and_else_the_machines():
@@ -252,8 +261,8 @@ def test_the_kernels_part_is_the_containers_where_there_is_one_and_else_the_mach
 
 
 def test_shared_is_what_several_map_counted_once_and_unknown_where_we_may_not_look():
-    assert result(memory=memory(100)).shared == 50 * 1024
-    assert result(memory=hidden()).shared is None
+    assert report_memory.shared(memory(100)) == 50 * 1024
+    assert report_memory.shared(hidden()) is None
 
 
 # --- the machine's kernel memory
@@ -293,16 +302,16 @@ def test_settling_waits_until_two_readings_agree(monkeypatch):
 def test_a_change_is_believed_when_it_was_given_back(monkeypatch):
     before, during = NOTHING, replace(NOTHING, slab=100 << 20)
     monkeypatch.setattr(machine_memory, "settled", lambda: replace(NOTHING, slab=2 << 20))
-    assert measure._machine(memory(1), before, during) == (during, 2 << 20, "")
+    assert verb.machine_change(memory(1), before, during) == (during, 2 << 20, "")
     monkeypatch.setattr(machine_memory, "settled", lambda: replace(NOTHING, slab=9 << 20))
-    change, left, problem = measure._machine(memory(1), before, during)
+    change, left, problem = verb.machine_change(memory(1), before, during)
     assert (change, left) == (None, 9 << 20) and "+9.0 MiB" in problem
 
 
 def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
     monkeypatch.setattr(machine_memory, "settled", lambda: pytest.fail("asked"))
     charged = memory(1, group=GroupMemory(5, 4, 3, 2, 1))
-    assert measure._machine(charged, NOTHING, NOTHING)[0] is None
+    assert verb.machine_change(charged, NOTHING, NOTHING)[0] is None
 
 
 # --- lines
@@ -326,13 +335,9 @@ def test_less_than_three_levels_give_no_line():
 def test_a_connection_is_priced_round_by_round():
     results = [result(connections=level, number=number) for number in range(1, 7) for level in plan.LEVELS]
     results = [replace(one, memory=memory(1024 + 2 * one.step.connections * one.step.round)) for one in results]
-    cost = report_memory.cost(results, lambda one: one.memory.pss)
-    assert cost and round(cost.kibibytes.median, 6) == 7 and cost.miss < 1e-6
-    interval = cost.kibibytes.interval
-    assert interval and (round(interval.low), round(interval.high)) == (2, 12)
-    assert (
-        report_memory.cost([one for one in results if one.step.connections < 1_000], lambda one: one.memory.pss) is None
-    )
+    assert report_memory.price(results, report_memory.PSS) == ("7.00 [2.00-12.0]", "0%")
+    few = [one for one in results if one.step.connections < 1_000]
+    assert report_memory.price(few, report_memory.PSS) == ("-", "-")
 
 
 # --- the report
@@ -453,7 +458,7 @@ class FakePlace:
 
 def observe(step: Any) -> Any:
     if isinstance(step, SharingStep):
-        return clients.Commands(["quartet-pace"])
+        return ["quartet-pace"]
     return IdleObservation("quartet-pace", step.connections, step.connections)
 
 
@@ -462,7 +467,7 @@ SMALL = settings(levels=(0, 10, 20))
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch):
-    monkeypatch.setattr(measure, "PAUSE", 0.001)
+    monkeypatch.setattr(verb, "PAUSE", 0.001)
 
 
 def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[int], FakePlace]:
@@ -546,22 +551,11 @@ def test_what_was_measured_before_is_not_measured_again(calm):
     assert cells_of(idle) == complete and len(copies) == 2
 
 
-def test_too_few_descriptors_are_said_before_anything_is_started(calm, monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
-    kept = empty(settings(EPOLL, levels=(0, 10_000), rounds=1))
-    _, place = play(kept)
-    assert [one.reason for one in kept.failures] == [
-        "10,000 connections need 10,064 descriptors in one process, and the hard limit is 4,096; "
-        "raise it: ulimit -Hn 10064 (as root)"
-    ]
-    assert len(kept.parts[0].results) == 1 and len(place.started) == 2  # the other one is of copy-on-write
-
-
 def test_memory_is_read_when_it_no_longer_changes():
     sizes = [memory(900), memory(700), memory(500), memory(500)]
     server: Any = FakeServer(observe)
     server.memory = lambda: sizes.pop(0)
-    assert measure._settled_memory(server) == memory(500)
+    assert verb._settled_memory(server, 3, 0.001) == memory(500)
     assert sizes == []
 
 
@@ -619,9 +613,8 @@ def test_connections_that_are_not_all_held_to_the_end_give_no_result(
 
 
 def test_a_server_that_counts_fewer_than_are_held_gives_no_result(server, fake_pace, monkeypatch):
-    monkeypatch.setenv("FAKE_PACE", "greedy")
+    monkeypatch.setenv("FAKE_PACE", "boaster")  # it says that it holds more than it does
     monkeypatch.setattr(clients, "PATIENCE", 0.2)
-    monkeypatch.setattr(clients, "announced", lambda line: 13)  # it says that it holds more than it does
     with pytest.raises(MeasurementError, match="counts 12 idle and 0 sleeping: not all of 13 connections are idle"):
         clients.hold(server.address, fake_pace, IdleStep(1, "epoll", 13), NOBODY_LOOKS)
 
@@ -637,11 +630,9 @@ def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_pat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # as in the load container
     chosen, step = replace(fake_pace, pace="quartet-pace"), IdleStep(1, "epoll", 5)
     with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]) as talk:
-        talk.say(agent.request(clients.hold, server.address, chosen, step))
-        assert json.loads(talk.hear(20)) == {"tell": "idle"}
-        talk.say("{}")
-        observed = agent.result(clients.hold, json.loads(talk.hear(20))["observation"])
-    assert (observed.served, observed.counted) == (5, 5)
+        moments: list[str] = []
+        observed = agent.ask(talk, clients.hold, server.address, chosen, step, moments.append)
+    assert (moments, observed.served, observed.counted) == (["idle"], 5, 5)
 
 
 def test_the_load_container_needs_no_more_than_pythons_own_modules():
@@ -654,7 +645,7 @@ def test_requests_are_asked_between_looks(server, wearing):
     moments: list[str] = []
     asked = clients.wear(server.address, wearing, SharingStep("prefork"), moments.append)
     assert moments == ["0", "5", "20"]
-    assert ["-d 10ms" in asked.commands[0], "-d 30ms" in asked.commands[1]] == [True, True]
+    assert ["-d 10ms" in asked[0], "-d 30ms" in asked[1]] == [True, True]
 
 
 def test_requests_that_were_not_answered_give_no_result(server, wearing, monkeypatch):
@@ -663,10 +654,10 @@ def test_requests_that_were_not_answered_give_no_result(server, wearing, monkeyp
         clients.wear(server.address, wearing, SharingStep("prefork"), NOBODY_LOOKS)
 
 
-@pytest.mark.parametrize("line", ["", "holding 12", "quartet-pace: no\n"])
+@pytest.mark.parametrize("line", ["holding twelve", "quartet-pace: no"])
 def test_what_is_no_announcement_is_refused(line):
-    with pytest.raises(MeasurementError, match="announced no held connections"):
-        clients.announced(line)
+    with Dialogue(["echo", line]) as talk, pytest.raises(MeasurementError, match="announced no held connections"):
+        clients._all_served([talk], settings(), 12)
 
 
 # --- the real thing

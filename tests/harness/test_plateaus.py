@@ -21,9 +21,9 @@ from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server, prepare_limits
-from loadtest.verbs.memory import clients, plateaus
-from loadtest.verbs.memory.plan import PlateauSettings, PlateauStep, plateau_seconds, plateau_steps
-from loadtest.verbs.memory.results import PlateauResult
+from loadtest.verbs.memory import clients, report
+from loadtest.verbs.memory.plan import PlateauResult, PlateauSettings, PlateauStep
+from loadtest.verbs.memory.verb import PLATEAUS
 
 PREFORK, EPOLL = BY_NAME["prefork"], BY_NAME["epoll"]
 STEP = PlateauStep("epoll")
@@ -37,12 +37,12 @@ def settings(*chosen: Contestant, **changes: Any) -> PlateauSettings:
 
 
 def test_everybody_is_measured_once():
-    assert list(plateau_steps(settings())) == [PlateauStep("prefork"), PlateauStep("epoll")]
-    assert plateau_seconds(settings(sleep=500), STEP) == 0.8
+    assert list(PLATEAUS.steps(settings())) == [PlateauStep("prefork"), PlateauStep("epoll")]
+    assert PLATEAUS.seconds(settings(sleep=500), STEP) == 0.8
 
 
 def test_a_pool_has_a_worker_for_each_connection_and_two_more():
-    server = plateaus.server(settings(connections=30), PlateauStep("prefork"))
+    server = PLATEAUS.server(settings(connections=30), PlateauStep("prefork"))
     assert (server.contestant, server.workers, server.connections, server.more) == (PREFORK, 32, 30, ())
 
 
@@ -50,13 +50,13 @@ def test_a_pool_has_a_worker_for_each_connection_and_two_more():
 
 
 def shown(*results: PlateauResult) -> str:
-    section = plateaus.section(Part("plateaus", settings(), list(results)))
+    section = report.plateaus(Part("plateaus", settings(), list(results)))
     assert section
     return terminal.render(Document([], [section]), 100)
 
 
 def test_nothing_measured_is_no_table():
-    assert plateaus.section(Part("plateaus", settings())) is None
+    assert report.plateaus(Part("plateaus", settings())) is None
 
 
 def test_memory_is_shown_at_start_busy_and_idle():
@@ -82,14 +82,14 @@ def test_plateaus_are_told_when_all_are_busy_and_when_all_are_idle(server, fake_
     moments: list[str] = []
     asked = clients.plateaus(server.address, fake_pace, STEP, moments.append)
     assert moments == ["busy", "idle"]
-    assert "--hold 4:/sleep?ms=300" in asked.commands[0].replace("'", "")
+    assert "--hold 4:/sleep?ms=300" in asked[0].replace("'", "")
 
 
 def test_more_connections_than_one_pace_has_in_hand_take_several(server, fake_pace, monkeypatch):
     monkeypatch.setattr(clients, "AT_A_TIME", 3)
     moments: list[str] = []
     asked = clients.plateaus(server.address, replace(fake_pace, connections=7), STEP, moments.append)
-    assert (moments, len(asked.commands)) == (["busy", "idle"], 3)
+    assert (moments, len(asked)) == (["busy", "idle"], 3)
 
 
 @pytest.mark.parametrize(("connections", "counts"), [(1, [1]), (64, [64]), (65, [64, 1]), (200, [64, 64, 64, 8])])

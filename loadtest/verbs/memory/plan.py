@@ -1,5 +1,5 @@
-"""What an idle connection costs, how long forked workers share their parent's memory, and what the main job's models
-take, as data. Nothing here starts, reads or waits for anything.
+"""What is asked of memory, and what came of it, as data: the price of an idle connection, what forked workers share
+with their parent, and what the main job's models take. Sizes of results are in bytes.
 
 Every level has a server of its own. One that is stepped up through the levels would show its allocator's history: what
 level 1,000 has freed serves level 5,000, and a pool cannot grow anyway.
@@ -7,12 +7,16 @@ level 1,000 has freed serves level 5,000, and a pool cannot grow anyway.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import ClassVar
 
 from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import Result
 from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.machine_memory import MachineMemory
+from loadtest.system.memory import Memory
 
 LEVELS = (0, 100, 1_000, 5_000, 10_000)
 
@@ -34,14 +38,6 @@ class MemorySettings:
         return next(one for one in self.contestants if one.name == name)
 
 
-def model(contestant: Contestant) -> str:
-    """Of a bare server or a peer: the one that it is compared with."""
-    return contestant.model or contestant.name
-
-
-# --- idle connections
-
-
 @dataclass(frozen=True)
 class IdleSettings(MemorySettings):
     levels: tuple[int, ...] = LEVELS  # connections
@@ -61,11 +57,6 @@ class IdleStep:
     @property
     def what(self) -> str:
         return f"{self.connections:,} idle connections"
-
-
-def idle_cell(step: IdleStep) -> Hashable:
-    """What is the same in every round."""
-    return step.contestant, step.connections
 
 
 def absence(settings: IdleSettings, contestant: Contestant, connections: int) -> str:
@@ -93,13 +84,31 @@ def idle_steps(settings: IdleSettings) -> Iterator[IdleStep]:
         yield from tried
 
 
-def idle_seconds(settings: IdleSettings, step: IdleStep) -> float:
-    """How long a step takes, about: start, connections, looks until nothing moves, drain."""
-    forks = settings.contestant(step.contestant).known.one_client_per_worker
-    return 1.5 + step.connections * (3e-3 if forks else 2e-4)  # a process takes its time
+@dataclass
+class IdleObservation:
+    command: str
+    served: int  # connections that were open at once, after one answer each
+    counted: int | None  # idle connections by the server's own count; None: it has no /stats
+    cpu_seconds: float = 0.0
 
 
-# --- copy-on-write
+@dataclass(kw_only=True)
+class IdleResult(Result):
+    step: IdleStep
+    client: IdleObservation
+    memory: Memory
+    machine: MachineMemory | None  # more than without server and connections, both ends of these
+    machine_left: int | None  # of it what was still there afterwards, or less than before: its uncertainty
+    machine_problem: str = ""  # why it is None
+
+    @property
+    def kernel(self) -> int | None:
+        """What the kernel has taken for the server: its container's share, or else the machine's change, in which
+        the clients' ends are."""
+        group = self.memory.group
+        if group is None:
+            return self.machine.total if self.machine else None
+        return None if group.kernel is None else group.kernel + (group.sockets or 0)
 
 
 @dataclass(frozen=True)
@@ -115,25 +124,29 @@ class SharingSettings(MemorySettings):
 
 @dataclass(frozen=True)
 class SharingStep:
+    what: ClassVar[str] = "copy-on-write"
     contestant: str
     round: int = 1
 
-    @property
-    def what(self) -> str:
-        return "copy-on-write"
+
+def sharing_steps(settings: SharingSettings) -> list[SharingStep]:
+    """Known here and no earlier: a variant's model is a fact that its server tells."""
+    ours = [one for one in settings.contestants if one.ours]
+    return [SharingStep(one.name) for one in ours if (one.model or one.name) in WHO_SHARES]
 
 
-def sharing_steps(settings: SharingSettings) -> Iterator[SharingStep]:
-    """Of those who are looked at. Which these are is known here and no earlier: a variant's model is a fact that its
-    server tells."""
-    yield from (SharingStep(one.name) for one in settings.contestants if one.ours and model(one) in WHO_SHARES)
+@dataclass
+class SharingPoint:
+    requests: int  # of each worker, since its start
+    memory: Memory
+    private: list[int]  # of each process
 
 
-def sharing_seconds(settings: SharingSettings, step: SharingStep) -> float:
-    return 2 + settings.workers * max(settings.requests) / settings.rate
-
-
-# --- plateaus
+@dataclass(kw_only=True)
+class SharingResult(Result):
+    step: SharingStep
+    client_commands: list[str]
+    points: list[SharingPoint]
 
 
 @dataclass(frozen=True)
@@ -144,17 +157,15 @@ class PlateauSettings(MemorySettings):
 
 @dataclass(frozen=True)
 class PlateauStep:
+    what: ClassVar[str] = "memory"
     contestant: str
     round: int = 1
 
-    @property
-    def what(self) -> str:
-        return "memory"
 
-
-def plateau_steps(settings: PlateauSettings) -> Iterator[PlateauStep]:
-    yield from (PlateauStep(one.name) for one in settings.contestants)
-
-
-def plateau_seconds(settings: PlateauSettings, step: PlateauStep) -> float:
-    return settings.sleep / 1000 + 0.3
+@dataclass(kw_only=True)
+class PlateauResult(Result):
+    step: PlateauStep
+    client_commands: list[str]
+    at_start: Memory
+    busy: Memory  # every connection has a request in hand
+    idle: Memory  # the same connections, answered

@@ -17,7 +17,7 @@ from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.report import Verdicts, figure, groups, indicative, invalid_notes, percent, unranked_note
 from loadtest.verbs.load.series import Series, gather
 from loadtest.verbs.load.validity import client_share
-from loadtest.verbs.memory import plateaus
+from loadtest.verbs.memory import report as memory
 
 REFERENCE = "prefork"
 
@@ -47,7 +47,7 @@ def sections(run: Run) -> list[Section]:
         cpu_time(saturating, delayed, run.parts[0].settings),
         newcomers(saturating),
         crowd.section(once["crowd"]),
-        plateaus.section(once["plateaus"]),
+        memory.plateaus(once["plateaus"]),
         crash.section(once["crash"]),
     ]
     return [section for section in found if section]

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Stands in for the docker command line: an engine that answers, or does not, and has no images to pull.
 
-FAKE_DOCKER=down: no engine runs; =forbidden: we may not use it; =elsewhere: it runs another kernel; =bare: there is no
-base image. FAKE_DOCKER_CALLS names a file that lists the calls; FAKE_DOCKER_CONTAINERS lists "id run" of containers.
+FAKE_DOCKER=down: no engine runs; =forbidden: we may not use it; =full: its disk is; =elsewhere: it runs another kernel;
+=old: it does not tell the version of its control groups; =bare: there is no base image. FAKE_DOCKER_CALLS names a file
+that lists the calls; FAKE_DOCKER_CONTAINERS lists "id run" of containers.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 BEHAVIOUR = os.environ.get("FAKE_DOCKER", "")
 ERRORS = {
     "down": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+    "full": "the disk is full",
     "forbidden": "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
 }
 
@@ -22,6 +24,8 @@ def info() -> dict[str, object]:
     if BEHAVIOUR in ERRORS:
         return {"ServerErrors": [ERRORS[BEHAVIOUR]]}
     kernel = "5.0-elsewhere" if BEHAVIOUR == "elsewhere" else platform.release()
+    if BEHAVIOUR == "old":
+        return {"ServerVersion": "19.03", "KernelVersion": kernel, "CPUSet": True, "MemoryLimit": True}
     answer = {"ServerVersion": "20.10", "CgroupVersion": "2", "CPUSet": True, "MemoryLimit": True}
     return {**answer, "KernelVersion": kernel}
 

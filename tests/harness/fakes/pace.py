@@ -2,8 +2,8 @@
 """Stands in for quartet-pace: holds idle connections until SIGINT, sends newcomers until then, or asks a schedule's
 number of requests at once.
 
-FAKE_PACE=greedy holds one fewer than asked, =loser says at the end that the server has closed one, =short answers one
-request fewer, =late could not keep the schedule.
+FAKE_PACE=greedy holds one fewer than asked, =boaster too, but says that it holds all, =loser says at the end that the
+server has closed one, =short answers one request fewer, =late could not keep the schedule.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import socket
 BEHAVIOUR = os.environ.get("FAKE_PACE", "")
 TIMES = {"mean_ms": 0.5, "p50_ms": 0.4, "p90_ms": 0.8, "p99_ms": 1.5, "p99_9_ms": 2.5, "max_ms": 3.0}
 NOT_VALID = 4
+FEWER = BEHAVIOUR in ("greedy", "boaster")
 
 
 def send(address: str, target: str = "/plaintext", connection: socket.socket | None = None) -> socket.socket:
@@ -34,10 +35,10 @@ def hold(options: argparse.Namespace) -> dict[str, object]:
     """All that it holds have asked before the first is answered."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     count, _, target = options.hold.partition(":")
-    held = [send(options.address, target or "/plaintext") for _ in range(int(count) - (BEHAVIOUR == "greedy"))]
+    held = [send(options.address, target or "/plaintext") for _ in range(int(count) - FEWER)]
     for connection in held:
         connection.recv(65536)
-    print(f"holding {len(held)}", flush=True)
+    print(f"holding {count if BEHAVIOUR == 'boaster' else len(held)}", flush=True)
     signal.sigwait({signal.SIGINT})
     return {"problems": [], "held": {"asked": int(count), "closed_by_server": int(BEHAVIOUR == "loser")}}
 
