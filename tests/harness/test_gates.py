@@ -7,6 +7,7 @@ from loadtest.engine.exit import Exit
 from loadtest.engine.run import Failure, Run
 from loadtest.verbs.load import gates, verb
 from loadtest.verbs.load.plan import Gate
+from loadtest.verbs.load.series import everybody
 
 
 @pytest.mark.parametrize(
@@ -34,15 +35,19 @@ def measured(milliseconds: float) -> Run:
     return samples.trial_run(chosen, verb="latency")
 
 
+def breaches(found: Run) -> list[gates.Breach]:
+    return gates.breaches(everybody(found.parts[0]))
+
+
 def test_a_gate_is_met_below_its_time_and_missed_at_it():
     found = measured(1000)
-    p99 = gates.breaches(measured(0).parts[0])[0].milliseconds
-    assert gates.breaches(found.parts[0]) == []
-    assert gates.breaches(measured(p99).parts[0])[0].milliseconds == p99
+    p99 = breaches(measured(0))[0].milliseconds
+    assert breaches(found) == []
+    assert breaches(measured(p99))[0].milliseconds == p99
 
 
 def test_a_missed_gate_says_what_and_by_how_much():
-    found = [breach.sentence for breach in gates.breaches(measured(1.0).parts[0])]
+    found = [breach.sentence for breach in breaches(measured(1.0))]
     assert found == [
         "GATE h2o: plaintext, 16 connections, 1,000 requests/s, 1 server CPU: p99 < 1 ms is not met, it is 1.15 ms."
     ]
@@ -53,15 +58,15 @@ def test_the_median_of_the_rounds_counts_and_not_the_worst():
     slow = [trial for trial in found.results if trial.cell.contestant == "epoll"][:3]
     for trial in slow:
         trial.client.latency.p99 = 1e6
-    assert [breach.series.contestant.name for breach in gates.breaches(found.parts[0])] == ["h2o"]
+    assert [breach.series.name for breach in breaches(found)] == ["h2o"]
 
 
 def test_no_valid_figure_is_no_pass():
     found = measured(1000)
     for trial in found.results:
         trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
-    assert [breach.milliseconds for breach in gates.breaches(found.parts[0])] == [None]
-    assert "it has no valid figure" in gates.breaches(found.parts[0])[0].sentence
+    assert [breach.milliseconds for breach in breaches(found)] == [None]
+    assert "it has no valid figure" in breaches(found)[0].sentence
 
 
 def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_cell():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from loadtest.engine.metrics import LATENCIES
-from loadtest.engine.run import Part
-from loadtest.verbs.load.metrics import BY_NAME
 from loadtest.verbs.load.plan import Gate
-from loadtest.verbs.load.series import Series, gather
+from loadtest.verbs.load.series import Series
+
+MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True)
@@ -31,26 +30,15 @@ def parse(text: str) -> Gate:
     found = re.fullmatch(r"(p50|p90|p99|p99\.9|max|mean)=([0-9]+(?:\.[0-9]+)?)(ms|s|us)", text)
     if not found:
         raise ValueError(f"--slo {text}: expected a quantile and a time, such as p99=5ms or max=1s")
-    factor = {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[3]]
-    return Gate(found[1].replace("99.9", "999"), float(found[2]) * factor)
+    return Gate(found[1].replace("99.9", "999"), float(found[2]) * MILLISECONDS[found[3]])
 
 
 def name_of(quantile: str) -> str:
-    assert quantile in LATENCIES
     return quantile.replace("p999", "p99.9")
 
 
-def breaches(part: Part) -> list[Breach]:
-    everybody = [one for series in gather(part).values() for one in series]
-    return [breach for one in everybody for breach in _breaches(part, one)]
-
-
-def _breaches(part: Part, one: Series) -> list[Breach]:
+def breaches(series: Iterable[Series]) -> list[Breach]:
     """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
     machine."""
-    found = [(gate, one.middle(BY_NAME[f"latency {gate.quantile}"])) for gate in part.settings.gates]
-    return [Breach(one, gate, value) for gate, value in found if value is None or value >= gate.milliseconds]
-
-
-def sentences(part: Part, series: Sequence[Series]) -> list[str]:
-    return [breach.sentence for one in series for breach in _breaches(part, one)]
+    found = [Breach(one, gate, one.middle(f"latency {gate.quantile}")) for one in series for gate in one.settings.gates]
+    return [one for one in found if one.milliseconds is None or one.milliseconds >= one.gate.milliseconds]
