@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.contestants.contestants import Contestant
 from loadtest.system.cpus import Disturbance
 
 
@@ -43,6 +44,17 @@ class Result:
     problems: list[str] = field(default_factory=list)  # an invalid result has some, and shows no number
     disturbance: Disturbance | None = None  # by other load; None: this kind of step does not mind it
     repeats: int = 0  # earlier attempts, thrown away because other load disturbed them
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """What the settings of every measurement begin with: all that was asked for. A folder holds them, and --resume goes
+    on with them."""
+
+    contestants: tuple[Contestant, ...]
+
+    def contestant(self, name: str) -> Contestant:
+        return next(one for one in self.contestants if one.name == name)
 
 
 @dataclass

@@ -1,37 +1,48 @@
-"""What a crash cost, from the account of all requests. Pure."""
+"""What a crash took down, from the account of all requests. Pure. Times are in seconds from the start of the load's
+schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loadtest.clients.pace import NEVER
+from loadtest.engine.run import Result
 from loadtest.verbs.crash.clients import Attempt, Observation
-from loadtest.verbs.crash.results import Survivors
+from loadtest.verbs.crash.plan import CrashStep
 
-CUT = frozenset({"EOF before response", "truncated", "reset"})
-TURNED_AWAY = frozenset({"refused", "timed out", NEVER})
+CUT = frozenset({"EOF before response", "truncated", "reset"})  # in hand, or about to be, and not answered
+TURNED_AWAY = frozenset({"refused", "timed out", NEVER})  # by nobody there, or nobody in time
 WRONG = frozenset({"error status", "wrong content"})
 
 
-def lost_in_hand(attempts: Sequence[Attempt]) -> int:
-    """Requests that the server had, or could have had, and did not answer."""
-    return sum(attempt.outcome in CUT for attempt in attempts)
+@dataclass
+class Survivors:
+    processes_before: int
+    processes_kept: int  # of those before
+    processes_new: int
+    connections_before: int
+    connections_kept: int
+    server_status: int | None  # None: the server lives
 
 
-def turned_away(attempts: Sequence[Attempt]) -> int:
-    """Requests that met nobody, or nobody in time."""
-    return sum(attempt.outcome in TURNED_AWAY for attempt in attempts)
-
-
-def answered_wrongly(attempts: Sequence[Attempt]) -> int:
-    return sum(attempt.outcome in WRONG for attempt in attempts)
+@dataclass(kw_only=True)
+class Crash(Result):
+    step: CrashStep
+    fault_at: float  # when the fault was really asked for
+    faulty: str  # what became of that request
+    attempts: list[Attempt]  # all others
+    survivors: Survivors
 
 
 @dataclass(frozen=True)
 class Outage:
     seconds: float
     lasting: bool  # until the end of the observation
+
+
+def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
+    return sum(attempt.outcome in outcomes for attempt in attempts)
 
 
 def slowest_answer(attempts: Sequence[Attempt], fault_at: float) -> float | None:
@@ -60,7 +71,7 @@ def crash_problem(faulty: str, attempts: Sequence[Attempt], fault_at: float) -> 
     early = sum(one.outcome != "ok" and one.done is not None and one.done < fault_at for one in attempts)
     if early:
         return f"{early} requests failed before the fault"
-    wrong = answered_wrongly(attempts)
+    wrong = count(attempts, WRONG)
     return f"{wrong} requests were answered wrongly" if wrong else ""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.clients import pace
-from loadtest.clients.pace import Record
+from loadtest.clients.pace import Record, milliseconds
 from loadtest.places.place import Tell
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue
@@ -64,7 +64,9 @@ def crash(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell
     fault_at = fault["start_unix_s"] - started
     if not 0 < fault_at < settings.end:
         raise MeasurementError(f"the fault came at {fault_at:.2f} s, not amid the load")
-    return _observation(watched, found["problems"], fault, fault_at)
+    (faulty,) = pace.outcomes(fault["lanes"][0])
+    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in watched]
+    return Observation(attempts, fault_at, faulty, *connections(watched, fault_at), found["problems"])
 
 
 def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
@@ -73,29 +75,25 @@ def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
         tell("processes")
 
 
-def _observation(records: Sequence[Record], problems: list[str], fault: dict[str, Any], fault_at: float) -> Observation:
-    before, kept = connections(records, fault_at)
-    (faulty,) = pace.outcomes(fault["lanes"][0])
-    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in records]
-    return Observation(attempts, fault_at, faulty, before, kept, problems)
-
-
 def load_command(address: Address, settings: CrashSettings) -> list[str]:
     """It goes on until it is ended, so that connections, and processes that belong to them, outlive the observation."""
-    stay = pace.milliseconds(settings.end + TO_SPARE)
-    size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", stay]
-    late = pace.milliseconds(settings.tolerance)
-    more = ["--timeout", pace.milliseconds(settings.patience), "--grace", "0ms", "--tolerance", late]
-    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *more)
+    size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", milliseconds(settings.end + TO_SPARE)]
+    late = [
+        "--timeout",
+        milliseconds(settings.patience),
+        "--grace",
+        "0ms",
+        "--tolerance",
+        milliseconds(settings.tolerance),
+    ]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *late)
 
 
 def fault_command(address: Address, settings: CrashSettings) -> list[str]:
     """A single request, on a connection of its own."""
-    once = ["--rate", f"{1 / FAULT_LASTS:g}", "-d", pace.milliseconds(FAULT_LASTS), "-c", "1"]
-    patience = ["--timeout", pace.milliseconds(settings.patience)]
-    return pace.command(
-        settings.pace, address, settings.cpus.load, settings.fault, "--method", "POST", *once, *patience
-    )
+    once = ["--method", "POST", "--rate", f"{1 / FAULT_LASTS:g}", "-d", milliseconds(FAULT_LASTS), "-c", "1"]
+    patience = ["--timeout", milliseconds(settings.patience)]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.fault, *once, *patience)
 
 
 def refuse_gaps(records: Sequence[Record], watched: Sequence[Record], lane: dict[str, Any], requests: int) -> None:

@@ -4,18 +4,16 @@ anything. Times are in seconds from the schedule's start."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loadtest.clients.pace import EXECUTABLE
 from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import BaseSettings
 from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
-class CrashSettings:
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    contestants: tuple[Contestant, ...]
+class CrashSettings(BaseSettings):
     cpus: CpuSets
     clients: int = 8
     workers: int = 18  # of a pool
@@ -44,18 +42,10 @@ class CrashSettings:
     def duration(self) -> float:
         return self.end + self.patience
 
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
-
     def contestant_of(self, step: CrashStep) -> Contestant:
         """The one that crashes: its name says whether it has been given a parent."""
         found = self.contestant(step.contestant)
         return found.supervised() if step.supervised else found
-
-
-def smoke(settings: CrashSettings) -> CrashSettings:
-    """The same steps, but short: for the question whether they all work."""
-    return replace(settings, fault_at=0.4, end=1.0)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from loadtest.document.figures import DASH, milliseconds, share
 from loadtest.engine.run import Part
 from loadtest.system.processes import describe_status
 from loadtest.verbs.crash import account
+from loadtest.verbs.crash.account import CUT, TURNED_AWAY, Crash
 from loadtest.verbs.crash.plan import CrashSettings
-from loadtest.verbs.crash.results import Crash
 
 
 def section(part: Part) -> Section | None:
@@ -23,12 +23,8 @@ def section(part: Part) -> Section | None:
     for one in part.results:
         name = settings.contestant_of(one.step).name
         filled.add_row(name, *([DASH] * 9 if one.problems else _columns(one, settings.end)))
-    return Section("What does a segmentation fault in one request take down?", filled, _notes(settings))
-
-
-def _notes(settings: CrashSettings) -> list[str]:
     watched = settings.end - settings.fault_at
-    return [
+    notes = [
         f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
         f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched for {watched:.1f} s more. "
         "One crash each.",
@@ -39,6 +35,7 @@ def _notes(settings: CrashSettings) -> list[str]:
         f"Without service: resolution {1000 / settings.rate:g} ms, on a quiet machine. Slowest: of the answers to "
         "requests due after the fault. Processes: without those that live for one request.",
     ]
+    return Section("What does a segmentation fault in one request take down?", filled, notes)
 
 
 def _columns(one: Crash, end: float) -> list[str]:
@@ -48,8 +45,8 @@ def _columns(one: Crash, end: float) -> list[str]:
     server = "lives" if survivors.server_status is None else describe_status(survivors.server_status).split()[-1]
     return [
         "EOF" if one.faulty == "EOF before response" else one.faulty,
-        share(account.lost_in_hand(one.attempts), len(one.attempts)),
-        str(account.turned_away(one.attempts)),
+        share(account.count(one.attempts, CUT), len(one.attempts)),
+        str(account.count(one.attempts, TURNED_AWAY)),
         share(survivors.connections_kept, survivors.connections_before),
         f"{'> ' if outage.lasting else ''}{outage.seconds:.2f}",
         DASH if slowest is None else milliseconds(slowest),

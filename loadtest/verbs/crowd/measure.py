@@ -1,14 +1,25 @@
-"""One crowd, before a server of its own."""
+"""One crowd, before a server of its own, and the measurement `crowd`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from loadtest.clients import pace
-from loadtest.engine.measurement import Bench, stop_well
+from loadtest.clients.client_side import Newcomers
+from loadtest.engine.measurement import Bench, Measurement, stop_well
+from loadtest.engine.run import Result
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address
-from loadtest.verbs.crowd import clients
+from loadtest.verbs.crowd import clients, plan
 from loadtest.verbs.crowd.plan import CrowdSettings, CrowdStep
-from loadtest.verbs.crowd.results import Crowd
+
+
+@dataclass(kw_only=True)
+class Crowd(Result):
+    step: CrowdStep
+    workers: int | None  # of a pool
+    clients_served: int
+    newcomers: Newcomers
 
 
 def measure(bench: Bench, step: CrowdStep) -> Crowd:
@@ -36,3 +47,16 @@ def server(settings: CrowdSettings, step: CrowdStep) -> ServerPlan:
 def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[list[str]]:
     newcomers = pace.newcomer_command(settings.pace, address, settings.cpus.load, settings.newcomers)
     return [clients.command(address, settings), newcomers]
+
+
+CROWD = Measurement(
+    name="crowd",
+    settings=CrowdSettings,
+    result=Crowd,
+    steps=plan.steps,
+    seconds=plan.seconds,
+    measure=measure,
+    server=server,
+    load=load,
+    programs=(pace.EXECUTABLE,),
+)

@@ -4,25 +4,22 @@ for anything."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from loadtest.clients.pace import EXECUTABLE, Schedule
-from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import BaseSettings
 from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
-class CrowdSettings:
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    contestants: tuple[Contestant, ...]
+class CrowdSettings(BaseSettings):
     cpus: CpuSets
     clients: int = 64
     workers: int = 18  # of a pool
     seconds: float = 1.0
     delay: int = 20  # milliseconds that an answer takes
     rotation: int = 5  # requests per connection, when the pools are tried once more
-    newcomers: Schedule = field(default_factory=Schedule)
+    newcomers: Schedule = Schedule()
     runner: str = "local"
     pace: str = EXECUTABLE  # where it is
 
@@ -38,14 +35,6 @@ class CrowdSettings:
     @property
     def duration(self) -> float:
         return self.seconds
-
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
-
-
-def smoke(settings: CrowdSettings) -> CrowdSettings:
-    """The same steps, but short: for the question whether they all work."""
-    return replace(settings, seconds=0.7)
 
 
 @dataclass(frozen=True)

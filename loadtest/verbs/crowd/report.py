@@ -5,8 +5,8 @@ from __future__ import annotations
 from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, milliseconds, share
 from loadtest.engine.run import Part
+from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.crowd.plan import CrowdSettings
-from loadtest.verbs.crowd.results import Crowd
 
 
 def section(part: Part) -> Section | None:

@@ -40,16 +40,19 @@ class Observed:
 
 
 def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> Observed:
-    """Tells amid the load."""
+    """Tells amid the load. Raises MeasurementError."""
     cell, sockets_before, before = step.cell, sockets.read(address.host), cpus.read()
-    schedule = newcomers(settings, cell)
+    schedule, command = newcomers(settings, cell), argv(address, settings, cell)
     served: list[int | None] = []
     moments: dict[float, Callable[[], object]] = {MEMORY_AT: lambda: tell("amid")}
     if settings.contestant(cell.contestant).ours and cell.keep_alive:
         moments[COUNT_AT] = lambda: served.append(clients_served(address, cell.connections, schedule.patience))
     load = settings.budgets[cell.cpus].load
     with pace.beside(settings.pace, address, load, schedule) as company, _during(settings.duration, moments):
-        finished = generate(address, settings, cell)
+        if cell.rate is None:
+            finished = wrk.measure(command, wrk_load(settings, cell))
+        else:
+            finished = pace.measure(command, settings.duration)
     return Observed(
         finished=finished,
         clients_served=served[0] if served else None,
@@ -110,13 +113,6 @@ def argv(address: Address, settings: Settings, cell: Cell) -> list[str]:
     return pace.command(settings.pace, address, load, path, *size, *fresh, *patience)
 
 
-def generate(address: Address, settings: Settings, cell: Cell) -> Finished:
-    """Raises MeasurementError."""
-    if cell.rate is None:
-        return wrk.measure(argv(address, settings, cell), wrk_load(settings, cell))
-    return pace.measure(argv(address, settings, cell), settings.duration)
-
-
 def wrk_load(settings: Settings, cell: Cell) -> WrkLoad:
     return WrkLoad(
         path=settings.workload(cell.workload).path,
@@ -149,11 +145,6 @@ def client_side(settings: Settings, cell: Cell, finished: Finished) -> ClientSid
 
 def quantiles(histogram: Histogram) -> Quantiles:
     """Of counts by microseconds."""
-    count = sum(histogram.values())
-    ranks = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
-    return Quantiles(
-        count=count,
-        mean=sum(value * number for value, number in histogram.items()) / count,
-        max=max(histogram),
-        **{name: percentile(histogram, share) for name, share in ranks.items()},
-    )
+    count, total = sum(histogram.values()), sum(value * number for value, number in histogram.items())
+    p50, p90, p99, p999 = (percentile(histogram, share) for share in (0.5, 0.9, 0.99, 0.999))
+    return Quantiles(count, total / count, p50, p90, p99, p999, max(histogram))

@@ -21,15 +21,11 @@ def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence
     if preset:
         models = [one.name for one in chosen if one.kind == Kind.model]
         chosen = tuple(one for one in EVERYBODY if one in chosen or one.model in models)
-    named = tuple(_peer(name) for name in peers)
-    return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
-
-
-def _peer(name: str) -> Contestant:
     try:
-        return select([name], PEER_CONTESTANTS)[0]
+        named = select(peers, PEER_CONTESTANTS)
     except ValueError as error:
         raise ValueError(f"--peer: {error}") from error
+    return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
 
 
 def workloads(names: str) -> tuple[Workload, ...]:
@@ -40,11 +36,12 @@ def workloads(names: str) -> tuple[Workload, ...]:
 def _workload(name: str) -> Workload:
     if re.fullmatch(r"/[!-~]*", name):
         return Workload(name, name)
-    found = [workload for workload in WORKLOADS if workload.name == name]
-    if not found:
-        known = ", ".join(workload.name for workload in WORKLOADS)
-        raise ValueError(f"there is no workload {name!r}; there are {known}, and any path that starts with a /")
-    return found[0]
+    known = {workload.name: workload for workload in WORKLOADS}
+    if name not in known:
+        raise ValueError(
+            f"there is no workload {name!r}; there are {', '.join(known)}, and any path that starts with a /"
+        )
+    return known[name]
 
 
 def rates(preset: str) -> tuple[float, ...]:

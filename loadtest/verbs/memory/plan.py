@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import BaseSettings
 from loadtest.system.cpu_sets import CpuSets
 
 LEVELS = (0, 100, 1_000, 5_000, 10_000)
@@ -21,17 +22,13 @@ WHO_SHARES = ("prefork", "epoll")
 
 
 @dataclass(frozen=True)
-class MemorySettings:
-    """What all three have. A folder holds it, and --resume goes on with it."""
+class MemorySettings(BaseSettings):
+    """What all three have."""
 
-    contestants: tuple[Contestant, ...]
     cpus: CpuSets
     duration: int = 60  # seconds within which connections are opened, answered and looked at
     pace: str = "quartet-pace"  # the executable, as the clients' side finds it
     runner: str = "local"
-
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
 
 
 def model(contestant: Contestant) -> str:

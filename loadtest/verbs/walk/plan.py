@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import BaseSettings
 from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
-class WalkSettings:
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    contestants: tuple[Contestant, ...]
+class WalkSettings(BaseSettings):
     cpus: CpuSets
     path: str = "/plaintext"
     runner: str = "local"
@@ -21,9 +18,6 @@ class WalkSettings:
     @property
     def duration(self) -> float:
         return 3.0
-
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
 
 
 @dataclass(frozen=True)
