@@ -11,7 +11,7 @@ from loadtest.cli import texts
 from loadtest.cli.measure import measure
 from loadtest.cli.shared import CONNECTIONS, PIN, SEED, WORKLOAD, Chosen, Invocation, Load
 from loadtest.engine.run import Part
-from loadtest.verbs.load import aa, gates, presets
+from loadtest.verbs.load import aa, presets
 from loadtest.verbs.load.plan import Settings, checked
 from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
 
@@ -51,7 +51,7 @@ def latency(
 
     def parts() -> list[Part]:
         common = _common(chosen, load, invocation)
-        return part(Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(gates.parse, slo))))
+        return part(Settings(**common, rates=texts.rates(rate), closed=False, gates=tuple(map(presets.gate, slo))))
 
     measure(LATENCY, invocation, parts)
 

@@ -6,13 +6,13 @@ import pytest
 import samples
 
 from loadtest.clients.client_side import Newcomers
+from loadtest.contestants.contestants import Kind
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
 from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.report import bare_of, best_peer_of
-from loadtest.verbs.load.results import values
-from loadtest.verbs.load.series import Series, everybody
+from loadtest.verbs.load.report import best_of
+from loadtest.verbs.load.results import Series, everybody, values
 
 CELL = Cell("epoll", "plaintext", 16)
 
@@ -111,17 +111,17 @@ def test_a_ratio_is_of_the_rounds_that_both_have():
 def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
     found = series(samples.trial_run())
     everybody = list(found.values())
-    assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
-    assert best_peer_of(found["threads"], everybody) is None
-    assert bare_of(found["epoll"], everybody).contestant.name == "bare-epoll"
-    assert bare_of(found["threads"], everybody) is None
+    assert best_of(Kind.peer, found["epoll"], everybody).contestant.name == "nginx"
+    assert best_of(Kind.peer, found["threads"], everybody) is None
+    assert best_of(Kind.bare, found["epoll"], everybody).contestant.name == "bare-epoll"
+    assert best_of(Kind.bare, found["threads"], everybody) is None
 
 
 def test_an_invalid_peer_is_not_the_best():
     results = samples.trial_run()
     spoil(results, "nginx", range(1, 9))
     found = series(results)
-    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
+    assert best_of(Kind.peer, found["epoll"], list(found.values())).contestant.name == "h2o"
 
 
 def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
@@ -130,4 +130,4 @@ def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
         trial.client = replace(trial.client, requests=1000)
         trial.server_cpu_seconds = 0.02 if trial.cell.contestant == "h2o" else 0.03
     found = series(results)
-    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
+    assert best_of(Kind.peer, found["epoll"], list(found.values())).contestant.name == "h2o"

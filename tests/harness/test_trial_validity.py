@@ -9,8 +9,7 @@ from loadtest.clients.client_side import Quantiles
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.verbs.load.plan import Cell, Settings
-from loadtest.verbs.load.results import Trial
-from loadtest.verbs.load.series import Series
+from loadtest.verbs.load.results import Series, Trial
 from loadtest.verbs.load.validity import problems
 
 CELL = Cell("epoll", "plaintext", 16)

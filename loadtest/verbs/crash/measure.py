@@ -42,14 +42,5 @@ def load(address: Address, settings: CrashSettings, step: CrashStep) -> list[lis
 
 
 CRASH = Measurement(
-    name="crash",
-    settings=CrashSettings,
-    result=Crash,
-    steps=plan.steps,
-    seconds=plan.seconds,
-    measure=measure,
-    server=server,
-    load=load,
-    programs=(EXECUTABLE,),
-    key=plan.key,
+    "crash", CrashSettings, Crash, plan.steps, plan.seconds, measure, server, load, programs=(EXECUTABLE,), key=plan.key
 )

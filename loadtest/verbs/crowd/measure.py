@@ -50,13 +50,5 @@ def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[lis
 
 
 CROWD = Measurement(
-    name="crowd",
-    settings=CrowdSettings,
-    result=Crowd,
-    steps=plan.steps,
-    seconds=plan.seconds,
-    measure=measure,
-    server=server,
-    load=load,
-    programs=(pace.EXECUTABLE,),
+    "crowd", CrowdSettings, Crowd, plan.steps, plan.seconds, measure, server, load, programs=(pace.EXECUTABLE,)
 )

@@ -10,7 +10,7 @@ from loadtest.engine.exit import Exit
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.series import everybody
+from loadtest.verbs.load.results import everybody
 
 LEAST_TRIES = 20  # to allow one false alarm
 METRICS = ("throughput", "cpu")

@@ -76,23 +76,20 @@ def _count_system_calls(bench: Bench, step: TrialStep) -> tuple[float | None, st
     return counter.count / answered, ""
 
 
-def server(settings: Settings, step: TrialStep, root: Path) -> ServerPlan:
-    """`root` is made where files are served. Nobody rotates connections: peers would not either."""
+def server(settings: Settings, step: TrialStep, root: Path | None = None) -> ServerPlan:
+    """`root` is made where files are served; without one it is a dry run's, whose commands are pasted later. Nobody
+    rotates connections: peers would not either."""
     cell, more = step.cell, []
     contestant = settings.contestant(cell.contestant)
     if contestant.takes_options and not gives(contestant, "--max-requests-per-connection"):
         more += ["--max-requests-per-connection", "0"]
     if contestant.takes_options and settings.workload(cell.workload).is_file:
+        root = root or dry_run("root")
         root.mkdir(parents=True, exist_ok=True)
         (root / "16k").write_bytes(bytes(range(256)) * 64)
         more += ["--root", str(root)]
     budget, workers = settings.budgets[cell.cpus], settings.workers_for(cell)
     return ServerPlan(contestant, budget, workers, cell.connections, tuple(more))
-
-
-def example(settings: Settings, step: TrialStep) -> ServerPlan:
-    """For a dry run, whose commands are pasted later."""
-    return server(settings, step, dry_run("root"))
 
 
 def load(address: Address, settings: Settings, step: TrialStep) -> list[list[str]]:

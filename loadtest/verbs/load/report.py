@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from loadtest.contestants.contestants import Kind
@@ -13,9 +13,8 @@ from loadtest.document.figures import DASH, number, plural, share
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
 from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
-from loadtest.verbs.load import gates
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.series import Series, by_load
+from loadtest.verbs.load.results import Series, by_load
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
 Key = TypeVar("Key", bound=Hashable)
@@ -59,7 +58,7 @@ def indicative(settings: Settings) -> list[str]:
 
 
 def answers(load: str, series: Sequence[Series]) -> Section:
-    letters, sentence = groups(series)
+    letters, _ = groups(series)
     columns: dict[str, Column] = {
         "requests/s": "throughput",
         "group": lambda one: letters.get(one.name, DASH),
@@ -71,9 +70,7 @@ def answers(load: str, series: Sequence[Series]) -> Section:
         "PSS\nMiB": "pss",
     }
     notes = [
-        *invalid_notes(series),
-        *unranked_note(series),
-        *([sentence] if sentence else []),
+        *doubts(series),
         "group: who shares a letter is tied; only servers that were the bottleneck are grouped. CPU us: of the whole "
         "process tree, dead children included; user and system as the clock's ticks on the server's CPUs divide it.",
         "p50, p99: a closed loop's, in which a server that stalls is asked less; wrk's synthetic samples are taken "
@@ -85,7 +82,7 @@ def answers(load: str, series: Sequence[Series]) -> Section:
 def latencies(load: str, series: Sequence[Series]) -> Section:
     """At a constant rate."""
     columns: dict[str, Column] = {
-        **{f"{gates.name_of(name)}\nms": f"latency {name}" for name in ("p50", "p90", "p99", "p999", "max")},
+        **{f"{_name_of(name)}\nms": f"latency {name}" for name in ("p50", "p90", "p99", "p999", "max")},
         "sent\np99 ms": "service p99",
         **CPU,
         "server\nCPU": lambda one: percent(one.server_share),
@@ -96,7 +93,7 @@ def latencies(load: str, series: Sequence[Series]) -> Section:
         "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent "
         "p99: from the send, which a closed loop would show. Everybody is asked for the same number of requests a "
         "second, so that CPU times can be compared.",
-        *(breach.sentence for breach in gates.breaches(series)),
+        *missed_gates(series),
     ]
     return Section(f"How long does a request take at a constant rate? ({load})", _rows(series, columns), notes)
 
@@ -105,12 +102,12 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     """Models beside their best peers and their bare servers; only where one has any."""
     closed = series[0].cell.rate is None
     units = {"requests/s": "throughput", "CPU each": "cpu"} if closed else {"CPU each": "cpu"}
-    finders = {"peer": best_peer_of, "bare": bare_of}
+    kinds = (Kind.peer, Kind.bare)
     models = [one for one in series if one.contestant.kind == Kind.model]
-    others = {(one.name, kind): find(one, series) for one in models for kind, find in finders.items()}
+    others = {(one.name, kind): best_of(kind, one, series) for one in models for kind in kinds}
     if not any(others.values()):
         return None
-    columns = {f"{unit}\nx {kind}": (kind, metric) for kind in finders for unit, metric in units.items()}
+    columns = {f"{unit}\nx {kind.value}": (kind, metric) for kind in kinds for unit, metric in units.items()}
     ratios = {
         (one.name, column): _fair_ratio(one, others[one.name, kind], metric)
         for one in models
@@ -118,7 +115,7 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     }
     texts, filled = judged(ratios), table("", "best peer", *columns)
     for one in models:
-        peer = others[one.name, "peer"]
+        peer = others[one.name, Kind.peer]
         filled.add_row(one.name, peer.name if peer else DASH, *(texts[one.name, column] for column in columns))
     known = [ratio for ratio in ratios.values() if ratio]
     notes = [
@@ -166,23 +163,17 @@ def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
     return ({}, f"No groups: {found.problem}.") if found.problem else (found.letters, "")
 
 
-def bare_of(one: Series, others: Sequence[Series]) -> Series | None:
-    return next(iter(_beside(one, Kind.bare, others)), None)
-
-
-def best_peer_of(one: Series, others: Sequence[Series]) -> Series | None:
-    """Of those of its kind that were measured validly, the one with the most answers a second; at a constant rate,
-    where all of them have as many, the one that takes the least CPU time."""
-    peers = [peer for peer in _beside(one, Kind.peer, others) if peer.trials]
-    if not peers:
+def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
+    """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
+    constant rate, where all of them have as many, the one that takes the least CPU time."""
+    found = [
+        one for one in everybody if (one.contestant.kind, one.contestant.model) == (kind, model.name) and one.trials
+    ]
+    if not found:
         return None
-    if one.cell.rate is None:
-        return max(peers, key=lambda peer: peer.middle("throughput") or 0.0)
-    return min(peers, key=lambda peer: peer.middle("cpu") or math.inf)
-
-
-def _beside(one: Series, kind: Kind, others: Sequence[Series]) -> list[Series]:
-    return [other for other in others if other.contestant.kind == kind and other.contestant.model == one.name]
+    if model.cell.rate is None:
+        return max(found, key=lambda one: one.middle("throughput") or 0.0)
+    return min(found, key=lambda one: one.middle("cpu") or math.inf)
 
 
 def _fair_ratio(one: Series, other: Series | None, metric: str) -> Ratio | None:
@@ -203,6 +194,26 @@ def _judged(ratio: Ratio, adjusted_p: float) -> str:
         return number(ratio.ratio)
     tie = "" if ratio.is_different(adjusted_p) else " ="
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
+
+
+# --- gates
+
+
+def missed_gates(series: Iterable[Series]) -> list[str]:
+    """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
+    machine. No valid figure is no pass."""
+    found = []
+    for one, gate in ((one, gate) for one in series for gate in one.settings.gates):
+        value = one.middle(f"latency {gate.quantile}")
+        if value is None or value >= gate.milliseconds:
+            limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
+            seen = "it has no valid figure" if value is None else f"it is {value:.3g} ms"
+            found.append(f"GATE {one.cell}: {limit} is not met, {seen}.")
+    return found
+
+
+def _name_of(quantile: str) -> str:
+    return quantile.replace("p999", "p99.9")
 
 
 # --- rows and notes, of the main job's tables as well
@@ -237,12 +248,15 @@ def invalid_notes(series: Sequence[Series]) -> list[str]:
     return [f"{one.name}: invalid, {one.invalid}." for one in series if one.invalid]
 
 
-def unranked_note(series: Sequence[Series]) -> list[str]:
-    reasons: dict[str, list[str]] = {}
+def doubts(series: Sequence[Series]) -> list[str]:
+    """Why throughput has no number, no interval or no group."""
+    short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
+    notes = invalid_notes(series)
+    notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
+    unranked: dict[str, list[str]] = {}
     for one in series:
-        if one.unranked:
-            reasons.setdefault(one.unranked, []).append(one.name)
-    if not reasons:
-        return []
-    said = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-    return [f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}."]
+        unranked.setdefault(one.unranked, []).append(one.name)
+    if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in unranked.items() if reason):
+        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
+    _, sentence = groups(series)
+    return notes + ([sentence] if sentence else [])

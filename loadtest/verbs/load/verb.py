@@ -9,14 +9,13 @@ from loadtest.engine.exit import Exit
 from loadtest.engine.measurement import Measurement
 from loadtest.engine.run import Run
 from loadtest.engine.verb import Verb
-from loadtest.verbs.load import aa, gates, measure, plan, report, results
-from loadtest.verbs.load.series import everybody
+from loadtest.verbs.load import aa, measure, plan, report, results
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
     found = verb.status(run)
-    return Exit.gate if found != Exit.failed and gates.breaches(everybody(run.parts[0])) else found
+    return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
 
 
 LOAD = Measurement(
@@ -26,7 +25,7 @@ LOAD = Measurement(
     steps=plan.steps,
     seconds=plan.seconds,
     measure=measure.measure,
-    server=measure.example,
+    server=measure.server,
     load=measure.load,
     programs=("quartet-pace",),  # newcomers', too
     values=results.values,

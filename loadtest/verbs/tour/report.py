@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
 from loadtest.clients.client_side import Quantiles
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, number, plural, share
 from loadtest.engine.run import Part, Run
-from loadtest.statistics.differences import LEAST_ROUNDS
 from loadtest.verbs.crash import report as crash
 from loadtest.verbs.crowd import report as crowd
 from loadtest.verbs.load import report as load_report
 from loadtest.verbs.load.report import Column, groups, judged, percent, text
-from loadtest.verbs.load.series import Series, by_load
+from loadtest.verbs.load.results import Series, by_load
 from loadtest.verbs.memory import plateaus
 
 REFERENCE = "prefork"
@@ -47,7 +46,7 @@ def sections(run: Run) -> list[Section]:
         plateaus.section(once["plateaus"]),
         crash.section(once["crash"]),
     ]
-    return [section for section in found if section]
+    return [section for section in found if section and section.table and section.table.rows]
 
 
 def _loads(part: Part) -> Loads:
@@ -55,10 +54,8 @@ def _loads(part: Part) -> Loads:
     return {paths[series[0].cell.workload].partition("?")[0]: series for series in by_load(part).values()}
 
 
-def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table | None:
-    """A row for each model, and the same columns for each load; None where nothing was measured."""
-    if not loads:
-        return None
+def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table:
+    """A row for each model, and the same columns for each load."""
     columns = {load: columns_of(series) for load, series in loads.items()}
     heads = [f"{'' if i else load}\n{head}" for load, found in columns.items() for i, head in enumerate(found)]
     filled = table("", *heads)
@@ -74,10 +71,10 @@ def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str
 # --- throughput
 
 
-def answers(loads: Loads) -> Section | None:
+def answers(loads: Loads) -> Section:
     """Dashes in place of ratios where the reference was not measured under a load."""
     names = [one.name for series in loads.values() for one in series]
-    reference = REFERENCE if REFERENCE in names or not names else names[0]
+    reference = REFERENCE if REFERENCE in names else next(iter(names), "")
 
     def columns(series: list[Series]) -> dict[str, Column]:
         base = next((one for one in series if one.name == reference), None)
@@ -90,26 +87,12 @@ def answers(loads: Loads) -> Section | None:
             "group": lambda one: letters.get(one.name, DASH),
         }
 
-    filled = _side_by_side(loads, columns)
-    if not filled:
-        return None
     notes = [
         f"Medians of the rounds. x {reference}: round by round, with the interval at 95 % (signed ranks); = is a tie "
         "after Holm's correction over the column. group: who shares a letter is tied.",
-        *(f"{load}: {note}" for load, series in loads.items() for note in _doubts(series)),
+        *(f"{load}: {note}" for load, series in loads.items() for note in load_report.doubts(series)),
     ]
-    return Section("How many requests a second does one server CPU answer?", filled, notes)
-
-
-def _doubts(series: Sequence[Series]) -> list[str]:
-    short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
-    _, sentence = groups(series)
-    return [
-        *load_report.invalid_notes(series),
-        *(f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short),
-        *load_report.unranked_note(series),
-        *([sentence] if sentence else []),
-    ]
+    return Section("How many requests a second does one server CPU answer?", _side_by_side(loads, columns), notes)
 
 
 def ballast(loads: Loads) -> Section | None:
@@ -134,11 +117,8 @@ def ballast(loads: Loads) -> Section | None:
 # --- latency and CPU time
 
 
-def latency(loads: Loads) -> Section | None:
+def latency(loads: Loads) -> Section:
     columns = {"median": "latency p50", "99 %": "latency p99", "max": "latency max"}
-    filled = _side_by_side(loads, lambda _: columns)
-    if not filled:
-        return None
     missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
     notes = [
         "A closed loop: each client asks again when it is answered, so that at full load the mean is clients / "
@@ -146,18 +126,16 @@ def latency(loads: Loads) -> Section | None:
         "Medians of the rounds; wrk's synthetic samples (its stats_correct) are taken out.",
         *(f"A round without latencies: {problem}." for problem in sorted(missing - {""})),
     ]
-    return Section("How long does a request take, in milliseconds?", filled, notes)
+    return Section("How long does a request take, in milliseconds?", _side_by_side(loads, lambda _: columns), notes)
 
 
-def cpu_time(saturating: Loads, delayed: Loads) -> Section | None:
+def cpu_time(saturating: Loads, delayed: Loads) -> Section:
     columns: dict[str, Column] = {
         "us": "cpu",
         "server": lambda one: percent(one.server_share),
         "wrk": lambda one: percent(one.client_share),
     }
     filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
-    if not filled:
-        return None
     notes = [
         "User and system time of the whole process tree, dead children included, without start-up, divided by all "
         "answers, newcomers' included. server, wrk: share of their CPU that was used.",
@@ -181,16 +159,13 @@ def _equal_rates(delayed: Loads) -> list[str]:
 # --- newcomers
 
 
-def newcomers(loads: Loads) -> Section | None:
+def newcomers(loads: Loads) -> Section:
     columns: dict[str, Column] = {
         "wrk's clients": _clients_served,
         "newcomers": load_report.newcomers_served,
         "median": lambda one: _milliseconds(median, [waits.p50 for waits in _waits(one)]),
         "max": lambda one: _milliseconds(max, [waits.max for waits in _waits(one)]),
     }
-    filled = _side_by_side(loads, lambda _: columns)
-    if not filled:
-        return None
     notes = [
         "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
         "all rounds together; milliseconds from when each was due, connecting included: the median of the rounds' "
@@ -198,7 +173,7 @@ def newcomers(loads: Loads) -> Section | None:
         "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run. wrk "
         "itself cannot tell: it counts answers, and a client without a worker has none.",
     ]
-    return Section("Is everybody served while the server is busy?", filled, notes)
+    return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)
 
 
 def _clients_served(one: Series) -> str:
