@@ -22,8 +22,8 @@ from loadtest.system.tree import Switches
 from loadtest.verbs.crash.account import Crash, Survivors
 from loadtest.verbs.crash.clients import Attempt
 from loadtest.verbs.crash.plan import CrashStep
+from loadtest.verbs.crowd.clients import CrowdStep
 from loadtest.verbs.crowd.measure import Crowd
-from loadtest.verbs.crowd.plan import CrowdStep
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import TrialStep
 from loadtest.verbs.load.results import Trial

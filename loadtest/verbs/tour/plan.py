@@ -10,7 +10,7 @@ from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Part
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.crash.plan import CrashSettings
-from loadtest.verbs.crowd.plan import CrowdSettings
+from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.memory.plan import PlateauSettings
 
@@ -59,24 +59,18 @@ def parts(tour: Tour) -> list[Part]:
     )
     sparse = replace(saturating, rounds=-(-tour.rounds // SPARSE))
     loads = [saturating, replace(sparse, workloads=DELAYED)]
-    if heavy := _with_ballast(tour.contestants):
-        loads.append(replace(sparse, workloads=SATURATING[:1], contestants=heavy))
-    common["cpus"], workers = tour.cpus, tour.connections + 2  # of a pool: for newcomers and for /stats
+    for one in [one for one in tour.contestants if one.name == BALLASTED]:
+        heavy = [replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
+        # Without any first: to that the others are compared.
+        loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
+    once: dict[str, Any] = {**common, "cpus": tour.cpus}
+    workers = tour.connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
     return [
         *(Part("load", settings) for settings in loads),
-        Part("plateaus", PlateauSettings(**common, connections=tour.connections)),
-        Part("crowd", CrowdSettings(**common, workers=workers)),
-        Part("crash", CrashSettings(**common, workers=workers)),
+        Part("plateaus", PlateauSettings(**once, connections=tour.connections)),
+        Part("crowd", CrowdSettings(**once, workers=workers)),
+        Part("crash", CrashSettings(**once, workers=workers)),
     ]
-
-
-def _with_ballast(contestants: tuple[Contestant, ...]) -> tuple[Contestant, ...]:
-    """Without any first: to that the others are compared."""
-    found: list[Contestant] = []
-    for one in contestants:
-        if one.name == BALLASTED:
-            found += [one, *(replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS)]
-    return tuple(found)
 
 
 def smoke(whole: list[Part]) -> list[Part]:
