@@ -6,9 +6,9 @@ from loadtest.clients.pace import EXECUTABLE
 from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address
-from loadtest.verbs.crash import account, clients, plan
+from loadtest.verbs.crash import account, clients
 from loadtest.verbs.crash.account import Crash
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 
 
 def measure(bench: Bench, step: CrashStep) -> Crash:
@@ -42,5 +42,14 @@ def load(address: Address, settings: CrashSettings, step: CrashStep) -> list[lis
 
 
 CRASH = Measurement(
-    "crash", CrashSettings, Crash, plan.steps, plan.seconds, measure, server, load, programs=(EXECUTABLE,), key=plan.key
+    name="crash",
+    settings=CrashSettings,
+    result=Crash,
+    steps=clients.steps,
+    seconds=clients.seconds,
+    measure=measure,
+    server=server,
+    load=load,
+    programs=(EXECUTABLE,),
+    key=clients.key,
 )

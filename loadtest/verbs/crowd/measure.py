@@ -52,7 +52,15 @@ def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[lis
 
 
 CROWD = Measurement(
-    "crowd", CrowdSettings, Crowd, clients.steps, clients.seconds, measure, server, load, programs=(pace.EXECUTABLE,)
+    name="crowd",
+    settings=CrowdSettings,
+    result=Crowd,
+    steps=clients.steps,
+    seconds=clients.seconds,
+    measure=measure,
+    server=server,
+    load=load,
+    programs=(pace.EXECUTABLE,),
 )
 
 

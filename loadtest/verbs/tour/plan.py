@@ -9,7 +9,7 @@ from loadtest.contestants.contestants import MODELS, Contestant, Kind
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Part
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.verbs.crash.plan import CrashSettings
+from loadtest.verbs.crash.clients import CrashSettings
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.memory.plan import PlateauSettings
