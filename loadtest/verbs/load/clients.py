@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from loadtest.clients import pace, stats, wrk
@@ -47,8 +47,14 @@ def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> 
     moments: dict[float, Callable[[], object]] = {MEMORY_AT: lambda: tell("amid")}
     if settings.contestant(cell.contestant).ours and cell.keep_alive:
         moments[COUNT_AT] = lambda: served.append(clients_served(address, cell.connections, schedule.patience))
-    load = settings.budgets[cell.cpus].load
-    with pace.beside(settings.pace, address, load, schedule) as company, _during(settings.duration, moments):
+    with ExitStack() as stack:
+        load = settings.budgets[cell.cpus].load
+        company = stack.enter_context(pace.beside(settings.pace, address, load, schedule))
+        for share, call in moments.items():
+            timer = threading.Timer(share * settings.duration, call)
+            stack.callback(timer.join)
+            stack.callback(timer.cancel)  # before it is joined
+            timer.start()
         if cell.rate is None:
             finished = wrk.measure(command, wrk_load(settings, cell))
         else:
@@ -68,20 +74,6 @@ def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> 
 def newcomers(settings: Settings, cell: Cell) -> Schedule:
     """They ask for what all others ask for."""
     return replace(settings.newcomers, path=settings.workload(cell.workload).path)
-
-
-@contextmanager
-def _during(duration: float, moments: dict[float, Callable[[], object]]) -> Iterator[None]:
-    """Does those things at such shares of the duration, while the block runs."""
-    timers = [threading.Timer(share * duration, call) for share, call in moments.items()]
-    for timer in timers:
-        timer.start()
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
-            timer.join()
 
 
 def clients_served(address: Address, connections: int, patience: float) -> int | None:
