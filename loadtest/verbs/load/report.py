@@ -20,10 +20,6 @@ Column = str | Callable[[Series], str]  # a metric, or what makes the text
 Key = TypeVar("Key", bound=Hashable)
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
-BUSIER = (
-    "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
-    "cheaper, because it batches; --rate compares at equal load."
-)
 
 
 def sections(run: Run) -> list[Section]:
@@ -121,7 +117,10 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     notes = [
         "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
         "table. CPU each: less than 1 is cheaper than theirs.",
-        BUSIER if closed else "best peer: the one that takes the least CPU time for a request.",
+        "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
+        "cheaper, because it batches; --rate compares at equal load."
+        if closed
+        else "best peer: the one that takes the least CPU time for a request.",
         "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
         *([f"Ties for want of rounds: {sentence}."] if known and (sentence := too_few_rounds(known)) else []),
     ]
@@ -142,8 +141,8 @@ def costs(load: str, series: Sequence[Series]) -> Section:
     reasons = {trial.system_calls_problem for one in series for trial in one.trials} - {""}
     notes = [
         "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
-        "its own, because counting takes time. newcomers: fresh "
-        "connections beside the load, one every 100 ms, all rounds together, of invalid ones too.",
+        "its own, because counting takes time. newcomers: fresh connections beside the load, one every 100 ms, all "
+        "rounds together, of invalid ones too.",
         *(f"System calls were not counted: {reason}." for reason in sorted(reasons)),
     ]
     return Section(f"What does a request take? ({load})", _rows(series, columns), notes)
@@ -166,9 +165,8 @@ def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
 def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
     """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
     constant rate, where all of them have as many, the one that takes the least CPU time."""
-    found = [
-        one for one in everybody if (one.contestant.kind, one.contestant.model) == (kind, model.name) and one.trials
-    ]
+    beside = [one for one in everybody if one.contestant.kind == kind and one.contestant.model == model.name]
+    found = [one for one in beside if one.trials]
     if not found:
         return None
     if model.cell.rate is None:
@@ -203,12 +201,13 @@ def missed_gates(series: Iterable[Series]) -> list[str]:
     """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
     machine. No valid figure is no pass."""
     found = []
-    for one, gate in ((one, gate) for one in series for gate in one.settings.gates):
-        value = one.middle(f"latency {gate.quantile}")
-        if value is None or value >= gate.milliseconds:
-            limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
-            seen = "it has no valid figure" if value is None else f"it is {value:.3g} ms"
-            found.append(f"GATE {one.cell}: {limit} is not met, {seen}.")
+    for one in series:
+        for gate in one.settings.gates:
+            value = one.middle(f"latency {gate.quantile}")
+            if value is None or value >= gate.milliseconds:
+                limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
+                seen = "it has no valid figure" if value is None else f"it is {value:.3g} ms"
+                found.append(f"GATE {one.cell}: {limit} is not met, {seen}.")
     return found
 
 

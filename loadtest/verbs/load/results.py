@@ -120,7 +120,8 @@ class Series:
 
     def ratio(self, other: Series, metric: str) -> Ratio | None:
         """Of the rounds that both have."""
-        mine, its = ({n: value for n, value in one.by_round(metric).items() if value > 0} for one in (self, other))
+        both = (one.by_round(metric) for one in (self, other))
+        mine, its = ({number: value for number, value in rounds.items() if value > 0} for rounds in both)
         return paired(mine, its) if mine.keys() & its.keys() else None
 
     @property

@@ -178,9 +178,8 @@ def newcomers(loads: Loads) -> Section:
 
 def _clients_served(one: Series) -> str:
     """In the worst round, invalid ones included."""
-    known = [
-        (trial.clients_served, trial.client.connections) for trial in one.tried if trial.clients_served is not None
-    ]
+    rounds = [(trial.clients_served, trial.client.connections) for trial in one.tried]
+    known = [(served, asked) for served, asked in rounds if served is not None]
     return share(*min(known)) if known else DASH
 
 
