@@ -28,7 +28,7 @@ from loadtest.verbs import registry  # noqa: F401  their results can be read
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
-from loadtest.verbs.load import gates, presets
+from loadtest.verbs.load import presets
 from loadtest.verbs.load.aa import against_itself
 from loadtest.verbs.load.plan import Settings, checked
 from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
@@ -136,7 +136,7 @@ def latency(
     slo: list[str] = plain([], metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."),
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
-    limits = tuple(map(gates.parse, slo))
+    limits = tuple(map(presets.gate, slo))
     return _under_load(chosen, load, invocation, rates=options.rates(rate), closed=False, gates=limits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtest.contestants.contestants import Contestant
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system.cpus import Disturbance
 
@@ -48,6 +49,17 @@ class Result:
     @property
     def disturbed(self) -> bool:
         return self.disturbance is not None and self.disturbance.worst > DISTURBED
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """What the settings of every measurement begin with: all that was asked for. A folder holds them, and --resume goes
+    on with them."""
+
+    contestants: tuple[Contestant, ...]
+
+    def contestant(self, name: str) -> Contestant:
+        return next(one for one in self.contestants if one.name == name)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from conftest import TOUR, eventually, ours
 from loadtest.places import docker as engine
 from loadtest.system.errors import MeasurementError
 from loadtest.verbs.crash import clients as crash_clients
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as load_plan
 from loadtest.verbs.tour import plan

@@ -19,11 +19,10 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
-from loadtest.verbs.crash.clients import Attempt
-from loadtest.verbs.crash.plan import CrashStep
-from loadtest.verbs.crash.results import Crash, Survivors
-from loadtest.verbs.crowd.plan import CrowdStep
-from loadtest.verbs.crowd.results import Crowd
+from loadtest.verbs.crash.account import Crash, Survivors
+from loadtest.verbs.crash.clients import Attempt, CrashStep
+from loadtest.verbs.crowd.clients import CrowdStep
+from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import TrialStep
 from loadtest.verbs.load.results import Trial

@@ -19,9 +19,9 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue, ProcessError, Server
 from loadtest.verbs.crash import clients as crash_clients
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
+from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 from loadtest.verbs.crowd import clients as crowd_clients
-from loadtest.verbs.crowd.plan import CrowdSettings, CrowdStep
+from loadtest.verbs.crowd.clients import CrowdSettings, CrowdStep
 from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.memory import clients as memory_clients

@@ -21,12 +21,10 @@ from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.records import from_json
-from loadtest.verbs.crash import account, clients, plan
-from loadtest.verbs.crash.account import Outage, crash_problem, survivors, time_without_service
-from loadtest.verbs.crash.clients import Attempt, Observation
-from loadtest.verbs.crash.measurement import CRASH, section
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
-from loadtest.verbs.crash.results import Crash, Survivors
+from loadtest.verbs.crash import account, clients
+from loadtest.verbs.crash.account import CUT, TURNED_AWAY, WRONG, Crash, Outage, Survivors, count
+from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
+from loadtest.verbs.crash.measure import CRASH
 
 OK, EOF, REFUSED, NEVER, WRONG_STATUS = "ok", "EOF before response", "refused", "never answered", "error status"
 
@@ -43,42 +41,42 @@ def attempts(*outcomes: str) -> list[Attempt]:
 
 
 def test_a_survivor_has_no_outage():
-    assert time_without_service(attempts(OK, OK, OK, OK), fault_at=2, end=4) == Outage(0, False)
+    assert account.time_without_service(attempts(OK, OK, OK, OK), fault_at=2, end=4) == Outage(0, False)
 
 
 def test_a_request_in_hand_at_the_fault_is_a_loss_but_no_outage():
-    assert time_without_service(attempts(OK, EOF, OK, OK), fault_at=2, end=4) == Outage(0, False)
+    assert account.time_without_service(attempts(OK, EOF, OK, OK), fault_at=2, end=4) == Outage(0, False)
 
 
 def test_a_dead_server_is_out_of_service_until_the_end():
-    assert time_without_service(attempts(OK, EOF, REFUSED, REFUSED), fault_at=2, end=4) == Outage(2, True)
+    assert account.time_without_service(attempts(OK, EOF, REFUSED, REFUSED), fault_at=2, end=4) == Outage(2, True)
 
 
 def test_a_restart_ends_the_outage():
     outcomes = (OK, OK, REFUSED, EOF, REFUSED, OK, OK)
-    assert time_without_service(attempts(*outcomes), fault_at=2, end=7) == Outage(3, False)
+    assert account.time_without_service(attempts(*outcomes), fault_at=2, end=7) == Outage(3, False)
 
 
 def test_several_outages_add_up():
     outcomes = (OK, REFUSED, OK, REFUSED, REFUSED, OK)
-    assert time_without_service(attempts(*outcomes), fault_at=1, end=6) == Outage(3, False)
+    assert account.time_without_service(attempts(*outcomes), fault_at=1, end=6) == Outage(3, False)
 
 
 def test_the_order_of_the_record_does_not_matter():
     shuffled = attempts(OK, REFUSED, REFUSED, OK)[::-1]
-    assert time_without_service(shuffled, fault_at=1, end=4) == Outage(2, False)
+    assert account.time_without_service(shuffled, fault_at=1, end=4) == Outage(2, False)
 
 
 def test_losses_are_counted_by_their_kind():
     tried = attempts(OK, EOF, "reset", "truncated", REFUSED, "timed out", NEVER, WRONG_STATUS)
-    counts = account.lost_in_hand(tried), account.turned_away(tried), account.answered_wrongly(tried)
+    counts = count(tried, CUT), count(tried, TURNED_AWAY), count(tried, WRONG)
     assert counts == (3, 3, 1)
     assert sum(counts) == sum(one.outcome != OK for one in tried)
 
 
 def test_every_outcome_but_ok_is_a_loss_of_some_kind():
     tried = attempts(*(outcome for outcome in OUTCOMES if outcome != OK))
-    counts = account.lost_in_hand(tried), account.turned_away(tried), account.answered_wrongly(tried)
+    counts = count(tried, CUT), count(tried, TURNED_AWAY), count(tried, WRONG)
     assert sum(counts) == len(tried) == len(OUTCOMES) - 1
 
 
@@ -92,20 +90,20 @@ def test_the_slowest_answer_is_of_requests_after_the_fault():
 
 
 def test_a_crash_with_losses_from_the_fault_on_tells_something():
-    assert crash_problem(EOF, attempts(OK, EOF, REFUSED, NEVER), fault_at=1.2) == ""
+    assert account.crash_problem(EOF, attempts(OK, EOF, REFUSED, NEVER), fault_at=1.2) == ""
 
 
 @pytest.mark.parametrize("faulty", [OK, WRONG_STATUS, "timed out", REFUSED])
 def test_a_fault_that_cuts_no_connection_crashed_nothing(faulty):
-    assert crash_problem(faulty, attempts(OK, OK), fault_at=1) == f"the fault crashed nothing ({faulty})"
+    assert account.crash_problem(faulty, attempts(OK, OK), fault_at=1) == f"the fault crashed nothing ({faulty})"
 
 
 def test_losses_before_the_fault_make_a_crash_invalid():
-    assert crash_problem(EOF, attempts("reset", OK, OK), fault_at=2) == "1 requests failed before the fault"
+    assert account.crash_problem(EOF, attempts("reset", OK, OK), fault_at=2) == "1 requests failed before the fault"
 
 
 def test_answers_with_an_error_make_a_crash_invalid():
-    assert crash_problem(EOF, attempts(OK, OK, WRONG_STATUS), fault_at=1) == "1 requests were answered wrongly"
+    assert account.crash_problem(EOF, attempts(OK, OK, WRONG_STATUS), fault_at=1) == "1 requests were answered wrongly"
 
 
 # --- who survives
@@ -118,13 +116,13 @@ def observation(before: int = 8, kept: int = 7) -> Observation:
 def test_processes_that_live_for_one_request_do_not_count():
     root, worker, victim, child, heir, late = ((pid, 0) for pid in range(6))
     moments = [{root, worker, victim, child}, {root, worker, victim}, {root, worker, heir, late}, {root, worker, heir}]
-    found = survivors(moments, observation(), None)
+    found = account.survivors(moments, observation(), None)
     assert (found.processes_before, found.processes_kept, found.processes_new) == (3, 2, 1)
     assert (found.connections_before, found.connections_kept) == (8, 7)
 
 
 def test_a_pid_that_is_used_again_is_another_process():
-    found = survivors([{(7, 100)}, {(7, 100)}, {(7, 200)}, {(7, 200)}], observation(0, 0), None)
+    found = account.survivors([{(7, 100)}, {(7, 100)}, {(7, 200)}, {(7, 200)}], observation(0, 0), None)
     assert (found.processes_kept, found.processes_new) == (0, 1)
 
 
@@ -177,7 +175,7 @@ def test_the_schedule_has_the_requests_that_are_due_before_its_end(rate, end, re
 
 
 def steps() -> list[CrashStep]:
-    return list(plan.steps(SETTINGS))
+    return list(clients.steps(SETTINGS))
 
 
 def test_everybody_crashes_once_and_who_has_no_parent_once_more_under_one():
@@ -196,12 +194,6 @@ def test_what_fails_under_a_parent_is_not_left_out_without_one():
     assert len({CRASH.key(CrashStep("epoll")), CRASH.key(CrashStep("epoll", supervised=True))}) == 2
 
 
-def test_a_smoke_run_takes_half_the_time_and_has_the_same_steps():
-    short = plan.smoke(CrashSettings(ALL, SETTINGS.cpus))
-    assert short.fault_at < short.end <= 1
-    assert list(plan.steps(short)) == steps()
-
-
 # --- the table
 
 
@@ -216,7 +208,7 @@ def result(name: str, dies: bool, **changes: object) -> Crash:
 
 
 def rows(*results: Crash) -> list[str]:
-    shown = section(Part("crash", replace(SETTINGS, end=2.0), list(results)))
+    shown = account.section(Part("crash", replace(SETTINGS, end=2.0), list(results)))
     assert shown and shown.table
     return [" ".join(row) for row in shown.table.rows]
 
@@ -238,7 +230,7 @@ def test_an_invalid_crash_is_a_row_of_dashes():
 
 
 def test_without_a_crash_there_is_no_table():
-    assert section(Part("crash", SETTINGS)) is None
+    assert account.section(Part("crash", SETTINGS)) is None
 
 
 # --- the truth, from servers that really die
@@ -252,7 +244,7 @@ def crashed(name: str, tmp_path: Path, supervised: bool = False, settings: Crash
 
 def problem_of(found: Crash) -> str:
     """Of the crash itself: on a busy machine quartet-pace may have one of its own."""
-    return crash_problem(found.faulty, found.attempts, found.fault_at)
+    return account.crash_problem(found.faulty, found.attempts, found.fault_at)
 
 
 def test_of_a_pool_one_worker_dies_and_nobody_else_notices(tmp_path):
@@ -273,10 +265,10 @@ def test_a_process_for_each_request_costs_that_request_alone(tmp_path):
 def test_a_loop_takes_down_requests_in_hand_and_all_that_follow(tmp_path):
     found = crashed("epoll", tmp_path)
     assert problem_of(found) == ""
-    assert found.faulty in account.CUT
-    assert account.lost_in_hand(found.attempts) >= 1
-    assert account.turned_away(found.attempts) > 10
-    assert time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
+    assert found.faulty in CUT
+    assert count(found.attempts, CUT) >= 1
+    assert count(found.attempts, TURNED_AWAY) > 10
+    assert account.time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
     assert found.survivors == Survivors(1, 0, 0, 8, 0, -11)
 
 
@@ -284,7 +276,7 @@ def test_every_request_of_the_schedule_has_one_outcome(tmp_path):
     found = crashed("epoll", tmp_path)
     assert [round(one.due, 6) for one in found.attempts] == [k / 100 for k in range(150)]
     answered = sum(one.outcome == OK for one in found.attempts)
-    lost = account.lost_in_hand(found.attempts) + account.turned_away(found.attempts)
+    lost = count(found.attempts, CUT) + count(found.attempts, TURNED_AWAY)
     assert answered + lost == 150
 
 
@@ -299,7 +291,7 @@ def test_a_parent_brings_the_service_back(tmp_path):
     assert "--supervise" in found.server_command
     assert (found.survivors.server_status, found.survivors.connections_kept) == (None, 0)
     assert found.attempts[-1].outcome == OK
-    assert not time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
+    assert not account.time_without_service(found.attempts, found.fault_at, SETTINGS.end).lasting
 
 
 def test_a_fault_that_is_a_404_harms_nobody_and_is_invalid(tmp_path):

@@ -5,8 +5,10 @@ import samples
 
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Failure, Run
-from loadtest.verbs.load import gates, verb
+from loadtest.verbs.load import presets, verb
 from loadtest.verbs.load.plan import Gate
+from loadtest.verbs.load.report import missed_gates
+from loadtest.verbs.load.results import everybody
 
 
 @pytest.mark.parametrize(
@@ -19,13 +21,13 @@ from loadtest.verbs.load.plan import Gate
     ],
 )
 def test_a_gate_is_a_quantile_and_a_time(text, gate):
-    assert gates.parse(text) == gate
+    assert presets.gate(text) == gate
 
 
 @pytest.mark.parametrize("text", ["", "p99", "p99=5", "p95=5ms", "p99=-5ms", "p99=5ms ", "p99=fastms"])
 def test_what_is_no_gate_is_refused_with_a_sentence(text):
     with pytest.raises(ValueError, match="^--slo .*expected a quantile and a time, such as p99=5ms"):
-        gates.parse(text)
+        presets.gate(text)
 
 
 def measured(milliseconds: float) -> Run:
@@ -34,16 +36,20 @@ def measured(milliseconds: float) -> Run:
     return samples.trial_run(chosen, verb="latency")
 
 
+def missed(found: Run) -> list[str]:
+    return missed_gates(everybody(found.parts[0]))
+
+
 def test_a_gate_is_met_below_its_time_and_missed_at_it():
-    found = measured(1000)
-    p99 = gates.breaches(measured(0).parts[0])[0].milliseconds
-    assert gates.breaches(found.parts[0]) == []
-    assert gates.breaches(measured(p99).parts[0])[0].milliseconds == p99
+    first = everybody(measured(0).parts[0])[0]
+    p99 = first.middle("latency p99")
+    assert missed(measured(1000)) == []
+    assert missed(measured(p99))[0].startswith(f"GATE {first.name}: ")
+    assert not any(one.startswith(f"GATE {first.name}: ") for one in missed(measured(p99 + 1e-6)))
 
 
 def test_a_missed_gate_says_what_and_by_how_much():
-    found = [breach.sentence for breach in gates.breaches(measured(1.0).parts[0])]
-    assert found == [
+    assert missed(measured(1.0)) == [
         "GATE h2o: plaintext, 16 connections, 1,000 requests/s, 1 server CPU: p99 < 1 ms is not met, it is 1.15 ms."
     ]
 
@@ -53,15 +59,15 @@ def test_the_median_of_the_rounds_counts_and_not_the_worst():
     slow = [trial for trial in found.results if trial.cell.contestant == "epoll"][:3]
     for trial in slow:
         trial.client.latency.p99 = 1e6
-    assert [breach.series.contestant.name for breach in gates.breaches(found.parts[0])] == ["h2o"]
+    assert [sentence.partition(":")[0] for sentence in missed(found)] == ["GATE h2o"]
 
 
 def test_no_valid_figure_is_no_pass():
     found = measured(1000)
     for trial in found.results:
         trial.problems = ["bad"] if trial.cell.contestant == "epoll" else []
-    assert [breach.milliseconds for breach in gates.breaches(found.parts[0])] == [None]
-    assert "it has no valid figure" in gates.breaches(found.parts[0])[0].sentence
+    assert len(missed(found)) == 1
+    assert missed(found)[0].startswith("GATE epoll: ") and "it has no valid figure" in missed(found)[0]
 
 
 def test_a_failure_says_more_than_a_missed_gate_and_that_more_than_an_invalid_cell():

@@ -84,3 +84,6 @@ def test_the_main_job_takes_about_three_minutes_and_the_smoke_run_well_under_one
 def test_the_smoke_run_has_every_kind_of_step():
     short, long = plan.smoke(full(rounds=1)), full(rounds=1)
     assert [steps(part) for part in short] == [steps(part) for part in long]
+    crowd, crash = (part.settings for part in short[-2:])
+    assert crowd.rate == long[-2].settings.rate
+    assert crash.fault_at < crash.end <= 1

@@ -6,11 +6,13 @@ import pytest
 import samples
 
 from loadtest.clients.client_side import Newcomers
+from loadtest.contestants.contestants import Kind
+from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
-from loadtest.verbs.load import clients, metrics
-from loadtest.verbs.load.metrics import BY_NAME
+from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.series import Series, bare_of, best_peer_of, gather
+from loadtest.verbs.load.report import best_of
+from loadtest.verbs.load.results import Series, everybody, values
 
 CELL = Cell("epoll", "plaintext", 16)
 
@@ -22,7 +24,7 @@ def spoil(found: Run, contestant: str, rounds: range) -> None:
 
 
 def series(found: Run) -> dict[str, Series]:
-    return {one.contestant.name: one for all_of_load in gather(found.parts[0]).values() for one in all_of_load}
+    return {one.name: one for one in everybody(found.parts[0])}
 
 
 # --- metrics
@@ -31,15 +33,16 @@ def series(found: Run) -> dict[str, Series]:
 def test_costs_are_shared_by_all_requests_newcomers_too():
     trial = samples.trial(CELL, requests=990)
     assert trial.answered == 1000
-    assert metrics.cpu_per_request(trial) == pytest.approx(990)
-    assert metrics.user_per_request(trial) + metrics.system_per_request(trial) == pytest.approx(990)
-    assert metrics.system_per_request(trial) == pytest.approx(0.75 * 990)
-    assert metrics.voluntary(trial) == pytest.approx(1.98)
+    found = values(trial)
+    assert found["cpu"] == pytest.approx(990)
+    assert found["cpu user"] + found["cpu system"] == pytest.approx(990)
+    assert found["cpu system"] == pytest.approx(0.75 * 990)
+    assert found["voluntary switches"] == pytest.approx(1.98)
 
 
 def test_what_was_not_measured_is_none_and_not_zero():
     nothing = samples.trial(CELL, system_share=None, switches=None, system_calls=None, memory=None)
-    unknown = [name for name, value in metrics.values(nothing).items() if value is None]
+    unknown = [name for name, value in values(nothing).items() if value is None]
     absent = {"cpu user", "cpu system", "voluntary switches", "involuntary switches", "system calls", "pss", "private"}
     assert set(unknown) == absent | {name for name in BY_NAME if name.startswith("service ")}
 
@@ -47,20 +50,20 @@ def test_what_was_not_measured_is_none_and_not_zero():
 def test_a_trial_without_answers_has_no_cost_per_request():
     trial = samples.trial(CELL, newcomers=Newcomers({"refused": 10}, None))
     trial.client = replace(trial.client, requests=0, good=0)
-    assert metrics.cpu_per_request(trial) is None
-    assert metrics.throughput(trial) == 0
+    assert values(trial)["cpu"] is None
+    assert values(trial)["throughput"] == 0
 
 
 def test_latencies_are_in_milliseconds_and_memory_in_mebibytes():
-    trial = samples.trial(CELL)
-    assert BY_NAME["latency p99"](trial) == pytest.approx(48.0)
-    assert BY_NAME["pss"](trial) == 3.0
+    found = values(samples.trial(CELL))
+    assert found["latency p99"] == pytest.approx(48.0)
+    assert found["pss"] == 3.0
 
 
 def test_bad_answers_are_throughput_and_no_goodput():
     trial = samples.trial(CELL)
     trial.client = replace(trial.client, good=400)
-    assert (metrics.throughput(trial), metrics.goodput(trial)) == (1000, 400)
+    assert (values(trial)["throughput"], values(trial)["goodput"]) == (1000, 400)
 
 
 def test_quantiles_are_of_single_requests():
@@ -97,28 +100,28 @@ def test_a_ratio_is_of_the_rounds_that_both_have():
     spoil(found, "epoll", range(1, 3))
     spoil(found, "nginx", range(8, 9))
     both = series(found)
-    ratio = both["epoll"].ratio(both["nginx"], metrics.throughput)
+    ratio = both["epoll"].ratio(both["nginx"], "throughput")
     assert ratio.rounds == 5
     assert ratio.ratio == pytest.approx(1.25, rel=0.001)
     spoil(found, "epoll", range(1, 8))
     both = series(found)
-    assert both["epoll"].ratio(both["nginx"], metrics.throughput) is None
+    assert both["epoll"].ratio(both["nginx"], "throughput") is None
 
 
 def test_the_best_peer_is_the_one_of_its_kind_with_the_most_answers():
     found = series(samples.trial_run())
     everybody = list(found.values())
-    assert best_peer_of(found["epoll"], everybody).contestant.name == "nginx"
-    assert best_peer_of(found["threads"], everybody) is None
-    assert bare_of(found["epoll"], everybody).contestant.name == "bare-epoll"
-    assert bare_of(found["threads"], everybody) is None
+    assert best_of(Kind.peer, found["epoll"], everybody).contestant.name == "nginx"
+    assert best_of(Kind.peer, found["threads"], everybody) is None
+    assert best_of(Kind.bare, found["epoll"], everybody).contestant.name == "bare-epoll"
+    assert best_of(Kind.bare, found["threads"], everybody) is None
 
 
 def test_an_invalid_peer_is_not_the_best():
     results = samples.trial_run()
     spoil(results, "nginx", range(1, 9))
     found = series(results)
-    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
+    assert best_of(Kind.peer, found["epoll"], list(found.values())).contestant.name == "h2o"
 
 
 def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
@@ -127,4 +130,4 @@ def test_at_a_constant_rate_the_best_peer_is_the_cheapest():
         trial.client = replace(trial.client, requests=1000)
         trial.server_cpu_seconds = 0.02 if trial.cell.contestant == "h2o" else 0.03
     found = series(results)
-    assert best_peer_of(found["epoll"], list(found.values())).contestant.name == "h2o"
+    assert best_of(Kind.peer, found["epoll"], list(found.values())).contestant.name == "h2o"

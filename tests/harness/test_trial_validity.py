@@ -8,9 +8,9 @@ import samples
 from loadtest.clients.client_side import Quantiles
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
-from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.results import Trial
-from loadtest.verbs.load.validity import problems, unranked
+from loadtest.verbs.load.plan import Cell, Settings
+from loadtest.verbs.load.results import Series, Trial
+from loadtest.verbs.load.validity import problems
 
 CELL = Cell("epoll", "plaintext", 16)
 PACED = replace(CELL, rate=1000.0)
@@ -76,6 +76,10 @@ def test_littles_law_is_not_asked_where_latency_leaves_connecting_out():
 def test_at_a_constant_rate_no_more_are_under_way_than_there_are_connections():
     assert problems(seen(PACED, latency=times(15_000), service=times(15_000))) == []
     assert "Little's law" in problems(seen(PACED, latency=times(30_000), service=times(30_000)))[0]
+
+
+def unranked(trials: list[Trial], settings: Settings) -> str:
+    return Series(settings, trials[0].cell, trials).unranked
 
 
 def test_a_server_that_used_its_budget_is_the_bottleneck():

@@ -11,18 +11,10 @@ from statistics import median
 from loadtest.document.document import Document, Section, table
 from loadtest.document.figures import number
 from loadtest.engine import cells
-from loadtest.engine.cells import Value
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
-from loadtest.statistics.differences import (
-    AT_DIFFERENT_TIMES,
-    Ratio,
-    describe,
-    holm,
-    regressed,
-    too_few_rounds,
-    unpaired,
-)
+from loadtest.statistics import differences
+from loadtest.statistics.differences import Ratio
 
 
 @dataclass(frozen=True)
@@ -54,23 +46,17 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
     before, after = _values(a, metrics), _values(b, metrics)
-    common = [key for key in before if key in after]
-    if not common:
+    ratios = {key: differences.unpaired(after[key], before[key]) for key in before if key in after}
+    if not ratios:
         raise ValueError("these two have no cell and metric in common")
-    ratios = {key: unpaired(after[key], before[key]) for key in common}
-    adjusted = holm({key: ratio.p for key, ratio in ratios.items()})
-    changes = [_change(key, before[key], after[key], ratios[key], adjusted[key], margin) for key in common]
-    missing = sorted({key[0] for key in before.keys() ^ after.keys()} - {key[0] for key in common})
-    return Comparison(changes, missing, _warnings(a, b, changes))
-
-
-def _change(
-    key: tuple[str, str], before: list[float], after: list[float], ratio: Ratio, adjusted: float, margin: float
-) -> Change:
-    cell, name = key
-    metric = BY_NAME[name]
-    worse = regressed(ratio, adjusted, metric.more_is_better, margin)
-    return Change(cell, name, metric.unit, median(before), median(after), ratio, adjusted, worse)
+    changes = []
+    for key, p in differences.holm({key: ratio.p for key, ratio in ratios.items()}).items():
+        (cell, name), ratio = key, ratios[key]
+        worse = differences.regressed(ratio, p, BY_NAME[name].more_is_better, margin)
+        old, new = median(before[key]), median(after[key])
+        changes.append(Change(cell, name, BY_NAME[name].unit, old, new, ratio, p, worse))
+    missing = {cell for cell, _ in before.keys() ^ after.keys()} - {cell for cell, _ in ratios}
+    return Comparison(changes, sorted(missing), _warnings(a, b, list(ratios.values())))
 
 
 def _values(run: Run, metrics: Sequence[str]) -> dict[tuple[str, str], list[float]]:
@@ -82,7 +68,7 @@ def _values(run: Run, metrics: Sequence[str]) -> dict[tuple[str, str], list[floa
     return found
 
 
-def _cell(one: Value) -> str:
+def _cell(one: cells.Value) -> str:
     labels = one.labels
     words = [one.contestant.name, labels.workload, f"-c{labels.connections}"]
     words += [] if labels.keep_alive else ["fresh"]
@@ -91,16 +77,15 @@ def _cell(one: Value) -> str:
     return " ".join(words + ([] if labels.rate is None else [f"{labels.rate:g}/s"]))
 
 
-def _warnings(a: Run, b: Run, changes: Sequence[Change]) -> list[str]:
-    found = [AT_DIFFERENT_TIMES]
+def _warnings(a: Run, b: Run, ratios: Sequence[Ratio]) -> list[str]:
+    found = [differences.AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
         mine, its = getattr(a.environment, name), getattr(b.environment, name)
         if mine != its:
             what = name.replace("_", " ")
             found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")
-    states = [results.state for results in (a, b) if results.state != "complete"]
-    found += [f"One of them is {state}." for state in states]
-    sentence = too_few_rounds([change.ratio for change in changes], interleaved=False)
+    found += [f"One of them is {run.state}." for run in (a, b) if run.state != "complete"]
+    sentence = differences.too_few_rounds(ratios, interleaved=False)
     return found + ([f"Some changes cannot show: {sentence}."] if sentence else [])
 
 
@@ -111,8 +96,7 @@ def to_json(found: Comparison) -> str:
 def document(found: Comparison, before: str, after: str) -> Document:
     filled = table("", "metric", "before", "after", "change")
     for one in found.changes:
-        mark = "REGRESSION " if one.regressed else ""
-        change = mark + describe(one.ratio, one.adjusted_p)
+        change = ("REGRESSION " if one.regressed else "") + differences.describe(one.ratio, one.adjusted_p)
         filled.add_row(one.cell, f"{one.metric}, {one.unit}", number(one.before), number(one.after), change)
     notes = [
         "Medians; change: after / before with its interval at 95 %, judged by Holm's correction over the table.",

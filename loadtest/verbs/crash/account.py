@@ -1,37 +1,50 @@
-"""What a crash cost, from the account of all requests. Pure."""
+"""What a crash took down, from the account of all requests, and the table of it. Pure. Times are in seconds from the
+start of the load's schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loadtest.clients.pace import NEVER
-from loadtest.verbs.crash.clients import Attempt, Observation
-from loadtest.verbs.crash.results import Survivors
+from loadtest.document.document import Section, table
+from loadtest.document.figures import DASH, milliseconds, share
+from loadtest.engine.run import Part, Result
+from loadtest.system.processes import describe_status
+from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
 
-CUT = frozenset({"EOF before response", "truncated", "reset"})
-TURNED_AWAY = frozenset({"refused", "timed out", NEVER})
+CUT = frozenset({"EOF before response", "truncated", "reset"})  # in hand, or about to be, and not answered
+TURNED_AWAY = frozenset({"refused", "timed out", NEVER})  # by nobody there, or nobody in time
 WRONG = frozenset({"error status", "wrong content"})
 
 
-def lost_in_hand(attempts: Sequence[Attempt]) -> int:
-    """Requests that the server had, or could have had, and did not answer."""
-    return sum(attempt.outcome in CUT for attempt in attempts)
+@dataclass
+class Survivors:
+    processes_before: int
+    processes_kept: int  # of those before
+    processes_new: int
+    connections_before: int
+    connections_kept: int
+    server_status: int | None  # None: the server lives
 
 
-def turned_away(attempts: Sequence[Attempt]) -> int:
-    """Requests that met nobody, or nobody in time."""
-    return sum(attempt.outcome in TURNED_AWAY for attempt in attempts)
-
-
-def answered_wrongly(attempts: Sequence[Attempt]) -> int:
-    return sum(attempt.outcome in WRONG for attempt in attempts)
+@dataclass(kw_only=True)
+class Crash(Result):
+    step: CrashStep
+    fault_at: float  # when the fault was really asked for
+    faulty: str  # what became of that request
+    attempts: list[Attempt]  # all others
+    survivors: Survivors
 
 
 @dataclass(frozen=True)
 class Outage:
     seconds: float
     lasting: bool  # until the end of the observation
+
+
+def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
+    return sum(attempt.outcome in outcomes for attempt in attempts)
 
 
 def slowest_answer(attempts: Sequence[Attempt], fault_at: float) -> float | None:
@@ -60,7 +73,7 @@ def crash_problem(faulty: str, attempts: Sequence[Attempt], fault_at: float) -> 
     early = sum(one.outcome != "ok" and one.done is not None and one.done < fault_at for one in attempts)
     if early:
         return f"{early} requests failed before the fault"
-    wrong = answered_wrongly(attempts)
+    wrong = count(attempts, WRONG)
     return f"{wrong} requests were answered wrongly" if wrong else ""
 
 
@@ -77,3 +90,51 @@ def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, sta
         connections_kept=found.connections_kept,
         server_status=status,
     )
+
+
+# --- the table
+
+
+def section(part: Part) -> Section | None:
+    """None: nothing has been measured yet."""
+    if not part.results:
+        return None
+    settings: CrashSettings = part.settings
+    filled = table(
+        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice",
+        "slowest\nms", "processes\nkept", "\nnew", "server",
+    )  # fmt: skip
+    for one in part.results:
+        name = settings.contestant_of(one.step).name
+        filled.add_row(name, *([DASH] * 9 if one.problems else _columns(one, settings.end)))
+    watched = settings.end - settings.fault_at
+    notes = [
+        f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
+        f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched for {watched:.1f} s more. "
+        "One crash each.",
+        "Other requests, all accounted for: cut in hand (connection lost before the answer), turned away (refused, "
+        "timed out or never answered). Clients kept: connections that outlived the fault.",
+        "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
+        "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
+        f"Without service: resolution {1000 / settings.rate:g} ms, on a quiet machine. Slowest: of the answers to "
+        "requests due after the fault. Processes: without those that live for one request.",
+    ]
+    return Section("What does a segmentation fault in one request take down?", filled, notes)
+
+
+def _columns(one: Crash, end: float) -> list[str]:
+    survivors = one.survivors
+    outage = time_without_service(one.attempts, one.fault_at, end)
+    slowest = slowest_answer(one.attempts, one.fault_at)
+    server = "lives" if survivors.server_status is None else describe_status(survivors.server_status).split()[-1]
+    return [
+        "EOF" if one.faulty == "EOF before response" else one.faulty,
+        share(count(one.attempts, CUT), len(one.attempts)),
+        str(count(one.attempts, TURNED_AWAY)),
+        share(survivors.connections_kept, survivors.connections_before),
+        f"{'> ' if outage.lasting else ''}{outage.seconds:.2f}",
+        DASH if slowest is None else milliseconds(slowest),
+        share(survivors.processes_kept, survivors.processes_before),
+        str(survivors.processes_new),
+        server,
+    ]

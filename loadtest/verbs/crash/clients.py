@@ -1,7 +1,8 @@
-"""The clients' side of a crash, by quartet-pace: a light load, and beside it the request with the fault. It runs where
-the server can be reached and knows nothing of it but the address.
+"""A segmentation fault under a light load on a fixed schedule: what is asked for, and the clients' side, by
+quartet-pace. It runs where the server can be reached and knows nothing of it but the address.
 
-wrk would show a dead server as a pause without errors; here every single request is accounted for.
+wrk would show a dead server as a pause without errors; here every single request is accounted for. Times are in seconds
+from the schedule's start.
 """
 
 from __future__ import annotations
@@ -10,25 +11,93 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loadtest.clients import pace
-from loadtest.clients.pace import Record
+from loadtest.clients.pace import EXECUTABLE, Record, milliseconds
+from loadtest.contestants.contestants import Contestant
+from loadtest.engine.run import BaseSettings
 from loadtest.places.place import Tell
+from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
 
 FAULT_LASTS = 0.1  # seconds of a schedule with one request
 TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched
 
 
+@dataclass(frozen=True)
+class CrashSettings(BaseSettings):
+    cpus: CpuSets
+    clients: int = 8
+    workers: int = 18  # of a pool
+    rate: int = 100  # requests a second, over all clients
+    path: str = "/sleep?ms=50"  # so that some requests are in hand whenever the fault comes
+    fault: str = "/fault/segv"
+    fault_at: float = 0.7
+    end: float = 2.0
+    patience: float = 0.5  # of each client, from its request's send
+    tolerance: float = 0.05  # that the client itself may be late with 1 % of its requests
+    runner: str = "local"
+    pace: str = EXECUTABLE  # where it is
+
+    @property
+    def requests(self) -> int:
+        """That are watched: request k is due at k / rate, before the end."""
+        return -(-self.rate * round(self.end * 1000) // 1000)
+
+    @property
+    def moments(self) -> tuple[float, float, float, float]:
+        """When the server's processes are looked at: twice before the fault and twice after it. The load still goes on:
+        where each connection has a process, that leaves with it."""
+        return self.fault_at / 2, self.fault_at, (self.fault_at + self.end) / 2, self.end
+
+    @property
+    def duration(self) -> float:
+        return self.end + self.patience
+
+    def contestant_of(self, step: CrashStep) -> Contestant:
+        """The one that crashes: its name says whether it has been given a parent."""
+        found = self.contestant(step.contestant)
+        return found.supervised() if step.supervised else found
+
+
+@dataclass(frozen=True)
+class CrashStep:
+    contestant: str
+    supervised: bool = False  # by a parent that it has not by itself
+    round: int = 1
+
+    @property
+    def what(self) -> str:
+        return f"a crash{' under a parent' if self.supervised else ''}"
+
+
+def steps(settings: CrashSettings) -> Iterator[CrashStep]:
+    yield from (CrashStep(one.name) for one in settings.contestants)
+    alone = [one for one in settings.contestants if not one.known.has_parent]
+    yield from (CrashStep(one.name, supervised=True) for one in alone)
+
+
+def seconds(settings: CrashSettings, step: CrashStep) -> float:
+    """With start and drain."""
+    return settings.end + 0.3
+
+
+def key(step: CrashStep) -> tuple[str, bool] | str:
+    """What fails under a parent is not left out without one, nor the other way round."""
+    return (step.contestant, True) if step.supervised else step.contestant
+
+
+# --- the clients' side
+
+
 @dataclass
 class Attempt:
-    """One request of the light load, in seconds from the start of the schedule."""
+    """One request of the light load."""
 
     connection: int  # number of it, in the order in which they were opened; 0: none
     due: float
@@ -64,7 +133,9 @@ def crash(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell
     fault_at = fault["start_unix_s"] - started
     if not 0 < fault_at < settings.end:
         raise MeasurementError(f"the fault came at {fault_at:.2f} s, not amid the load")
-    return _observation(watched, found["problems"], fault, fault_at)
+    (faulty,) = pace.outcomes(fault["lanes"][0])
+    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in watched]
+    return Observation(attempts, fault_at, faulty, *connections(watched, fault_at), found["problems"])
 
 
 def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
@@ -73,29 +144,25 @@ def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
         tell("processes")
 
 
-def _observation(records: Sequence[Record], problems: list[str], fault: dict[str, Any], fault_at: float) -> Observation:
-    before, kept = connections(records, fault_at)
-    (faulty,) = pace.outcomes(fault["lanes"][0])
-    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in records]
-    return Observation(attempts, fault_at, faulty, before, kept, problems)
-
-
 def load_command(address: Address, settings: CrashSettings) -> list[str]:
     """It goes on until it is ended, so that connections, and processes that belong to them, outlive the observation."""
-    stay = pace.milliseconds(settings.end + TO_SPARE)
-    size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", stay]
-    late = pace.milliseconds(settings.tolerance)
-    more = ["--timeout", pace.milliseconds(settings.patience), "--grace", "0ms", "--tolerance", late]
-    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *more)
+    size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", milliseconds(settings.end + TO_SPARE)]
+    late = [
+        "--timeout",
+        milliseconds(settings.patience),
+        "--grace",
+        "0ms",
+        "--tolerance",
+        milliseconds(settings.tolerance),
+    ]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *late)
 
 
 def fault_command(address: Address, settings: CrashSettings) -> list[str]:
     """A single request, on a connection of its own."""
-    once = ["--rate", f"{1 / FAULT_LASTS:g}", "-d", pace.milliseconds(FAULT_LASTS), "-c", "1"]
-    patience = ["--timeout", pace.milliseconds(settings.patience)]
-    return pace.command(
-        settings.pace, address, settings.cpus.load, settings.fault, "--method", "POST", *once, *patience
-    )
+    once = ["--method", "POST", "--rate", f"{1 / FAULT_LASTS:g}", "-d", milliseconds(FAULT_LASTS), "-c", "1"]
+    patience = ["--timeout", milliseconds(settings.patience)]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.fault, *once, *patience)
 
 
 def refuse_gaps(records: Sequence[Record], watched: Sequence[Record], lane: dict[str, Any], requests: int) -> None:

@@ -1,13 +1,14 @@
-"""One crash, of a server of its own."""
+"""One crash, of a server of its own, and the measurement `crash`."""
 
 from __future__ import annotations
 
-from loadtest.engine.measurement import Bench, refuse_incidents, stop
+from loadtest.clients.pace import EXECUTABLE
+from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address
 from loadtest.verbs.crash import account, clients
-from loadtest.verbs.crash.plan import CrashSettings, CrashStep
-from loadtest.verbs.crash.results import Crash
+from loadtest.verbs.crash.account import Crash
+from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 
 
 def measure(bench: Bench, step: CrashStep) -> Crash:
@@ -38,3 +39,17 @@ def server(settings: CrashSettings, step: CrashStep) -> ServerPlan:
 
 def load(address: Address, settings: CrashSettings, step: CrashStep) -> list[list[str]]:
     return [clients.load_command(address, settings), clients.fault_command(address, settings)]
+
+
+CRASH = Measurement(
+    name="crash",
+    settings=CrashSettings,
+    result=Crash,
+    steps=clients.steps,
+    seconds=clients.seconds,
+    measure=measure,
+    server=server,
+    load=load,
+    programs=(EXECUTABLE,),
+    key=clients.key,
+)

@@ -1,14 +1,27 @@
-"""One crowd, before a server of its own."""
+"""Who is served in a crowd: one crowd before a server of its own, and the table of all."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from loadtest.clients import pace
-from loadtest.engine.measurement import Bench, stop_well
+from loadtest.clients.client_side import Newcomers
+from loadtest.document.document import Section, table
+from loadtest.document.figures import DASH, milliseconds, share
+from loadtest.engine.measurement import Bench, Measurement, stop_well
+from loadtest.engine.run import Part, Result
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address
 from loadtest.verbs.crowd import clients
-from loadtest.verbs.crowd.plan import CrowdSettings, CrowdStep
-from loadtest.verbs.crowd.results import Crowd
+from loadtest.verbs.crowd.clients import CrowdSettings, CrowdStep
+
+
+@dataclass(kw_only=True)
+class Crowd(Result):
+    step: CrowdStep
+    workers: int | None  # of a pool
+    clients_served: int
+    newcomers: Newcomers
 
 
 def measure(bench: Bench, step: CrowdStep) -> Crowd:
@@ -36,3 +49,47 @@ def server(settings: CrowdSettings, step: CrowdStep) -> ServerPlan:
 def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[list[str]]:
     newcomers = pace.newcomer_command(settings.pace, address, settings.cpus.load, settings.newcomers)
     return [clients.command(address, settings), newcomers]
+
+
+CROWD = Measurement(
+    name="crowd",
+    settings=CrowdSettings,
+    result=Crowd,
+    steps=clients.steps,
+    seconds=clients.seconds,
+    measure=measure,
+    server=server,
+    load=load,
+    programs=(pace.EXECUTABLE,),
+)
+
+
+# --- the table
+
+
+def section(part: Part) -> Section | None:
+    """None: nothing has been measured yet."""
+    if not part.results:
+        return None
+    settings: CrowdSettings = part.settings
+    filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
+    for one in part.results:
+        rotation = f", rotation every {one.step.rotation}" if one.step.rotation else ""
+        filled.add_row(one.step.contestant + rotation, *([DASH] * 4 if one.problems else _columns(one, settings)))
+    notes = [
+        f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
+        "served is who got an answer at all. One run each.",
+        f"rotation: --max-requests-per-connection {settings.rotation}, so that a pool's worker turns to the next "
+        "client; otherwise the default of 1000. The other models have no bound that matters here.",
+    ]
+    return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
+
+
+def _columns(one: Crowd, settings: CrowdSettings) -> list[str]:
+    newcomers, waits = one.newcomers, one.newcomers.waits
+    return [
+        str(one.workers) if one.workers else DASH,
+        share(one.clients_served, settings.clients),
+        share(newcomers.served, newcomers.asked),
+        milliseconds(waits.p50 / 1e6) if waits else DASH,
+    ]

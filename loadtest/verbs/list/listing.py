@@ -18,45 +18,33 @@ NEWEST = 10  # results folders that are shown
 
 
 def document(binaries: Path, results: Path) -> Document:
-    return Document([], _sections(binaries, results))
-
-
-def _sections(binaries: Path, results: Path) -> list[Section]:
     everybody = words("", "kind", "of the model", "command or package", "here")
     for one in EVERYBODY:
-        everybody.add_row(one.name, one.kind.value, one.model, _what(one), _here(one, binaries))
+        what = peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
+        absent = "no" if one.kind == Kind.peer else "not built"
+        everybody.add_row(one.name, one.kind.value, one.model, what, "yes" if _is_here(one, binaries) else absent)
     loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
     numbers = words("", "unit", "divided by", "better")
     for metric in METRICS:
         numbers.add_row(metric.name, metric.unit, metric.divided_by, metric.better)
+    folders = words("", "verb", "state", "commit", "seconds")
+    for path in sorted(results.glob("*/results.json"), reverse=True)[:NEWEST]:
+        folders.add_row(path.parent.name, *_summary(path))
     sections = [
         Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
         Section("Workloads (--workload)", loads, [PATHS]),
         Section("Metrics (cells.csv, --metric)", numbers, []),
+        Section(f"Results (the newest {NEWEST} in {results})", folders, []),
     ]
-    return sections + _folders(results)
+    return Document([], [section for section in sections if section.table and section.table.rows])
 
 
-def _what(one: Contestant) -> str:
-    return peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
-
-
-def _here(one: Contestant, binaries: Path) -> str:
+def _is_here(one: Contestant, binaries: Path) -> bool:
     if one.kind == Kind.peer:
-        return "no" if peers.missing(peers.select(one.name), binaries) else "yes"
-    return "yes" if (binaries / one.executable).exists() else "not built"
-
-
-def _folders(results: Path) -> list[Section]:
-    found = sorted(results.glob("*/results.json"), reverse=True)[:NEWEST] if results.is_dir() else []
-    if not found:
-        return []
-    shown = words("", "verb", "state", "commit", "seconds")
-    for path in found:
-        shown.add_row(path.parent.name, *_summary(path))
-    return [Section(f"Results (the newest {NEWEST} in {results})", shown, [])]
+        return not peers.missing(peers.select(one.name), binaries)
+    return (binaries / one.executable).exists()
 
 
 def _summary(path: Path) -> list[str]:
@@ -70,7 +58,7 @@ def _summary(path: Path) -> list[str]:
 def to_json(binaries: Path) -> str:
     document = {
         "contestants": [
-            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": _here(one, binaries) == "yes"}
+            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": _is_here(one, binaries)}
             for one in EVERYBODY
         ],
         "workloads": [{"name": workload.name, "path": workload.path} for workload in WORKLOADS],

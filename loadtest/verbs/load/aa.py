@@ -9,12 +9,11 @@ from loadtest.document.document import Section, table
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
-from loadtest.verbs.load.metrics import by_round, cpu_per_request, throughput
 from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.load.results import everybody
 
 LEAST_TRIES = 20  # to allow one false alarm
-
-METRICS = {"throughput": throughput, "cpu": cpu_per_request}
+METRICS = ("throughput", "cpu")
 
 
 def against_itself(once: Settings, tries: int) -> Settings:
@@ -29,16 +28,13 @@ def against_itself(once: Settings, tries: int) -> Settings:
 
 def tries(part: Part, metric: str) -> Iterator[Ratio]:
     """Of A to B; those that have all their rounds."""
-    valid = [trial for trial in part.results if not trial.problems]
-    a, b = (
-        by_round([trial for trial in valid if trial.cell.contestant == twin.name], METRICS[metric])
-        for twin in part.settings.contestants
-    )
+    measured = {one.name: one.by_round(metric) for one in everybody(part)}
+    a, b = (measured.get(twin.name, {}) for twin in part.settings.contestants)
     size = part.settings.rounds_of_a_try
     for first in range(1, part.settings.rounds + 1, size):
         numbers = [number for number in range(first, first + size) if number in a and number in b]
         if len(numbers) == size:
-            yield paired({number: a[number] for number in numbers}, {number: b[number] for number in numbers})
+            yield paired({number: a[number] for number in numbers}, b)
 
 
 def status(run: Run) -> Exit:
@@ -63,7 +59,7 @@ def sections(run: Run) -> list[Section]:
     found = {metric: list(tries(run.parts[0], metric)) for metric in METRICS}
     filled = table("try", *METRICS)
     for number, row in enumerate(zip(*found.values()), start=1):
-        filled.add_row(str(number), *(describe(ratio) for ratio in row))
+        filled.add_row(str(number), *map(describe, row))
     notes = [f"{metric}: {_sentence(ratios)}" for metric, ratios in found.items()]
     return [Section("Does the instrument see a difference where there is none?", filled, notes)]
 

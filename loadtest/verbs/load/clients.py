@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from loadtest.clients import pace, stats, wrk
@@ -40,16 +40,25 @@ class Observed:
 
 
 def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> Observed:
-    """Tells amid the load."""
+    """Tells amid the load. Raises MeasurementError."""
     cell, sockets_before, before = step.cell, sockets.read(address.host), cpus.read()
-    schedule = newcomers(settings, cell)
+    schedule, command = newcomers(settings, cell), argv(address, settings, cell)
     served: list[int | None] = []
     moments: dict[float, Callable[[], object]] = {MEMORY_AT: lambda: tell("amid")}
     if settings.contestant(cell.contestant).ours and cell.keep_alive:
         moments[COUNT_AT] = lambda: served.append(clients_served(address, cell.connections, schedule.patience))
-    load = settings.budgets[cell.cpus].load
-    with pace.beside(settings.pace, address, load, schedule) as company, _during(settings.duration, moments):
-        finished = generate(address, settings, cell)
+    with ExitStack() as stack:
+        load = settings.budgets[cell.cpus].load
+        company = stack.enter_context(pace.beside(settings.pace, address, load, schedule))
+        for share, call in moments.items():
+            timer = threading.Timer(share * settings.duration, call)
+            stack.callback(timer.join)
+            stack.callback(timer.cancel)  # before it is joined
+            timer.start()
+        if cell.rate is None:
+            finished = wrk.measure(command, wrk_load(settings, cell))
+        else:
+            finished = pace.measure(command, settings.duration)
     return Observed(
         finished=finished,
         clients_served=served[0] if served else None,
@@ -65,20 +74,6 @@ def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> 
 def newcomers(settings: Settings, cell: Cell) -> Schedule:
     """They ask for what all others ask for."""
     return replace(settings.newcomers, path=settings.workload(cell.workload).path)
-
-
-@contextmanager
-def _during(duration: float, moments: dict[float, Callable[[], object]]) -> Iterator[None]:
-    """Does those things at such shares of the duration, while the block runs."""
-    timers = [threading.Timer(share * duration, call) for share, call in moments.items()]
-    for timer in timers:
-        timer.start()
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
-            timer.join()
 
 
 def clients_served(address: Address, connections: int, patience: float) -> int | None:
@@ -108,13 +103,6 @@ def argv(address: Address, settings: Settings, cell: Cell) -> list[str]:
     fresh = [] if cell.keep_alive else ["--fresh"]
     path, patience = settings.workload(cell.workload).path, ["--timeout", "2s", "--grace", "2s"]
     return pace.command(settings.pace, address, load, path, *size, *fresh, *patience)
-
-
-def generate(address: Address, settings: Settings, cell: Cell) -> Finished:
-    """Raises MeasurementError."""
-    if cell.rate is None:
-        return wrk.measure(argv(address, settings, cell), wrk_load(settings, cell))
-    return pace.measure(argv(address, settings, cell), settings.duration)
 
 
 def wrk_load(settings: Settings, cell: Cell) -> WrkLoad:
@@ -149,11 +137,6 @@ def client_side(settings: Settings, cell: Cell, finished: Finished) -> ClientSid
 
 def quantiles(histogram: Histogram) -> Quantiles:
     """Of counts by microseconds."""
-    count = sum(histogram.values())
-    ranks = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
-    return Quantiles(
-        count=count,
-        mean=sum(value * number for value, number in histogram.items()) / count,
-        max=max(histogram),
-        **{name: percentile(histogram, share) for name, share in ranks.items()},
-    )
+    count, total = sum(histogram.values()), sum(value * number for value, number in histogram.items())
+    p50, p90, p99, p999 = (percentile(histogram, share) for share in (0.5, 0.9, 0.99, 0.999))
+    return Quantiles(count, total / count, p50, p90, p99, p999, max(histogram))

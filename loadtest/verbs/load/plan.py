@@ -7,20 +7,19 @@ A cell is one contestant under one load; a trial is one cell in one round, with 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 
 from loadtest.clients.pace import Schedule
-from loadtest.contestants.contestants import Contestant
 from loadtest.contestants.workloads import Workload, serves
 from loadtest.engine.metrics import Labels
+from loadtest.engine.run import BaseSettings
 from loadtest.statistics.interleaving import order_in_groups
 from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One contestant under one load."""
-
     contestant: str
     workload: str
     connections: int
@@ -51,10 +50,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    contestants: tuple[Contestant, ...]
+class Settings(BaseSettings):
     workloads: tuple[Workload, ...]
     budgets: dict[int, CpuSets]  # by number of server CPUs
     connections: tuple[int, ...] = (16,)
@@ -71,15 +67,12 @@ class Settings:
     runner: str = "local"
     pace: str = "quartet-pace"  # where it is
     gates: tuple[Gate, ...] = ()
-    newcomers: Schedule = field(default_factory=Schedule)
+    newcomers: Schedule = Schedule()
     counts_system_calls: bool = True  # beside each cell's first trial, which takes a second more
 
     @property
     def cpus(self) -> CpuSets:
         return next(iter(self.budgets.values()))
-
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
 
     def workload(self, name: str) -> Workload:
         return next(one for one in self.workloads if one.name == name)
@@ -134,11 +127,8 @@ def cells(settings: Settings) -> list[Cell]:
 
 def steps(settings: Settings) -> Iterator[TrialStep]:
     """Round by round, each in an order of its own. Who is compared stays together: a machine drifts."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells(settings):
-        groups.setdefault(cell.load, []).append(cell)
-    rows = order_in_groups(list(groups.values()), settings.rounds, settings.seed)
-    for number, row in enumerate(rows, start=1):
+    groups = [list(group) for _, group in groupby(cells(settings), key=lambda cell: cell.load)]
+    for number, row in enumerate(order_in_groups(groups, settings.rounds, settings.seed), start=1):
         yield from (TrialStep(number, cell, settings.counts_system_calls and number == 1) for cell in row)
 
 

@@ -1,4 +1,4 @@
-"""From names on the command line to contestants, workloads and rates. Pure."""
+"""From names on the command line to contestants, workloads, rates and gates. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from loadtest.contestants.contestants import MODELS, Contestant, Kind, select, variant
 from loadtest.contestants.peers import EVERYBODY, PEER_CONTESTANTS
 from loadtest.contestants.workloads import WORKLOADS, Workload
+from loadtest.verbs.load.plan import Gate
 
 YARDSTICK = "yardstick"
+MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 YARDSTICK_RATES = (2000.0, 20000.0)  # the first for fork per request, which does not reach the second
 
 
@@ -21,15 +23,11 @@ def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence
     if preset:
         models = [one.name for one in chosen if one.kind == Kind.model]
         chosen = tuple(one for one in EVERYBODY if one in chosen or one.model in models)
-    named = tuple(_peer(name) for name in peers)
-    return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
-
-
-def _peer(name: str) -> Contestant:
     try:
-        return select([name], PEER_CONTESTANTS)[0]
+        named = select(peers, PEER_CONTESTANTS)
     except ValueError as error:
         raise ValueError(f"--peer: {error}") from error
+    return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
 
 
 def workloads(names: str) -> tuple[Workload, ...]:
@@ -40,13 +38,22 @@ def workloads(names: str) -> tuple[Workload, ...]:
 def _workload(name: str) -> Workload:
     if re.fullmatch(r"/[!-~]*", name):
         return Workload(name, name)
-    found = [workload for workload in WORKLOADS if workload.name == name]
-    if not found:
-        known = ", ".join(workload.name for workload in WORKLOADS)
-        raise ValueError(f"there is no workload {name!r}; there are {known}, and any path that starts with a /")
-    return found[0]
+    known = {workload.name: workload for workload in WORKLOADS}
+    if name not in known:
+        raise ValueError(
+            f"there is no workload {name!r}; there are {', '.join(known)}, and any path that starts with a /"
+        )
+    return known[name]
 
 
 def rates(preset: str) -> tuple[float, ...]:
     """At which CPU time is compared: at unequal load the busier server looks cheaper."""
     return YARDSTICK_RATES if preset == YARDSTICK else ()
+
+
+def gate(text: str) -> Gate:
+    """From "p99=5ms" or "p99.9=100ms". Raises ValueError."""
+    found = re.fullmatch(r"(p50|p90|p99|p99\.9|max|mean)=([0-9]+(?:\.[0-9]+)?)(ms|s|us)", text)
+    if not found:
+        raise ValueError(f"--slo {text}: expected a quantile and a time, such as p99=5ms or max=1s")
+    return Gate(found[1].replace("99.9", "999"), float(found[2]) * MILLISECONDS[found[3]])

@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from loadtest.contestants.contestants import Kind
-from loadtest.document.document import Section, table
-from loadtest.document.figures import DASH, number, plural
+from loadtest.document.document import Section, Table, table
+from loadtest.document.figures import DASH, number, plural, share
 from loadtest.engine.report import describe_sets
-from loadtest.engine.run import Part, Run
+from loadtest.engine.run import Run
 from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
-from loadtest.verbs.load import gates
-from loadtest.verbs.load.metrics import BY_NAME, by_round, cpu_per_request, server_share, throughput
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.series import Series, bare_of, best_peer_of, gather
-from loadtest.verbs.load.validity import client_share
+from loadtest.verbs.load.results import Series, by_load
 
-MOST_IN_GROUPS = 12  # contestants; beyond, the comparisons of everybody with everybody take too many rounds
-BUSIER = (
-    "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
-    "cheaper, because it batches; --rate compares at equal load."
-)
+Column = str | Callable[[Series], str]  # a metric, or what makes the text
+Key = TypeVar("Key", bound=Hashable)
+
+CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
 
 
 def sections(run: Run) -> list[Section]:
-    return [
-        replace(section, title=f"{section.title} ({load})")
-        for part in run.parts
-        for load, series in gather(part).items()
-        for make in (answers, latencies, yardsticks, costs)
-        if (section := make(part, series))
-    ]
+    found = []
+    for part in run.parts:
+        for load, series in by_load(part).items():
+            first = answers if series[0].cell.rate is None else latencies
+            made = [first(load, series), yardsticks(load, series), costs(load, series)]
+            found += [section for section in made if section]
+    return found
 
 
 def head(run: Run) -> list[str]:
     settings = run.parts[0].settings
     more = list(settings.budgets.values())[1:]
+    workers = f"{settings.workers} workers" if settings.workers else "a worker for each connection and two more"
     return [
         *(f"With {len(sets.server)} server CPUs: {describe_sets(sets)}." for sets in more),
         f"{plural(settings.rounds, 'interleaved round')} of {settings.duration} s each, in a random order (seed "
-        f"{settings.seed}); every trial has a fresh server. Pools have {_workers(settings)}.",
+        f"{settings.seed}); every trial has a fresh server. Pools have {workers}.",
         *indicative(settings),
     ]
 
@@ -52,226 +50,212 @@ def indicative(settings: Settings) -> list[str]:
     return [f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes."]
 
 
-def _workers(settings: Settings) -> str:
-    return f"{settings.workers} workers" if settings.workers else "a worker for each connection and two more"
+# --- the questions
 
 
-# --- closed loop
-
-
-def answers(part: Part, series: Sequence[Series]) -> Section | None:
-    if not _is_closed(series):
-        return None
-    letters, sentence = groups(series)
-    filled = table(
-        *("", "requests/s", "group", "server\nCPU", "wrk\nCPU", "CPU us\neach", "user", "system"),
-        *("p50\nms", "p99\nms", "PSS\nMiB"),
-    )
-    for one in series:
-        filled.add_row(one.contestant.name, *_answer_columns(part, one, letters))
+def answers(load: str, series: Sequence[Series]) -> Section:
+    letters, _ = groups(series)
+    columns: dict[str, Column] = {
+        "requests/s": "throughput",
+        "group": lambda one: letters.get(one.name, DASH),
+        "server\nCPU": lambda one: percent(one.server_share),
+        "wrk\nCPU": lambda one: percent(one.client_share),
+        **CPU,
+        "p50\nms": "latency p50",
+        "p99\nms": "latency p99",
+        "PSS\nMiB": "pss",
+    }
     notes = [
-        *invalid_notes(series),
-        *unranked_note(series),
-        *([sentence] if sentence else []),
+        *doubts(series),
         "group: who shares a letter is tied; only servers that were the bottleneck are grouped. CPU us: of the whole "
         "process tree, dead children included; user and system as the clock's ticks on the server's CPUs divide it.",
         "p50, p99: a closed loop's, in which a server that stalls is asked less; wrk's synthetic samples are taken "
         "out.",
     ]
-    return Section("How many requests are answered in a second?", filled, notes)
+    return Section(f"How many requests are answered in a second? ({load})", _rows(series, columns), notes)
 
 
-def _answer_columns(part: Part, one: Series, letters: dict[str, str]) -> list[str]:
-    return [
-        figure(one, "throughput"),
-        letters.get(one.contestant.name, DASH),
-        percent(one.middle(server_share)),
-        percent(one.middle(lambda trial: client_share(trial, part.settings))),
-        *(figure(one, name) for name in ("cpu", "cpu user", "cpu system", "latency p50", "latency p99", "pss")),
-    ]
-
-
-def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
-    """Letters by contestant, from requests a second, and why they may say little."""
-    values = {
-        one.contestant.name: by_round(one.trials, throughput) for one in series if one.trials and not one.unranked
+def latencies(load: str, series: Sequence[Series]) -> Section:
+    """At a constant rate."""
+    columns: dict[str, Column] = {
+        **{f"{_name_of(name)}\nms": f"latency {name}" for name in ("p50", "p90", "p99", "p999", "max")},
+        "sent\np99 ms": "service p99",
+        **CPU,
+        "server\nCPU": lambda one: percent(one.server_share),
+        "PSS\nMiB": "pss",
     }
-    if len(values) < 2:
-        return {}, ""
-    if len(values) > MOST_IN_GROUPS:
-        return {}, f"No groups: everybody with everybody is too many comparisons for {len(values)} servers."
-    if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
-        return {}, "No groups: some servers have no valid round in common."
-    found = standing(values)
-    if found.problem:
-        return {}, f"No groups: {found.problem}."
-    return found.letters, ""
-
-
-def unranked_note(series: Sequence[Series]) -> list[str]:
-    reasons: dict[str, list[str]] = {}
-    for one in series:
-        if one.unranked:
-            reasons.setdefault(one.unranked, []).append(one.contestant.name)
-    if not reasons:
-        return []
-    said = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-    return [f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}."]
-
-
-# --- beside its bare server and its peers
-
-
-def yardsticks(part: Part, series: Sequence[Series]) -> Section | None:
-    """Only where a model has one."""
-    models = [one for one in series if one.contestant.kind == Kind.model]
-    compared = [(one, bare_of(one, list(series)), best_peer_of(one, list(series))) for one in models]
-    if not any(bare or peer for _, bare, peer in compared):
-        return None
-    verdicts = Verdicts()
-    ratio = _closed_ratios if _is_closed(series) else _open_ratios
-    units = ("requests/s", "CPU each") if _is_closed(series) else ("CPU each",)
-    filled = table("", "best peer", *(f"{unit}\nx {other}" for other in ("peer", "bare") for unit in units))
-    pending = [
-        (one, peer, [verdicts.add(found) for other in (peer, bare) for found in ratio(one, other)])
-        for one, bare, peer in compared
-    ]
-    for one, peer, places in pending:
-        filled.add_row(one.contestant.name, peer.contestant.name if peer else DASH, *map(verdicts.show, places))
-    notes = [
-        "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
-        "table. CPU each: less than 1 is cheaper than theirs.",
-        BUSIER if _is_closed(series) else "best peer: the one that takes the least CPU time for a request.",
-        "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
-        *verdicts.notes(),
-    ]
-    return Section("How far from the best of its kind, and from what its model could do?", filled, notes)
-
-
-def _closed_ratios(one: Series, other: Series | None) -> list[Ratio | None]:
-    """Of requests a second and CPU time."""
-    if other is None:
-        return [None, None]
-    fair = not (one.unranked or other.unranked)
-    return [one.ratio(other, throughput) if fair else None, one.ratio(other, cpu_per_request)]
-
-
-def _open_ratios(one: Series, other: Series | None) -> list[Ratio | None]:
-    """Of CPU time: everybody has the same requests a second."""
-    return [one.ratio(other, cpu_per_request) if other else None]
-
-
-class Verdicts:
-    """Ratios of one table, which are judged together."""
-
-    def __init__(self) -> None:
-        self._ratios: list[Ratio] = []
-
-    def add(self, ratio: Ratio | None) -> int | None:
-        """Its place in the table."""
-        if ratio is None:
-            return None
-        self._ratios.append(ratio)
-        return len(self._ratios) - 1
-
-    def show(self, place: int | None) -> str:
-        if place is None:
-            return DASH
-        ratio = self._ratios[place]
-        if ratio.interval is None:
-            return number(ratio.ratio)
-        tie = "" if ratio.is_different(self._adjusted()[place]) else " ="
-        return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
-
-    def _adjusted(self) -> dict[int, float]:
-        return holm({place: ratio.p for place, ratio in enumerate(self._ratios)})
-
-    def notes(self) -> Iterator[str]:
-        if self._ratios and (sentence := too_few_rounds(self._ratios)):
-            yield f"Ties for want of rounds: {sentence}."
-
-
-# --- what a request costs
-
-
-def costs(part: Part, series: Sequence[Series]) -> Section | None:
-    filled = table(
-        *("", "goodput/s", "switches\nvoluntary", "\ninvoluntary", "system\ncalls", "private\nMiB"),
-        *("newcomers\nserved", "latency\nmax ms", "rounds\nvalid"),
-    )
-    for one in series:
-        filled.add_row(one.contestant.name, *_cost_columns(one))
-    notes = [
-        "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
-        "its own, because counting takes time. newcomers: fresh "
-        "connections beside the load, one every 100 ms, all rounds together, of invalid ones too.",
-        *_uncounted(series),
-    ]
-    return Section("What does a request take?", filled, notes)
-
-
-def _cost_columns(one: Series) -> list[str]:
-    served = sum(trial.newcomers.served for trial in one.tried)
-    asked = sum(trial.newcomers.asked for trial in one.tried)
-    names = ("goodput", "voluntary switches", "involuntary switches", "system calls", "private")
-    columns = [figure(one, name) for name in names]
-    return [*columns, f"{served}/{asked}", figure(one, "latency max"), f"{len(one.trials)}/{len(one.tried)}"]
-
-
-def _uncounted(series: Sequence[Series]) -> list[str]:
-    reasons = {trial.system_calls_problem for one in series for trial in one.trials} - {""}
-    return [f"System calls were not counted: {reason}." for reason in sorted(reasons)]
-
-
-# --- constant rate
-
-
-def latencies(part: Part, series: Sequence[Series]) -> Section | None:
-    if _is_closed(series):
-        return None
-    names = ("p50", "p90", "p99", "p999", "max")
-    filled = table(
-        *("", *(f"{gates.name_of(name)}\nms" for name in names)),
-        *("sent\np99 ms", "CPU us\neach", "user", "system", "server\nCPU", "PSS\nMiB"),
-    )
-    for one in series:
-        filled.add_row(one.contestant.name, *_latency_columns(one, names))
     notes = [
         *invalid_notes(series),
         "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent "
         "p99: from the send, which a closed loop would show. Everybody is asked for the same number of requests a "
         "second, so that CPU times can be compared.",
-        *gates.sentences(part, series),
+        *missed_gates(series),
     ]
-    return Section("How long does a request take at a constant rate?", filled, notes)
+    return Section(f"How long does a request take at a constant rate? ({load})", _rows(series, columns), notes)
 
 
-def _latency_columns(one: Series, names: Sequence[str]) -> list[str]:
-    return [
-        *(figure(one, f"latency {name}") for name in names),
-        figure(one, "service p99"),
-        *(figure(one, name) for name in ("cpu", "cpu user", "cpu system")),
-        percent(one.middle(server_share)),
-        figure(one, "pss"),
+def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
+    """Models beside their best peers and their bare servers; only where one has any."""
+    closed = series[0].cell.rate is None
+    units = {"requests/s": "throughput", "CPU each": "cpu"} if closed else {"CPU each": "cpu"}
+    kinds = (Kind.peer, Kind.bare)
+    models = [one for one in series if one.contestant.kind == Kind.model]
+    others = {(one.name, kind): best_of(kind, one, series) for one in models for kind in kinds}
+    if not any(others.values()):
+        return None
+    columns = {f"{unit}\nx {kind.value}": (kind, metric) for kind in kinds for unit, metric in units.items()}
+    ratios = {
+        (one.name, column): _fair_ratio(one, others[one.name, kind], metric)
+        for one in models
+        for column, (kind, metric) in columns.items()
+    }
+    texts, filled = judged(ratios), table("", "best peer", *columns)
+    for one in models:
+        peer = others[one.name, Kind.peer]
+        filled.add_row(one.name, peer.name if peer else DASH, *(texts[one.name, column] for column in columns))
+    known = [ratio for ratio in ratios.values() if ratio]
+    notes = [
+        "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
+        "table. CPU each: less than 1 is cheaper than theirs.",
+        "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
+        "cheaper, because it batches; --rate compares at equal load."
+        if closed
+        else "best peer: the one that takes the least CPU time for a request.",
+        "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
+        *([f"Ties for want of rounds: {sentence}."] if known and (sentence := too_few_rounds(known)) else []),
     ]
+    return Section(f"How far from the best of its kind, and from what its model could do? ({load})", filled, notes)
 
 
-# --- common
+def costs(load: str, series: Sequence[Series]) -> Section:
+    columns: dict[str, Column] = {
+        "goodput/s": "goodput",
+        "switches\nvoluntary": "voluntary switches",
+        "\ninvoluntary": "involuntary switches",
+        "system\ncalls": "system calls",
+        "private\nMiB": "private",
+        "newcomers\nserved": newcomers_served,
+        "latency\nmax ms": "latency max",
+        "rounds\nvalid": lambda one: f"{len(one.trials)}/{len(one.tried)}",
+    }
+    reasons = {trial.system_calls_problem for one in series for trial in one.trials} - {""}
+    notes = [
+        "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
+        "its own, because counting takes time. newcomers: fresh connections beside the load, one every 100 ms, all "
+        "rounds together, of invalid ones too.",
+        *(f"System calls were not counted: {reason}." for reason in sorted(reasons)),
+    ]
+    return Section(f"What does a request take? ({load})", _rows(series, columns), notes)
 
 
-def _is_closed(series: Sequence[Series]) -> bool:
-    return series[0].cell.rate is None
+# --- who is compared with whom
 
 
-def invalid_notes(series: Sequence[Series]) -> list[str]:
-    return [f"{one.contestant.name}: invalid, {one.invalid}." for one in series if one.invalid]
+def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
+    """Letters by contestant, from requests a second, and why they may say little."""
+    values = {one.name: one.by_round("throughput") for one in series if one.trials and not one.unranked}
+    if len(values) < 2:
+        return {}, ""
+    if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
+        return {}, "No groups: some servers have no valid round in common."
+    found = standing(values)
+    return ({}, f"No groups: {found.problem}.") if found.problem else (found.letters, "")
 
 
-def figure(one: Series, metric: str) -> str:
-    """A dash where no trial is valid, or has it."""
-    value = one.middle(BY_NAME[metric])
+def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
+    """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
+    constant rate, where all of them have as many, the one that takes the least CPU time."""
+    beside = [one for one in everybody if one.contestant.kind == kind and one.contestant.model == model.name]
+    found = [one for one in beside if one.trials]
+    if not found:
+        return None
+    if model.cell.rate is None:
+        return max(found, key=lambda one: one.middle("throughput") or 0.0)
+    return min(found, key=lambda one: one.middle("cpu") or math.inf)
+
+
+def _fair_ratio(one: Series, other: Series | None, metric: str) -> Ratio | None:
+    """Throughput is compared only where both servers were the bottleneck."""
+    if other is None or (metric == "throughput" and (one.unranked or other.unranked)):
+        return None
+    return one.ratio(other, metric)
+
+
+def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
+    """The texts of all ratios of one table, which share Holm's correction."""
+    adjusted = holm({key: ratio.p for key, ratio in ratios.items() if ratio})
+    return {key: _judged(ratio, adjusted[key]) if ratio else DASH for key, ratio in ratios.items()}
+
+
+def _judged(ratio: Ratio, adjusted_p: float) -> str:
+    if ratio.interval is None:
+        return number(ratio.ratio)
+    tie = "" if ratio.is_different(adjusted_p) else " ="
+    return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
+
+
+# --- gates
+
+
+def missed_gates(series: Iterable[Series]) -> list[str]:
+    """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
+    machine. No valid figure is no pass."""
+    found = []
+    for one in series:
+        for gate in one.settings.gates:
+            value = one.middle(f"latency {gate.quantile}")
+            if value is None or value >= gate.milliseconds:
+                limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
+                seen = "it has no valid figure" if value is None else f"it is {value:.3g} ms"
+                found.append(f"GATE {one.cell}: {limit} is not met, {seen}.")
+    return found
+
+
+def _name_of(quantile: str) -> str:
+    return quantile.replace("p999", "p99.9")
+
+
+# --- rows and notes, of the main job's tables as well
+
+
+def _rows(series: Sequence[Series], columns: Mapping[str, Column]) -> Table:
+    filled = table("", *columns)
+    for one in series:
+        filled.add_row(one.name, *(text(one, column) for column in columns.values()))
+    return filled
+
+
+def text(one: Series, column: Column) -> str:
+    """A metric's median; a dash where no trial is valid, or has it."""
+    if callable(column):
+        return column(one)
+    value = one.middle(column)
     return DASH if value is None else number(value)
 
 
 def percent(value: float | None) -> str:
     return DASH if value is None else f"{value:.0%}"
+
+
+def newcomers_served(one: Series) -> str:
+    """Also of invalid trials: that somebody was not served is what makes them invalid, and the answer."""
+    beside = [trial.newcomers for trial in one.tried]
+    return share(sum(each.served for each in beside), sum(each.asked for each in beside))
+
+
+def invalid_notes(series: Sequence[Series]) -> list[str]:
+    return [f"{one.name}: invalid, {one.invalid}." for one in series if one.invalid]
+
+
+def doubts(series: Sequence[Series]) -> list[str]:
+    """Why throughput has no number, no interval or no group."""
+    short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
+    notes = invalid_notes(series)
+    notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
+    unranked: dict[str, list[str]] = {}
+    for one in series:
+        unranked.setdefault(one.unranked, []).append(one.name)
+    if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in unranked.items() if reason):
+        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
+    _, sentence = groups(series)
+    return notes + ([sentence] if sentence else [])

@@ -9,27 +9,26 @@ from loadtest.engine.exit import Exit
 from loadtest.engine.measurement import Measurement
 from loadtest.engine.run import Run
 from loadtest.engine.verb import Verb
-from loadtest.verbs.load import aa, gates, measure, metrics, plan, report
-from loadtest.verbs.load.results import Trial
+from loadtest.verbs.load import aa, measure, plan, report, results
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
     found = verb.status(run)
-    return Exit.gate if found != Exit.failed and gates.breaches(run.parts[0]) else found
+    return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
 
 
 LOAD = Measurement(
     name="load",
     settings=plan.Settings,
-    result=Trial,
+    result=results.Trial,
     steps=plan.steps,
     seconds=plan.seconds,
     measure=measure.measure,
-    server=measure.example,
+    server=measure.server,
     load=measure.load,
     programs=("quartet-pace",),  # newcomers', too
-    values=metrics.values,
+    values=results.values,
     labels=plan.labels,
 )
 THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status)

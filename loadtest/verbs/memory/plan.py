@@ -13,7 +13,7 @@ from random import Random
 from typing import ClassVar
 
 from loadtest.contestants.contestants import Contestant
-from loadtest.engine.run import Result
+from loadtest.engine.run import BaseSettings, Result
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.machine_memory import MachineMemory
 from loadtest.system.memory import Memory
@@ -25,17 +25,13 @@ WHO_SHARES = ("prefork", "epoll")
 
 
 @dataclass(frozen=True)
-class MemorySettings:
-    """What all three have. A folder holds it, and --resume goes on with it."""
+class MemorySettings(BaseSettings):
+    """What all three have."""
 
-    contestants: tuple[Contestant, ...]
     cpus: CpuSets
     duration: int = 60  # seconds within which connections are opened, answered and looked at
     pace: str = "quartet-pace"  # the executable, as the clients' side finds it
     runner: str = "local"
-
-    def contestant(self, name: str) -> Contestant:
-        return next(one for one in self.contestants if one.name == name)
 
 
 @dataclass(frozen=True)

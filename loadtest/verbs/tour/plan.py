@@ -9,8 +9,8 @@ from loadtest.contestants.contestants import MODELS, Contestant, Kind
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Part
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.verbs.crash import plan as crash_plan
-from loadtest.verbs.crowd import plan as crowd_plan
+from loadtest.verbs.crash.clients import CrashSettings
+from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.memory.plan import PlateauSettings
 
@@ -23,6 +23,13 @@ SPARSE = 3  # every so many rounds there is one of what need not be ranked: the 
 
 BALLASTED = "fork-per-request"
 BALLASTS = (64, 512)  # MiB
+
+# By measurement, what makes its steps short: for the question whether they all work.
+SMOKE: dict[str, dict[str, Any]] = {
+    "plateaus": {"sleep": 500},
+    "crowd": {"seconds": 0.7},
+    "crash": {"fault_at": 0.4, "end": 1.0},
+}
 
 
 @dataclass(frozen=True)
@@ -37,60 +44,35 @@ class Tour:
     runner: str = "local"
     pace: str = "quartet-pace"
 
-    @property
-    def workers(self) -> int:
-        """Of a pool: one for each connection, one for newcomers and one for /stats."""
-        return self.connections + 2
-
 
 def parts(tour: Tour) -> list[Part]:
     """All that is measured once is in the first round, behind its loads."""
-    common: dict[str, Any] = {
-        "contestants": tour.contestants,
-        "cpus": tour.cpus,
-        "runner": tour.runner,
-        "pace": tour.pace,
-    }
-    return [
-        *_loads(tour),
-        Part("plateaus", PlateauSettings(**common, connections=tour.connections)),
-        Part("crowd", crowd_plan.CrowdSettings(**common, workers=tour.workers)),
-        Part("crash", crash_plan.CrashSettings(**common, workers=tour.workers)),
-    ]
-
-
-def _loads(tour: Tour) -> list[Part]:
+    common: dict[str, Any] = {"contestants": tour.contestants, "runner": tour.runner, "pace": tour.pace}
     saturating = Settings(
-        contestants=tour.contestants,
+        **common,
         workloads=SATURATING,
         budgets={len(tour.cpus.server): tour.cpus},
         connections=(tour.connections,),
         rounds=tour.rounds,
         duration=tour.duration,
-        runner=tour.runner,
-        pace=tour.pace,
         counts_system_calls=False,
     )
     sparse = replace(saturating, rounds=-(-tour.rounds // SPARSE))
-    parts = [Part("load", saturating), Part("load", replace(sparse, workloads=DELAYED))]
-    heavy = tuple(each for one in tour.contestants if one.name == BALLASTED for each in _with_ballast(one))
-    if heavy:
-        parts.append(Part("load", replace(sparse, workloads=SATURATING[:1], contestants=heavy)))
-    return parts
-
-
-def _with_ballast(contestant: Contestant) -> list[Contestant]:
-    """Without any first: to that the others are compared."""
-    heavy = [replace(contestant.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
-    return [contestant, *heavy]
+    loads = [saturating, replace(sparse, workloads=DELAYED)]
+    for one in [one for one in tour.contestants if one.name == BALLASTED]:
+        heavy = [replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
+        # Without any first: to that the others are compared.
+        loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
+    once: dict[str, Any] = {**common, "cpus": tour.cpus}
+    workers = tour.connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
+    return [
+        *(Part("load", settings) for settings in loads),
+        Part("plateaus", PlateauSettings(**once, connections=tour.connections)),
+        Part("crowd", CrowdSettings(**once, workers=workers)),
+        Part("crash", CrashSettings(**once, workers=workers)),
+    ]
 
 
 def smoke(whole: list[Part]) -> list[Part]:
-    """The same, short: for the question whether it all works."""
-    *loads, plateaus, crowd, crash = whole
-    return [
-        *loads,
-        replace(plateaus, settings=replace(plateaus.settings, sleep=500)),
-        replace(crowd, settings=crowd_plan.smoke(crowd.settings)),
-        replace(crash, settings=crash_plan.smoke(crash.settings)),
-    ]
+    """The same steps, but short."""
+    return [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
-from loadtest.clients.client_side import Newcomers
+from loadtest.clients.client_side import Quantiles
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, number, plural, share
 from loadtest.engine.run import Part, Run
-from loadtest.statistics.differences import LEAST_ROUNDS
-from loadtest.verbs.crash import report as crash
-from loadtest.verbs.crowd import report as crowd
-from loadtest.verbs.load.metrics import cpu_per_request, server_share, throughput
-from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.report import Verdicts, figure, groups, indicative, invalid_notes, percent, unranked_note
-from loadtest.verbs.load.series import Series, gather
-from loadtest.verbs.load.validity import client_share
+from loadtest.verbs.crash import account as crash
+from loadtest.verbs.crowd import measure as crowd
+from loadtest.verbs.load import report as load_report
+from loadtest.verbs.load.report import Column, groups, judged, percent, text
+from loadtest.verbs.load.results import Series, by_load
 from loadtest.verbs.memory import report as memory
 
 REFERENCE = "prefork"
 
 Loads = dict[str, list[Series]]  # by route
-Row = Callable[[Series], list[str]]
 
 
 def head(run: Run) -> list[str]:
@@ -33,7 +29,7 @@ def head(run: Run) -> list[str]:
         f"wrk: {connections} connections, {saturating.duration} s, in {plural(saturating.rounds, 'interleaved round')} "
         f"(/sleep and the ballast: {delayed.rounds}); every run has a fresh server. Routes: {paths}.",
         f"Pools have {connections + 2} workers: one for each connection, one for newcomers, one for /stats.",
-        *(f"{line} Medians only; no groups." for line in indicative(saturating)),
+        *(f"{line} Medians only; no groups." for line in load_report.indicative(saturating)),
     ]
 
 
@@ -44,94 +40,59 @@ def sections(run: Run) -> list[Section]:
         answers(saturating),
         *(ballast(loads) for loads in more),
         latency({**saturating, **delayed}),
-        cpu_time(saturating, delayed, run.parts[0].settings),
+        cpu_time(saturating, delayed),
         newcomers(saturating),
         crowd.section(once["crowd"]),
         memory.plateaus(once["plateaus"]),
         crash.section(once["crash"]),
     ]
-    return [section for section in found if section]
+    return [section for section in found if section and section.table and section.table.rows]
 
 
 def _loads(part: Part) -> Loads:
-    return {_route(part, series[0]): series for series in gather(part).values()}
+    paths = {workload.name: workload.path for workload in part.settings.workloads}
+    return {paths[series[0].cell.workload].partition("?")[0]: series for series in by_load(part).values()}
 
 
-def _route(part: Part, one: Series) -> str:
-    return str(part.settings.workload(one.cell.workload).path.partition("?")[0])
-
-
-def _side_by_side(loads: Loads, heads: Sequence[str], rows: Callable[[list[Series]], Row]) -> Table | None:
-    """A row for each model, and for each load as many columns as there are heads."""
-    if not loads:
-        return None
-    filled = table("", *(f"{name if i == 0 else ''}\n{head}" for name in loads for i, head in enumerate(heads)))
-    columns = {name: (series, rows(series)) for name, series in loads.items()}
-    for contestant in dict.fromkeys(one.contestant.name for series, _ in columns.values() for one in series):
+def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table:
+    """A row for each model, and the same columns for each load."""
+    columns = {load: columns_of(series) for load, series in loads.items()}
+    heads = [f"{'' if i else load}\n{head}" for load, found in columns.items() for i, head in enumerate(found)]
+    filled = table("", *heads)
+    for name in dict.fromkeys(one.name for series in loads.values() for one in series):
         cells: list[str] = []
-        for series, row in columns.values():
-            found = [row(one) for one in series if one.contestant.name == contestant]
-            cells += found[0] if found else [DASH] * len(heads)
-        filled.add_row(contestant, *cells)
+        for load, series in loads.items():
+            found = next((one for one in series if one.name == name), None)
+            cells += [text(found, column) if found else DASH for column in columns[load].values()]
+        filled.add_row(name, *cells)
     return filled
 
 
 # --- throughput
 
 
-def answers(loads: Loads) -> Section | None:
-    reference = _reference(loads)
-    filled = _side_by_side(loads, ("requests/s", f"x {reference}", "group"), lambda series: _answers(series, reference))
-    if not filled:
-        return None
+def answers(loads: Loads) -> Section:
+    """Dashes in place of ratios where the reference was not measured under a load."""
+    names = [one.name for series in loads.values() for one in series]
+    reference = REFERENCE if REFERENCE in names else next(iter(names), "")
+
+    def columns(series: list[Series]) -> dict[str, Column]:
+        base = next((one for one in series if one.name == reference), None)
+        others = [one for one in series if one is not base]
+        ratios = judged({one.name: one.ratio(base, "throughput") if base else None for one in others})
+        letters, _ = groups(series)
+        return {
+            "requests/s": "throughput",
+            f"x {reference}": lambda one: ratios.get(one.name, "1" if one.trials else DASH),
+            "group": lambda one: letters.get(one.name, DASH),
+        }
+
     notes = [
         f"Medians of the rounds. x {reference}: round by round, with the interval at 95 % (signed ranks); = is a tie "
         "after Holm's correction over the column. group: who shares a letter is tied.",
-        *(note for name, series in loads.items() for note in _doubts(name, series)),
+        *(f"{load}: {note}" for load, series in loads.items() for note in load_report.doubts(series)),
     ]
-    return Section("How many requests a second does one server CPU answer?", filled, notes)
-
-
-def _reference(loads: Loads) -> str:
-    names = [one.contestant.name for series in loads.values() for one in series]
-    return REFERENCE if REFERENCE in names or not names else names[0]
-
-
-def _answers(series: list[Series], name_of_reference: str) -> Row:
-    """Dashes in place of ratios where the reference was not measured under this load."""
-    verdicts = Verdicts()
-    reference = next((one for one in series if one.contestant.name == name_of_reference), None)
-    places = {
-        one.contestant.name: verdicts.add(one.ratio(reference, throughput) if reference else None)
-        for one in series
-        if one is not reference
-    }
-    letters, _ = groups(series)
-
-    def row(one: Series) -> list[str]:
-        name = one.contestant.name
-        relative = "1" if one is reference and one.trials else verdicts.show(places.get(name))
-        return [figure(one, "throughput"), relative, letters.get(name, DASH)]
-
-    return row
-
-
-def _doubts(load: str, series: list[Series]) -> list[str]:
-    short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
-    _, sentence = groups(series)
-    notes = [
-        *invalid_notes(series),
-        *(
-            f"{one.contestant.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes."
-            for one in short
-        ),
-        *unranked_note(series),
-        *([sentence] if sentence else []),
-    ]
-    return [f"{load}: {note}" for note in notes]
-
-
-# --- ballast
+    return Section("How many requests a second does one server CPU answer?", _side_by_side(loads, columns), notes)
 
 
 def ballast(loads: Loads) -> Section | None:
@@ -139,19 +100,14 @@ def ballast(loads: Loads) -> Section | None:
     if not variants:
         return None
     base, *heavier = variants
-    verdicts = Verdicts()
-    places = {
-        one.contestant.name: [verdicts.add(one.ratio(base, value)) for value in (throughput, cpu_per_request)]
-        for one in heavier
-    }
+    metrics = ("throughput", "cpu")
+    ratios = judged({(one.name, metric): one.ratio(base, metric) for one in heavier for metric in metrics})
     filled = table("", "requests/s", "x 0 MiB", "CPU us", "x 0 MiB", "median ms")
     for one in variants:
-        rate, cost = map(verdicts.show, places[one.contestant.name]) if one is not base else ("1", "1")
-        filled.add_row(
-            one.contestant.name, figure(one, "throughput"), rate, figure(one, "cpu"), cost, figure(one, "latency p50")
-        )
+        compared = [cell for metric in metrics for cell in (text(one, metric), ratios.get((one.name, metric), "1"))]
+        filled.add_row(one.name, *compared, text(one, "latency p50"))
     notes = [
-        *invalid_notes(variants),
+        *load_report.invalid_notes(variants),
         "/plaintext; CPU and median time of a request. A fork visits every page of its parent, to copy its entry in "
         "the page table and to count one more user, and the child's exit visits them again.",
     ]
@@ -161,13 +117,8 @@ def ballast(loads: Loads) -> Section | None:
 # --- latency and CPU time
 
 
-def latency(loads: Loads) -> Section | None:
-    metrics = ("latency p50", "latency p99", "latency max")
-    filled = _side_by_side(
-        loads, ("median", "99 %", "max"), lambda _: lambda one: [figure(one, name) for name in metrics]
-    )
-    if not filled:
-        return None
+def latency(loads: Loads) -> Section:
+    columns = {"median": "latency p50", "99 %": "latency p99", "max": "latency max"}
     missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
     notes = [
         "A closed loop: each client asks again when it is answered, so that at full load the mean is clients / "
@@ -175,17 +126,16 @@ def latency(loads: Loads) -> Section | None:
         "Medians of the rounds; wrk's synthetic samples (its stats_correct) are taken out.",
         *(f"A round without latencies: {problem}." for problem in sorted(missing - {""})),
     ]
-    return Section("How long does a request take, in milliseconds?", filled, notes)
+    return Section("How long does a request take, in milliseconds?", _side_by_side(loads, lambda _: columns), notes)
 
 
-def cpu_time(saturating: Loads, delayed: Loads, settings: Settings) -> Section | None:
-    def row(one: Series) -> list[str]:
-        client = one.middle(lambda trial: client_share(trial, settings))
-        return [figure(one, "cpu"), percent(one.middle(server_share)), percent(client)]
-
-    filled = _side_by_side({**saturating, **delayed}, ("us", "server", "wrk"), lambda _: row)
-    if not filled:
-        return None
+def cpu_time(saturating: Loads, delayed: Loads) -> Section:
+    columns: dict[str, Column] = {
+        "us": "cpu",
+        "server": lambda one: percent(one.server_share),
+        "wrk": lambda one: percent(one.client_share),
+    }
+    filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
     notes = [
         "User and system time of the whole process tree, dead children included, without start-up, divided by all "
         "answers, newcomers' included. server, wrk: share of their CPU that was used.",
@@ -197,7 +147,7 @@ def cpu_time(saturating: Loads, delayed: Loads, settings: Settings) -> Section |
 
 
 def _equal_rates(delayed: Loads) -> list[str]:
-    rates = [rate for series in delayed.values() for one in series if (rate := one.middle(throughput)) is not None]
+    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput")) is not None]
     if not rates:
         return []
     return [
@@ -209,10 +159,13 @@ def _equal_rates(delayed: Loads) -> list[str]:
 # --- newcomers
 
 
-def newcomers(loads: Loads) -> Section | None:
-    filled = _side_by_side(loads, ("wrk's clients", "newcomers", "median", "max"), lambda _: _newcomers)
-    if not filled:
-        return None
+def newcomers(loads: Loads) -> Section:
+    columns: dict[str, Column] = {
+        "wrk's clients": _clients_served,
+        "newcomers": load_report.newcomers_served,
+        "median": lambda one: _milliseconds(median, [waits.p50 for waits in _waits(one)]),
+        "max": lambda one: _milliseconds(max, [waits.max for waits in _waits(one)]),
+    }
     notes = [
         "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
         "all rounds together; milliseconds from when each was due, connecting included: the median of the rounds' "
@@ -220,21 +173,19 @@ def newcomers(loads: Loads) -> Section | None:
         "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run. wrk "
         "itself cannot tell: it counts answers, and a client without a worker has none.",
     ]
-    return Section("Is everybody served while the server is busy?", filled, notes)
+    return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)
 
 
-def _newcomers(one: Series) -> list[str]:
-    """Also of invalid runs: that somebody was not served is what makes them invalid, and the answer."""
-    known = [trial for trial in one.tried if trial.clients_served is not None]
-    worst = min(known, key=lambda trial: trial.clients_served or 0, default=None)
-    clients = share(worst.clients_served or 0, worst.client.connections) if worst else DASH
-    rounds = [trial.newcomers for trial in one.tried]
-    served, asked = sum(each.served for each in rounds), sum(each.asked for each in rounds)
-    return [clients, share(served, asked), *_waits(rounds)]
+def _clients_served(one: Series) -> str:
+    """In the worst round, invalid ones included."""
+    rounds = [(trial.clients_served, trial.client.connections) for trial in one.tried]
+    known = [(served, asked) for served, asked in rounds if served is not None]
+    return share(*min(known)) if known else DASH
 
 
-def _waits(rounds: Sequence[Newcomers]) -> list[str]:
-    waits = [each.waits for each in rounds if each.waits]
-    if not waits:
-        return [DASH, DASH]
-    return [milliseconds(median(wait.p50 for wait in waits) / 1e6), milliseconds(max(wait.max for wait in waits) / 1e6)]
+def _waits(one: Series) -> list[Quantiles]:
+    return [trial.newcomers.waits for trial in one.tried if trial.newcomers.waits]
+
+
+def _milliseconds(of: Callable[[Iterable[float]], float], microseconds: list[float]) -> str:
+    return milliseconds(of(microseconds) / 1e6) if microseconds else DASH

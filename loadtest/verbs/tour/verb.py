@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from loadtest.engine.verb import Verb
-from loadtest.verbs.crash.measurement import CRASH
-from loadtest.verbs.crowd.measurement import CROWD
+from loadtest.verbs.crash.measure import CRASH
+from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.verb import LOAD
 from loadtest.verbs.memory.verb import PLATEAUS
 from loadtest.verbs.tour import report

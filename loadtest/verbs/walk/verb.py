@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loadtest.contestants.contestants import Contestant
 from loadtest.engine.measurement import Bench, Measurement, stop_well
-from loadtest.engine.run import Result
+from loadtest.engine.run import BaseSettings, Result
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.system.cpu_sets import CpuSets
@@ -19,10 +18,7 @@ WORKERS = 4  # of the pools: some that wait belong to the picture, and strace ha
 
 
 @dataclass(frozen=True)
-class WalkSettings:
-    """All that was asked for: a folder holds it, and --resume goes on with it."""
-
-    contestants: tuple[Contestant, ...]
+class WalkSettings(BaseSettings):
     cpus: CpuSets
     path: str = "/plaintext"
     runner: str = "local"
@@ -58,7 +54,7 @@ def seconds(settings: WalkSettings, step: WalkStep) -> float:
 
 
 def server(settings: WalkSettings, step: WalkStep) -> ServerPlan:
-    contestant = next(one for one in settings.contestants if one.name == step.contestant)
+    contestant = settings.contestant(step.contestant)
     return ServerPlan(contestant, settings.cpus, WORKERS, WORKERS)
 
 
