@@ -271,7 +271,8 @@ def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
 def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
     held = {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
     quartet.environment |= held
-    process = quartet.start("throughput", *SHORT)
+    # what is held must not be given up before the others have been refused: -d bounds it
+    process = quartet.start("throughput", *SHORT, "-d", "60s")
     assert eventually((quartet.pids / "0").exists, 60)
     (quartet.pids / "0").unlink()
     assert quartet.run("throughput", "--resume", str(quartet.out)) == (
