@@ -82,7 +82,7 @@ quartet_test_tools=(
   clang-tidy
   black flake8 isort mypy
   httperf          # a second opinion on what quartet-pace measures
-  python3-pytest
+  python3-pytest python3-pytest-xdist  # several tests at a time
 )
 
 # To have a Docker engine with a base image where there is neither engine nor registry.
