@@ -66,6 +66,7 @@ class Facts:
     time_wait: int
     reuse: int | None  # tcp_tw_reuse
     system: str
+    randomized: int | None  # randomize_va_space: addresses of processes
     core_pattern: str
     rollup: str  # why smaps_rollup cannot be read, and the fix; "" when it can
     tools: dict[str, str]  # the version of each; "" when it is not there
@@ -103,6 +104,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         time_wait=sockets.read().time_wait,
         reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
         system=f"Linux {os.uname().release}, {environment.system()}",
+        randomized=procfs.number(KERNEL / "kernel/randomize_va_space"),
         core_pattern=procfs.text(KERNEL / "kernel/core_pattern"),
         rollup=environment.missing(),
         tools={name: version(name, option) for name, option in TOOLS.items()},

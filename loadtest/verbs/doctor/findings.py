@@ -65,6 +65,7 @@ LOST = {
     "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
     "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
     "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
+    "address randomization": "Addresses (/layout) cannot differ between starts, because they are not randomized",
     "core dumps": (
         "The time without service after a crash cannot be measured as the server's own, because a program takes the "
         "dead server's memory first"
@@ -91,6 +92,7 @@ MENDED = {
     "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
     "range": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
+    "address randomization": "sudo sysctl kernel.randomize_va_space=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
     "servers": "cmake --preset release && cmake --build --preset release",
     **{name: f"apt-get install {name}" for name in ("wrk", "strace")},
@@ -171,6 +173,8 @@ def ports(facts: Facts) -> Iterator[Finding]:
 
 def kernel(facts: Facts) -> Iterator[Finding]:
     yield Finding("release", facts.system)
+    randomized = {"0": "no", "1": "but for heaps", "2": "yes"}.get(str(facts.randomized), "unknown")
+    yield _judged("address randomization", randomized, facts.randomized == 0)
     yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
     yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 
