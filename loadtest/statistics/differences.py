@@ -71,7 +71,7 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
     """a / b of interleaved rounds, by round, of the rounds that both have: what disturbs a round disturbs both.
 
     Wilcoxon's signed-rank test with its exact distribution over all 2^n flips of the signs (equal absolute values
-    share their ranks; rounds without difference keep theirs and vote for nobody: Pratt 1959), the interval that
+    share their ranks; rounds without a difference keep their rank and count for neither: Pratt 1959), the interval that
     inverts it (Walsh averages: Tukey 1949; Hollander, Wolfe, Chicken, Nonparametric Statistical Methods, 3.3), and the
     estimate that belongs to both: the median of the means of all pairs of rounds (Hodges, Lehmann 1963).
     What makes a flip fair is the random order inside each round, not the noise: the noise may have heavy tails, and
