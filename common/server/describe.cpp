@@ -30,7 +30,10 @@ Json to_json(const Model& model, const Mode& mode) {
 std::string describe(const Model& model) {
   Json modes = Json::array();
   for (const Mode& mode : model.modes) modes.push_back(to_json(model, mode));
-  const Json json{{"executable", model.name}, {"summary", model.summary}, {"sanitizers", QUARTET_SANITIZE}, {"modes", modes}};
+  const Json json{{"executable", model.name},
+                  {"summary", model.summary},
+                  {"sanitizers", QUARTET_SANITIZE},
+                  {"modes", modes}};
   return json.dump(2);
 }
 

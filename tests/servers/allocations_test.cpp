@@ -92,6 +92,5 @@ TEST_P(AllocationsTest, SomethingElseIsCounted) {
   EXPECT_GT(count_.value(), before);
 }
 
-
 }  // namespace
 }  // namespace quartet::suite

@@ -47,7 +47,8 @@ class ForksLeft {
 class ExhaustionTest : public ServerTest {
  protected:
   void SetUp() override {
-    if (!GetParam().sanitizers.empty()) GTEST_SKIP() << "a sanitizer's library must be the first that is loaded";
+    if (!GetParam().sanitizers.empty())
+      GTEST_SKIP() << "a sanitizer's library must be the first that is loaded";
   }
   /// Under a parent, as only parents fork.
   Command command(std::vector<std::string> options = {}) const {
