@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from loadtest.clients import pace
 from loadtest.places import agent, cgroup, docker
 from loadtest.places.local import one_line, wrk_version
 from loadtest.places.place import Job, Observation, Server, Tell
@@ -70,7 +71,7 @@ class Containers:
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         return {
             "wrk": wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(self._output("server", name, "--version")) for name in executables},
+            **{name: one_line(self._output(_image_of(name), name, "--version")) for name in executables},
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
         }
 
@@ -119,6 +120,10 @@ class Containers:
         return docker.docker("run", "--rm", *label, self.images[target], *argv).stdout
 
 
+def _image_of(executable: str) -> str:
+    return "load" if executable == pace.EXECUTABLE else "server"
+
+
 class ContainerServer(Server):
     """A server in its container, which is removed at the end, with its load container, whatever happens. The child is
     the engine's client, attached: the server's lines come to us, and it ends when the container does."""
@@ -155,14 +160,16 @@ class ContainerServer(Server):
         return self._created
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
-        """In a container beside the server's."""
-        place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
-        options = place.options(self._cpus.load, MEMORY_LIMIT)
-        argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
-        beside = ["--interactive", "--network", server, "--ipc", server]
-        docker.create(name, [*options, *beside], place.images["load"], argv)
-        with processes.Dialogue(["docker", "start", "--attach", "--interactive", name]) as clients:
+        with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
             return agent.ask(clients, job, self.address, settings, step, tell)
+
+    def _create_load(self) -> str:
+        """A container beside the server's."""
+        place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
+        beside = ["--interactive", "--network", server, "--ipc", server]
+        argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
+        docker.create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
+        return name
 
     def cpu_seconds(self) -> float:
         return self._group.cpu_seconds()
