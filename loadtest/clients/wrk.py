@@ -24,9 +24,7 @@ class WrkLoad:
     seconds: int
     threads: int = 1
     keep_alive: bool = True  # otherwise each request asks for `Connection: close`
-    pipeline: int = (
-        1  # requests that leave at once, on a kept connection; where it is rotated, the rest of them is lost
-    )
+    pipeline: int = 1  # requests that leave at once, on a kept connection; those behind its rotation are lost
     timeout: int = 2  # seconds; an answer that takes longer is counted, its latency is not recorded
 
     @property

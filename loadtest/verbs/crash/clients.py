@@ -147,15 +147,9 @@ def _tell_at(moments: Sequence[float], start: float, tell: Tell) -> None:
 def load_command(address: Address, settings: CrashSettings) -> list[str]:
     """It goes on until it is ended, so that connections, and processes that belong to them, outlive the observation."""
     size = ["-c", str(settings.clients), "--rate", str(settings.rate), "-d", milliseconds(settings.end + TO_SPARE)]
-    late = [
-        "--timeout",
-        milliseconds(settings.patience),
-        "--grace",
-        "0ms",
-        "--tolerance",
-        milliseconds(settings.tolerance),
-    ]
-    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *late)
+    patience = ["--timeout", milliseconds(settings.patience), "--grace", "0ms"]
+    late = ["--tolerance", milliseconds(settings.tolerance)]
+    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *size, *patience, *late)
 
 
 def fault_command(address: Address, settings: CrashSettings) -> list[str]:
