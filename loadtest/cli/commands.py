@@ -1,7 +1,5 @@
 """The command line of loadtest/quartet, one verb for each question, and that of loadtest/run."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable

@@ -1,8 +1,6 @@
 """The options that verbs share, each declared once: a verb takes a whole group of them as one parameter. And what their
 texts mean; those functions raise ValueError with the option and what was expected."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import inspect

@@ -1,8 +1,6 @@
 """How a program begins and ends: Ctrl-C, standard streams that fail, usage errors; and what every verb that measures
 does with its command line."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Writes loadtest/results.schema.json: python3 -m loadtest.cli.schema, from the repository's root."""
 
-from __future__ import annotations
-
 from loadtest.engine import schema
 from loadtest.verbs import registry  # noqa: F401  every verb's results are in it
 

@@ -1,7 +1,5 @@
 """What a load generator saw, as data. Times are in seconds, latencies in microseconds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

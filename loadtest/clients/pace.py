@@ -3,8 +3,6 @@
 It runs in the load container as well, where Python has its standard library and nothing more.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import struct

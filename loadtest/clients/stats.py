@@ -1,7 +1,5 @@
 """What a server of ours has counted itself: GET /stats, on a connection of its own."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

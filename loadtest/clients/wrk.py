@@ -1,7 +1,5 @@
 """wrk, unpatched: its command line, exact numbers from a done() script, and its latencies as it observed them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

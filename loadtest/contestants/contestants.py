@@ -1,12 +1,11 @@
 """Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from typing import Self
 
 from loadtest.contestants import facts
 from loadtest.contestants.facts import Describe, Facts
@@ -32,7 +31,7 @@ class Contestant:
     model: str = ""  # of a bare server or a peer the one that it is compared with, of a variant its own
     paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
-    def with_ballast(self, ballast: int) -> Contestant:
+    def with_ballast(self, ballast: int) -> Self:
         return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
 
     @property
@@ -55,7 +54,7 @@ class Contestant:
         """It has the options of our servers."""
         return self.kind != Kind.peer
 
-    def supervised(self) -> Contestant:
+    def supervised(self) -> Self:
         return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
 
 

@@ -1,7 +1,5 @@
 """What a server says about its model: `quartet-X --describe`, which is the one place where a model's facts stand."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

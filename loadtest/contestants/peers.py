@@ -3,8 +3,6 @@
 Each is configured for the work that our servers do: see loadtest/peers/README.md.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import signal

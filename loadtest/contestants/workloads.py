@@ -1,7 +1,5 @@
 """What the clients ask for, as data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from loadtest.contestants.contestants import Contestant

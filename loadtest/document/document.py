@@ -1,7 +1,5 @@
 """A report as plain data: whoever renders it decides how it looks. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """How a number is written. Pure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 DASH = "-"

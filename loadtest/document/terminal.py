@@ -1,7 +1,5 @@
 """A document as text without colour, for a terminal."""
 
-from __future__ import annotations
-
 import io
 import os
 import sys

@@ -1,7 +1,5 @@
 """cells.csv: the numbers of a run as tidy data, a line for each value. Pure."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator

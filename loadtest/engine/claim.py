@@ -1,7 +1,5 @@
 """Which folder a run gets, and that nobody else has it; and which earlier run goes on."""
 
-from __future__ import annotations
-
 import datetime
 import fcntl
 import os

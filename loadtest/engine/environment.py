@@ -1,7 +1,5 @@
 """Where and with what it was measured: stamped on every result."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import platform

@@ -1,7 +1,5 @@
 """How a program ends: with an exit status, and mostly with a sentence."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 from pathlib import Path
 

@@ -7,8 +7,6 @@
       servers.log    what servers printed
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

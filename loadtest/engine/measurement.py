@@ -1,7 +1,5 @@
 """One way to measure, as a record: which steps there are, and what is done in each. The engine knows no more of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

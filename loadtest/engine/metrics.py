@@ -1,7 +1,5 @@
 """Every number that has a name: in tables, cells.csv, comparisons and gates, and in the schema. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """What stands above and below the answers of every verb: the machine, what is invalid, how it ended. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A run, as data: one folder with the parts of one verb. Every result carries the step that it is of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

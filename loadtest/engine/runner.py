@@ -1,8 +1,6 @@
 """Executes the steps of a run, of all its parts. Every step has a server of its own; every result is saved at once.
 Or shows what it would execute: a dry run."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 import time

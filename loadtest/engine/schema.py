@@ -3,8 +3,6 @@
 Published as loadtest/results.schema.json, which `python3 -m loadtest.cli.schema` writes; a test keeps the two together.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import json

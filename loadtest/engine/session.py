@@ -3,8 +3,6 @@
 What was measured is kept however it ends: it is saved after every step, and Ctrl-C marks it as interrupted.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

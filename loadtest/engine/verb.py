@@ -1,7 +1,5 @@
 """What the engine knows of a verb: one record, in which the verb says what it measures and how that is shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@
     > {"observation": {...}}                 or {"error": "one sentence"}
 """
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import json

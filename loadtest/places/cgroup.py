@@ -4,8 +4,6 @@ Charges are counted in batches for each CPU: a reading may be off by some 100 Ki
 admin-guide/cgroup-v1/memory.rst, cpuacct.rst, and cgroup-v2.rst.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

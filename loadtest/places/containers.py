@@ -6,12 +6,10 @@ agent in it does the clients' side; memory, CPU time and processes are read from
 is charged to the server's container.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,7 +48,7 @@ class Containers:
     description: str = ""
     run: str = field(default_factory=run_id)
     images: dict[str, str] = field(default_factory=dict)  # their ids
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def missing(self, executables: Sequence[str]) -> str:
         return docker.missing() or docker.missing_base_image()
@@ -75,7 +73,7 @@ class Containers:
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
         }
 
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> ContainerServer:
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         return ContainerServer(self, argv, cpus, next(self._numbers))
 
     def close(self) -> None:

@@ -1,7 +1,5 @@
 """The Docker engine, through its command line."""
 
-from __future__ import annotations
-
 import json
 import platform
 import shutil

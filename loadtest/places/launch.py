@@ -1,7 +1,5 @@
 """Starts any contestant: ours and bare servers by their command line, peers with a configuration."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from contextlib import suppress

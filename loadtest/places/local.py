@@ -1,7 +1,5 @@
 """Servers and clients as they are, on this machine."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

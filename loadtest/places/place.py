@@ -1,7 +1,5 @@
 """Where servers and their clients run: on this machine as they are (local), or in containers (containers)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, TypeVar
 

@@ -5,8 +5,6 @@ labels "a" and "b" the difference would be as large. They work on logarithms, so
 treated alike, and on ranks, so that one wild round cannot decide.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import string

@@ -1,7 +1,5 @@
 """Who is measured when. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 from typing import TypeVar

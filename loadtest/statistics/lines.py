@@ -1,7 +1,5 @@
 """A straight line through measured points: what each more costs, and whether that is one number at all. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

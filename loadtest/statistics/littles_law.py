@@ -6,8 +6,6 @@ those of the requests, connections that nobody serves, a client that is busy wit
 Both functions say why they do not, in a sentence; mostly "".
 """
 
-from __future__ import annotations
-
 TOO_FEW = "connections were not served, or the client did not ask again at once"
 TOO_MANY = "the latencies are not those of the requests that were counted"
 ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections

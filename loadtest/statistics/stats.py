@@ -1,7 +1,5 @@
 """Medians and their intervals. Pure."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """When not to trust a number. Pure."""
 
-from __future__ import annotations
-
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
 DISTURBED = 0.05  # of a CPU, taken by others

@@ -1,7 +1,5 @@
 """Which CPUs are the server's, and which the load's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Set
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether others used the CPUs that we measure on (proc(5), stat)."""
 
-from __future__ import annotations
-
 import operator
 import re
 import time

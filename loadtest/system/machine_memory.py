@@ -4,13 +4,12 @@ The kernel counts in batches for each CPU, and folds them once a second: a readi
 not in it: pages that belong to no cache, such as the 32 KiB into which a task copies what it sends (sk_page_frag).
 """
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import astuple, dataclass
 from operator import sub
 from pathlib import Path
+from typing import Self
 
 from loadtest.system import procfs
 from loadtest.system.errors import MeasurementError
@@ -30,8 +29,8 @@ class MachineMemory:
     def total(self) -> int:
         return sum(astuple(self))
 
-    def __sub__(self, earlier: MachineMemory) -> MachineMemory:
-        return MachineMemory(*map(sub, astuple(self), astuple(earlier)))
+    def __sub__(self, earlier: Self) -> Self:
+        return type(self)(*map(sub, astuple(self), astuple(earlier)))
 
 
 STEADY = 256 * 1024  # bytes between two readings

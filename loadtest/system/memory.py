@@ -1,7 +1,5 @@
 """Memory of a process tree from smaps_rollup. That takes the mm lock and 150 us a process: read it on plateaus."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a program says: tables on stdout, the rest on stderr. Either may be closed, full, gone, or know no UTF-8."""
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

@@ -4,8 +4,6 @@ Every child leads its own session: Ctrl-C reaches it only through us, and its wh
 ended. It dies with us (PR_SET_PDEATHSIG), and it is ended by pid, never by name.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import select
@@ -76,9 +74,6 @@ def describe_status(status: int) -> str:
     return f"exited with status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"
 
 
-_live: set[Process] = set()
-
-
 class Process:
     """A child, until it is reaped; a context manager that ends it whatever happens."""
 
@@ -147,6 +142,9 @@ class Process:
         _live.discard(self)
         used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
         return Finished(self._popen.returncode, used, self._command, switches=switches)
+
+
+_live: set[Process] = set()
 
 
 def end_all() -> None:

@@ -1,7 +1,5 @@
 """Small files of the kernel (procfs, sysfs, cgroupfs), which a container or a sandbox may hide."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Dataclasses and JSON: dataclasses.asdict makes one of the other, and this the way back."""
 
-from __future__ import annotations
-
 import dataclasses
 import types
 import typing

@@ -6,8 +6,6 @@ that is nearly always the server (epoll: 99 %), whose TIME_WAIT blocks no client
 closes late, such as fork per request, leaves it to the client, whose port then waits.
 """
 
-from __future__ import annotations
-
 import resource
 from dataclasses import dataclass
 from pathlib import Path

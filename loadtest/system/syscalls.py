@@ -8,8 +8,6 @@ Counting is not free: a call then takes some 50 ns more (a loop of getppid, Linu
 request's CPU time. So rates are measured without it, and calls in a run of their own.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import shutil

@@ -1,12 +1,11 @@
 """The processes of a server and the CPU time they have used, from procfs."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from loadtest.system import procfs
 
@@ -86,8 +85,8 @@ class Switches:
     voluntary: int
     involuntary: int
 
-    def __sub__(self, earlier: Switches) -> Switches:
-        return Switches(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
+    def __sub__(self, earlier: Self) -> Self:
+        return type(self)(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
 
 
 def switches(session: int) -> Switches | None:

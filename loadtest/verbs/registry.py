@@ -1,7 +1,5 @@
 """All verbs that measure, a line for each."""
 
-from __future__ import annotations
-
 from loadtest.engine.verb import register
 from loadtest.verbs.load.verb import AA, LATENCY, THROUGHPUT
 from loadtest.verbs.memory.verb import MEMORY

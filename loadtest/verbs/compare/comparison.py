@@ -1,7 +1,5 @@
 """Two results folders: what has changed, as far as two runs at different times can tell. Pure."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Sequence

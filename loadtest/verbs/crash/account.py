@@ -1,8 +1,6 @@
 """What a crash took down, from the account of all requests, and the table of it. Pure. Times are in seconds from the
 start of the load's schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 

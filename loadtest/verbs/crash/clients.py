@@ -5,8 +5,6 @@ wrk would show a dead server as a pause without errors; here every single reques
 from the schedule's start.
 """
 
-from __future__ import annotations
-
 import signal
 import tempfile
 import time
@@ -27,6 +25,17 @@ from loadtest.system.processes import Address, Dialogue
 
 FAULT_LASTS = 0.1  # seconds of a schedule with one request
 TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched
+
+
+@dataclass(frozen=True)
+class CrashStep:
+    contestant: str
+    supervised: bool = False  # by a parent that it has not by itself
+    round: int = 1
+
+    @property
+    def what(self) -> str:
+        return f"a crash{' under a parent' if self.supervised else ''}"
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,6 @@ class CrashSettings(BaseSettings):
         """The one that crashes: its name says whether it has been given a parent."""
         found = self.contestant(step.contestant)
         return found.supervised() if step.supervised else found
-
-
-@dataclass(frozen=True)
-class CrashStep:
-    contestant: str
-    supervised: bool = False  # by a parent that it has not by itself
-    round: int = 1
-
-    @property
-    def what(self) -> str:
-        return f"a crash{' under a parent' if self.supervised else ''}"
 
 
 def steps(settings: CrashSettings) -> Iterator[CrashStep]:

@@ -1,7 +1,5 @@
 """One crash, of a server of its own, and the measurement `crash`."""
 
-from __future__ import annotations
-
 from loadtest.clients.pace import EXECUTABLE
 from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
 from loadtest.places.launch import ServerPlan

@@ -1,8 +1,6 @@
 """More keep-alive clients than a pool has workers: what is asked for, and the clients' side, by quartet-pace. It runs
 where the server can be reached and knows nothing of it but the address."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

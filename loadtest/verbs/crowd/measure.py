@@ -1,7 +1,5 @@
 """Who is served in a crowd: one crowd before a server of its own, and the table of all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from loadtest.clients import pace

@@ -3,8 +3,6 @@
 `facts` looks, `findings` judges, this module shows.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

@@ -1,7 +1,5 @@
 """What this machine is and allows, as raw facts. `findings` judges them; nothing here does."""
 
-from __future__ import annotations
-
 import os
 import re
 import resource

@@ -1,7 +1,5 @@
 """What doctor thinks of the facts: what is found, by topic, and a sentence on each thing that hinders. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum

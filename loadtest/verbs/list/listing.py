@@ -1,7 +1,5 @@
 """The verb list: who and what can be measured, and the results that are there."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

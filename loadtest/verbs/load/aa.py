@@ -1,7 +1,5 @@
 """The instrument against itself: one contestant as two, in interleaved rounds, try after try."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

@@ -1,8 +1,6 @@
 """The clients' side of a trial: a load generator, with newcomers beside it. wrk where clients ask again when they are
 answered, quartet-pace at a constant rate."""
 
-from __future__ import annotations
-
 import dataclasses
 import threading
 import time

@@ -1,7 +1,5 @@
 """One trial: a server of its own, a load, and what both ends say of it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

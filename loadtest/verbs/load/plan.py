@@ -4,8 +4,6 @@ waits for anything.
 A cell is one contestant under one load; a trial is one cell in one round, with a server of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby

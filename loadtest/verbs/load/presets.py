@@ -1,7 +1,5 @@
 """From names on the command line to contestants, workloads, rates and gates. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

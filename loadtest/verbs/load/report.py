@@ -1,7 +1,5 @@
 """The report of throughput and latency: results in, text out. One table for each question and load. Pure."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

@@ -1,12 +1,11 @@
 """What a trial gave, its numbers by the names of engine/metrics.py, and the series of a cell's trials. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from statistics import median
+from typing import Self
 
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.contestants.contestants import Contestant
@@ -118,7 +117,7 @@ class Series:
     def middle(self, metric: str) -> float | None:
         return _median([*self.by_round(metric).values()])
 
-    def ratio(self, other: Series, metric: str) -> Ratio | None:
+    def ratio(self, other: Self, metric: str) -> Ratio | None:
         """Of the rounds that both have."""
         both = (one.by_round(metric) for one in (self, other))
         mine, its = ({number: value for number, value in rounds.items() if value > 0} for rounds in both)

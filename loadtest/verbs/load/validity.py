@@ -1,7 +1,5 @@
 """When not to trust a trial. Pure."""
 
-from __future__ import annotations
-
 from loadtest.statistics import littles_law
 from loadtest.verbs.load.results import Trial
 

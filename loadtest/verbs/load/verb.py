@@ -1,7 +1,5 @@
 """The verbs throughput, latency and aa: one measurement, the trial, asked and shown in three ways."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from loadtest.engine import verb

@@ -1,8 +1,6 @@
 """The clients' side of what is measured of memory, by quartet-pace. It runs where the server can be reached, and knows
 nothing of it but the address."""
 
-from __future__ import annotations
-
 import math
 import re
 import signal

@@ -5,8 +5,6 @@ Every level has a server of its own. One that is stepped up through the levels w
 level 1,000 has freed serves level 5,000, and a pool cannot grow anyway.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random

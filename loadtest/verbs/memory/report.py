@@ -1,7 +1,5 @@
 """The tables: what an idle connection costs, what forked workers share, and what the main job's models take. Pure."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter

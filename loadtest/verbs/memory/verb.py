@@ -1,8 +1,6 @@
 """The verb memory, and the memory of the main job: how a step is measured. It has a server of its own and its clients,
 and the server's memory is looked at."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """What the main job measures: the parts of its run. Nothing here starts, reads or waits for anything."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The main job's answers: a table for each question, the loads side by side, and below it what can mislead. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 

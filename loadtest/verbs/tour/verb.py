@@ -1,7 +1,5 @@
 """The main job: a preset of all measurements."""
 
-from __future__ import annotations
-
 from loadtest.engine.verb import Verb
 from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crowd.measure import CROWD

@@ -1,8 +1,6 @@
 """The system calls of one request, in every model: strace on the server, and a client that sends a request, reads the
 whole answer and pauses. A busy client would always have the next request waiting, and hide the waits."""
 
-from __future__ import annotations
-
 import random
 import socket
 import time

@@ -1,7 +1,5 @@
 """What `strace -f -ttt -T -o FILE` writes, as calls. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The walks of one request side by side, as text. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace

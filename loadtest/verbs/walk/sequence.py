@@ -1,7 +1,5 @@
 """Which system calls belong to a request, of all that strace saw, and what most requests have in common. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """strace on a running server: attached to it rather than its parent, so that the server stays our child and ends as
 without it. Everything that it traces is slower by a factor; nothing here belongs into a timed run."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import tempfile

@@ -1,7 +1,5 @@
 """The verb walk: what is asked for, a step, and its result."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 
