@@ -72,10 +72,18 @@ def harness(binaries, tmp_path) -> Harness:
 SHORT = ("--smoke", "--only", "prefork,epoll")
 
 
+def expected_status(found: Run) -> Exit:
+    """The real quartet-pace says so when this machine gave it too little CPU time: then the run is invalid, by its own
+    rule. Any other problem is a fault here."""
+    problems = [problem for result in found.results for problem in result.problems]
+    assert all(problem.startswith("the schedule was not kept") for problem in problems), problems
+    return Exit.invalid if problems else Exit.ok
+
+
 def test_a_run_measures_every_step_and_leaves_no_process(harness):
     status, output, errors = harness.run(*SHORT)
     found = harness.results()
-    assert (status, found.state, found.failures) == (0, "complete", [])
+    assert (status, found.state, found.failures) == (expected_status(found), "complete", [])
     assert [(part.measurement, len(part.results)) for part in found.parts] == [
         ("load", 4),
         ("load", 2),
@@ -119,9 +127,9 @@ def test_an_interrupted_run_is_completed_by_resume(harness):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     first = harness.results()
-    assert harness.run("--resume", str(harness.out), "--rounds", "99")[0] == 0  # by its own options
+    status, _, _ = harness.run("--resume", str(harness.out), "--rounds", "99")  # by its own options
     found = harness.results()
-    assert found.state == "complete"
+    assert (status, found.state) == (expected_status(found), "complete")
     assert [part.settings for part in found.parts] == [part.settings for part in first.parts]
     for after, before in zip(found.parts, first.parts):
         assert after.results[: len(before.results)] == before.results
@@ -173,7 +181,7 @@ def test_a_server_that_ends_badly_is_quoted(harness):
 
 def test_json_is_what_the_file_holds(harness):
     status, output, _ = harness.run("--smoke", "--only", "epoll", "--json")
-    assert status == 0
+    assert status == expected_status(harness.results())
     assert output == (harness.out / "results.json").read_text()
     assert json.loads(output)["state"] == "complete"
 
