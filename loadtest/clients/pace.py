@@ -7,7 +7,7 @@ import json
 import signal
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +54,12 @@ def milliseconds(seconds: float) -> str:
 
 def summary(finished: Finished) -> dict[str, Any]:
     """Raises MeasurementError when it printed none."""
-    try:
+    with suppress(ValueError):
         found: dict[str, Any] = json.loads(finished.stdout)
-        return found
-    except ValueError as error:
-        raise _no_summary(finished) from error
-
-
-def _no_summary(finished: Finished) -> MeasurementError:
+        if "lanes" in found:
+            return found
     words = finished.stderr.strip() or finished.stdout[-80:]
-    return MeasurementError(f"quartet-pace gave no summary, but {words!r}")
+    raise MeasurementError(f"quartet-pace gave no summary, but {words!r}")
 
 
 def outcomes(lane: dict[str, Any]) -> dict[str, int]:
@@ -75,13 +71,7 @@ def outcomes(lane: dict[str, Any]) -> dict[str, int]:
 def client_side(finished: Finished) -> ClientSide:
     """Of its first class of requests. Raises MeasurementError."""
     found = summary(finished)
-    try:
-        return _client_side(finished, found, found["lanes"][0])
-    except (KeyError, IndexError) as error:
-        raise _no_summary(finished) from error
-
-
-def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]) -> ClientSide:
+    lane = found["lanes"][0]
     ended, latency = outcomes(lane), quantiles(lane["latency"])
     return ClientSide(
         command=finished.command,
@@ -95,7 +85,7 @@ def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]
         connections=lane["connections"],
         service=quantiles(lane["service"]),
         latency_problem="" if latency else "nothing was answered",
-        problems=list(found["problems"]),
+        problems=found["problems"],
     )
 
 
@@ -103,8 +93,8 @@ def quantiles(times: dict[str, float]) -> Quantiles | None:
     """In microseconds, from milliseconds; None of nothing."""
     if not times["count"]:
         return None
-    names = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "p999": "p99_9_ms", "max": "max_ms", "mean": "mean_ms"}
-    return Quantiles(count=int(times["count"]), **{name: times[key] * 1000 for name, key in names.items()})
+    names = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
+    return Quantiles(int(times["count"]), *(times[name] * 1000 for name in names))
 
 
 # --- newcomers

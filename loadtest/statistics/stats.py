@@ -1,9 +1,11 @@
-"""Medians and their intervals. Pure."""
+"""Medians with their intervals, and straight lines through measured points. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+
+import numpy
 
 CONFIDENCE = 0.95
 
@@ -20,11 +22,10 @@ class Estimate:
 
     median: float
     interval: Interval | None
-    count: int
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    return Estimate(median(values), median_interval(values), len(values))
+    return Estimate(median(values), median_interval(values))
 
 
 def median_interval(values: Sequence[float]) -> Interval | None:
@@ -40,11 +41,19 @@ def median_interval(values: Sequence[float]) -> Interval | None:
     return Interval(ordered[inside], ordered[count - 1 - inside]) if inside >= 0 else None
 
 
-def percentile(counts: Mapping[int, int], share: float) -> int:
-    """The nearest rank: the smallest value that `share` of all do not exceed."""
-    rank, seen = math.ceil(share * sum(counts.values())), 0
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= rank:
-            return value
-    raise ValueError("no values")
+@dataclass(frozen=True)
+class Line:
+    slope: float
+    miss: float  # the largest distance of a point from the line, as a share of the line's rise or fall; inf: it is flat
+
+
+def fit(points: Sequence[tuple[float, float]]) -> Line | None:
+    """By least squares, which large x weigh most in; None for points at less than three places, of which none could
+    miss it."""
+    if len({x for x, _ in points}) < 3:
+        return None
+    x, y = numpy.array(points, dtype=float).T
+    slope, intercept = numpy.polyfit(x, y, 1)
+    rise = abs(slope) * numpy.ptp(x)
+    furthest = numpy.abs(y - (slope * x + intercept)).max()
+    return Line(float(slope), float(furthest / rise) if rise > 0 else math.inf)

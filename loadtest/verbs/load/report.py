@@ -10,7 +10,7 @@ from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, number, plural, share
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
-from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
+from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, letters, standing, too_few_rounds
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.results import Series, by_load
 
@@ -21,12 +21,11 @@ CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "
 
 
 def sections(run: Run) -> list[Section]:
-    found = []
+    found: list[Section] = []
     for part in run.parts:
         for load, series in by_load(part).items():
             first = answers if series[0].cell.rate is None else latencies
-            made = [first(load, series), yardsticks(load, series), costs(load, series)]
-            found += [section for section in made if section]
+            found += filter(None, [first(load, series), yardsticks(load, series), costs(load, series)])
     return found
 
 
@@ -52,10 +51,10 @@ def indicative(settings: Settings) -> list[str]:
 
 
 def answers(load: str, series: Sequence[Series]) -> Section:
-    letters, _ = groups(series)
+    letter, _ = groups(series)
     columns: dict[str, Column] = {
         "requests/s": "throughput",
-        "group": lambda one: letters.get(one.name, DASH),
+        "group": lambda one: letter.get(one.name, DASH),
         "server\nCPU": lambda one: percent(one.server_share),
         "wrk\nCPU": lambda one: percent(one.client_share),
         **CPU,
@@ -150,26 +149,26 @@ def costs(load: str, series: Sequence[Series]) -> Section:
 
 
 def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
-    """Letters by contestant, from requests a second, and why they may say little."""
+    """Letters by contestant, from requests a second, and why there are none, mostly ""."""
     values = {one.name: one.by_round("throughput") for one in series if one.trials and not one.unranked}
     if len(values) < 2:
         return {}, ""
     if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
         return {}, "No groups: some servers have no valid round in common."
-    found = standing(values)
-    return ({}, f"No groups: {found.problem}.") if found.problem else (found.letters, "")
+    ties, problem = standing(values)
+    return ({}, f"No groups: {problem}.") if problem else (letters(ties), "")
 
 
 def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
     """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
     constant rate, where all of them have as many, the one that takes the least CPU time."""
-    beside = [one for one in everybody if one.contestant.kind == kind and one.contestant.model == model.name]
-    found = [one for one in beside if one.trials]
-    if not found:
+    found = [one for one in everybody if one.trials and one.contestant.kind == kind]
+    beside = [one for one in found if one.contestant.model == model.name]
+    if not beside:
         return None
     if model.cell.rate is None:
-        return max(found, key=lambda one: one.middle("throughput") or 0.0)
-    return min(found, key=lambda one: one.middle("cpu") or math.inf)
+        return max(beside, key=lambda one: one.middle("throughput") or 0.0)
+    return min(beside, key=lambda one: one.middle("cpu") or math.inf)
 
 
 def _fair_ratio(one: Series, other: Series | None, metric: str) -> Ratio | None:
@@ -188,7 +187,7 @@ def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
 def _judged(ratio: Ratio, adjusted_p: float) -> str:
     if ratio.interval is None:
         return number(ratio.ratio)
-    tie = "" if ratio.is_different(adjusted_p) else " ="
+    tie = "" if ratio.different(adjusted_p) else " ="
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
 
 
