@@ -120,7 +120,7 @@ def throughput(
     rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
-    rates = options.rates(rate) if rate else presets.rates(chosen.preset)
+    rates = options.rates(rate) if rate else presets.YARDSTICK_RATES if chosen.preset else ()
     return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
 
 

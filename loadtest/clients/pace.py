@@ -7,7 +7,7 @@ import json
 import signal
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,14 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms"
 
 
-# --- what it printed
-
-
 def summary(finished: Finished) -> dict[str, Any]:
     """Raises MeasurementError when it printed none."""
-    with suppress(ValueError):
+    try:
         found: dict[str, Any] = json.loads(finished.stdout)
-        if "lanes" in found:
-            return found
-    words = finished.stderr.strip() or finished.stdout[-80:]
-    raise MeasurementError(f"quartet-pace gave no summary, but {words!r}")
+        return found
+    except ValueError as error:
+        words = finished.stderr.strip() or finished.stdout[-80:]
+        raise MeasurementError(f"quartet-pace gave no summary, but {words!r}") from error
 
 
 def outcomes(lane: dict[str, Any]) -> dict[str, int]:
@@ -97,9 +94,6 @@ def quantiles(times: dict[str, float]) -> Quantiles | None:
     return Quantiles(int(times["count"]), *(times[name] * 1000 for name in names))
 
 
-# --- newcomers
-
-
 def newcomer_command(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> list[str]:
     """Until it is ended."""
     often = f"{milliseconds(schedule.interval)}:{schedule.path}"
@@ -124,9 +118,6 @@ def beside(executable: str, address: Address, cpus: Sequence[int], schedule: Sch
     lane = next(one for one in summary(finished)["lanes"] if one["name"] == "newcomer")
     ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
     found.newcomers, found.cpu_seconds = Newcomers(ended, quantiles(lane["latency"])), finished.cpu_seconds
-
-
-# --- records
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from loadtest.statistics.stats import CONFIDENCE, Interval
 
 ALPHA = 0.05  # the share of equal pairs that may be called different
 DIGITS = 12  # of logarithms: what differs by less differs by the arithmetic alone
-LEAST_TRIES = 20  # of the same against itself, to allow one false alarm
 LEAST_ROUNDS = 6  # fewer cannot reach ALPHA in any test here on interleaved rounds: 2 / 2^5 > 5 %
 AT_DIFFERENT_TIMES = (
     "The two were measured one after the other, not interleaved: a change can also be the machine's, which may have "
@@ -43,10 +42,6 @@ class Ratio:
     rounds: int  # of the one that has fewer
     least_p: float  # that so many rounds can give
 
-    @property
-    def indicative(self) -> bool:
-        return self.interval is None
-
     def different(self, adjusted_p: float | None = None) -> bool:
         """By a p-value that was adjusted for the other comparisons of its table (`holm`), or taken alone."""
         p = self.p if adjusted_p is None else adjusted_p
@@ -57,9 +52,6 @@ class Ratio:
         """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval on
         the logarithmic scale."""
         return None if self.interval is None else 100 * (math.sqrt(self.interval.high / self.interval.low) - 1)
-
-
-# --- two contestants
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
@@ -93,10 +85,8 @@ def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
     interval, and the median of all quotients (Hodges, Lehmann 1963). It assumes that the order of the values says
     nothing; a machine that drifts between the series breaks that, and no arithmetic can mend it.
 
-    Raises ValueError when a series is empty, or a value is not above 0.
+    Raises ValueError when a value is not above 0.
     """
-    if not a or not b:
-        raise ValueError("a series is empty")
     x, y = _logarithms(a), _logarithms(b)
     quotients = np.sort(np.subtract.outer(x, y).ravel())
     ranks, rounds = _doubled_ranks(np.concatenate([x, y]).round(DIGITS)), min(len(x), len(y))
@@ -114,7 +104,7 @@ def _logarithms(values: Sequence[float]) -> Floats:
 def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -> Ratio:
     """The interval leaves `outside` - 1 of the ordered logarithms out at each end; 0: there is none."""
     interval = Interval(math.exp(ordered[outside - 1]), math.exp(ordered[-outside])) if outside else None
-    return Ratio(math.exp(np.median(ordered)), interval, p, rounds, min(least, 1.0))
+    return Ratio(math.exp(np.median(ordered)), interval, p, rounds, least)
 
 
 # --- exact distributions: how probable each sum of ranks is, when the labels mean nothing
@@ -179,7 +169,7 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
 def least_p(rounds: int, interleaved: bool = True) -> float:
     """The smallest p-value there is: all rounds point the same way, one of 2^n flips, and its mirror image."""
     ways = 2 ** rounds if interleaved else math.comb(2 * rounds, rounds)
-    return min(1.0, 2.0 / float(ways))
+    return float(2 / ways)
 
 
 def rounds_needed(comparisons: int, interleaved: bool = True) -> int:
@@ -203,7 +193,7 @@ def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
     they are. "" when rounds are not the reason."""
     adjusted = holm({i: ratio.p for i, ratio in enumerate(ratios)})
     ties = [ratio for i, ratio in enumerate(ratios) if not ratio.different(adjusted[i])]
-    short = [ratio.rounds for ratio in ties if ratio.indicative or ratio.least_p * len(ratios) > ALPHA]
+    short = [ratio.rounds for ratio in ties if ratio.interval is None or ratio.least_p * len(ratios) > ALPHA]
     if not short:
         return ""
     table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
@@ -238,9 +228,6 @@ def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     return found
 
 
-# --- two results
-
-
 def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
     """ "+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
     change = f"{100 * (ratio.ratio - 1):+.1f} %"
@@ -258,33 +245,27 @@ def regressed(ratio: Ratio, adjusted_p: float, more_is_better: bool, margin: flo
     return ratio.interval.high < 1 - margin if more_is_better else ratio.interval.low > 1 + margin
 
 
-# --- the instrument against itself
-
-
 def verdict(ratios: Sequence[Ratio]) -> tuple[bool | None, str]:
-    """Of interleaved tries of the same as a and as b: whether the instrument passes, and a sentence. At 95 %, one try
-    in twenty may show a difference where there is none. Two in twenty are no proof of a fault either: the sentence
-    tells how likely chance is. None: too few tries. Indicative ones do not count, as they never show a difference."""
-    tries = [ratio for ratio in ratios if not ratio.indicative]
-    if len(tries) < LEAST_TRIES:
+    """Of interleaved tries of the same as a and as b, each of as many rounds: whether the instrument passes, and a
+    sentence. At 95 %, one try in twenty may show a difference where there is none. Two in twenty are no proof of a
+    fault either: the sentence tells how likely chance is. None: too few tries, without indicative ones, which never
+    show a difference."""
+    tries = [ratio for ratio in ratios if ratio.interval]
+    if len(tries) < 20:
         return None, f"{len(tries)} valid tries are too few for a verdict."
     alarms = sum(ratio.different() for ratio in tries)
     sentence = f"{alarms} of {len(tries)} tries of the same against itself showed a difference"
     if alarms:
-        chance = chance_of(alarms, [ratio.rounds for ratio in tries])
+        chance = chance_of(alarms, len(tries), false_alarms(tries[0].rounds))
         sentence += f"; an instrument without fault shows {alarms} or more in {chance:.0%} of such runs"
     return alarms <= ALPHA * len(tries), sentence
 
 
-def chance_of(alarms: int, rounds: Sequence[int]) -> float:
-    """That so many false alarms, or more, come from tries of so many rounds each."""
-    chances = np.ones(1)  # of 0, 1, 2, ... false alarms
-    for number in rounds:
-        chances = np.convolve(chances, [1 - false_alarms(number), false_alarms(number)])
-    return float(chances[alarms:].sum())
+def chance_of(alarms: int, tries: int, share: float) -> float:
+    """That so many tries, or more, show a difference, when that share of all does."""
+    return sum(math.comb(tries, n) * share**n * (1 - share) ** (tries - n) for n in range(alarms, tries + 1))
 
 
-@lru_cache
 def false_alarms(rounds: int) -> float:
     """The share of equal pairs that so many interleaved rounds call different: below 5 %, since rank sums are whole."""
     return 2 * float(_sums_of_any(np.arange(1, rounds + 1))[: _outside(rounds)].sum())

@@ -3,9 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
-
-import numpy
+from statistics import linear_regression, median
 
 CONFIDENCE = 0.95
 
@@ -25,12 +23,8 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    return Estimate(median(values), median_interval(values))
-
-
-def median_interval(values: Sequence[float]) -> Interval | None:
-    """An interval that covers the median with at least 95 %, whatever the distribution: between two order
-    statistics, as far inside as the binomial distribution allows. It takes six values."""
+    """The interval covers the median with at least 95 %, whatever the distribution: between two order statistics, as
+    far inside as the binomial distribution allows. It takes six values."""
     ordered, count = sorted(values), len(values)
     missed, inside = 0.0, -1
     for i in range(count // 2):
@@ -38,7 +32,8 @@ def median_interval(values: Sequence[float]) -> Interval | None:
         if missed > 1 - CONFIDENCE:
             break
         inside = i
-    return Interval(ordered[inside], ordered[count - 1 - inside]) if inside >= 0 else None
+    interval = Interval(ordered[inside], ordered[count - 1 - inside]) if inside >= 0 else None
+    return Estimate(median(values), interval)
 
 
 @dataclass(frozen=True)
@@ -52,8 +47,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Line | None:
     miss it."""
     if len({x for x, _ in points}) < 3:
         return None
-    x, y = numpy.array(points, dtype=float).T
-    slope, intercept = numpy.polyfit(x, y, 1)
-    rise = abs(slope) * numpy.ptp(x)
-    furthest = numpy.abs(y - (slope * x + intercept)).max()
-    return Line(float(slope), float(furthest / rise) if rise > 0 else math.inf)
+    slope, intercept = linear_regression(*zip(*points))
+    rise = abs(slope) * (max(x for x, _ in points) - min(x for x, _ in points))
+    furthest = max(abs(y - (slope * x + intercept)) for x, y in points)
+    return Line(slope, furthest / rise if rise > 0 else math.inf)

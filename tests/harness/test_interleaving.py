@@ -56,11 +56,6 @@ def test_nothing_to_order_is_no_error():
     assert order([], 2, seed=1) == [[], []]
 
 
-def test_an_item_that_is_there_twice_is_refused():
-    with pytest.raises(ValueError, match="twice"):
-        order(["a", "b", "a"], 2, seed=1)
-
-
 LOADS = [[(load, model) for model in MODELS] for load in ("plaintext", "cpu", "sleep")]
 
 

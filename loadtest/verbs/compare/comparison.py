@@ -38,8 +38,7 @@ class Comparison:
 
 def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison:
     """Raises ValueError when nothing can be compared: other runners or cells; or an unknown metric."""
-    unknown = [name for name in metrics if name not in BY_NAME]
-    if unknown:
+    if unknown := [name for name in metrics if name not in BY_NAME]:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
@@ -78,7 +77,7 @@ def _cell(one: cells.Value) -> str:
 def _warnings(a: Run, b: Run, ratios: Sequence[Ratio]) -> list[str]:
     found = [differences.AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
-        mine, its = getattr(a.environment, name), getattr(b.environment, name)
+        mine, its = (getattr(run.environment, name) for run in (a, b))
         if mine != its:
             what = name.replace("_", " ")
             found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")

@@ -78,9 +78,6 @@ def clients_served(address: Address, connections: int, patience: float) -> int |
     return most
 
 
-# --- the load generators
-
-
 def argv(address: Address, settings: Settings, cell: Cell) -> list[str]:
     load = settings.budgets[cell.cpus].load
     if cell.rate is None:

@@ -1,8 +1,5 @@
-"""What the verbs measure under load, as data: cells, and in which order they are tried. Nothing here starts, reads or
-waits for anything.
-
-A cell is one contestant under one load; a trial is one cell in one round, with a server of its own.
-"""
+"""What the verbs measure under load, as data, and in which order. A cell is one contestant under one load; a trial is
+one cell in one round, with a server of its own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,16 +101,9 @@ class TrialStep:
 def cells(settings: Settings) -> list[Cell]:
     """All combinations that make sense."""
     loops: list[float | None] = [*([None] if settings.closed else []), *settings.rates]
+    kept, pipeline = settings.keep_alive, settings.pipeline
     return [
-        Cell(
-            contestant=contestant.name,
-            workload=workload.name,
-            connections=connections,
-            cpus=cpus,
-            keep_alive=settings.keep_alive,
-            pipeline=1 if rate is not None else settings.pipeline,
-            rate=rate,
-        )
+        Cell(contestant.name, workload.name, connections, cpus, kept, pipeline if rate is None else 1, rate)
         for rate in loops
         for cpus in settings.budgets
         for workload in settings.workloads

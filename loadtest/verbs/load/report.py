@@ -2,20 +2,18 @@
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from loadtest.contestants.contestants import Kind
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, number, plural, share
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
-from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, letters, standing, too_few_rounds
+from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, holm, letters, standing, too_few_rounds
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.results import Series, by_load
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
-Key = TypeVar("Key", bound=Hashable)
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
 
@@ -45,9 +43,6 @@ def indicative(settings: Settings) -> list[str]:
     if settings.rounds >= LEAST_ROUNDS:
         return []
     return [f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes."]
-
-
-# --- the questions
 
 
 def answers(load: str, series: Sequence[Series]) -> Section:
@@ -191,9 +186,6 @@ def _judged(ratio: Ratio, adjusted_p: float) -> str:
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
 
 
-# --- gates
-
-
 def missed_gates(series: Iterable[Series]) -> list[str]:
     """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
     machine. No valid figure is no pass."""
@@ -249,10 +241,7 @@ def doubts(series: Sequence[Series]) -> list[str]:
     short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
     notes = invalid_notes(series)
     notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
-    unranked: dict[str, list[str]] = {}
-    for one in series:
-        unranked.setdefault(one.unranked, []).append(one.name)
-    if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in unranked.items() if reason):
-        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
+    if unranked := ", ".join(f"{one.name} ({one.unranked})" for one in series if one.unranked):
+        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {unranked}.")
     _, sentence = groups(series)
     return notes + ([sentence] if sentence else [])

@@ -108,9 +108,6 @@ def _little(trial: Trial) -> str:
     return closed_loop(client.connections, rate, mean, **window, client_share=busy)
 
 
-# --- all trials of a cell
-
-
 @dataclass(frozen=True)
 class Series:
     """One cell, over all rounds."""

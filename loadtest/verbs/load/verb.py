@@ -22,9 +22,6 @@ def status(run: Run) -> Exit:
     return Exit.gate if found != Exit.failed and report.missed_gates(everybody(run.parts[0])) else found
 
 
-# --- aa
-
-
 def against_itself(once: Settings, tries: int) -> Settings:
     """Of one try's settings: all tries are the rounds of one run. Raises ValueError when more than one thing is asked
     for."""
