@@ -1,7 +1,5 @@
-"""quartet-pace, the client of every load that is not wrk's: its command line, its summary and its records.
-
-It runs in the load container as well, where Python has its standard library and nothing more.
-"""
+"""quartet-pace, the client of every load that is not wrk's: its command line, its summary and its records. It runs in
+the load container, too, where Python has its standard library alone."""
 
 import json
 import signal

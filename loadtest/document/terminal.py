@@ -1,8 +1,7 @@
 """A document as text without colour, for a terminal."""
 
 import io
-import os
-import sys
+import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -17,11 +16,7 @@ GAP = 1  # between columns
 
 def render(document: Document, width: int = 0) -> str:
     """In columns; by default as many as the terminal has that stdout is, within reason."""
-    if not width:
-        try:
-            width = max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
-        except OSError:
-            width = 120
+    width = width or max(100, min(120, shutil.get_terminal_size((120, 0)).columns))
     parts = [
         *(_wrap(paragraph, width) for paragraph in document.head),
         *(line for section in document.sections for line in _section(section, width)),

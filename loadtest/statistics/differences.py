@@ -107,9 +107,6 @@ def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -
     return Ratio(math.exp(np.median(ordered)), interval, p, rounds, least)
 
 
-# --- exact distributions: how probable each sum of ranks is, when the labels mean nothing
-
-
 def _two_sided(probabilities: Floats, seen: int) -> float:
     """Of a distribution over 0, 1, 2, ...: everything at least as far from its mean as what was seen."""
     sums = np.arange(len(probabilities))
@@ -119,7 +116,7 @@ def _two_sided(probabilities: Floats, seen: int) -> float:
 
 
 def _sums_of_any(weights: Integers) -> Floats:
-    """Every weight is in the sum or not, as a coin decides."""
+    """How probable each sum is, when every weight is in it or not, as a coin decides."""
     sums = np.zeros(int(weights.sum()) + 1)
     sums[0] = 1
     for weight in weights:
@@ -129,7 +126,7 @@ def _sums_of_any(weights: Integers) -> Floats:
 
 
 def _sums_of_some(weights: Integers, count: int) -> Floats:
-    """`count` of the weights are in the sum, each choice as probable as any other."""
+    """The same, when `count` of the weights are in it, each choice as probable as any other."""
     ways = np.zeros((count + 1, int(weights.sum()) + 1))
     ways[0, 0] = 1
     for weight in weights:
@@ -152,9 +149,6 @@ def _outside(rounds: int, of_the_other: int = 0) -> int:
     else:
         probabilities = _sums_of_any(np.arange(1, rounds + 1))
     return int((np.cumsum(probabilities) <= (1 - CONFIDENCE) / 2).sum())
-
-
-# --- a table of several comparisons
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:

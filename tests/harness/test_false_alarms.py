@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from loadtest.statistics.differences import ALPHA, paired, standing, unpaired, verdict
-from loadtest.statistics.interleaving import order
 from loadtest.statistics.validity import closed_loop
+from loadtest.verbs.load.plan import order
 
 TRIES = 1000
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from loadtest.statistics.interleaving import order, order_in_groups
+from loadtest.verbs.load.plan import order, order_in_groups
 
 MODELS = ["fork", "prefork", "threads", "coroutines", "epoll"]
 

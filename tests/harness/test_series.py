@@ -18,8 +18,8 @@ CELL = Cell("epoll", "plaintext", 16)
 
 def spoil(found: Run, contestant: str, rounds: range) -> None:
     for trial in found.results:
-        if trial.cell.contestant == contestant and trial.round in rounds:
-            trial.problems = [f"bad in round {trial.round}"]
+        if trial.cell.contestant == contestant and trial.step.round in rounds:
+            trial.problems = [f"bad in round {trial.step.round}"]
 
 
 def series(found: Run) -> dict[str, Series]:
@@ -71,7 +71,7 @@ def test_bad_answers_are_throughput_and_no_goodput():
 def test_a_series_has_the_valid_rounds_alone():
     found = samples.trial_run()
     spoil(found, "epoll", range(1, 4))
-    assert {trial.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
+    assert {trial.step.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
     assert series(found)["epoll"].invalid == ""
 
 

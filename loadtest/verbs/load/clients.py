@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 
 from loadtest.clients import pace, stats, wrk
 from loadtest.clients.client_side import ClientSide, Newcomers
-from loadtest.clients.pace import Schedule
-from loadtest.clients.wrk import WrkLoad
 from loadtest.places.place import Tell
 from loadtest.system import cpus, sockets
 from loadtest.system.processes import Address
@@ -58,7 +56,7 @@ def trial(address: Address, settings: Settings, step: TrialStep, tell: Tell) -> 
     return Observed(client, finished.stdout, served_then, company.newcomers, company.cpu_seconds, before, after)
 
 
-def newcomers(settings: Settings, cell: Cell) -> Schedule:
+def newcomers(settings: Settings, cell: Cell) -> pace.Schedule:
     """They ask for what all others ask for."""
     return replace(settings.newcomers, path=settings.workload(cell.workload).path)
 
@@ -88,6 +86,6 @@ def argv(address: Address, settings: Settings, cell: Cell) -> list[str]:
     return pace.command(settings.pace, address, load, path, *size, *fresh, *patience)
 
 
-def wrk_load(settings: Settings, cell: Cell) -> WrkLoad:
+def wrk_load(settings: Settings, cell: Cell) -> wrk.WrkLoad:
     path, threads = settings.workload(cell.workload).path, settings.load_threads(cell)
-    return WrkLoad(path, cell.connections, settings.duration, threads, cell.keep_alive, cell.pipeline)
+    return wrk.WrkLoad(path, cell.connections, settings.duration, threads, cell.keep_alive, cell.pipeline)

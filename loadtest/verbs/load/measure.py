@@ -78,8 +78,8 @@ def server(settings: Settings, step: TrialStep, root: Path | None = None) -> Ser
         root.mkdir(parents=True, exist_ok=True)
         (root / "16k").write_bytes(bytes(range(256)) * 64)
         more += ["--root", str(root)]
-    budget, workers = settings.budgets[cell.cpus], settings.workers_for(cell)
-    return ServerPlan(contestant, budget, workers, cell.connections, tuple(more))
+    workers = settings.workers or cell.connections + 2  # for newcomers and /stats; with fewer, some wait for ever
+    return ServerPlan(contestant, settings.budgets[cell.cpus], workers, cell.connections, tuple(more))
 
 
 def load(address: Address, settings: Settings, step: TrialStep) -> list[list[str]]:

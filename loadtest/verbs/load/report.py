@@ -96,16 +96,16 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     if not any(others.values()):
         return None
     columns = {f"{unit}\nx {kind.value}": (kind, metric) for kind in kinds for unit, metric in units.items()}
-    ratios = {
-        (one.name, column): _fair_ratio(one, others[one.name, kind], metric)
-        for one in models
-        for column, (kind, metric) in columns.items()
-    }
+    ratios: dict[tuple[str, str], Ratio | None] = {}
+    for one, (column, (kind, metric)) in itertools.product(models, columns.items()):
+        other = others[one.name, kind]
+        fair = other and not (metric == "throughput" and (one.unranked or other.unranked))  # both were the bottleneck
+        ratios[one.name, column] = one.ratio(other, metric) if other and fair else None
     texts, filled = judged(ratios), table("", "best peer", *columns)
     for one in models:
         peer = others[one.name, Kind.peer]
         filled.add_row(one.name, peer.name if peer else DASH, *(texts[one.name, column] for column in columns))
-    known = [ratio for ratio in ratios.values() if ratio]
+    few = too_few_rounds([ratio for ratio in ratios.values() if ratio])
     notes = [
         "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
         "table. CPU each: less than 1 is cheaper than theirs.",
@@ -114,7 +114,7 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
         if closed
         else "best peer: the one that takes the least CPU time for a request.",
         "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
-        *([f"Ties for want of rounds: {sentence}."] if known and (sentence := too_few_rounds(known)) else []),
+        *([f"Ties for want of rounds: {few}."] if few else []),
     ]
     return Section(f"How far from the best of its kind, and from what its model could do? ({load})", filled, notes)
 
@@ -140,18 +140,15 @@ def costs(load: str, series: Sequence[Series]) -> Section:
     return Section(f"What does a request take? ({load})", _rows(series, columns), notes)
 
 
-# --- who is compared with whom
-
-
-def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
-    """Letters by contestant, from requests a second, and why there are none, mostly ""."""
+def groups(series: Sequence[Series]) -> tuple[dict[str, str], list[str]]:
+    """Letters by contestant, from requests a second, and a note on why there are none."""
     values = {one.name: one.by_round("throughput") for one in series if one.trials and not one.unranked}
     if len(values) < 2:
-        return {}, ""
+        return {}, []
     if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
-        return {}, "No groups: some servers have no valid round in common."
+        return {}, ["No groups: some servers have no valid round in common."]
     ties, problem = standing(values)
-    return ({}, f"No groups: {problem}.") if problem else (letters(ties), "")
+    return ({}, [f"No groups: {problem}."]) if problem else (letters(ties), [])
 
 
 def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
@@ -164,13 +161,6 @@ def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | 
     if model.cell.rate is None:
         return max(beside, key=lambda one: one.middle("throughput") or 0.0)
     return min(beside, key=lambda one: one.middle("cpu") or math.inf)
-
-
-def _fair_ratio(one: Series, other: Series | None, metric: str) -> Ratio | None:
-    """Throughput is compared only where both servers were the bottleneck."""
-    if other is None or (metric == "throughput" and (one.unranked or other.unranked)):
-        return None
-    return one.ratio(other, metric)
 
 
 def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
@@ -202,9 +192,6 @@ def missed_gates(series: Iterable[Series]) -> list[str]:
 
 def _name_of(quantile: str) -> str:
     return quantile.replace("p999", "p99.9")
-
-
-# --- rows and notes, of the main job's tables as well
 
 
 def _rows(series: Sequence[Series], columns: Mapping[str, Column]) -> Table:
@@ -243,5 +230,4 @@ def doubts(series: Sequence[Series]) -> list[str]:
     notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
     if unranked := ", ".join(f"{one.name} ({one.unranked})" for one in series if one.unranked):
         notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {unranked}.")
-    _, sentence = groups(series)
-    return notes + ([sentence] if sentence else [])
+    return notes + groups(series)[1]

@@ -42,10 +42,6 @@ class Trial(Result):
     def cell(self) -> Cell:
         return self.step.cell
 
-    @property
-    def round(self) -> int:
-        return self.step.round
-
 
 def values(trial: Trial) -> dict[str, float | None]:
     """None: not measured."""
@@ -98,8 +94,7 @@ def _little(trial: Trial) -> str:
         return ""
     rate, mean = latency.count / client.seconds, latency.mean / 1e6
     window = {"duration": client.seconds, "longest": latency.max / 1e6}
-    if cell.rate is not None:
-        assert service is not None
+    if service:
         return open_loop(cell.connections, rate, service.mean / 1e6, mean, **window)
     steal, away = trial.disturbance.steal, trial.disturbance.load_cpu
     busy = 1.0
@@ -136,7 +131,7 @@ class Series:
 
     def by_round(self, metric: str) -> dict[int, float]:
         """What was measured validly."""
-        found = {trial.round: values(trial)[metric] for trial in self.trials}
+        found = {trial.step.round: values(trial)[metric] for trial in self.trials}
         return {number: value for number, value in found.items() if value is not None}
 
     def middle(self, metric: str) -> float | None:

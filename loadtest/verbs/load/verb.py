@@ -12,17 +12,15 @@ from loadtest.engine.run import Part, Run
 from loadtest.engine.verb import Verb
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
 from loadtest.verbs.load import measure, plan, report, results
-from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.load.results import everybody
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
     found = verb.status(run)
-    return Exit.gate if found != Exit.failed and report.missed_gates(everybody(run.parts[0])) else found
+    return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
 
 
-def against_itself(once: Settings, tries: int) -> Settings:
+def against_itself(once: plan.Settings, tries: int) -> plan.Settings:
     """Of one try's settings: all tries are the rounds of one run. Raises ValueError when more than one thing is asked
     for."""
     if len(once.contestants) != 1 or len(once.workloads) != 1 or len(once.connections) != 1:
@@ -34,7 +32,7 @@ def against_itself(once: Settings, tries: int) -> Settings:
 
 def tries(part: Part, metric: str) -> Iterator[Ratio]:
     """Of A to B; those that have all their rounds."""
-    measured = {one.name: one.by_round(metric) for one in everybody(part)}
+    measured = {one.name: one.by_round(metric) for one in results.everybody(part)}
     a, b = (measured.get(twin.name, {}) for twin in part.settings.contestants)
     size = part.settings.rounds_of_a_try
     for first in range(1, part.settings.rounds + 1, size):
@@ -70,7 +68,7 @@ def aa_sections(run: Run) -> list[Section]:
 
 LOAD = Measurement(
     name="load",
-    settings=Settings,
+    settings=plan.Settings,
     result=results.Trial,
     steps=plan.steps,
     seconds=plan.seconds,
