@@ -9,8 +9,8 @@ from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.verbs.load.plan import Gate
 
 YARDSTICK = "yardstick"
-# CPU time is compared at these: at unequal load the busier server looks cheaper. Fork per request reaches the first.
-YARDSTICK_RATES = (2000.0, 20000.0)
+# At these, CPU time is compared: at unequal load the busier server looks cheaper.
+YARDSTICK_RATES = (2000.0, 20000.0)  # fork per request does not reach the second
 
 
 def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence[str]) -> tuple[Contestant, ...]:
