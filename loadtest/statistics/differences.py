@@ -47,12 +47,6 @@ class Ratio:
         p = self.p if adjusted_p is None else adjusted_p
         return self.interval is not None and p <= ALPHA and not self.interval.low <= 1 <= self.interval.high
 
-    @property
-    def detectable(self) -> float | None:
-        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval on
-        the logarithmic scale."""
-        return None if self.interval is None else 100 * (math.sqrt(self.interval.high / self.interval.low) - 1)
-
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
     """a / b of interleaved rounds, by round, of the rounds that both have: what disturbs a round disturbs both.
@@ -223,12 +217,14 @@ def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
 
 
 def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
-    """ "+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
+    """ "+10.2 % [+8.1 to +12.0]", or that it is indicative, or the smallest change that so many rounds with this spread
+    could have shown: half the interval on the logarithmic scale."""
     change = f"{100 * (ratio.ratio - 1):+.1f} %"
     if ratio.interval is None:
         return f"{change}, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
     if not ratio.different(adjusted_p):
-        return f"no difference seen (detectable >= {ratio.detectable:.1f} %)"
+        detectable = 100 * (math.sqrt(ratio.interval.high / ratio.interval.low) - 1)
+        return f"no difference seen (detectable >= {detectable:.1f} %)"
     return f"{change} [{100 * (ratio.interval.low - 1):+.1f} to {100 * (ratio.interval.high - 1):+.1f}]"
 
 

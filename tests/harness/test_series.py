@@ -10,7 +10,7 @@ from loadtest.contestants.contestants import Kind
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.report import best_of
+from loadtest.verbs.load.report import best_of, invalid_notes
 from loadtest.verbs.load.results import Series, everybody, values
 
 CELL = Cell("epoll", "plaintext", 16)
@@ -72,13 +72,13 @@ def test_a_series_has_the_valid_rounds_alone():
     found = samples.trial_run()
     spoil(found, "epoll", range(1, 4))
     assert {trial.step.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
-    assert series(found)["epoll"].invalid == ""
+    assert invalid_notes([series(found)["epoll"]]) == []
 
 
 def test_a_series_without_a_valid_round_says_why():
     found = samples.trial_run()
     spoil(found, "epoll", range(1, 9))
-    assert series(found)["epoll"].invalid == "bad in round 8"
+    assert invalid_notes([series(found)["epoll"]]) == ["epoll: invalid, bad in round 8."]
 
 
 def test_what_was_never_tried_has_no_series():

@@ -220,7 +220,7 @@ def newcomers_served(one: Series) -> str:
 
 
 def invalid_notes(series: Sequence[Series]) -> list[str]:
-    return [f"{one.name}: invalid, {one.invalid}." for one in series if one.invalid]
+    return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.trials]
 
 
 def doubts(series: Sequence[Series]) -> list[str]:

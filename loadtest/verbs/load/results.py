@@ -124,11 +124,6 @@ class Series:
         """The valid ones."""
         return [trial for trial in self.tried if not trial.problems]
 
-    @property
-    def invalid(self) -> str:
-        """Why no trial is valid; mostly ""."""
-        return "" if self.trials else self.tried[-1].problems[0]
-
     def by_round(self, metric: str) -> dict[int, float]:
         """What was measured validly."""
         found = {trial.step.round: values(trial)[metric] for trial in self.trials}
