@@ -27,9 +27,8 @@ from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
-from loadtest.verbs.load.aa import against_itself
 from loadtest.verbs.load.plan import Settings, checked
-from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
+from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT, against_itself
 from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.plan import IdleSettings
 from loadtest.verbs.tour import plan as tour_plan
@@ -121,7 +120,7 @@ def throughput(
     rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
-    rates = options.rates(rate) if rate else presets.rates(chosen.preset)
+    rates = options.rates(rate) if rate else presets.YARDSTICK_RATES if chosen.preset else ()
     return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
 
 

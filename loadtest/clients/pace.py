@@ -1,7 +1,5 @@
-"""quartet-pace, the client of every load that is not wrk's: its command line, its summary and its records.
-
-It runs in the load container as well, where Python has its standard library and nothing more.
-"""
+"""quartet-pace, the client of every load that is not wrk's: its command line, its summary and its records. It runs in
+the load container, too, where Python has its standard library alone."""
 
 import json
 import signal
@@ -49,21 +47,14 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms"
 
 
-# --- what it printed
-
-
 def summary(finished: Finished) -> dict[str, Any]:
     """Raises MeasurementError when it printed none."""
     try:
         found: dict[str, Any] = json.loads(finished.stdout)
         return found
     except ValueError as error:
-        raise _no_summary(finished) from error
-
-
-def _no_summary(finished: Finished) -> MeasurementError:
-    words = finished.stderr.strip() or finished.stdout[-80:]
-    return MeasurementError(f"quartet-pace gave no summary, but {words!r}")
+        words = finished.stderr.strip() or finished.stdout[-80:]
+        raise MeasurementError(f"quartet-pace gave no summary, but {words!r}") from error
 
 
 def outcomes(lane: dict[str, Any]) -> dict[str, int]:
@@ -75,13 +66,7 @@ def outcomes(lane: dict[str, Any]) -> dict[str, int]:
 def client_side(finished: Finished) -> ClientSide:
     """Of its first class of requests. Raises MeasurementError."""
     found = summary(finished)
-    try:
-        return _client_side(finished, found, found["lanes"][0])
-    except (KeyError, IndexError) as error:
-        raise _no_summary(finished) from error
-
-
-def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]) -> ClientSide:
+    lane = found["lanes"][0]
     ended, latency = outcomes(lane), quantiles(lane["latency"])
     return ClientSide(
         command=finished.command,
@@ -95,7 +80,7 @@ def _client_side(finished: Finished, found: dict[str, Any], lane: dict[str, Any]
         connections=lane["connections"],
         service=quantiles(lane["service"]),
         latency_problem="" if latency else "nothing was answered",
-        problems=list(found["problems"]),
+        problems=found["problems"],
     )
 
 
@@ -103,11 +88,8 @@ def quantiles(times: dict[str, float]) -> Quantiles | None:
     """In microseconds, from milliseconds; None of nothing."""
     if not times["count"]:
         return None
-    names = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "p999": "p99_9_ms", "max": "max_ms", "mean": "mean_ms"}
-    return Quantiles(count=int(times["count"]), **{name: times[key] * 1000 for name, key in names.items()})
-
-
-# --- newcomers
+    names = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
+    return Quantiles(int(times["count"]), *(times[name] * 1000 for name in names))
 
 
 def newcomer_command(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> list[str]:
@@ -134,9 +116,6 @@ def beside(executable: str, address: Address, cpus: Sequence[int], schedule: Sch
     lane = next(one for one in summary(finished)["lanes"] if one["name"] == "newcomer")
     ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
     found.newcomers, found.cpu_seconds = Newcomers(ended, quantiles(lane["latency"])), finished.cpu_seconds
-
-
-# --- records
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """wrk, unpatched: its command line, exact numbers from a done() script, and its latencies as it observed them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+from loadtest.clients.client_side import ClientSide, Quantiles
 from loadtest.system import sockets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Finished, pinned, run
@@ -25,47 +28,6 @@ class WrkLoad:
     pipeline: int = 1  # requests that leave at once, on a kept connection; those behind its rotation are lost
     timeout: int = 2  # seconds; an answer that takes longer is counted, its latency is not recorded
 
-    @property
-    def effective_connections(self) -> int:
-        """That wrk opens: the same number in each thread."""
-        return self.threads * (self.connections // self.threads)
-
-
-@dataclass
-class WrkErrors:
-    """`connect`: each one also gives up a connection for the rest of the run. `read`, `write`: the connection was
-    lost and replaced. `status`: answers of 400 and above. `timeout`: answers that came after the timeout; one that
-    never came is counted nowhere."""
-
-    connect: int = 0
-    read: int = 0
-    write: int = 0
-    status: int = 0
-    timeout: int = 0
-
-
-@dataclass
-class WrkResult:
-    requests: int  # complete answers, whatever they say
-    duration_us: int
-    errors: WrkErrors
-    latency_problem: str  # why the observed ones say nothing
-    bytes: int  # heads and bodies, of incomplete answers too
-    connections: int  # that wrk opened
-    pipeline: int
-    recorded: Histogram  # what wrk's own percentiles are made of: with synthetic samples
-    observed: Histogram  # without; one sample for each batch of a pipeline
-
-    @property
-    def duration(self) -> float:
-        return self.duration_us / 1e6
-
-    @property
-    def good(self) -> int:
-        """Goodput: complete answers below 400 that came within the timeout, a pipelined batch as a whole. wrk does not
-        look at the bytes. What was both late and an error is taken off twice, so that this errs on the low side."""
-        return max(0, self.requests - self.errors.status - self.errors.timeout * self.pipeline)
-
 
 def command(load: WrkLoad, cpus: Sequence[int], address: Address) -> list[str]:
     size = [f"-t{load.threads}", f"-c{load.connections}", f"-d{load.seconds}s", "--timeout", f"{load.timeout}s"]
@@ -80,30 +42,37 @@ def measure(argv: Sequence[str], load: WrkLoad) -> Finished:
     return run(argv, timeout=load.seconds + 10)
 
 
-def parse(stdout: str, load: WrkLoad) -> WrkResult:
-    """The last line of its output. Raises MeasurementError when that is not ours."""
+def client_side(finished: Finished, load: WrkLoad) -> ClientSide:
+    """From the last line of its output. Raises MeasurementError when that is not ours.
+
+    Of its errors, `connect` also gives up a connection for the rest of the run. `read`, `write`: the connection was
+    lost and replaced. `status`: answers of 400 and above. `timeout`: answers that came after the timeout; one that
+    never came is counted nowhere. Goodput leaves the last two out, of a pipeline the batch as a whole. What was both
+    late and an error is taken off twice, so that this errs on the low side. wrk does not look at the bytes.
+    """
     try:
-        report = json.loads(stdout.strip().splitlines()[-1])
+        report = json.loads(finished.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
-        raise MeasurementError(f"wrk did not end with our line of JSON, but with {stdout[-80:]!r}") from error
-    requests, duration, errors = report["requests"], report["duration_us"], WrkErrors(**report["errors"])
-    recorded = {microseconds: count for microseconds, count in report["latency_us"]}
-    observed = without_synthetic(recorded, duration, requests, load.connections)
-    return WrkResult(
+        raise MeasurementError(f"wrk did not end with our line of JSON, but with {finished.stdout[-80:]!r}") from error
+    requests, duration, errors = report["requests"], report["duration_us"], report["errors"]
+    observed = without_synthetic(dict(report["latency_us"]), duration, requests, load.connections)
+    problem = latency_problem(observed, requests - errors["timeout"], load.pipeline)
+    return ClientSide(
+        command=finished.command,
+        seconds=duration / 1e6,
         requests=requests,
-        duration_us=duration,
-        errors=errors,
-        latency_problem=latency_problem(observed, requests - errors.timeout, load.pipeline),
-        bytes=report["bytes"],
-        connections=load.effective_connections,
-        pipeline=load.pipeline,
-        recorded=recorded,
-        observed=observed,
+        good=max(0, requests - errors["status"] - errors["timeout"] * load.pipeline),
+        bytes=report["bytes"],  # heads and bodies, of incomplete answers too
+        errors={kind: count for kind, count in sorted(errors.items()) if count},
+        latency=None if problem else quantiles(observed),
+        cpu_seconds=finished.cpu_seconds,
+        connections=load.threads * (load.connections // load.threads),  # wrk opens equally many in each thread
+        latency_problem=problem,
     )
 
 
-def without_synthetic(recorded: Mapping[int, int], duration_us: int, requests: int, connections: int) -> Histogram:
-    """The latencies that wrk observed.
+def without_synthetic(recorded: Histogram, duration_us: int, requests: int, connections: int) -> Histogram:
+    """The latencies that wrk observed; of a pipeline one for each batch.
 
     At its end wrk adds, for each latency n of at least twice the mean interval e, synthetic ones n-e, n-2e, ... above e
     (stats_correct in its stats.c). Hence observed[m] = recorded[m] - recorded[m + e] for m > e. The mean interval is
@@ -111,13 +80,13 @@ def without_synthetic(recorded: Mapping[int, int], duration_us: int, requests: i
     """
     per_connection = requests // connections
     if per_connection == 0:
-        return dict(recorded)
+        return recorded
     interval = duration_us // per_connection
     observed = {m: n - recorded.get(m + interval, 0) if m > interval else n for m, n in recorded.items()}
     return {microseconds: count for microseconds, count in observed.items() if count != 0}
 
 
-def latency_problem(observed: Mapping[int, int], answered: int, pipeline: int) -> str:
+def latency_problem(observed: Histogram, answered: int, pipeline: int) -> str:
     """Why the latencies say nothing of the `answered` requests; mostly "" """
     if pipeline > 1:
         return f"wrk times {pipeline} pipelined requests as one"
@@ -126,3 +95,12 @@ def latency_problem(observed: Mapping[int, int], answered: int, pipeline: int) -
     if min(observed.values()) < 0 or sum(observed.values()) != answered:
         return f"wrk recorded {sum(observed.values())} latencies for {answered} answers"
     return ""
+
+
+def quantiles(histogram: Histogram) -> Quantiles:
+    """By nearest rank: the smallest value that such a share of all do not exceed."""
+    values = sorted(histogram)
+    ranks = list(accumulate(histogram[value] for value in values))
+    mean = sum(value * count for value, count in histogram.items()) / ranks[-1]
+    p50, p90, p99, p999 = (values[bisect_left(ranks, share * ranks[-1])] for share in (0.5, 0.9, 0.99, 0.999))
+    return Quantiles(ranks[-1], mean, p50, p90, p99, p999, values[-1])

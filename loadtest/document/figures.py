@@ -26,9 +26,7 @@ def mebibytes(count: int) -> str:
 
 
 def ratio(value: Any) -> str:
-    """Of an Estimate, or None: "0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
-    if value is None:
-        return DASH
+    """Of an Estimate: "0.93 [0.91-0.95]", or without an interval when there were too few rounds."""
     if value.interval is None:
         return number(value.median)
     return f"{number(value.median)} [{number(value.interval.low)}-{number(value.interval.high)}]"

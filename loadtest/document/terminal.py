@@ -1,8 +1,7 @@
 """A document as text without colour, for a terminal."""
 
 import io
-import os
-import sys
+import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -17,11 +16,7 @@ GAP = 1  # between columns
 
 def render(document: Document, width: int = 0) -> str:
     """In columns; by default as many as the terminal has that stdout is, within reason."""
-    if not width:
-        try:
-            width = max(100, min(120, os.get_terminal_size(sys.stdout.fileno()).columns))
-        except OSError:
-            width = 120
+    width = width or max(100, min(120, shutil.get_terminal_size((120, 0)).columns))
     parts = [
         *(_wrap(paragraph, width) for paragraph in document.head),
         *(line for section in document.sections for line in _section(section, width)),
@@ -39,48 +34,34 @@ def _wrap(text: str, width: int, first: str = "", then: str = "") -> str:
 def _section(section: Section, width: int) -> Iterator[str]:
     yield from ("", _wrap(section.title, width, then="  "))
     if section.table:
-        yield "\n\n".join(_text(piece, width) for piece in _pieces(section.table, width))
+        yield "\n\n".join(_text(section.table, columns, width) for columns in _pieces(section.table, width))
     yield from (_wrap(note, width, "  * ", "    ") for note in section.notes)
 
 
-def _pieces(table: Table, width: int) -> Iterator[Table]:
-    """As many columns of a wide table as the width takes, each time with the names of the rows."""
-    left = 0
-    group: list[int] = []
-    for column in range(1, len(table.heads)):
-        needed = _width(table, column)
-        if table.wide and needed > left and group:
-            yield _columns(table, [0, *group])
-            group = []
-        if not group:
-            left = width - _width(table, 0)
-        group.append(column)
+def _pieces(table: Table, width: int) -> list[list[int]]:
+    """As many columns of a wide table as the width takes, each time behind the names of the rows."""
+    columns = zip(table.heads, *table.rows, strict=True)
+    names, *widths = (GAP + max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns)
+    pieces, left = [[0]], width - names
+    for column, needed in enumerate(widths, start=1):
+        if table.wide and needed > left and len(pieces[-1]) > 1:
+            pieces.append([0])
+            left = width - names
+        pieces[-1].append(column)
         left -= needed
-    yield _columns(table, [0, *group])
+    return pieces
 
 
-def _width(table: Table, column: int) -> int:
-    cells = [table.heads[column], *(row[column] for row in table.rows)]
-    return GAP + max(len(line) for cell in cells for line in cell.split("\n"))
-
-
-def _columns(table: Table, chosen: Sequence[int]) -> Table:
-    def of(cells: Sequence[str]) -> tuple[str, ...]:
-        return tuple(cells[column] for column in chosen)
-
-    return Table(of(table.heads), table.numbers, rows=[of(row) for row in table.rows], rules=table.rules)
-
-
-def _text(table: Table, width: int) -> str:
+def _text(table: Table, columns: Sequence[int], width: int) -> str:
     """Numbers are never cut: where there is no room, names wrap."""
     shown = rich.table.Table(
         box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0), show_header=any(table.heads)
     )
-    shown.add_column(table.heads[0], overflow="fold")
-    for head in table.heads[1:]:
-        shown.add_column(head, justify="right" if table.numbers else "left", no_wrap=table.numbers, overflow="fold")
-    for index, row in enumerate(table.rows):
-        shown.add_row(*row, end_section=index + 1 in table.rules)
+    for column in columns:
+        numbers = table.numbers and column > 0
+        shown.add_column(table.heads[column], justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+    for index, row in enumerate(table.rows, start=1):
+        shown.add_row(*(row[column] for column in columns), end_section=index in table.rules)
     text = io.StringIO()
     Console(file=text, width=width, color_system=None, highlight=False, emoji=False, markup=False).print(shown)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())

@@ -42,27 +42,10 @@ class Ratio:
     rounds: int  # of the one that has fewer
     least_p: float  # that so many rounds can give
 
-    @property
-    def indicative(self) -> bool:
-        return self.interval is None
-
-    @property
-    def different(self) -> bool:
-        """Taken alone: in a table of several comparisons ask `holm`."""
-        return self.is_different(self.p)
-
-    def is_different(self, adjusted: float) -> bool:
-        """By a p-value that was adjusted for the other comparisons of its table."""
-        return self.interval is not None and adjusted <= ALPHA and not self.interval.low <= 1 <= self.interval.high
-
-    @property
-    def detectable(self) -> float | None:
-        """The smallest change, in percent, that so many rounds with this spread could have shown: half the interval on
-        the logarithmic scale."""
-        return None if self.interval is None else 100 * (math.sqrt(self.interval.high / self.interval.low) - 1)
-
-
-# --- two contestants
+    def different(self, adjusted_p: float | None = None) -> bool:
+        """By a p-value that was adjusted for the other comparisons of its table (`holm`), or taken alone."""
+        p = self.p if adjusted_p is None else adjusted_p
+        return self.interval is not None and p <= ALPHA and not self.interval.low <= 1 <= self.interval.high
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
@@ -80,13 +63,13 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Ratio:
     rounds = sorted(a.keys() & b.keys())
     if not rounds:
         raise ValueError("there is no round that both have")
-    changes = _logarithms([a[number] for number in rounds]) - _logarithms([b[number] for number in rounds])
-    changes = changes.round(DIGITS)
+    x, y = (_logarithms([one[number] for number in rounds]) for one in (a, b))
+    changes = (x - y).round(DIGITS)
     i, j = np.triu_indices(len(rounds))
     walsh = np.sort((changes[i] + changes[j]) / 2)
     weights, voting = _doubled_ranks(np.abs(changes)), changes != 0
     p = _two_sided(_sums_of_any(weights[voting]), int(weights[voting & (changes > 0)].sum()))
-    return _ratio(walsh, _outside_signs(len(rounds)), p, len(rounds), least_p(len(rounds)))
+    return _ratio(walsh, _outside(len(rounds)), p, len(rounds), least_p(len(rounds)))
 
 
 def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
@@ -96,32 +79,26 @@ def unpaired(a: Sequence[float], b: Sequence[float]) -> Ratio:
     interval, and the median of all quotients (Hodges, Lehmann 1963). It assumes that the order of the values says
     nothing; a machine that drifts between the series breaks that, and no arithmetic can mend it.
 
-    Raises ValueError when a series is empty, or a value is not above 0.
+    Raises ValueError when a value is not above 0.
     """
-    if not a or not b:
-        raise ValueError("a series is empty")
     x, y = _logarithms(a), _logarithms(b)
     quotients = np.sort(np.subtract.outer(x, y).ravel())
     ranks, rounds = _doubled_ranks(np.concatenate([x, y]).round(DIGITS)), min(len(x), len(y))
     p = _two_sided(_sums_of_some(ranks, len(x)), int(ranks[: len(x)].sum()))
-    outside = _outside_deals(len(x), len(y)) if rounds >= LEAST_ROUNDS else 0
+    outside = _outside(len(x), len(y)) if rounds >= LEAST_ROUNDS else 0
     return _ratio(quotients, outside, p, rounds, 2 / math.comb(len(x) + len(y), rounds))
 
 
 def _logarithms(values: Sequence[float]) -> Floats:
     if wrong := [value for value in values if not 0 < value < math.inf]:
         raise ValueError(f"a ratio takes values above 0, not {wrong[0]}")
-    logarithms: Floats = np.log(np.asarray(values, dtype=float))
-    return logarithms
+    return np.array([math.log(value) for value in values])
 
 
 def _ratio(ordered: Floats, outside: int, p: float, rounds: int, least: float) -> Ratio:
     """The interval leaves `outside` - 1 of the ordered logarithms out at each end; 0: there is none."""
     interval = Interval(math.exp(ordered[outside - 1]), math.exp(ordered[-outside])) if outside else None
-    return Ratio(math.exp(np.median(ordered)), interval, p, rounds, min(least, 1.0))
-
-
-# --- exact distributions: how probable each sum of ranks is, when the labels mean nothing
+    return Ratio(math.exp(np.median(ordered)), interval, p, rounds, least)
 
 
 def _two_sided(probabilities: Floats, seen: int) -> float:
@@ -133,7 +110,7 @@ def _two_sided(probabilities: Floats, seen: int) -> float:
 
 
 def _sums_of_any(weights: Integers) -> Floats:
-    """Every weight is in the sum or not, as a coin decides."""
+    """How probable each sum is, when every weight is in it or not, as a coin decides."""
     sums = np.zeros(int(weights.sum()) + 1)
     sums[0] = 1
     for weight in weights:
@@ -143,41 +120,29 @@ def _sums_of_any(weights: Integers) -> Floats:
 
 
 def _sums_of_some(weights: Integers, count: int) -> Floats:
-    """`count` of the weights are in the sum, each choice as probable as any other."""
+    """The same, when `count` of the weights are in it, each choice as probable as any other."""
     ways = np.zeros((count + 1, int(weights.sum()) + 1))
     ways[0, 0] = 1
     for weight in weights:
         ways[1:, weight:] += ways[:-1, :-weight].copy()
-    probabilities: Floats = ways[count] / ways[count].sum()
-    return probabilities
+    return np.asarray(ways[count] / ways[count].sum())
 
 
 def _doubled_ranks(values: Floats) -> Integers:
     """Twice the rank, from 1, so that the shared ranks of equal values are whole as well."""
-    below = (values[:, None] > values).sum(axis=1)
-    equal = (values[:, None] == values).sum(axis=1)
-    doubled: Integers = 2 * below + equal + 1
-    return doubled
+    below, equal = values[:, None] > values, values[:, None] == values
+    return np.asarray(2 * below.sum(axis=1) + equal.sum(axis=1) + 1)
 
 
 @lru_cache
-def _outside_signs(rounds: int) -> int:
-    """As many ordered Walsh averages, at each end, have a bound among them at 2.5 %; 0: too few rounds."""
-    return _outside(_sums_of_any(np.arange(1, rounds + 1)))
-
-
-@lru_cache
-def _outside_deals(a: int, b: int) -> int:
-    """The same of ordered quotients."""
-    smallest = a * (a + 1) // 2
-    return _outside(_sums_of_some(np.arange(1, a + b + 1), a)[smallest:])
-
-
-def _outside(probabilities: Floats) -> int:
+def _outside(rounds: int, of_the_other: int = 0) -> int:
+    """As many ordered Walsh averages, or quotients of two series, have a bound among them at 2.5 % at each end; 0: too
+    few rounds."""
+    if of_the_other:
+        probabilities = _sums_of_some(np.arange(1, rounds + of_the_other + 1), rounds)[rounds * (rounds + 1) // 2 :]
+    else:
+        probabilities = _sums_of_any(np.arange(1, rounds + 1))
     return int((np.cumsum(probabilities) <= (1 - CONFIDENCE) / 2).sum())
-
-
-# --- a table of several comparisons
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
@@ -192,42 +157,31 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
 def least_p(rounds: int, interleaved: bool = True) -> float:
     """The smallest p-value there is: all rounds point the same way, one of 2^n flips, and its mirror image."""
     ways = 2 ** rounds if interleaved else math.comb(2 * rounds, rounds)
-    return min(1.0, 2.0 / float(ways))
+    return float(2 / ways)
 
 
 def rounds_needed(comparisons: int, interleaved: bool = True) -> int:
     """With fewer, no difference however large can be told in a table of so many comparisons: Holm's first step asks
     for p <= ALPHA / comparisons."""
-    enough = (n for n in itertools.count(LEAST_ROUNDS) if least_p(n, interleaved) * comparisons <= ALPHA)
-    return next(enough)
+    return next(n for n in itertools.count(LEAST_ROUNDS) if least_p(n, interleaved) * comparisons <= ALPHA)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Who differs from whom, in place of ranks."""
-
-    different: list[tuple[str, str]]
-    groups: list[list[str]]  # of ties, the highest first; somebody between two groups is in both
-    letters: dict[str, str]  # by name, "a" the highest group: who shares a letter is tied
-    problem: str  # why ties may be due to the number of rounds; mostly ""
-
-
-def standing(values: Mapping[str, Mapping[int, float]]) -> Standing:
-    """Of everybody with everybody, from interleaved rounds: values by name and round."""
+def standing(values: Mapping[str, Mapping[int, float]]) -> tuple[list[list[str]], str]:
+    """Of everybody with everybody, from interleaved rounds, values by name and round: the groups of ties, in place of
+    ranks, and why ties may be due to the number of rounds, mostly ""."""
     ratios = {(a, b): paired(values[a], values[b]) for a, b in itertools.combinations(values, 2)}
     adjusted = holm({pair: ratio.p for pair, ratio in ratios.items()})
-    different = [pair for pair, ratio in ratios.items() if ratio.is_different(adjusted[pair])]
+    different = [pair for pair, ratio in ratios.items() if ratio.different(adjusted[pair])]
     medians = {name: median(rounds.values()) for name, rounds in values.items()}
-    groups = tie_groups([*values], different, medians)
-    return Standing(different, groups, letters(groups), too_few_rounds([*ratios.values()]))
+    return tie_groups(medians, different), too_few_rounds([*ratios.values()])
 
 
 def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
     """Why some ties of a table say nothing: so few rounds could hardly have called them different, however different
     they are. "" when rounds are not the reason."""
     adjusted = holm({i: ratio.p for i, ratio in enumerate(ratios)})
-    ties = [ratio for i, ratio in enumerate(ratios) if not ratio.is_different(adjusted[i])]
-    short = [ratio.rounds for ratio in ties if ratio.indicative or ratio.least_p * len(ratios) > ALPHA]
+    ties = [ratio for i, ratio in enumerate(ratios) if not ratio.different(adjusted[i])]
+    short = [ratio.rounds for ratio in ties if ratio.interval is None or ratio.least_p * len(ratios) > ALPHA]
     if not short:
         return ""
     table = "one comparison" if len(ratios) == 1 else f"a table of {len(ratios)} comparisons"
@@ -237,22 +191,20 @@ def too_few_rounds(ratios: Sequence[Ratio], interleaved: bool = True) -> str:
     )
 
 
-def tie_groups(
-    names: Sequence[str], different: Iterable[tuple[str, str]], medians: Mapping[str, float]
-) -> list[list[str]]:
-    """All largest sets in which nobody differs from anybody, by their medians.
+def tie_groups(medians: Mapping[str, float], different: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """All largest sets in which nobody differs from anybody, the highest first; somebody between two groups is in both.
 
     Ties are not transitive: when a differs from c, but b from neither, the groups are [a, b] and [b, c]. So each pair
     that differs splits the groups that hold both, and what another group contains is left out. (H.-P. Piepho, An
     algorithm for a letter-based representation of all-pairwise comparisons, 2004.)
     """
-    groups = {frozenset(names)} if names else set()
+    groups = {frozenset(medians)} if medians else set()
     for pair in different:
         parts = {group - {one} for group in groups for one in pair}
         groups = {part for part in parts if not any(part < other for other in parts)}
-    place = {name: i for i, name in enumerate(sorted(names, key=lambda name: medians[name], reverse=True))}
-    ordered = [sorted(group, key=lambda name: place[name]) for group in groups]
-    return sorted(ordered, key=lambda group: [place[name] for name in group])
+    highest_first = sorted(medians, key=medians.__getitem__, reverse=True)
+    ordered = [[name for name in highest_first if name in group] for group in groups]
+    return sorted(ordered, key=lambda group: [highest_first.index(name) for name in group])
 
 
 def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -264,60 +216,46 @@ def letters(groups: Sequence[Sequence[str]]) -> dict[str, str]:
     return found
 
 
-# --- two results
-
-
 def describe(ratio: Ratio, adjusted_p: float | None = None) -> str:
-    """ "+10.2 % [+8.1 to +12.0]", or what could have been seen, or that it is indicative."""
+    """ "+10.2 % [+8.1 to +12.0]", or that it is indicative, or the smallest change that so many rounds with this spread
+    could have shown: half the interval on the logarithmic scale."""
     change = f"{100 * (ratio.ratio - 1):+.1f} %"
     if ratio.interval is None:
         return f"{change}, indicative: {ratio.rounds} of {LEAST_ROUNDS} rounds that an interval takes"
-    if not ratio.is_different(ratio.p if adjusted_p is None else adjusted_p):
-        return f"no difference seen (detectable >= {ratio.detectable:.1f} %)"
+    if not ratio.different(adjusted_p):
+        detectable = 100 * (math.sqrt(ratio.interval.high / ratio.interval.low) - 1)
+        return f"no difference seen (detectable >= {detectable:.1f} %)"
     return f"{change} [{100 * (ratio.interval.low - 1):+.1f} to {100 * (ratio.interval.high - 1):+.1f}]"
 
 
 def regressed(ratio: Ratio, adjusted_p: float, more_is_better: bool, margin: float = 0.0) -> bool:
     """new / old is different, and worse by more than the margin (0.02: 2 %) at the kind end of its interval."""
-    if ratio.interval is None or not ratio.is_different(adjusted_p):
+    if ratio.interval is None or not ratio.different(adjusted_p):
         return False
     return ratio.interval.high < 1 - margin if more_is_better else ratio.interval.low > 1 + margin
 
 
-# --- the instrument against itself
+def verdict(ratios: Sequence[Ratio]) -> tuple[bool | None, str]:
+    """Of interleaved tries of the same as a and as b, each of as many rounds: whether the instrument passes, and a
+    sentence. At 95 %, one try in twenty may show a difference where there is none. Two in twenty are no proof of a
+    fault either: the sentence tells how likely chance is. None: too few tries, without indicative ones, which never
+    show a difference."""
+    tries = [ratio for ratio in ratios if ratio.interval]
+    if len(tries) < 20:
+        return None, f"{len(tries)} valid tries are too few for a verdict."
+    alarms = sum(ratio.different() for ratio in tries)
+    sentence = f"{alarms} of {len(tries)} tries of the same against itself showed a difference"
+    if alarms:
+        chance = chance_of(alarms, len(tries), false_alarms(tries[0].rounds))
+        sentence += f"; an instrument without fault shows {alarms} or more in {chance:.0%} of such runs"
+    return alarms <= ALPHA * len(tries), sentence
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """On tries that measured the same as a and as b."""
-
-    tries: int
-    differences: int
-    ok: bool  # at most one try in twenty
-    chance: float  # that an instrument without fault shows as many, or more
-    sentence: str
+def chance_of(alarms: int, tries: int, share: float) -> float:
+    """That so many tries, or more, show a difference, when that share of all does."""
+    return sum(math.comb(tries, n) * share**n * (1 - share) ** (tries - n) for n in range(alarms, tries + 1))
 
 
-def verdict(ratios: Sequence[Ratio]) -> Verdict:
-    """Of interleaved tries. At 95 %, one try in twenty may show a difference where there is none; two in twenty are no
-    proof of a fault either: `chance` tells. Raises ValueError for fewer than 20 tries, or for an indicative one, which
-    never shows a difference."""
-    if len(ratios) < 20:
-        raise ValueError(f"{len(ratios)} tries against itself are too few to allow one false alarm in 20")
-    if any(ratio.indicative for ratio in ratios):
-        raise ValueError(f"a try of fewer than {LEAST_ROUNDS} rounds shows no difference, whatever is measured")
-    differences = sum(ratio.different for ratio in ratios)
-    alarms = np.ones(1)  # how probable 0, 1, 2, ... false alarms are
-    for ratio in ratios:
-        alarms = np.convolve(alarms, [1 - false_alarms(ratio.rounds), false_alarms(ratio.rounds)])
-    chance = float(alarms[differences:].sum())
-    sentence = f"{differences} of {len(ratios)} tries of the same against itself showed a difference"
-    if differences:
-        sentence += f"; an instrument without fault shows {differences} or more in {chance:.0%} of such runs"
-    return Verdict(len(ratios), differences, differences <= ALPHA * len(ratios), chance, sentence)
-
-
-@lru_cache
 def false_alarms(rounds: int) -> float:
     """The share of equal pairs that so many interleaved rounds call different: below 5 %, since rank sums are whole."""
-    return 2 * float(_sums_of_any(np.arange(1, rounds + 1))[: _outside_signs(rounds)].sum())
+    return 2 * float(_sums_of_any(np.arange(1, rounds + 1))[: _outside(rounds)].sum())

@@ -1,24 +1,53 @@
-"""When not to trust a number. Pure."""
+"""When not to trust a number. Pure.
 
-SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
-WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
+Do throughput and latency belong together? L = rate x mean time in the system (J. D. C. Little, 1961). The law holds for
+any system and any distribution, so that what breaks it is the instrument: latencies that are not those of the requests,
+connections that nobody serves, a client that is busy with something else. Both functions say why they do not, in a
+sentence; mostly "".
+"""
+
 DISTURBED = 0.05  # of a CPU, taken by others
+ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections
 
 
-def bottleneck(
-    server_share: float, client_share: float, shared_cpu: bool, foreign: float | None, client: str = "wrk"
+def closed_loop(
+    connections: int, rate: float, mean_latency: float, *, duration: float, longest: float, client_share: float
 ) -> str:
-    """ "" when the server was: only then is throughput the server's. Otherwise why it was not.
+    """Of a client that asks again, on each of its connections, when it is answered (wrk).
 
-    The shares are of the server's CPU budget and of the one CPU that a single-threaded client can use; `foreign` is
-    what others took of the server's CPUs.
+    `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: those whose latency was
+    recorded, without wrk's synthetic ones. `client_share`: of the duration, when the client could not ask at once,
+    because it was at work (its CPU time) or others were on its CPU. Connections are kept: connecting is not in wrk's
+    latencies.
+
+    A connection waits less than the whole duration only while it opens and while its last request is unanswered, each
+    about as long as the longest answer, and while the client, which has an answer, has not yet asked again: then the
+    client is at work. It never waits longer. The busier the client is, the less the lower limit tells.
     """
-    if shared_cpu:
-        return "shares its CPU with the load"
-    if foreign is not None and foreign > DISTURBED:
-        return "shared its CPU with others"
-    if not server_share >= SERVER_SHARE:  # also when it is not a number
-        return f"used less than {SERVER_SHARE:.0%} of its CPU"
-    if not client_share <= WRK_SHARE:
-        return f"{client} used more than {WRK_SHARE:.0%} of a CPU"
-    return ""
+    missing = min(1.0, client_share + 2 * longest / duration + ROUNDING)
+    return _check(rate * mean_latency, (1 - missing) * connections, (1 + ROUNDING) * connections)
+
+
+def open_loop(
+    connections: int, rate: float, mean_service: float, mean_latency: float, *, duration: float, longest: float
+) -> str:
+    """Of a client with a schedule (pace): no more are under way than it has connections; the others wait in its queue.
+
+    `mean_service` counts from the send, `mean_latency` and `longest` from when a request was due; all in seconds, and
+    of the requests that `rate` counts. The duration is the schedule's: an overloaded server answers after its end.
+    """
+    if mean_service > mean_latency * (1 + ROUNDING):
+        return f"requests took {mean_service:.6f} s from the send, but {mean_latency:.6f} s from when they were due"
+    return _check(rate * mean_service, 0.0, connections * (1 + longest / duration + ROUNDING))
+
+
+def _check(observed: float, low: float, high: float) -> str:
+    """By the bearable numbers of requests that were under way at a time, on average."""
+    if low <= observed <= high:
+        return ""
+    too_few = "connections were not served, or the client did not ask again at once"
+    too_many = "the latencies are not those of the requests that were counted"
+    return (
+        f"throughput x mean latency is {observed:.1f} requests under way, not {low:.1f} to {high:.1f} "
+        f"(Little's law): {too_few if observed < low else too_many}"
+    )

@@ -13,14 +13,14 @@ from loadtest.engine import report
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Failure, Part, Run
 from loadtest.system.cpu_sets import CpuSets
-from loadtest.verbs.load import aa
+from loadtest.verbs.load import verb
 from loadtest.verbs.load.plan import Settings
 
 
 def settings(names: str = "epoll", tries: int = 20, connections: tuple[int, ...] = (16,)) -> Settings:
     chosen = select(names.split(","), samples.EVERYBODY)
     once = Settings(chosen, WORKLOADS[:1], {1: CpuSets((1,), (0,))}, connections=connections, rounds=6, duration=1)
-    return aa.against_itself(once, tries)
+    return verb.against_itself(once, tries)
 
 
 def measured(advantage: float = 1.0, **changes) -> Run:
@@ -51,14 +51,14 @@ def test_more_than_one_thing_is_refused(arguments):
 
 
 def test_tries_are_the_rounds_in_sixes():
-    found = list(aa.tries(measured().parts[0], "throughput"))
+    found = list(verb.tries(measured().parts[0], "throughput"))
     assert len(found) == 20
     assert {ratio.rounds for ratio in found} == {6}
 
 
 def test_equals_pass_and_the_report_says_so():
     found = measured()
-    assert aa.status(found) == Exit.ok
+    assert verb.aa_status(found) == Exit.ok
     assert "of 20 tries of the same against itself showed a difference" in " ".join(
         terminal.render(report.document(found), 100).split()
     )
@@ -66,15 +66,15 @@ def test_equals_pass_and_the_report_says_so():
 
 def test_an_instrument_that_sees_differences_fails_with_the_gates_status():
     found = measured(advantage=1.5)
-    assert aa.status(found) == Exit.gate
+    assert verb.aa_status(found) == Exit.gate
     assert "throughput: 20 of 20 tries" in terminal.render(report.document(found), 100)
 
 
 def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict():
     found = measured()
     found.results[5].problems = ["bad"]
-    assert len(list(aa.tries(found.parts[0], "throughput"))) == 19
-    assert aa.status(found) == Exit.invalid
+    assert len(list(verb.tries(found.parts[0], "throughput"))) == 19
+    assert verb.aa_status(found) == Exit.invalid
     text = " ".join(terminal.render(report.document(found), 100).split())
     assert "19 valid tries are too few for a verdict." in text
     assert "INVALID epoll B: plaintext, 16 connections, 1 server CPU, round 3: bad" in text
@@ -82,14 +82,14 @@ def test_a_try_with_an_invalid_round_does_not_count_and_too_few_give_no_verdict(
 
 def test_a_failure_is_a_failure():
     found = measured(failures=[Failure("epoll A", "round 1", "it did not start")])
-    assert aa.status(found) == Exit.failed
+    assert verb.aa_status(found) == Exit.failed
     assert "left out after it): it did not start" in terminal.render(report.document(found), 100)
 
 
 def test_an_interrupted_run_says_so_and_gives_what_it_has():
     found = replace(measured(), state="interrupted")
     del found.parts[0].results[5 * 12 + 3 :]
-    assert len(list(aa.tries(found.parts[0], "cpu"))) == 5
+    assert len(list(verb.tries(found.parts[0], "cpu"))) == 5
     assert "--resume goes on." in terminal.render(report.document(found), 100)
 
 

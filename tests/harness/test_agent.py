@@ -71,8 +71,8 @@ def test_a_trial_is_measured_where_the_agent_is(server, binaries, monkeypatch):
     step = next(trials.steps(chosen))
     with Dialogue(AGENT) as talk:
         found, _ = do(talk, load_clients.trial, server.address, step, chosen)
-    assert json.loads(found.finished.stdout.splitlines()[-1])["requests"] == 20
-    assert found.sockets_after.ports > 0 and found.after.time > found.before.time
+    assert json.loads(found.printed.splitlines()[-1])["requests"] == found.client.requests == 20
+    assert found.client.problems == [] and found.after.time > found.before.time
     assert found.newcomers.asked == found.newcomers.served
 
 

@@ -29,7 +29,6 @@ from loadtest.engine.run import Failure, Run
 from loadtest.engine.runner import Runner, remaining
 from loadtest.places import agent
 from loadtest.places.local import Local
-from loadtest.statistics import lines
 from loadtest.system import machine_memory
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -314,22 +313,7 @@ def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
     assert verb.machine_change(charged, NOTHING, NOTHING)[0] is None
 
 
-# --- lines
-
-
-def test_a_line_has_slope_and_intercept_and_misses_no_point_on_it():
-    line = lines.fit([(0, 10), (100, 210), (1000, 2010)])
-    assert line and (round(line.slope, 9), round(line.intercept, 6), round(line.miss, 9)) == (2, 10, 0)
-
-
-def test_how_far_a_point_lies_beside_the_line_is_a_share_of_its_rise():
-    line = lines.fit([(0, 0), (1, 3), (2, 0), (3, 3)])
-    assert line and (round(line.slope, 9), round(line.miss, 6)) == (0.6, 1.0)  # 1.8 beside it at x = 1
-
-
-def test_less_than_three_levels_give_no_line():
-    assert lines.fit([(0, 1), (100, 2), (100, 3), (0, 4)]) is None
-    assert lines.fit([]) is None
+# --- prices
 
 
 def test_a_connection_is_priced_round_by_round():

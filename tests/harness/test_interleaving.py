@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from loadtest.statistics.interleaving import order, order_in_groups
+from loadtest.verbs.load.plan import order, order_in_groups
 
 MODELS = ["fork", "prefork", "threads", "coroutines", "epoll"]
 
@@ -54,11 +54,6 @@ def test_of_two_each_is_first_in_half_of_the_rounds_and_not_in_a_pattern():
 
 def test_nothing_to_order_is_no_error():
     assert order([], 2, seed=1) == [[], []]
-
-
-def test_an_item_that_is_there_twice_is_refused():
-    with pytest.raises(ValueError, match="twice"):
-        order(["a", "b", "a"], 2, seed=1)
 
 
 LOADS = [[(load, model) for model in MODELS] for load in ("plaintext", "cpu", "sleep")]

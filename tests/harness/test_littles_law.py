@@ -1,6 +1,6 @@
 from math import nan
 
-from loadtest.statistics.littles_law import closed_loop, open_loop
+from loadtest.statistics.validity import closed_loop, open_loop
 
 
 def check(rate=10_000.0, mean_latency=0.0016, longest=0.005, client_share=0.1):

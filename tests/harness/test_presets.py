@@ -29,7 +29,6 @@ def test_the_yardstick_puts_every_model_beside_its_bare_server_and_its_peers():
     models = {one.name for one in chosen if one.kind == Kind.model}
     assert models == {one.model for one in chosen if one.kind == Kind.bare}
     assert {"nginx", "h2o", "apache-prefork", "apache-worker", "apache-event"} <= {one.name for one in chosen}
-    assert presets.rates("yardstick") and not presets.rates("")
 
 
 def test_the_yardstick_of_some_models_has_their_kind_alone():

@@ -160,7 +160,7 @@ def test_an_interrupted_run_is_marked_valid_and_completed_by_resume(quartet, num
     after = quartet.results()
     assert (status, after.state, len(after.results)) == (0, "complete", 4)
     assert after.results[:2] == found.results
-    assert {(trial.round, trial.cell.contestant) for trial in after.results} == {
+    assert {(trial.step.round, trial.cell.contestant) for trial in after.results} == {
         (number, name) for number in (1, 2) for name in ("prefork", "epoll")
     }
     assert after.seconds > found.seconds

@@ -243,6 +243,5 @@ def test_numbers_have_three_digits_that_count(value, expected):
 
 
 def test_an_interval_is_shown_with_its_median():
-    assert figures.ratio(Estimate(0.93, Interval(0.91, 0.95), 6)) == "0.930 [0.910-0.950]"
-    assert figures.ratio(Estimate(0.93, None, 3)) == "0.930"
-    assert figures.ratio(None) == "-"
+    assert figures.ratio(Estimate(0.93, Interval(0.91, 0.95))) == "0.930 [0.910-0.950]"
+    assert figures.ratio(Estimate(0.93, None)) == "0.930"

@@ -39,7 +39,7 @@ def constant_rate(**changes) -> Run:
     for trial in found.results:
         share = {"epoll": 0.02, "nginx": 0.04, "h2o": 0.05}.get(trial.cell.contestant, 0.1)
         trial.client = replace(trial.client, requests=1000, service=trial.client.latency)
-        trial.server_cpu_seconds = share * 1.01 ** (trial.round % 2)
+        trial.server_cpu_seconds = share * 1.01 ** (trial.step.round % 2)
     return found
 
 
@@ -61,8 +61,8 @@ def test_ties_share_a_letter():
     found = samples.trial_run(samples.settings(rounds=10))
     for trial in found.results:
         if trial.cell.contestant == "nginx":
-            epoll = next(t for t in found.results if t.cell.contestant == "epoll" and t.round == trial.round)
-            factor = 1.01 if trial.round % 2 else 0.99
+            epoll = next(t for t in found.results if t.cell.contestant == "epoll" and t.step.round == trial.step.round)
+            factor = 1.01 if trial.step.round % 2 else 0.99
             trial.client = replace(trial.client, requests=int(epoll.client.requests * factor))
     text = render(found)
     assert row(text, ANSWERS, "nginx")[1] == row(text, ANSWERS, "epoll")[1] == "b"
@@ -83,7 +83,7 @@ def test_servers_without_a_round_in_common_are_not_grouped():
     found = samples.trial_run(samples.settings(rounds=10))
     for trial in found.results:
         kept = (1, 2, 3) if trial.cell.contestant == "epoll" else (4, 5, 6)
-        trial.problems = [] if trial.round in kept else ["bad"]
+        trial.problems = [] if trial.step.round in kept else ["bad"]
     assert "No groups: some servers have no valid round in common." in render(found)
 
 
@@ -101,10 +101,10 @@ def test_an_invalid_cell_is_a_dash_and_the_reason_never_a_number():
 def test_an_invalid_trial_is_listed_with_its_rounds_and_reason():
     found = samples.trial_run()
     for trial in found.results:
-        if trial.cell.contestant == "epoll" and trial.round in (2, 5):
+        if trial.cell.contestant == "epoll" and trial.step.round in (2, 5):
             trial.problems = ["the server exited with status 3"]
     text = " ".join(render(found).split())
-    rounds = [str(t.round) for t in found.results if t.problems]
+    rounds = [str(t.step.round) for t in found.results if t.problems]
     expected = f"round {', '.join(rounds)}: the server exited with status 3"
     assert f"INVALID epoll: plaintext, 16 connections, 1 server CPU, {expected}" in text
     assert row(render(found), COSTS, "epoll")[-1] == "6/8"
@@ -141,7 +141,7 @@ def test_a_ratio_that_may_be_one_is_marked_as_a_tie():
     found = constant_rate()
     for trial in found.results:
         if trial.cell.contestant == "epoll":
-            trial.server_cpu_seconds = 0.04 * (1.05 if trial.round % 2 else 0.95)
+            trial.server_cpu_seconds = 0.04 * (1.05 if trial.step.round % 2 else 0.95)
     assert row(render(found), YARDSTICKS, "epoll")[1].endswith("] =")
 
 

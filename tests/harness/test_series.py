@@ -9,9 +9,8 @@ from loadtest.clients.client_side import Newcomers
 from loadtest.contestants.contestants import Kind
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
-from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Cell
-from loadtest.verbs.load.report import best_of
+from loadtest.verbs.load.report import best_of, invalid_notes
 from loadtest.verbs.load.results import Series, everybody, values
 
 CELL = Cell("epoll", "plaintext", 16)
@@ -19,8 +18,8 @@ CELL = Cell("epoll", "plaintext", 16)
 
 def spoil(found: Run, contestant: str, rounds: range) -> None:
     for trial in found.results:
-        if trial.cell.contestant == contestant and trial.round in rounds:
-            trial.problems = [f"bad in round {trial.round}"]
+        if trial.cell.contestant == contestant and trial.step.round in rounds:
+            trial.problems = [f"bad in round {trial.step.round}"]
 
 
 def series(found: Run) -> dict[str, Series]:
@@ -32,7 +31,7 @@ def series(found: Run) -> dict[str, Series]:
 
 def test_costs_are_shared_by_all_requests_newcomers_too():
     trial = samples.trial(CELL, requests=990)
-    assert trial.answered == 1000
+    assert trial.newcomers.served == 10
     found = values(trial)
     assert found["cpu"] == pytest.approx(990)
     assert found["cpu user"] + found["cpu system"] == pytest.approx(990)
@@ -66,27 +65,20 @@ def test_bad_answers_are_throughput_and_no_goodput():
     assert (values(trial)["throughput"], values(trial)["goodput"]) == (1000, 400)
 
 
-def test_quantiles_are_of_single_requests():
-    found = clients.quantiles({100: 98, 200: 1, 1000: 1})
-    assert (found.count, found.p50, found.p90, found.max) == (100, 100, 100, 1000)
-    assert found.mean == pytest.approx(110)
-    assert found.p99 == 200 and found.p999 == 1000
-
-
 # --- series
 
 
 def test_a_series_has_the_valid_rounds_alone():
     found = samples.trial_run()
     spoil(found, "epoll", range(1, 4))
-    assert {trial.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
-    assert series(found)["epoll"].invalid == ""
+    assert {trial.step.round for trial in series(found)["epoll"].trials} == {4, 5, 6, 7, 8}
+    assert invalid_notes([series(found)["epoll"]]) == []
 
 
 def test_a_series_without_a_valid_round_says_why():
     found = samples.trial_run()
     spoil(found, "epoll", range(1, 9))
-    assert series(found)["epoll"].invalid == "bad in round 8"
+    assert invalid_notes([series(found)["epoll"]]) == ["epoll: invalid, bad in round 8."]
 
 
 def test_what_was_never_tried_has_no_series():

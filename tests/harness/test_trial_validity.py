@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 import samples
@@ -9,8 +10,7 @@ from loadtest.clients.client_side import Quantiles
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.verbs.load.plan import Cell, Settings
-from loadtest.verbs.load.results import Series, Trial
-from loadtest.verbs.load.validity import problems
+from loadtest.verbs.load.results import Series, Trial, problems
 
 CELL = Cell("epoll", "plaintext", 16)
 PACED = replace(CELL, rate=1000.0)
@@ -82,25 +82,26 @@ def unranked(trials: list[Trial], settings: Settings) -> str:
     return Series(settings, trials[0].cell, trials).unranked
 
 
-def test_a_server_that_used_its_budget_is_the_bottleneck():
-    assert unranked([samples.trial(CELL)], samples.settings()) == ""
-
-
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("server", "client", "shared", "foreign", "reason"),
     [
-        ({"server_cpu_seconds": 0.9}, "used less than 97% of its CPU"),
-        ({"disturbance": Disturbance(0.06, 0, 0)}, "shared its CPU with others"),
-        ({"client": seen(cpu_seconds=0.95).client}, "wrk used more than 90% of a CPU"),
+        (0.97, 0.90, False, 0.05, ""),
+        (1.0, 0.2, False, 0.0, ""),
+        (1.0, 0.2, False, None, ""),
+        (0.96, 0.2, False, 0.0, "used less than 97% of its CPU"),
+        (1.0, 0.91, False, 0.0, "wrk used more than 90% of a CPU"),
+        (1.0, 0.2, False, 0.06, "shared its CPU with others"),
+        (0.5, 0.2, False, 0.5, "shared its CPU with others"),
+        (1.0, 0.2, True, 0.0, "shares its CPU with the load"),
+        (nan, 0.2, False, 0.0, "used less than 97% of its CPU"),
+        (1.0, nan, False, 0.0, "wrk used more than 90% of a CPU"),
     ],
 )
-def test_throughput_is_not_the_servers_where_something_else_was_the_bottleneck(changes, reason):
-    assert unranked([replace(samples.trial(CELL), **changes)], samples.settings()) == reason
-
-
-def test_a_shared_cpu_ranks_nobody():
-    chosen = replace(samples.settings(), budgets={1: CpuSets((0,), (0,))})
-    assert unranked([samples.trial(CELL)], chosen) == "shares its CPU with the load"
+def test_the_server_was_the_bottleneck_or_there_is_a_reason_why_not(server, client, shared, foreign, reason):
+    found = samples.trial(CELL, server_cpu_seconds=server, disturbance=Disturbance(foreign, 0, 0))
+    found.client = seen(cpu_seconds=client).client
+    chosen = replace(samples.settings(), budgets={1: CpuSets((0,) if shared else (1,), (0,))})
+    assert unranked([found], chosen) == reason
 
 
 def test_one_thread_of_wrk_is_the_bottleneck_however_many_cpus_the_load_has():

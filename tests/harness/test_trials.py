@@ -56,8 +56,9 @@ def test_every_round_tries_every_cell_once_and_the_seed_decides_the_order():
 
 
 def test_pools_have_room_for_all_clients_newcomers_and_stats():
-    assert samples.settings().workers_for(Cell("threads", "plaintext", 64)) == 66
-    assert samples.settings(workers=5).workers_for(Cell("threads", "plaintext", 64)) == 5
+    step = trials.TrialStep(1, Cell("threads", "plaintext", 64))
+    assert server(samples.settings(), step).workers == 66
+    assert server(samples.settings(workers=5), step).workers == 5
 
 
 @pytest.mark.parametrize(("connections", "threads"), [(1, 1), (15, 3), (16, 4), (17, 1)])

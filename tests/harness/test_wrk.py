@@ -11,11 +11,11 @@ import pytest
 from conftest import ROOT
 
 from loadtest.clients import stats, wrk
-from loadtest.clients.wrk import WrkErrors, WrkLoad, WrkResult, without_synthetic
-from loadtest.statistics.stats import percentile
+from loadtest.clients.client_side import ClientSide
+from loadtest.clients.wrk import Histogram, WrkLoad, quantiles, without_synthetic
 from loadtest.system import processes
 from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address
+from loadtest.system.processes import Address, Finished
 
 LOAD = WrkLoad("/plaintext", connections=16, seconds=1)
 CPUS = (0,)
@@ -45,8 +45,8 @@ def test_an_ipv6_address_is_bracketed():
 
 
 def test_threads_round_the_connections_down():
-    assert replace(LOAD, connections=65, threads=2).effective_connections == 64
-    assert replace(LOAD, connections=10, threads=3).effective_connections == 9
+    assert parsed(report("[]"), replace(LOAD, connections=65, threads=2)).connections == 64
+    assert parsed(report("[]"), replace(LOAD, connections=10, threads=3)).connections == 9
 
 
 # --- its synthetic samples
@@ -98,35 +98,61 @@ def report(latency: str, requests: int = 4, timeout: int = 0, status: int = 2) -
     return f'Running\n{{{numbers},"errors":{errors},"latency_us":{latency}}}\n'
 
 
+def parsed(stdout: str, load: WrkLoad = LOAD) -> ClientSide:
+    return wrk.client_side(Finished(0, 0.7, command="wrk", stdout=stdout), load)
+
+
+def histograms(stdout: str, load: WrkLoad) -> tuple[Histogram, Histogram]:
+    """What wrk's own percentiles are made of, and the same without its synthetic samples."""
+    report = json.loads(stdout.splitlines()[-1])
+    recorded = dict(report["latency_us"])
+    return recorded, without_synthetic(recorded, report["duration_us"], report["requests"], load.connections)
+
+
 def test_the_last_line_of_the_output_counts():
-    result = wrk.parse(report("[[10,3],[90,1]]"), LOAD)
-    assert (result.requests, result.bytes, result.duration, result.errors.status) == (4, 580, 2.0, 2)
-    assert (result.recorded, result.latency_problem) == ({10: 3, 90: 1}, "")
+    result = parsed(report("[[10,3],[90,1]]"))
+    assert (result.requests, result.bytes, result.seconds, result.errors["status"]) == (4, 580, 2.0, 2)
+    assert (result.latency.count, result.latency.p50, result.latency.max, result.latency_problem) == (4, 10, 90, "")
+    assert (result.command, result.cpu_seconds) == ("wrk", 0.7)
 
 
 def test_goodput_leaves_out_error_answers_and_late_ones():
-    assert wrk.parse(report("[[10,3]]", timeout=1, status=2), LOAD).good == 1
-    assert wrk.parse(report("[]", requests=1, timeout=1, status=1), LOAD).good == 0
-    assert wrk.parse(report("[]", requests=40, timeout=2, status=1), replace(LOAD, pipeline=8)).good == 23
+    assert parsed(report("[[10,3]]", timeout=1, status=2)).good == 1
+    assert parsed(report("[]", requests=1, timeout=1, status=1)).good == 0
+    assert parsed(report("[]", requests=40, timeout=2, status=1), replace(LOAD, pipeline=8)).good == 23
 
 
 def test_latencies_that_do_not_add_up_to_the_answers_are_not_shown():
-    result = wrk.parse(report("[[10,3]]"), LOAD)
+    result = parsed(report("[[10,3]]"))
+    assert result.latency is None
     assert result.latency_problem == "wrk recorded 3 latencies for 4 answers"
 
 
 def test_answers_after_the_timeout_have_no_latency():
-    assert wrk.parse(report("[[10,3]]", timeout=1), LOAD).latency_problem == ""
+    assert parsed(report("[[10,3]]", timeout=1)).latency_problem == ""
 
 
 def test_no_latency_at_all_is_a_problem_of_the_latency_only():
-    assert wrk.parse(report("[]", requests=0), LOAD).latency_problem
+    assert parsed(report("[]", requests=0)).latency_problem
 
 
 @pytest.mark.parametrize("output", ["", "Running 1s test\nRequests/sec: 12\n"])
 def test_output_without_our_line_is_an_error(output):
     with pytest.raises(MeasurementError, match="did not end with our line"):
-        wrk.parse(output, LOAD)
+        parsed(output)
+
+
+def test_quantiles_are_of_single_requests():
+    found = quantiles({100: 98, 200: 1, 1000: 1})
+    assert (found.count, found.p50, found.p90, found.max) == (100, 100, 100, 1000)
+    assert found.mean == pytest.approx(110)
+    assert found.p99 == 200 and found.p999 == 1000
+
+
+def test_quantiles_are_nearest_ranks():
+    found = quantiles({30: 1, 20: 49, 10: 50})
+    assert (found.p50, found.p90, found.p99, found.p999) == (10, 20, 20, 30)
+    assert quantiles({10: 49, 20: 51}).p50 == 20
 
 
 # --- what wrk 4.1.0 really wrote
@@ -148,8 +174,12 @@ RECORDED = {
 }
 
 
-def recorded(name: str) -> WrkResult:
-    return wrk.parse((FIXTURES / f"{name}.wrk.txt").read_text(), RECORDED[name])
+def output(name: str) -> str:
+    return (FIXTURES / f"{name}.wrk.txt").read_text()
+
+
+def recorded(name: str) -> ClientSide:
+    return parsed(output(name), RECORDED[name])
 
 
 def test_every_fixture_is_looked_at():
@@ -158,66 +188,71 @@ def test_every_fixture_is_looked_at():
 
 @pytest.mark.parametrize("name", [name for name, load in RECORDED.items() if load.pipeline == 1])
 def test_the_observed_latencies_are_as_many_as_the_answers_in_time(name):
-    result = recorded(name)
-    assert sum(result.observed.values()) == result.requests - result.errors.timeout
-    assert all(count > 0 for count in result.observed.values())
+    result, (_, observed) = recorded(name), histograms(output(name), RECORDED[name])
+    assert sum(observed.values()) == result.requests - result.errors.get("timeout", 0)
+    assert all(count > 0 for count in observed.values())
 
 
 @pytest.mark.parametrize("name", ["plaintext", "close", "status", "frozen", "threads", "late"])
 def test_wrk_had_added_synthetic_latencies(name):
-    result = recorded(name)
-    assert sum(result.recorded.values()) > sum(result.observed.values())
-    assert result.latency_problem == "" and max(result.observed) == max(result.recorded)
+    kept, observed = histograms(output(name), RECORDED[name])
+    assert sum(kept.values()) > sum(observed.values())
+    assert recorded(name).latency_problem == "" and max(observed) == max(kept)
 
 
 def test_a_stall_looks_worse_with_synthetic_samples():
-    result = recorded("frozen")
-    assert percentile(result.observed, 0.99) < 10_000 < 100_000 < percentile(result.recorded, 0.99)
+    kept, observed = histograms(output("frozen"), RECORDED["frozen"])
+    assert recorded("frozen").latency == quantiles(observed)
+    assert quantiles(observed).p99 < 10_000 < 100_000 < quantiles(kept).p99
 
 
 def test_wrk_corrects_by_the_connections_asked_for():
     result, load = recorded("threads"), RECORDED["threads"]
     assert (load.connections, result.connections) == (5, 4)
-    wrong = without_synthetic(result.recorded, result.duration_us, result.requests, result.connections)
+    _, wrong = histograms(output("threads"), replace(load, connections=result.connections))
     assert sum(wrong.values()) != result.requests
 
 
 def test_answers_that_are_late_are_no_goodput():
-    assert (recorded("late").errors, recorded("late").good) == (WrkErrors(timeout=4), recorded("late").requests - 4)
+    assert (recorded("late").errors, recorded("late").good) == ({"timeout": 4}, recorded("late").requests - 4)
     assert recorded("too-late").good == 0
     assert recorded("too-late").latency_problem == "wrk recorded no latency"
 
 
 def test_error_answers_are_no_goodput():
     result = recorded("status")
-    assert (result.requests, result.good) == (result.errors.status, 0)
+    assert (result.requests, result.good) == (result.errors["status"], 0)
 
 
 def test_a_server_that_never_answers_is_not_an_error_for_wrk():
-    assert (recorded("silent").requests, recorded("silent").errors) == (0, WrkErrors())
+    assert (recorded("silent").requests, recorded("silent").errors) == (0, {})
 
 
 def test_without_ports_wrk_gives_up_every_connection():
-    assert recorded("ports").errors == WrkErrors(connect=8)
+    assert recorded("ports").errors == {"connect": 8}
 
 
 def test_a_pipelined_batch_is_one_latency():
-    result = recorded("pipelined")
-    assert 4 * sum(result.observed.values()) == result.requests
+    result, (_, observed) = recorded("pipelined"), histograms(output("pipelined"), RECORDED["pipelined"])
+    assert 4 * sum(observed.values()) == result.requests
     assert result.latency_problem == "wrk times 4 pipelined requests as one"
 
 
 def test_a_rotation_in_a_batch_leaves_answers_without_a_latency():
-    result = recorded("rotated")
-    assert 4 * sum(result.observed.values()) < result.requests
-    assert result.errors == WrkErrors()
+    result, (_, observed) = recorded("rotated"), histograms(output("rotated"), RECORDED["rotated"])
+    assert 4 * sum(observed.values()) < result.requests
+    assert result.errors == {}
 
 
 # --- wrk itself
 
 
-def measured(load: WrkLoad, address: Address) -> WrkResult:
-    return wrk.parse(wrk.measure(wrk.command(load, sorted(os.sched_getaffinity(0)), address), load).stdout, load)
+def printed(load: WrkLoad, address: Address) -> str:
+    return wrk.measure(wrk.command(load, sorted(os.sched_getaffinity(0)), address), load).stdout
+
+
+def measured(load: WrkLoad, address: Address) -> ClientSide:
+    return parsed(printed(load, address), load)
 
 
 needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
@@ -255,7 +290,7 @@ def test_wrk_itself_reports_every_latency(server):
 def test_wrk_and_a_server_of_ours_agree_on_every_answer(epoll, load):
     result = measured(load, epoll.address)
     assert result.latency_problem == ""
-    assert sum(result.observed.values()) == result.requests == result.good > 0
+    assert result.latency.count == result.requests == result.good > 0
 
 
 @needs_wrk
@@ -284,10 +319,12 @@ def test_connection_close_takes_a_connection_for_every_request(epoll):
 @needs_wrk
 @needs_epoll
 def test_pipelined_requests_are_answered_and_timed_in_batches(epoll):
-    result = measured(WrkLoad("/plaintext", 4, 1, pipeline=8), epoll.address)
-    batches = sum(result.observed.values())
+    load = WrkLoad("/plaintext", 4, 1, pipeline=8)
+    stdout = printed(load, epoll.address)
+    result, (_, observed) = parsed(stdout, load), histograms(stdout, load)
+    batches = sum(observed.values())
     assert 8 * batches <= result.requests <= 8 * batches + 4 * 7  # what was under way at the end
-    assert batches > 0 and result.errors == WrkErrors()
+    assert batches > 0 and result.errors == {}
 
 
 @needs_wrk

@@ -1,9 +1,8 @@
 """Two results folders: what has changed, as far as two runs at different times can tell. Pure."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 
 from loadtest.document.document import Document, Section, table
@@ -12,7 +11,6 @@ from loadtest.engine import cells
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Run
 from loadtest.statistics import differences
-from loadtest.statistics.differences import Ratio
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Change:
     unit: str
     before: float  # medians
     after: float
-    ratio: Ratio
+    ratio: differences.Ratio
     adjusted_p: float  # by Holm, over all changes of the comparison
     regressed: bool
 
@@ -38,8 +36,7 @@ class Comparison:
 
 def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison:
     """Raises ValueError when nothing can be compared: other runners or cells; or an unknown metric."""
-    unknown = [name for name in metrics if name not in BY_NAME]
-    if unknown:
+    if unknown := [name for name in metrics if name not in BY_NAME]:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
@@ -75,10 +72,10 @@ def _cell(one: cells.Value) -> str:
     return " ".join(words + ([] if labels.rate is None else [f"{labels.rate:g}/s"]))
 
 
-def _warnings(a: Run, b: Run, ratios: Sequence[Ratio]) -> list[str]:
+def _warnings(a: Run, b: Run, ratios: Sequence[differences.Ratio]) -> list[str]:
     found = [differences.AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
-        mine, its = getattr(a.environment, name), getattr(b.environment, name)
+        mine, its = (getattr(run.environment, name) for run in (a, b))
         if mine != its:
             what = name.replace("_", " ")
             found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")
@@ -88,7 +85,7 @@ def _warnings(a: Run, b: Run, ratios: Sequence[Ratio]) -> list[str]:
 
 
 def to_json(found: Comparison) -> str:
-    return json.dumps(dataclasses.asdict(found), indent=1) + "\n"
+    return json.dumps(asdict(found), indent=1) + "\n"
 
 
 def document(found: Comparison, before: str, after: str) -> Document:
@@ -101,5 +98,4 @@ def document(found: Comparison, before: str, after: str) -> Document:
         *found.warnings,
         *(f"Only one of them has {cell}." for cell in found.missing),
     ]
-    section = Section("What has changed?", filled, notes)
-    return Document([f"A, before: {before}", f"B, after: {after}"], [section])
+    return Document([f"A, before: {before}", f"B, after: {after}"], [Section("What has changed?", filled, notes)])

@@ -8,24 +8,18 @@ from loadtest.clients import pace
 from loadtest.contestants.contestants import gives
 from loadtest.engine.measurement import Bench, stop
 from loadtest.places.launch import ServerPlan, dry_run
-from loadtest.system import cpus, sockets, syscalls
+from loadtest.system import cpus, syscalls
 from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, describe_status
-from loadtest.verbs.load import clients, validity
+from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Settings, TrialStep
-from loadtest.verbs.load.results import Trial
+from loadtest.verbs.load.results import Trial, problems
 
 
 def measure(bench: Bench, step: TrialStep) -> Trial:
-    trial = _measure(bench, step)
-    if step.counts_system_calls and not trial.problems:
-        trial.system_calls, trial.system_calls_problem = _count_system_calls(bench, step)
-    return trial
-
-
-def _measure(bench: Bench, step: TrialStep) -> Trial:
-    settings, cell = bench.settings, step.cell
+    """Raises MeasurementError."""
+    settings, budget = bench.settings, bench.settings.budgets[step.cell.cpus]
     memories: list[Memory] = []
     with bench.start(server(settings, step, bench.directory / "root")) as running:
         used, switches = running.cpu_seconds(), running.switches()
@@ -33,27 +27,25 @@ def _measure(bench: Bench, step: TrialStep) -> Trial:
         ended = stop(running)
         fate = f"the server {describe_status(ended.status)}{running.last_lines()}"
         incidents = running.incidents()
-    client = clients.client_side(settings, cell, observed.finished)
-    bench.printed[_raw_name(step)] = observed.finished.stdout
+    bench.printed[_raw_name(step)] = observed.printed
     if ended.cpu_seconds is None:
         raise MeasurementError(f"under load {fate}")
-    consumed, load_seconds = ended.cpu_seconds - used, client.cpu_seconds + observed.newcomers_cpu_seconds
-    window, budget = (observed.before, observed.after), settings.budgets[cell.cpus]
+    consumed, load_seconds = ended.cpu_seconds - used, observed.client.cpu_seconds + observed.newcomers_cpu_seconds
     trial = Trial(
         step=step,
         server_command=running.command,
-        client=client,
+        client=observed.client,
         server_cpu_seconds=consumed,
-        system_share=cpus.system_share(*window, budget.server),
+        system_share=cpus.system_share(observed.before, observed.after, budget.server),
         switches=ended.switches - switches if ended.switches and switches else None,
         clients_served=observed.clients_served,
         newcomers=observed.newcomers,
         memory=memories[0] if memories else None,
-        disturbance=cpus.disturbance(*window, budget, consumed, load_seconds),
+        disturbance=cpus.disturbance(observed.before, observed.after, budget, consumed, load_seconds),
     )
-    ports = sockets.port_problem(observed.sockets_before, observed.sockets_after, client.errors.get("connect", 0))
-    died = "" if ended.status == 0 else fate
-    trial.problems = [*validity.problems(trial), *incidents, *filter(None, [died, ports])]
+    trial.problems = [*problems(trial), *incidents, *([fate] if ended.status != 0 else [])]
+    if step.counts_system_calls and not trial.problems:
+        trial.system_calls, trial.system_calls_problem = _count_system_calls(bench, step)
     return trial
 
 
@@ -66,9 +58,9 @@ def _count_system_calls(bench: Bench, step: TrialStep) -> tuple[float | None, st
             with syscalls.counted(budget.server, budget.load) as counter:
                 observed = running.ask(clients.trial, settings, step, lambda _: None)
             stop(running)
-        answered = clients.client_side(settings, step.cell, observed.finished).requests + observed.newcomers.served
     except MeasurementError as error:
         return None, str(error)
+    answered = observed.client.requests + observed.newcomers.served
     if counter.count is None or answered == 0:
         return None, counter.problem or "no request was answered"
     return counter.count / answered, ""
@@ -86,8 +78,8 @@ def server(settings: Settings, step: TrialStep, root: Path | None = None) -> Ser
         root.mkdir(parents=True, exist_ok=True)
         (root / "16k").write_bytes(bytes(range(256)) * 64)
         more += ["--root", str(root)]
-    budget, workers = settings.budgets[cell.cpus], settings.workers_for(cell)
-    return ServerPlan(contestant, budget, workers, cell.connections, tuple(more))
+    workers = settings.workers or cell.connections + 2  # for newcomers and /stats; with fewer, some wait for ever
+    return ServerPlan(contestant, settings.budgets[cell.cpus], workers, cell.connections, tuple(more))
 
 
 def load(address: Address, settings: Settings, step: TrialStep) -> list[list[str]]:

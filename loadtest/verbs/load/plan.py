@@ -1,19 +1,19 @@
-"""What the verbs measure under load, as data: cells, and in which order they are tried. Nothing here starts, reads or
-waits for anything.
+"""What the verbs measure under load, as data, and in which order. A cell is one contestant under one load; a trial is
+one cell in one round, with a server of its own."""
 
-A cell is one contestant under one load; a trial is one cell in one round, with a server of its own.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from random import Random
+from typing import TypeVar
 
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.workloads import Workload, serves
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import BaseSettings
-from loadtest.statistics.interleaving import order_in_groups
 from loadtest.system.cpu_sets import CpuSets
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,6 @@ class Settings(BaseSettings):
     def workload(self, name: str) -> Workload:
         return next(one for one in self.workloads if one.name == name)
 
-    def workers_for(self, cell: Cell) -> int:
-        """One for each connection, one for newcomers and one for /stats: with fewer, some clients wait for ever."""
-        return self.workers or cell.connections + 2
-
     def load_threads(self, cell: Cell) -> int:
         """quartet-pace has one; wrk as many as there are CPUs for the load and as divide the connections, because it
         opens equally many in each."""
@@ -104,16 +100,9 @@ class TrialStep:
 def cells(settings: Settings) -> list[Cell]:
     """All combinations that make sense."""
     loops: list[float | None] = [*([None] if settings.closed else []), *settings.rates]
+    kept, pipeline = settings.keep_alive, settings.pipeline
     return [
-        Cell(
-            contestant=contestant.name,
-            workload=workload.name,
-            connections=connections,
-            cpus=cpus,
-            keep_alive=settings.keep_alive,
-            pipeline=1 if rate is not None else settings.pipeline,
-            rate=rate,
-        )
+        Cell(contestant.name, workload.name, connections, cpus, kept, pipeline if rate is None else 1, rate)
         for rate in loops
         for cpus in settings.budgets
         for workload in settings.workloads
@@ -128,6 +117,38 @@ def steps(settings: Settings) -> Iterator[TrialStep]:
     groups = [list(group) for _, group in groupby(cells(settings), key=lambda cell: cell.load)]
     for number, row in enumerate(order_in_groups(groups, settings.rounds, settings.seed), start=1):
         yield from (TrialStep(number, cell, settings.counts_system_calls and number == 1) for cell in row)
+
+
+def order(items: Sequence[Item], rounds: int, seed: int) -> list[list[Item]]:
+    """For each round all items, in an order that the seed decides.
+
+    Latin squares of Williams' kind, one after another, each with its items and rows shuffled: in every len(items)
+    rounds everybody has every place once, and over a square (two squares for an odd number) everybody follows
+    everybody else once, so that no one always inherits the caches, or the throttled CPU, of the same neighbour.
+    (E. J. Williams, Experimental designs balanced for the estimation of residual effects of treatments, 1949.)
+    """
+    random, found = Random(seed), list[list[Item]]()
+    while items and len(found) < rounds:
+        named = random.sample(items, len(items))
+        for square in _squares(len(items)):
+            found += [[named[i] for i in row] for row in random.sample(square, len(square))]
+    return found[:rounds] or [[] for _ in range(rounds)]
+
+
+def order_in_groups(groups: Sequence[Sequence[Item]], rounds: int, seed: int) -> list[list[Item]]:
+    """The same for items that are compared only within their group, such as the contestants under one load: they stay
+    together, because a machine that drifts differs less between neighbours. Groups change places as items do."""
+    random = Random(seed)
+    places = order(range(len(groups)), rounds, random.getrandbits(64))
+    ordered = [order(group, rounds, random.getrandbits(64)) for group in groups]
+    return [[item for place in places[number] for item in ordered[place][number]] for number in range(rounds)]
+
+
+def _squares(size: int) -> list[list[list[int]]]:
+    """Williams' square; an odd one needs its mirror image as well."""
+    zigzag = [i // 2 if i % 2 == 0 else size - 1 - i // 2 for i in range(size)]
+    square = [[(i + shift) % size for i in zigzag] for shift in range(size)]
+    return [square, [row[::-1] for row in square]] if size % 2 else [square]
 
 
 def seconds(settings: Settings, step: TrialStep) -> float:

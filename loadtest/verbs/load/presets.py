@@ -9,8 +9,8 @@ from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.verbs.load.plan import Gate
 
 YARDSTICK = "yardstick"
-MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-YARDSTICK_RATES = (2000.0, 20000.0)  # the first for fork per request, which does not reach the second
+# At these, CPU time is compared: at unequal load the busier server looks cheaper.
+YARDSTICK_RATES = (2000.0, 20000.0)  # fork per request does not reach the second
 
 
 def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence[str]) -> tuple[Contestant, ...]:
@@ -29,24 +29,16 @@ def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence
 
 
 def workloads(names: str) -> tuple[Workload, ...]:
-    """Of those names, or a path of ours. Raises ValueError."""
-    return tuple(dict.fromkeys(map(_workload, names.split(","))))
-
-
-def _workload(name: str) -> Workload:
-    if re.fullmatch(r"/[!-~]*", name):
-        return Workload(name, name)
+    """Of those names, or paths of ours; each once. Raises ValueError."""
     known = {workload.name: workload for workload in WORKLOADS}
-    if name not in known:
-        raise ValueError(
-            f"there is no workload {name!r}; there are {', '.join(known)}, and any path that starts with a /"
-        )
-    return known[name]
-
-
-def rates(preset: str) -> tuple[float, ...]:
-    """At which CPU time is compared: at unequal load the busier server looks cheaper."""
-    return YARDSTICK_RATES if preset == YARDSTICK else ()
+    found: dict[str, Workload] = {}
+    for name in names.split(","):
+        if not re.fullmatch(r"/[!-~]*", name) and name not in known:
+            raise ValueError(
+                f"there is no workload {name!r}; there are {', '.join(known)}, and any path that starts with a /"
+            )
+        found[name] = known.get(name, Workload(name, name))
+    return tuple(found.values())
 
 
 def gate(text: str) -> Gate:
@@ -54,4 +46,5 @@ def gate(text: str) -> Gate:
     found = re.fullmatch(r"(p50|p90|p99|p99\.9|max|mean)=([0-9]+(?:\.[0-9]+)?)(ms|s|us)", text)
     if not found:
         raise ValueError(f"--slo {text}: expected a quantile and a time, such as p99=5ms or max=1s")
-    return Gate(found[1].replace("99.9", "999"), float(found[2]) * MILLISECONDS[found[3]])
+    unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[3]]
+    return Gate(found[1].replace("99.9", "999"), float(found[2]) * unit)

@@ -2,31 +2,28 @@
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from loadtest.contestants.contestants import Kind
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, number, plural, share
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
-from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, holm, standing, too_few_rounds
+from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, holm, letters, standing, too_few_rounds
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.results import Series, by_load
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
-Key = TypeVar("Key", bound=Hashable)
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
 
 
 def sections(run: Run) -> list[Section]:
-    found = []
+    found: list[Section] = []
     for part in run.parts:
         for load, series in by_load(part).items():
             first = answers if series[0].cell.rate is None else latencies
-            made = [first(load, series), yardsticks(load, series), costs(load, series)]
-            found += [section for section in made if section]
+            found += filter(None, [first(load, series), yardsticks(load, series), costs(load, series)])
     return found
 
 
@@ -48,14 +45,11 @@ def indicative(settings: Settings) -> list[str]:
     return [f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes."]
 
 
-# --- the questions
-
-
 def answers(load: str, series: Sequence[Series]) -> Section:
-    letters, _ = groups(series)
+    letter, _ = groups(series)
     columns: dict[str, Column] = {
         "requests/s": "throughput",
-        "group": lambda one: letters.get(one.name, DASH),
+        "group": lambda one: letter.get(one.name, DASH),
         "server\nCPU": lambda one: percent(one.server_share),
         "wrk\nCPU": lambda one: percent(one.client_share),
         **CPU,
@@ -102,16 +96,16 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     if not any(others.values()):
         return None
     columns = {f"{unit}\nx {kind.value}": (kind, metric) for kind in kinds for unit, metric in units.items()}
-    ratios = {
-        (one.name, column): _fair_ratio(one, others[one.name, kind], metric)
-        for one in models
-        for column, (kind, metric) in columns.items()
-    }
+    ratios: dict[tuple[str, str], Ratio | None] = {}
+    for one, (column, (kind, metric)) in itertools.product(models, columns.items()):
+        other = others[one.name, kind]
+        fair = other and not (metric == "throughput" and (one.unranked or other.unranked))  # both were the bottleneck
+        ratios[one.name, column] = one.ratio(other, metric) if other and fair else None
     texts, filled = judged(ratios), table("", "best peer", *columns)
     for one in models:
         peer = others[one.name, Kind.peer]
         filled.add_row(one.name, peer.name if peer else DASH, *(texts[one.name, column] for column in columns))
-    known = [ratio for ratio in ratios.values() if ratio]
+    few = too_few_rounds([ratio for ratio in ratios.values() if ratio])
     notes = [
         "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
         "table. CPU each: less than 1 is cheaper than theirs.",
@@ -120,7 +114,7 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
         if closed
         else "best peer: the one that takes the least CPU time for a request.",
         "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
-        *([f"Ties for want of rounds: {sentence}."] if known and (sentence := too_few_rounds(known)) else []),
+        *([f"Ties for want of rounds: {few}."] if few else []),
     ]
     return Section(f"How far from the best of its kind, and from what its model could do? ({load})", filled, notes)
 
@@ -146,37 +140,27 @@ def costs(load: str, series: Sequence[Series]) -> Section:
     return Section(f"What does a request take? ({load})", _rows(series, columns), notes)
 
 
-# --- who is compared with whom
-
-
-def groups(series: Sequence[Series]) -> tuple[dict[str, str], str]:
-    """Letters by contestant, from requests a second, and why they may say little."""
+def groups(series: Sequence[Series]) -> tuple[dict[str, str], list[str]]:
+    """Letters by contestant, from requests a second, and a note on why there are none."""
     values = {one.name: one.by_round("throughput") for one in series if one.trials and not one.unranked}
     if len(values) < 2:
-        return {}, ""
+        return {}, []
     if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
-        return {}, "No groups: some servers have no valid round in common."
-    found = standing(values)
-    return ({}, f"No groups: {found.problem}.") if found.problem else (found.letters, "")
+        return {}, ["No groups: some servers have no valid round in common."]
+    ties, problem = standing(values)
+    return ({}, [f"No groups: {problem}."]) if problem else (letters(ties), [])
 
 
 def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
     """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
     constant rate, where all of them have as many, the one that takes the least CPU time."""
-    beside = [one for one in everybody if one.contestant.kind == kind and one.contestant.model == model.name]
-    found = [one for one in beside if one.trials]
-    if not found:
+    found = [one for one in everybody if one.trials and one.contestant.kind == kind]
+    beside = [one for one in found if one.contestant.model == model.name]
+    if not beside:
         return None
     if model.cell.rate is None:
-        return max(found, key=lambda one: one.middle("throughput") or 0.0)
-    return min(found, key=lambda one: one.middle("cpu") or math.inf)
-
-
-def _fair_ratio(one: Series, other: Series | None, metric: str) -> Ratio | None:
-    """Throughput is compared only where both servers were the bottleneck."""
-    if other is None or (metric == "throughput" and (one.unranked or other.unranked)):
-        return None
-    return one.ratio(other, metric)
+        return max(beside, key=lambda one: one.middle("throughput") or 0.0)
+    return min(beside, key=lambda one: one.middle("cpu") or math.inf)
 
 
 def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
@@ -188,11 +172,8 @@ def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
 def _judged(ratio: Ratio, adjusted_p: float) -> str:
     if ratio.interval is None:
         return number(ratio.ratio)
-    tie = "" if ratio.is_different(adjusted_p) else " ="
+    tie = "" if ratio.different(adjusted_p) else " ="
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
-
-
-# --- gates
 
 
 def missed_gates(series: Iterable[Series]) -> list[str]:
@@ -211,9 +192,6 @@ def missed_gates(series: Iterable[Series]) -> list[str]:
 
 def _name_of(quantile: str) -> str:
     return quantile.replace("p999", "p99.9")
-
-
-# --- rows and notes, of the main job's tables as well
 
 
 def _rows(series: Sequence[Series], columns: Mapping[str, Column]) -> Table:
@@ -242,7 +220,7 @@ def newcomers_served(one: Series) -> str:
 
 
 def invalid_notes(series: Sequence[Series]) -> list[str]:
-    return [f"{one.name}: invalid, {one.invalid}." for one in series if one.invalid]
+    return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.trials]
 
 
 def doubts(series: Sequence[Series]) -> list[str]:
@@ -250,10 +228,6 @@ def doubts(series: Sequence[Series]) -> list[str]:
     short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
     notes = invalid_notes(series)
     notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
-    unranked: dict[str, list[str]] = {}
-    for one in series:
-        unranked.setdefault(one.unranked, []).append(one.name)
-    if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in unranked.items() if reason):
-        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
-    _, sentence = groups(series)
-    return notes + ([sentence] if sentence else [])
+    if unranked := ", ".join(f"{one.name} ({one.unranked})" for one in series if one.unranked):
+        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {unranked}.")
+    return notes + groups(series)[1]

@@ -1,4 +1,4 @@
-"""What a trial gave, its numbers by the names of engine/metrics.py, and the series of a cell's trials. Pure."""
+"""What a trial gave: its numbers by the names of engine/metrics.py, why it is invalid; and all trials of a cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,14 @@ from loadtest.contestants.contestants import Contestant
 from loadtest.engine.metrics import LATENCIES
 from loadtest.engine.run import Part, Result
 from loadtest.statistics.differences import Ratio, paired
-from loadtest.statistics.validity import bottleneck
+from loadtest.statistics.validity import DISTURBED, closed_loop, open_loop
 from loadtest.system.cpus import Disturbance, taken
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep, cells
+
+SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
+WRK_SHARE = 0.90  # of a CPU, up to which wrk is not
 
 
 @dataclass(kw_only=True)
@@ -39,20 +42,11 @@ class Trial(Result):
     def cell(self) -> Cell:
         return self.step.cell
 
-    @property
-    def round(self) -> int:
-        return self.step.round
-
-    @property
-    def answered(self) -> int:
-        """Requests that the server answered: the load's and the newcomers'."""
-        return self.client.requests + self.newcomers.served
-
 
 def values(trial: Trial) -> dict[str, float | None]:
     """None: not measured."""
     client, switches, memory, system = trial.client, trial.switches, trial.memory, trial.system_share
-    cpu = trial.server_cpu_seconds * 1e6
+    cpu, answered = trial.server_cpu_seconds * 1e6, client.requests + trial.newcomers.served
     sums = {
         "cpu": cpu,
         "cpu user": None if system is None else cpu * (1 - system),
@@ -63,7 +57,7 @@ def values(trial: Trial) -> dict[str, float | None]:
     return {
         "throughput": client.requests / client.seconds,
         "goodput": client.good / client.seconds,
-        **{name: _divided(total, trial.answered) for name, total in sums.items()},
+        **{name: _divided(total, answered) for name, total in sums.items()},
         "system calls": trial.system_calls,
         **_milliseconds("latency", client.latency),
         **_milliseconds("service", client.service),
@@ -80,7 +74,33 @@ def _milliseconds(kind: str, times: Quantiles | None) -> dict[str, float | None]
     return {f"{kind} {name}": getattr(times, name) / 1000 if times else None for name in LATENCIES}
 
 
-# --- all trials of a cell
+def problems(trial: Trial) -> list[str]:
+    """Why it is invalid; mostly there is nothing."""
+    client, found = trial.client, list(trial.client.problems)
+    if client.requests == 0:
+        return [*found, "no request was answered"]
+    if client.errors:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in client.errors.items())
+        found.append(f"the clients met errors: {kinds}")
+    if trial.clients_served is not None and trial.clients_served < client.connections:
+        found.append(f"only {trial.clients_served} of {client.connections} clients got a worker")
+    return found + ([sentence] if (sentence := _little(trial)) else [])
+
+
+def _little(trial: Trial) -> str:
+    """Throughput and latency belong together, or one of them is wrong."""
+    cell, client, latency, service = trial.cell, trial.client, trial.client.latency, trial.client.service
+    if latency is None or (cell.rate is None and not cell.keep_alive):
+        return ""
+    rate, mean = latency.count / client.seconds, latency.mean / 1e6
+    window = {"duration": client.seconds, "longest": latency.max / 1e6}
+    if service:
+        return open_loop(cell.connections, rate, service.mean / 1e6, mean, **window)
+    steal, away = trial.disturbance.steal, trial.disturbance.load_cpu
+    busy = 1.0
+    if steal is not None and away is not None:  # as if all that was stolen was of the client's CPU
+        busy = client.cpu_seconds / client.seconds + away + (cell.cpus + 1) * steal
+    return closed_loop(client.connections, rate, mean, **window, client_share=busy)
 
 
 @dataclass(frozen=True)
@@ -104,14 +124,9 @@ class Series:
         """The valid ones."""
         return [trial for trial in self.tried if not trial.problems]
 
-    @property
-    def invalid(self) -> str:
-        """Why no trial is valid; mostly ""."""
-        return "" if self.trials else self.tried[-1].problems[0]
-
     def by_round(self, metric: str) -> dict[int, float]:
         """What was measured validly."""
-        found = {trial.round: values(trial)[metric] for trial in self.trials}
+        found = {trial.step.round: values(trial)[metric] for trial in self.trials}
         return {number: value for number, value in found.items() if value is not None}
 
     def middle(self, metric: str) -> float | None:
@@ -139,9 +154,13 @@ class Series:
         """Why its throughput says nothing about the server; "" when the server was the bottleneck."""
         if self.server_share is None or self.client_share is None:
             return ""
-        foreign = taken([trial.disturbance for trial in self.trials])
-        shared = self.settings.budgets[self.cell.cpus].shared
-        return bottleneck(self.server_share, self.client_share, shared, foreign)
+        if self.settings.budgets[self.cell.cpus].shared:
+            return "shares its CPU with the load"
+        if (taken([trial.disturbance for trial in self.trials]) or 0) > DISTURBED:
+            return "shared its CPU with others"
+        if not self.server_share >= SERVER_SHARE:  # also when it is not a number
+            return f"used less than {SERVER_SHARE:.0%} of its CPU"
+        return "" if self.client_share <= WRK_SHARE else f"wrk used more than {WRK_SHARE:.0%} of a CPU"
 
 
 def _median(numbers: Sequence[float]) -> float | None:

@@ -8,9 +8,8 @@ from statistics import median
 from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, mebibytes, number, plural, ratio
 from loadtest.engine.run import Part, Run
-from loadtest.statistics import lines
 from loadtest.statistics.differences import LEAST_ROUNDS
-from loadtest.statistics.stats import estimate
+from loadtest.statistics.stats import estimate, fit
 from loadtest.system.memory import Memory
 from loadtest.verbs.memory.plan import IdleResult, PlateauResult, SharingResult, absence
 
@@ -110,7 +109,7 @@ def price(results: Sequence[IdleResult], value: Bytes) -> tuple[str, str]:
     for result in results:
         if (size := value(result)) is not None:
             rounds[result.step.round].append((result.step.connections, size / 1024))
-    found = [line for points in rounds.values() if (line := lines.fit(points))]
+    found = [line for points in rounds.values() if (line := fit(points))]
     if not found:
         return DASH, DASH
     each = estimate([line.slope for line in found])
