@@ -17,9 +17,8 @@ from loadtest.contestants import contestants
 from loadtest.document import terminal
 from loadtest.engine import folder
 from loadtest.engine import report as engine_report
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Part
-from loadtest.engine.verb import Verb
+from loadtest.engine.measurement import Verb
+from loadtest.engine.run import Exit, Part
 from loadtest.system import cpu_sets, output
 from loadtest.system.repository import ROOT
 from loadtest.verbs import registry  # noqa: F401  their results can be read

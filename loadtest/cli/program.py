@@ -12,13 +12,11 @@ import typer
 
 from loadtest.cli.options import Invocation
 from loadtest.engine import environment
-from loadtest.engine.claim import claim, earlier
-from loadtest.engine.exit import Exit, Stop, sentence
-from loadtest.engine.folder import FolderError
-from loadtest.engine.run import Part
+from loadtest.engine.folder import claim, earlier
+from loadtest.engine.measurement import Verb
+from loadtest.engine.run import Exit, Part, Stop, sentence
 from loadtest.engine.runner import commands
 from loadtest.engine.session import Session, described
-from loadtest.engine.verb import Verb
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
@@ -57,7 +55,7 @@ def usage_errors() -> Iterator[None]:
     """Here a ValueError is the user's; anywhere else it is a fault of ours, with a traceback. Raises Stop."""
     try:
         yield
-    except (FolderError, ValueError) as error:
+    except ValueError as error:
         raise Stop(Exit.usage, str(error)) from error
 
 

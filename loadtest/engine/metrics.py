@@ -1,6 +1,14 @@
-"""Every number that has a name: in tables, cells.csv, comparisons and gates, and in the schema. Pure."""
+"""Every number that has a name: in tables, comparisons, gates and the schema; and cells.csv, which holds those of a run
+as tidy data, a line for each value. Pure."""
 
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from loadtest.contestants.contestants import Contestant
+from loadtest.engine.measurement import MEASUREMENTS
+from loadtest.engine.run import Labels, Run
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,52 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What tells the numbers of a step from those of another one, in cells.csv and in comparisons."""
+class Value:
+    contestant: Contestant
+    labels: Labels
+    round: int
+    valid: bool
+    metric: Metric
+    value: float
 
-    workload: str
-    connections: int
-    cpus: int = 1  # of the server
-    keep_alive: bool = True
-    pipeline: int = 1
-    rate: float | None = None  # requests a second; None: a closed loop
+
+def values(run: Run) -> Iterator[Value]:
+    """All that was measured of a metric."""
+    for part in run.parts:
+        measurement, settings = MEASUREMENTS[part.measurement], part.settings
+        for result in part.results:
+            step, valid = result.step, not result.problems
+            for name, value in measurement.values(result).items():
+                if value is not None:
+                    who, labels = settings.contestant(step.contestant), measurement.labels(step)
+                    yield Value(who, labels, step.round, valid, BY_NAME[name], float(value))
+
+
+COLUMNS = (
+    *("verb", "contestant", "kind", "model", "workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),
+    *("round", "valid", "metric", "value", "unit"),
+)
+
+
+def csv_text(run: Run) -> str:
+    """Without values the head alone."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for one in values(run):
+        row = {
+            **asdict(one.labels),
+            "verb": run.verb,
+            "contestant": one.contestant.name,
+            "kind": one.contestant.kind.value,
+            "model": one.contestant.model or one.contestant.name,
+            "keep_alive": int(one.labels.keep_alive),
+            "rate": "" if one.labels.rate is None else f"{one.labels.rate:g}",
+            "round": one.round,
+            "valid": int(one.valid),
+            "metric": one.metric.name,
+            "value": one.value,
+            "unit": one.metric.unit,
+        }
+        writer.writerow(row)
+    return text.getvalue()

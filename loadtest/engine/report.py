@@ -6,8 +6,8 @@ from typing import Any
 
 from loadtest.document.document import Document
 from loadtest.document.figures import plural
+from loadtest.engine.measurement import VERBS
 from loadtest.engine.run import Environment, Run
-from loadtest.engine.verb import verb_of
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system import cpus
 from loadtest.system.cpu_sets import CpuSets
@@ -15,7 +15,7 @@ from loadtest.system.cpu_sets import CpuSets
 
 def document(run: Run) -> Document:
     """A figure from a container says so: none stands beside a native one."""
-    verb, environment = verb_of(run), run.environment
+    verb, environment = VERBS[run.verb], run.environment
     head, sections = [_machine(environment, run.parts[0].settings.cpus)], verb.sections(run)
     if environment.runner != "local":
         head.append(f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones.")

@@ -11,9 +11,8 @@ from typing import Any
 
 from loadtest.document.figures import plural
 from loadtest.engine import folder
-from loadtest.engine.measurement import Bench, Measurement, Step, describe
+from loadtest.engine.measurement import MEASUREMENTS, Bench, Measurement, Step, describe
 from loadtest.engine.run import Failure, Part, Run
-from loadtest.engine.verb import measurement_of
 from loadtest.places import launch
 from loadtest.places.place import Place
 from loadtest.system import output
@@ -30,7 +29,7 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
     todo: list[tuple[Part, Step]] = []
     for part in run.parts:
         done = {result.step for result in part.results}
-        todo += [(part, step) for step in measurement_of(part).steps(part.settings) if step not in done]
+        todo += [(part, step) for step in MEASUREMENTS[part.measurement].steps(part.settings) if step not in done]
     return sorted(todo, key=lambda one: one[1].round)  # which keeps the order inside a round
 
 
@@ -47,9 +46,9 @@ class Runner:
         """What fails is left out from there on."""
         todo = remaining(self.run)
         self._repeats_left = max(2, int(REPEATS * len(todo)))
-        progress = Progress([measurement_of(part).seconds(part.settings, step) for part, step in todo])
+        progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
         for index, (part, step) in enumerate(todo):
-            measurement = measurement_of(part)
+            measurement = MEASUREMENTS[part.measurement]
             if measurement.key(step) in self._failed:
                 continue
             progress.show(index, describe(step))
@@ -101,7 +100,7 @@ def commands(parts: Sequence[Part], binaries: Path) -> list[str]:
     lines = in_docker if parts[0].settings.runner == "docker" else []
     shown, rounds, seconds = set[tuple[str, str]](), [], 0.0
     for part in parts:
-        measurement, settings = measurement_of(part), part.settings
+        measurement, settings = MEASUREMENTS[part.measurement], part.settings
         for step in measurement.steps(settings):
             rounds.append(step.round)
             seconds += measurement.seconds(settings, step)

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 
-from loadtest.engine import verb
+from loadtest.engine import measurement
 from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Part, Run
 from loadtest.system.repository import ROOT
@@ -39,7 +39,7 @@ def results() -> Json:
     definitions: dict[str, Json] = {}
     kinds = []
     document = _object(Run, definitions)
-    for one in verb.MEASUREMENTS.values():
+    for one in measurement.MEASUREMENTS.values():
         kind = _object(Part, definitions)
         kind["properties"] = {
             "measurement": {"const": one.name},
@@ -49,7 +49,7 @@ def results() -> Json:
         kinds.append(kind)
     document["properties"] |= {
         "format": {"type": "string", "pattern": f"^{MAJOR}\\.[0-9]+$"},
-        "verb": {"enum": list(verb.VERBS)},
+        "verb": {"enum": list(measurement.VERBS)},
         "parts": {"type": "array", "minItems": 1, "items": {"oneOf": kinds}},
     }
     document["required"] = ["format", *document["required"]]

@@ -15,11 +15,9 @@ from pathlib import Path
 from loadtest.contestants import contestants
 from loadtest.document import terminal
 from loadtest.engine import environment, folder, report
-from loadtest.engine.claim import go_on
-from loadtest.engine.exit import Exit, Stop, sentence
-from loadtest.engine.run import Part, Run
+from loadtest.engine.measurement import MEASUREMENTS, Verb
+from loadtest.engine.run import Exit, Part, Run, Stop, sentence
 from loadtest.engine.runner import Runner
-from loadtest.engine.verb import Verb, measurement_of
 from loadtest.places.place import Place
 from loadtest.system import output, processes
 from loadtest.system.errors import MeasurementError
@@ -50,7 +48,9 @@ class Session:
 
     def _prepare(self) -> Run:
         """Raises Stop; also when the earlier results are of other software or of another machine."""
-        executables = sorted(set().union(*(measurement_of(part).executables(part.settings) for part in self.parts)))
+        executables = sorted(
+            set().union(*(MEASUREMENTS[part.measurement].executables(part.settings) for part in self.parts))
+        )
         if missing := environment.missing() or self.place.missing(executables):
             raise Stop(Exit.environment, missing)
         try:
@@ -62,7 +62,7 @@ class Session:
             parts = described(self.parts, self.place) if not self.earlier else []
         except MeasurementError as error:
             raise Stop(Exit.environment, f"a program that we need does not work: {error}") from error
-        found = go_on(self.earlier, now) if self.earlier else Run(self.verb.name, now, parts)
+        found = folder.go_on(self.earlier, now) if self.earlier else Run(self.verb.name, now, parts)
         cpus = found.parts[0].settings.cpus.load
         try:
             os.sched_setaffinity(0, cpus)

@@ -23,7 +23,7 @@ from samples import BY_NAME, DESCRIBE, MODELS
 from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Contestant, Kind, command_line, described
 from loadtest.document import terminal
-from loadtest.engine import cells, folder, report, schema
+from loadtest.engine import folder, metrics, report, schema
 from loadtest.engine.measurement import Measurement, describe
 from loadtest.engine.run import Failure, Run
 from loadtest.engine.runner import Runner, remaining
@@ -229,7 +229,7 @@ def test_results_are_as_their_schema_says():
 
 
 def test_the_memory_of_every_level_is_in_the_cells():
-    rows = cells.csv_text(found([result(connections=100), result(connections=10, memory=hidden())])).splitlines()
+    rows = metrics.csv_text(found([result(connections=100), result(connections=10, memory=hidden())])).splitlines()
     assert [row.rpartition("pss")[2] for row in rows[1:] if "pss" in row] == [f",{1224 / 1024!r},MiB"]
     assert {tuple(row.split(",")[4:6]) for row in rows[1:]} == {("idle", "100")}
 

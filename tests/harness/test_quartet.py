@@ -23,9 +23,8 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 from loadtest.cli import commands
 from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.engine import claim, environment, folder, session
-from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.run import Part, Run
+from loadtest.engine import environment, folder, session
+from loadtest.engine.run import Exit, Part, Run, Stop
 from loadtest.engine.runner import Runner
 from loadtest.places import launch
 from loadtest.places.local import Local
@@ -263,8 +262,8 @@ def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
             return cls(2020, 1, 1, 12)
 
     monkeypatch.setattr(datetime, "datetime", Noon)
-    monkeypatch.setattr(claim, "ROOT", tmp_path)
-    names = [claim.claim(None, None, "walk").name for _ in range(3)]
+    monkeypatch.setattr(folder, "ROOT", tmp_path)
+    names = [folder.claim(None, None, "walk").name for _ in range(3)]
     assert names == [f"2020-01-01T12-00-00-walk{number}" for number in ("", "-2", "-3")]
 
 

@@ -48,7 +48,7 @@ def _is_here(one: Contestant, binaries: Path) -> bool:
 def _summary(path: Path) -> list[str]:
     try:
         one = folder.load(path)
-    except folder.FolderError:
+    except ValueError:
         return ["unreadable", "", "", ""]
     return [one.verb, one.state, one.environment.commit, f"{one.seconds:.0f}"]
 

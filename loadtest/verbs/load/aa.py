@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from loadtest.document.document import Section, table
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Part, Run
+from loadtest.engine.run import Exit, Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.results import everybody

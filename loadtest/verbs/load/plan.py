@@ -10,8 +10,7 @@ from itertools import groupby
 
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.workloads import Workload, serves
-from loadtest.engine.metrics import Labels
-from loadtest.engine.run import BaseSettings
+from loadtest.engine.run import BaseSettings, Labels
 from loadtest.statistics.interleaving import order_in_groups
 from loadtest.system.cpu_sets import CpuSets
 

@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 
-from loadtest.engine import verb
-from loadtest.engine.exit import Exit
-from loadtest.engine.measurement import Measurement
-from loadtest.engine.run import Run
-from loadtest.engine.verb import Verb
+from loadtest.engine import measurement
+from loadtest.engine.measurement import Measurement, Verb
+from loadtest.engine.run import Exit, Run
 from loadtest.verbs.load import aa, measure, plan, report, results
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
-    found = verb.status(run)
+    found = measurement.status(run)
     return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
 
 

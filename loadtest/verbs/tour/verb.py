@@ -1,6 +1,6 @@
 """The main job: a preset of all measurements."""
 
-from loadtest.engine.verb import Verb
+from loadtest.engine.measurement import Verb
 from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.verb import LOAD
