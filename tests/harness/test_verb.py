@@ -91,12 +91,14 @@ COINS = Verb("coins", (COIN,), sections, lambda run: ["Coins."])
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(measurement, "VERBS", dict(measurement.VERBS))
-    monkeypatch.setattr(measurement, "MEASUREMENTS", dict(measurement.MEASUREMENTS))
+def registered() -> Iterator[None]:
+    known = [(names, dict(names)) for names in (measurement.VERBS, measurement.MEASUREMENTS)]
     measurement.register(COINS)
     schema.results.cache_clear()
     yield
+    for names, before in known:
+        names.clear()
+        names.update(before)
     schema.results.cache_clear()
 
 
