@@ -110,6 +110,7 @@ class Verb:
     sections: Callable[[Run], Sequence[Section]]  # the answers
     head: Callable[[Run], Sequence[str]] = lambda run: ()  # how it was asked, below the machine
     status: Callable[[Run], Exit] = status
+    missing: Callable[[], str] = lambda: ""  # what this machine lacks for it, a sentence with the fix
 
 
 # By name, in the order of their registration.

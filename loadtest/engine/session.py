@@ -33,7 +33,7 @@ class Session:
     as_json: bool = False
 
     def run(self) -> Exit:
-        """Raises Stop when it cannot begin."""
+        """Raises Stop or MeasurementError when it cannot begin."""
         for number in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for its background jobs
             signal.signal(number, signal.default_int_handler)
         try:
@@ -51,18 +51,17 @@ class Session:
         executables = sorted(
             set().union(*(MEASUREMENTS[part.measurement].executables(part.settings) for part in self.parts))
         )
-        if missing := environment.missing() or self.place.missing(executables):
+        if missing := environment.missing() or self.verb.missing() or self.place.missing(executables):
             raise Stop(Exit.environment, missing)
         try:
             self.place.prepare()
         except MeasurementError as error:
             raise Stop(Exit.failed, str(error)) from error
-        try:
-            now = environment.stamp(self.place, executables)
-            parts = described(self.parts, self.place) if not self.earlier else []
-        except MeasurementError as error:
-            raise Stop(Exit.environment, f"a program that we need does not work: {error}") from error
-        found = folder.go_on(self.earlier, now) if self.earlier else Run(self.verb.name, now, parts)
+        now = environment.stamp(self.place, executables)
+        if self.earlier:
+            found = folder.go_on(self.earlier, now)
+        else:
+            found = Run(self.verb.name, now, described(self.parts, self.place))
         cpus = found.parts[0].settings.cpus.load
         try:
             os.sched_setaffinity(0, cpus)

@@ -58,7 +58,7 @@ def test_every_contestant_crashes_once_and_without_a_parent_under_a_supervisor_t
 
 
 def test_pools_have_a_worker_for_each_connection_and_for_newcomers_and_statistics():
-    assert {server.workers for part in full(connections=40) for server in servers(part)} == {42}
+    assert {server.workers for part in full(connections=(40,)) for server in servers(part)} == {42}
 
 
 def test_faults_are_enabled_for_the_crash_only():

@@ -21,7 +21,6 @@ import samples
 from conftest import FAKES, ROOT, children, eventually, is_alive
 
 from loadtest.cli import commands
-from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
 from loadtest.engine import environment, folder, session
 from loadtest.engine.run import Exit, Part, Run, Stop
@@ -323,7 +322,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cli/__main__.py", *arguments])
-        status = command.run(commands.app)
+        status = commands.run(commands.app)
         output = capsys.readouterr()
         return status, output.out, output.err
 

@@ -16,8 +16,8 @@ METRICS = ("throughput", "cpu")
 def against_itself(once: Settings, tries: int) -> Settings:
     """Of one try's settings: all tries are the rounds of one run. Raises ValueError when more than one thing is asked
     for."""
-    if len(once.contestants) != 1 or len(once.workloads) != 1 or len(once.connections) != 1:
-        raise ValueError("aa takes one contestant, one workload and one number of connections")
+    if any(len(asked) != 1 for asked in (once.contestants, once.workloads, once.connections, once.budgets)):
+        raise ValueError("aa takes one contestant, one workload and one number of connections, and of CPUs")
     one = once.contestants[0]
     twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.model or one.name) for twin in "AB")
     return replace(once, contestants=twins, rounds=tries * once.rounds, rounds_of_a_try=once.rounds)

@@ -69,4 +69,4 @@ def measure(bench: Bench, step: WalkStep) -> WalkResult:
 
 
 WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load)
-WALK = Verb("walk", (WALKS,), report.sections)
+WALK = Verb("walk", (WALKS,), report.sections, missing=strace.missing)
