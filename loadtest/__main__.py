@@ -4,4 +4,4 @@ import sys
 
 from loadtest.cli import commands
 
-sys.exit(commands.run(commands.main_job))
+sys.exit(commands.run(main_job=True))

@@ -4,4 +4,4 @@ import sys
 
 from loadtest.cli import commands
 
-sys.exit(commands.run(commands.app))
+sys.exit(commands.run())

@@ -18,30 +18,27 @@ from loadtest.cli import options
 from loadtest.cli.options import JSON, Chosen, Invocation, Load, Tries, number, plain
 from loadtest.contestants.contestants import Contestant, select
 from loadtest.document import terminal
-from loadtest.engine import environment, folder
-from loadtest.engine import report as engine_report
-from loadtest.engine.measurement import Verb
+from loadtest.engine import environment, folder, report
+from loadtest.engine.measurement import VERBS, Verb
 from loadtest.engine.run import Exit, Part, Stop, sentence
-from loadtest.engine.runner import commands
-from loadtest.engine.session import Session, described
+from loadtest.engine.runner import Session, commands, described
 from loadtest.places.containers import Containers
 from loadtest.places.local import Local
 from loadtest.places.place import Place
 from loadtest.system import output
 from loadtest.system.errors import MeasurementError
 from loadtest.system.repository import ROOT
-from loadtest.verbs import registry  # noqa: F401  their results can be read
+from loadtest.verbs import registry  # noqa: F401  fills VERBS
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
 from loadtest.verbs.load.aa import against_itself
 from loadtest.verbs.load.plan import Settings, checked
-from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
 from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.plan import LEVELS, IdleSettings
 from loadtest.verbs.tour import plan as tour_plan
-from loadtest.verbs.walk.verb import WALK, WALKS, WalkSettings
+from loadtest.verbs.walk.verb import WalkSettings
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
 took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is
@@ -56,30 +53,24 @@ class Command(typer.core.TyperCommand):
         return super().get_help(ctx).replace("\\[", "[")
 
 
-def new_app(summary: str | None = None) -> typer.Typer:
-    """Without one it is the app of its one command."""
-    return typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        no_args_is_help=summary is not None,
-        help=summary,
-        epilog=EXIT_STATUSES,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+app = typer.Typer(
+    help="Measures web-server concurrency models beside each other, their bare servers and their peers.",
+    epilog=EXIT_STATUSES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
-app = new_app("Measures web-server concurrency models beside each other, their bare servers and their peers.")
-main_job = new_app()
-
-
-def run(app: typer.Typer) -> int:
-    """The exit status. What goes wrong is one sentence, where typer would draw a box around it, or Python a traceback
-    below it."""
+def run(main_job: bool = False) -> int:
+    """loadtest/quartet, or loadtest/run. The exit status. What goes wrong is one sentence, where typer would draw a box
+    around it, or Python a traceback below it."""
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # loadtest/run lets Python start undisturbed
         output.prepare()
-        status = app(prog_name=environment.program(), standalone_mode=False) or Exit.ok
+        verbs = typer.main.get_group(app)
+        program = verbs.commands["tour"] if main_job else verbs
+        name, help_options = environment.program(), ["-h", "--help"]
+        status = program.main(prog_name=name, standalone_mode=False, help_option_names=help_options) or Exit.ok
         output.show("")  # and what typer has printed
         return status
     except click.UsageError as error:
@@ -135,39 +126,30 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
     return Session(verb, parts, going_on, place, directory, invocation.json).run()
 
 
-def measures(verb: Verb, *apps: typer.Typer) -> Callable[[Any], Any]:
-    """Makes a command of a function that turns its options into the parts of a run; it raises ValueError. A parameter
-    whose type is a dataclass stands for the options that are its fields."""
+def measures(parts: Callable[..., list[Part]]) -> None:
+    """Makes a command of a function that has its verb's name, and turns options into the parts of a run; it raises
+    ValueError. A parameter whose type is a dataclass stands for the options that are its fields."""
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, one in inspect.signature(parts).parameters.items():
+        if dataclasses.is_dataclass(one.annotation):
+            groups[name] = one.annotation
+            parameters += inspect.signature(groups[name]).parameters.values()
+        else:
+            parameters.append(one)
 
-    def make(parts: Callable[..., list[Part]]) -> Callable[..., list[Part]]:
-        groups: dict[str, Any] = {}
-        parameters: list[inspect.Parameter] = []
-        for name, one in inspect.signature(parts).parameters.items():
-            if dataclasses.is_dataclass(one.annotation):
-                groups[name] = one.annotation
-                parameters += inspect.signature(groups[name]).parameters.values()
-            else:
-                parameters.append(one)
+    def command(**given: Any) -> Exit:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+        return measure(VERBS[parts.__name__], given["invocation"], lambda: parts(**given))
 
-        def command(**given: Any) -> Exit:
-            for name, group in groups.items():
-                given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
-            return measure(verb, given["invocation"], lambda: parts(**given))
-
-        command.__doc__ = parts.__doc__
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {one.name: one.annotation for one in parameters}
-        for one_app in apps or (app,):
-            one_app.command(verb.name, cls=Command, epilog=EXIT_STATUSES)(command)
-        return parts
-
-    return make
+    command.__doc__ = parts.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    app.command(parts.__name__, cls=Command, epilog=EXIT_STATUSES)(command)
 
 
-# --- what measures
-
-
-@measures(tour_plan.TOUR, app, main_job)
+@measures
 def tour(
     invocation: Invocation,
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
@@ -192,7 +174,7 @@ def tour(
     return tour_plan.smoke(whole) if smoke else whole
 
 
-@measures(THROUGHPUT)
+@measures
 def throughput(
     chosen: Chosen,
     load: Load,
@@ -202,11 +184,10 @@ def throughput(
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
     rates = options.rates(rate) if rate else presets.rates(chosen.preset)
-    settings = _under_load(chosen.contestants, load, invocation, rates=rates, pipeline=pipeline, preset=chosen.preset)
-    return [Part(LOAD.name, settings)]
+    return _under_load(chosen.contestants, load, invocation, rates=rates, pipeline=pipeline, preset=chosen.preset)
 
 
-@measures(LATENCY)
+@measures
 def latency(
     chosen: Chosen,
     load: Load,
@@ -216,17 +197,17 @@ def latency(
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
     asked = {"rates": options.rates(rate), "closed": False, "gates": tuple(map(presets.gate, slo))}
-    return [Part(LOAD.name, _under_load(chosen.contestants, load, invocation, preset=chosen.preset, **asked))]
+    return _under_load(chosen.contestants, load, invocation, preset=chosen.preset, **asked)
 
 
-@measures(AA)
+@measures
 def aa(tries: Tries, invocation: Invocation) -> list[Part]:
     """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
-    once = _under_load(presets.contestants("", tries.only, [], []), tries, invocation)
-    return [Part(LOAD.name, against_itself(once, tries.tries))]
+    [once] = _under_load(presets.contestants("", tries.only, [], []), tries, invocation)
+    return [dataclasses.replace(once, settings=against_itself(once.settings, tries.tries))]
 
 
-def _under_load(contestants: tuple[Contestant, ...], load: Load, invocation: Invocation, **more: Any) -> Settings:
+def _under_load(contestants: tuple[Contestant, ...], load: Load, invocation: Invocation, **more: Any) -> list[Part]:
     """Raises ValueError."""
     settings = Settings(
         contestants=contestants,
@@ -241,19 +222,15 @@ def _under_load(contestants: tuple[Contestant, ...], load: Load, invocation: Inv
         **invocation.settings,
         **more,
     )
-    return checked(settings)
+    return [Part("load", checked(settings))]
 
 
-@measures(memory_verb.MEMORY)
+@measures
 def memory(
     chosen: Chosen,
     invocation: Invocation,
     connections: str = typer.Option(
-        ",".join(map(str, LEVELS)),
-        "-c",
-        "--connections",
-        metavar="N,...",
-        help="Idle ones; each level has its own server.",
+        ",".join(map(str, LEVELS)), "-c", "--connections", metavar="N,...", help="Idle ones."
     ),
     ballast: int = typer.Option(0, min=0, max=100_000, metavar="MIB", help="Memory that ours have."),
     workers: int = number(1000, min=1, max=20_000, help="Of the largest pool tried: one for each connection."),
@@ -275,7 +252,7 @@ def memory(
     return memory_verb.parts(settings)
 
 
-@measures(WALK)
+@measures
 def walk(
     chosen: Chosen,
     invocation: Invocation,
@@ -287,18 +264,17 @@ def walk(
         raise ValueError(f"--path {path}: expected a path, such as /plaintext")
     if invocation.runner == options.RunnerName.docker:
         raise ValueError("strace does not look into containers; walk takes --runner local")
-    return [Part(WALKS.name, WalkSettings(chosen.contestants, options.one_budget(pin), path))]
-
-
-# --- what only shows
+    return [Part("walk", WalkSettings(chosen.contestants, options.one_budget(pin), path))]
 
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)
-def report(directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON) -> None:
+def show_again(
+    directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON
+) -> None:
     """Shows again what a run has shown at its end."""
     with usage_errors():
         found = folder.load(directory)
-        output.show(folder.to_json(found) if json else terminal.render(engine_report.document(found)))
+        output.show(folder.to_json(found) if json else terminal.render(report.document(found)))
 
 
 @app.command("compare", cls=Command, epilog=EXIT_STATUSES)
@@ -307,7 +283,7 @@ def compare(
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
     margin: float = number(0.0, min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
     metric: str = typer.Option(
-        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared, as in cells.csv."
+        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared: see cells.csv."
     ),
     json: bool = JSON,
 ) -> Exit:
@@ -330,8 +306,5 @@ def examine(json: bool = JSON, binaries: Optional[Path] = options.BIN) -> Exit:
 @app.command("list", cls=Command)
 def list_all(json: bool = JSON) -> None:
     """Who and what can be measured: contestants, workloads, metrics; results that are there."""
-    output.show(
-        listing.to_json(options.BINARIES)
-        if json
-        else terminal.render(listing.document(options.BINARIES, ROOT / "results"))
-    )
+    binaries = options.BINARIES
+    output.show(listing.to_json(binaries) if json else terminal.render(listing.document(binaries, ROOT / "results")))

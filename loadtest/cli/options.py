@@ -40,9 +40,7 @@ class Invocation:
     runner: RunnerName = plain(RunnerName.local, help="Servers and load as they are (local), or in containers.")
     out: Optional[Path] = plain(None, metavar="DIR", help="The results' folder (results/TIME-VERB).")
     json: bool = JSON
-    dry_run: bool = typer.Option(
-        False, "--dry-run", help="Print every external command, ready to paste, and measure nothing."
-    )
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print every command, ready to paste, and measure nothing.")
     resume: Optional[Path] = plain(None, metavar="DIR", help="Go on with an interrupted run, by its own options.")
     bin: Optional[Path] = BIN
 
@@ -77,9 +75,7 @@ class Load:
     """What they are asked to do."""
 
     workload: str = typer.Option("plaintext", metavar="NAME,...", help="What is asked for; `list` names them.")
-    connections: str = typer.Option(
-        "16", "-c", "--connections", metavar="N,...", help="At a time, such as 1,16,64,256."
-    )
+    connections: str = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, as 1,16,64.")
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive.")
     duration: str = typer.Option("2s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
     rounds: int = number(6, min=1, max=1000, help="Interleaved; fewer than 6 are indicative.")

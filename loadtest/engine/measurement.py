@@ -91,9 +91,6 @@ def describe(step: Step) -> str:
     return f"round {step.round}, {step.what}: {step.contestant}"
 
 
-# --- verbs
-
-
 def status(run: Run) -> Exit:
     """A failure says more than a cell without a number, where all that was measured is invalid."""
     if run.failures:

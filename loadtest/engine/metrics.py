@@ -4,7 +4,7 @@ as tidy data, a line for each value. Pure."""
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.measurement import MEASUREMENTS
@@ -16,11 +16,7 @@ class Metric:
     name: str
     unit: str
     divided_by: str = ""  # what the sum is divided by
-    more_is_better: bool = False
-
-    @property
-    def better(self) -> str:
-        return "more" if self.more_is_better else "less"
+    better: str = "less"  # or more
 
 
 LATENCIES = ("p50", "p90", "p99", "p999", "max", "mean")
@@ -29,8 +25,8 @@ SECONDS = "seconds of the load"
 ANSWERS = "answers, newcomers' included"
 
 METRICS = (
-    Metric("throughput", "requests/s", SECONDS, more_is_better=True),
-    Metric("goodput", "requests/s", SECONDS, more_is_better=True),
+    Metric("throughput", "requests/s", SECONDS, better="more"),
+    Metric("goodput", "requests/s", SECONDS, better="more"),
     Metric("cpu", "us/request", ANSWERS),
     Metric("cpu user", "us/request", ANSWERS),
     Metric("cpu system", "us/request", ANSWERS),
@@ -68,7 +64,8 @@ def values(run: Run) -> Iterator[Value]:
 
 
 COLUMNS = (
-    *("verb", "contestant", "kind", "model", "workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),
+    *("verb", "contestant", "kind", "model"),
+    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),
     *("round", "valid", "metric", "value", "unit"),
 )
 
@@ -76,22 +73,15 @@ COLUMNS = (
 def csv_text(run: Run) -> str:
     """Without values the head alone."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
     for one in values(run):
-        row = {
-            **asdict(one.labels),
-            "verb": run.verb,
-            "contestant": one.contestant.name,
-            "kind": one.contestant.kind.value,
-            "model": one.contestant.model or one.contestant.name,
-            "keep_alive": int(one.labels.keep_alive),
-            "rate": "" if one.labels.rate is None else f"{one.labels.rate:g}",
-            "round": one.round,
-            "valid": int(one.valid),
-            "metric": one.metric.name,
-            "value": one.value,
-            "unit": one.metric.unit,
-        }
+        who, load = one.contestant, one.labels
+        rate = "" if load.rate is None else f"{load.rate:g}"
+        row = (
+            *(run.verb, who.name, who.kind.value, who.model or who.name),
+            *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
+            *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
+        )
         writer.writerow(row)
     return text.getvalue()

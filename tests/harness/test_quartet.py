@@ -22,9 +22,9 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 
 from loadtest.cli import commands
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.engine import environment, folder, session
+from loadtest.engine import environment, folder
 from loadtest.engine.run import Exit, Part, Run, Stop
-from loadtest.engine.runner import Runner
+from loadtest.engine.runner import Runner, Session
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
@@ -322,7 +322,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cli/__main__.py", *arguments])
-        status = commands.run(commands.app)
+        status = commands.run()
         output = capsys.readouterr()
         return status, output.out, output.err
 
@@ -467,10 +467,10 @@ def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypa
     assert caught.value.status == Exit.environment
 
 
-def a_session(directory: Path) -> session.Session:
+def a_session(directory: Path) -> Session:
     part = Part("load", replace(samples.settings(), budgets={1: CpuSets((1,), (7,))}))
     verb = replace(THROUGHPUT, sections=lambda _: [], head=lambda _: ["tables"], status=lambda _: Exit.ok)
-    return session.Session(verb, [part], None, Nowhere(), directory)
+    return Session(verb, [part], None, Nowhere(), directory)
 
 
 class Nowhere:
@@ -492,7 +492,9 @@ class Nowhere:
 def measure(directory: Path) -> Exit:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return a_session(directory)._measure(samples.trial_run())
+        played = a_session(directory)
+        played._prepare = samples.trial_run
+        return played.run()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -15,8 +15,7 @@ from loadtest.contestants.contestants import MODELS
 from loadtest.engine import folder, measurement
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop
-from loadtest.engine.runner import REPEATS_OF_A_STEP, Runner, remaining
-from loadtest.engine.session import described
+from loadtest.engine.runner import REPEATS_OF_A_STEP, Runner, described, remaining
 from loadtest.statistics import validity
 from loadtest.system.cpus import Disturbance
 from loadtest.system.errors import MeasurementError

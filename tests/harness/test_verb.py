@@ -19,8 +19,7 @@ from loadtest.document.document import Section, table
 from loadtest.engine import folder, measurement, report, schema
 from loadtest.engine.measurement import Bench, Measurement, Verb
 from loadtest.engine.run import BaseSettings, Exit, Labels, Part, Result, Run, Stop
-from loadtest.engine.runner import commands
-from loadtest.engine.session import Session
+from loadtest.engine.runner import Session, commands
 from loadtest.places.launch import ServerPlan
 from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets

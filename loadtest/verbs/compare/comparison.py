@@ -49,7 +49,7 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
     changes = []
     for key, p in differences.holm({key: ratio.p for key, ratio in ratios.items()}).items():
         (cell, name), ratio = key, ratios[key]
-        worse = differences.regressed(ratio, p, BY_NAME[name].more_is_better, margin)
+        worse = differences.regressed(ratio, p, BY_NAME[name].better == "more", margin)
         old, new = median(before[key]), median(after[key])
         changes.append(Change(cell, name, BY_NAME[name].unit, old, new, ratio, p, worse))
     missing = {cell for cell, _ in before.keys() ^ after.keys()} - {cell for cell, _ in ratios}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
-from loadtest.clients.client_side import Quantiles
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, number, plural, share
 from loadtest.engine.run import Part, Run
@@ -66,9 +65,6 @@ def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str
     return filled
 
 
-# --- throughput
-
-
 def answers(loads: Loads) -> Section:
     """Dashes in place of ratios where the reference was not measured under a load."""
     names = [one.name for series in loads.values() for one in series]
@@ -112,9 +108,6 @@ def ballast(loads: Loads) -> Section | None:
     return Section("What does a bigger heap do to fork per request?", filled, notes)
 
 
-# --- latency and CPU time
-
-
 def latency(loads: Loads) -> Section:
     columns = {"median": "latency p50", "99 %": "latency p99", "max": "latency max"}
     missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
@@ -134,35 +127,25 @@ def cpu_time(saturating: Loads, delayed: Loads) -> Section:
         "wrk": lambda one: percent(one.client_share),
     }
     filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
+    middles = [one.middle("throughput") for series in delayed.values() for one in series]
+    rates = [rate for rate in middles if rate is not None]
+    span = f" ({number(min(rates))} to {number(max(rates))} requests/s)" if rates else ""
     notes = [
         "User and system time of the whole process tree, dead children included, without start-up, divided by all "
         "answers, newcomers' included. server, wrk: share of their CPU that was used.",
-        *_equal_rates(delayed),
+        f"/sleep is the fair comparison: the delay gives every server that can follow nearly the same rate{span}.",
         "At unequal load the busier server looks cheaper, because it batches: compare the columns of the saturated "
         "servers only among themselves.",
     ]
     return Section("What does a request cost, in microseconds of CPU time?", filled, notes)
 
 
-def _equal_rates(delayed: Loads) -> list[str]:
-    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput")) is not None]
-    if not rates:
-        return []
-    return [
-        f"{', '.join(delayed)} is the fair comparison: the delay gives every server that can follow nearly the same "
-        f"rate ({number(min(rates))} to {number(max(rates))} requests/s)."
-    ]
-
-
-# --- newcomers
-
-
 def newcomers(loads: Loads) -> Section:
     columns: dict[str, Column] = {
         "wrk's clients": _clients_served,
         "newcomers": load_report.newcomers_served,
-        "median": lambda one: _milliseconds(median, [waits.p50 for waits in _waits(one)]),
-        "max": lambda one: _milliseconds(max, [waits.max for waits in _waits(one)]),
+        "median": lambda one: _wait(one, "p50", median),
+        "max": lambda one: _wait(one, "max", max),
     }
     notes = [
         "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
@@ -181,9 +164,6 @@ def _clients_served(one: Series) -> str:
     return share(*min(known)) if known else DASH
 
 
-def _waits(one: Series) -> list[Quantiles]:
-    return [trial.newcomers.waits for trial in one.tried if trial.newcomers.waits]
-
-
-def _milliseconds(of: Callable[[Iterable[float]], float], microseconds: list[float]) -> str:
-    return milliseconds(of(microseconds) / 1e6) if microseconds else DASH
+def _wait(one: Series, quantile: str, of: Callable[[Iterable[float]], float]) -> str:
+    found = [getattr(trial.newcomers.waits, quantile) for trial in one.tried if trial.newcomers.waits]
+    return milliseconds(of(found) / 1e6) if found else DASH
