@@ -16,7 +16,7 @@ import typer.core
 
 from loadtest.cli import options
 from loadtest.cli.options import JSON, Chosen, Invocation, Load, Tries, number, plain
-from loadtest.contestants.contestants import Contestant, select
+from loadtest.contestants.contestants import select
 from loadtest.document import terminal
 from loadtest.engine import environment, folder, report
 from loadtest.engine.measurement import VERBS, Verb
@@ -102,9 +102,8 @@ def usage_errors() -> Iterator[None]:
 
 
 def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]) -> Exit:
-    """Goes on or begins, shows or runs. Raises Stop or MeasurementError.
-
-    @param chosen: the parts by the command line, where it is no --resume; raises ValueError"""
+    """Goes on, or begins with the parts that `chosen` makes of the command line; it raises ValueError. Raises Stop or
+    MeasurementError."""
     with usage_errors():
         going_on = folder.earlier(verb, invocation.resume, invocation.out)
         parts = going_on.parts if going_on else chosen()
@@ -183,8 +182,8 @@ def throughput(
     rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
-    rates = options.rates(rate) if rate else presets.rates(chosen.preset)
-    return _under_load(chosen.contestants, load, invocation, rates=rates, pipeline=pipeline, preset=chosen.preset)
+    rates = options.numbers("--rate", rate, 1, 10_000_000) if rate else presets.rates(chosen.preset)
+    return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
 
 
 @measures
@@ -196,21 +195,21 @@ def latency(
     slo: list[str] = plain([], metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."),
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
-    asked = {"rates": options.rates(rate), "closed": False, "gates": tuple(map(presets.gate, slo))}
-    return _under_load(chosen.contestants, load, invocation, preset=chosen.preset, **asked)
+    rates, gates = options.numbers("--rate", rate, 1, 10_000_000), tuple(map(presets.gate, slo))
+    return _under_load(chosen, load, invocation, rates=rates, closed=False, gates=gates)
 
 
 @measures
 def aa(tries: Tries, invocation: Invocation) -> list[Part]:
     """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
-    [once] = _under_load(presets.contestants("", tries.only, [], []), tries, invocation)
+    [once] = _under_load(Chosen(tries.only, [], [], ""), tries, invocation)
     return [dataclasses.replace(once, settings=against_itself(once.settings, tries.tries))]
 
 
-def _under_load(contestants: tuple[Contestant, ...], load: Load, invocation: Invocation, **more: Any) -> list[Part]:
+def _under_load(chosen: Chosen, load: Load, invocation: Invocation, **more: Any) -> list[Part]:
     """Raises ValueError."""
     settings = Settings(
-        contestants=contestants,
+        contestants=chosen.contestants,
         workloads=presets.workloads(load.workload),
         budgets=options.budgets(load.cpus, load.pin),
         connections=options.numbers("--connections", load.connections, 1, 10000),
@@ -219,6 +218,7 @@ def _under_load(contestants: tuple[Contestant, ...], load: Load, invocation: Inv
         duration=options.seconds(load.duration),
         seed=load.seed,
         workers=load.workers,
+        preset=chosen.preset,
         **invocation.settings,
         **more,
     )

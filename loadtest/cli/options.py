@@ -119,10 +119,6 @@ def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
     return found
 
 
-def rates(text: str) -> tuple[float, ...]:
-    return tuple(map(float, numbers("--rate", text, 1, 10_000_000)))
-
-
 def seconds(text: str) -> int:
     if not (found := re.fullmatch(r"([1-9][0-9]{0,3})s?", text)):
         raise ValueError(f"--duration {text}: wrk takes whole seconds, such as 2s")

@@ -87,12 +87,12 @@ class Session:
 
         def save() -> None:
             found.seconds = time.monotonic() - began
-            folder.save(found, self.directory, amid=True)
+            folder.save(found, self.directory)
 
         found.state = "running"
         try:
             save()
-            Runner(found, self.place, self.directory, save).execute()
+            execute(found, self.place, self.directory, save)
             found.state = "complete"
         except KeyboardInterrupt:
             found.state = "interrupted"
@@ -143,37 +143,30 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
     return sorted(todo, key=lambda one: one[1].round)  # which keeps the order inside a round
 
 
-@dataclass
-class Runner:
-    run: Run
-    place: Place
-    directory: Path
-    save: Callable[[], None]
-
-    def execute(self) -> None:
-        """What fails is left out from there on."""
-        todo, failed = remaining(self.run), set[Hashable]()
-        repeats_left = max(2, int(REPEATS * len(todo)))
-        progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
-        for index, (part, step) in enumerate(todo):
-            measurement = MEASUREMENTS[part.measurement]
-            if measurement.key(step) in failed:
-                continue
-            progress.show(index, describe(step))
-            bench = Bench(part.settings, self.place, self.directory)
-            try:
-                result, repeats = measurement.measure(bench, step), 0
-                while result.disturbed and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
-                    result, repeats = measurement.measure(bench, step), repeats + 1
-                    repeats_left -= 1
-                result.repeats = repeats
-                part.results.append(result)
-            except MeasurementError as error:
-                failed.add(measurement.key(step))
-                self.run.failures.append(Failure(step.contestant, describe(step), str(error)))
-            self.save()
-            for name, text in bench.printed.items():  # after the result: a disk may have no room for both
-                folder.store_raw(self.directory, name, text)
+def execute(run: Run, place: Place, directory: Path, save: Callable[[], None]) -> None:
+    """What fails is left out from there on."""
+    todo, failed = remaining(run), set[Hashable]()
+    repeats_left = max(2, int(REPEATS * len(todo)))
+    progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
+    for index, (part, step) in enumerate(todo):
+        measurement = MEASUREMENTS[part.measurement]
+        if measurement.key(step) in failed:
+            continue
+        progress.show(index, describe(step))
+        bench = Bench(part.settings, place, directory)
+        try:
+            result, repeats = measurement.measure(bench, step), 0
+            while result.disturbed and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+                result, repeats = measurement.measure(bench, step), repeats + 1
+                repeats_left -= 1
+            result.repeats = repeats
+            part.results.append(result)
+        except MeasurementError as error:
+            failed.add(measurement.key(step))
+            run.failures.append(Failure(step.contestant, describe(step), str(error)))
+        save()
+        for name, text in bench.printed.items():  # after the result: a disk may have no room for both
+            folder.store_raw(directory, name, text)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from loadtest.document import terminal
 from loadtest.engine import folder, metrics, report, schema
 from loadtest.engine.measurement import Measurement, describe
 from loadtest.engine.run import Failure, Run
-from loadtest.engine.runner import Runner, remaining
+from loadtest.engine.runner import execute, remaining
 from loadtest.places import agent
 from loadtest.places.local import Local
 from loadtest.statistics import lines
@@ -474,7 +474,7 @@ def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[i
     """How much was kept at each save, and who was started."""
     saves: list[int] = []
     place: Any = FakePlace(observation, status)
-    Runner(kept, place, NO_DIRECTORY, lambda: saves.append(len(kept.results))).execute()
+    execute(kept, place, NO_DIRECTORY, lambda: saves.append(len(kept.results)))
     return saves, place
 
 
@@ -675,7 +675,7 @@ def test_idle_connections_of_a_real_server_take_memory(tmp_path):
         time.monotonic(),
     )
     kept.parts[1].settings = replace(kept.parts[1].settings, requests=(0, 20), ballast=4)
-    Runner(kept, Local(BUILT, tmp_path / "servers.log"), tmp_path, lambda: None).execute()
+    execute(kept, Local(BUILT, tmp_path / "servers.log"), tmp_path, lambda: None)
     assert kept.failures == [] and time.monotonic() - started < 60
     idle, copies = (part.results for part in kept.parts)
     none, some = sorted(idle, key=lambda one: one.step.connections)

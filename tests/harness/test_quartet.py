@@ -22,9 +22,9 @@ from conftest import FAKES, ROOT, children, eventually, is_alive
 
 from loadtest.cli import commands
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.engine import environment, folder
+from loadtest.engine import environment, folder, runner
 from loadtest.engine.run import Exit, Part, Run, Stop
-from loadtest.engine.runner import Runner, Session
+from loadtest.engine.runner import Session
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
@@ -504,22 +504,22 @@ def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(monkeyp
     def fail(*_: object) -> None:
         raise ValueError("ours")
 
-    monkeypatch.setattr(Runner, "execute", fail)
+    monkeypatch.setattr(runner, "execute", fail)
     with pytest.raises(ValueError, match="ours"):
         measure(tmp_path)
     assert folder.load(tmp_path).state == "failed"
 
 
 def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
-    def fill(self: Runner) -> None:
+    def fill(run: Run, place: Nowhere, directory: Path, save: Callable[[], None]) -> None:
         def refuse(path: Path, *_: object, **__: object) -> None:
             path.touch()
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "write_text", refuse)
-        self.save()
+        save()
 
-    monkeypatch.setattr(Runner, "execute", fill)
+    monkeypatch.setattr(runner, "execute", fill)
     assert measure(tmp_path) == Exit.failed
     output = capsys.readouterr()
     assert "How many requests are answered in a second?" in output.out

@@ -15,7 +15,7 @@ from loadtest.contestants.contestants import MODELS
 from loadtest.engine import folder, measurement
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop
-from loadtest.engine.runner import REPEATS_OF_A_STEP, Runner, described, remaining
+from loadtest.engine.runner import REPEATS_OF_A_STEP, described, execute, remaining
 from loadtest.statistics import validity
 from loadtest.system.cpus import Disturbance
 from loadtest.system.errors import MeasurementError
@@ -52,7 +52,7 @@ class Played:
     def __call__(self, run: Run | None = None) -> Run:
         found = run or new()
         save = lambda: self.saves.append((len(found.results), len(found.failures)))  # noqa: E731
-        Runner(found, NO_PLACE, Path("nowhere"), save).execute()
+        execute(found, NO_PLACE, Path("nowhere"), save)
         return found
 
 

@@ -151,8 +151,7 @@ def newcomers(loads: Loads) -> Section:
         "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
         "all rounds together; milliseconds from when each was due, connecting included: the median of the rounds' "
         "medians, and the longest.",
-        "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run. wrk "
-        "itself cannot tell: it counts answers, and a client without a worker has none.",
+        "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run.",
     ]
     return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)
 
