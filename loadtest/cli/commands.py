@@ -239,9 +239,10 @@ def memory(
     seed: int = options.SEED,
 ) -> list[Part]:
     """What does an idle connection cost, and for how long does a forked worker share its parent's memory?"""
+    [cpus] = options.budgets("1", pin).values()
     settings = IdleSettings(
         contestants=chosen.contestants,
-        cpus=options.one_budget(pin),
+        cpus=cpus,
         levels=options.numbers("--connections", connections, 0, 100_000),
         rounds=rounds,
         seed=seed,
@@ -264,7 +265,8 @@ def walk(
         raise ValueError(f"--path {path}: expected a path, such as /plaintext")
     if invocation.runner == options.RunnerName.docker:
         raise ValueError("strace does not look into containers; walk takes --runner local")
-    return [Part("walk", WalkSettings(chosen.contestants, options.one_budget(pin), path))]
+    [cpus] = options.budgets("1", pin).values()
+    return [Part("walk", WalkSettings(chosen.contestants, cpus, path))]
 
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)

@@ -95,10 +95,6 @@ class Tries(Load):
     rounds: int = number(6, min=6, max=1000, help="Of each try.")
 
 
-def one_budget(pin: str) -> CpuSets:
-    return next(iter(budgets("1", pin).values()))
-
-
 def budgets(cpus: str, pin: str) -> dict[int, CpuSets]:
     if pin and cpus != "1":
         raise ValueError(f"--cpus {cpus} and --pin {pin}: the pinned CPUs are the budget; give one of them")

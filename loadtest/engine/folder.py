@@ -168,17 +168,11 @@ def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Run | None:
 def go_on(earlier: Run, now: Environment) -> Run:
     """The same. Raises Stop when it is of other software or of another machine: its rounds would be compared with those
     to come."""
-    before, after = _identity(earlier.environment), _identity(now)
-    for name in before | after:
+    before, after = ({**vars(one), **one.versions} for one in (earlier.environment, now))
+    for name in ("commit", "cpu_model", "cpus", "kernel", "runner", *earlier.environment.versions, *now.versions):
         was, is_now = before.get(name, "absent"), after.get(name, "absent")
         if was != is_now:
             what = name.replace("_", " ")
             raise Stop(Exit.usage, f"cannot resume: {what} was {was} and is {is_now}; one run cannot hold both")
     earlier.failures.clear()  # they are tried again
     return earlier
-
-
-def _identity(environment: Environment) -> dict[str, object]:
-    """What may not change amid a run."""
-    names = ("commit", "cpu_model", "cpus", "kernel", "runner")
-    return {**{name: getattr(environment, name) for name in names}, **environment.versions}

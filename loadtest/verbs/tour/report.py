@@ -127,8 +127,7 @@ def cpu_time(saturating: Loads, delayed: Loads) -> Section:
         "wrk": lambda one: percent(one.client_share),
     }
     filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
-    middles = [one.middle("throughput") for series in delayed.values() for one in series]
-    rates = [rate for rate in middles if rate is not None]
+    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput"))]
     span = f" ({number(min(rates))} to {number(max(rates))} requests/s)" if rates else ""
     notes = [
         "User and system time of the whole process tree, dead children included, without start-up, divided by all "
@@ -158,8 +157,8 @@ def newcomers(loads: Loads) -> Section:
 
 def _clients_served(one: Series) -> str:
     """In the worst round, invalid ones included."""
-    rounds = [(trial.clients_served, trial.client.connections) for trial in one.tried]
-    known = [(served, asked) for served, asked in rounds if served is not None]
+    tried = [(trial.clients_served, trial.client.connections) for trial in one.tried]
+    known = [(served, asked) for served, asked in tried if served is not None]
     return share(*min(known)) if known else DASH
 
 
