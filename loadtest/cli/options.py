@@ -51,8 +51,7 @@ class Invocation:
     @property
     def settings(self) -> dict[str, Any]:
         """What all settings take of it. quartet-pace is where the load runs."""
-        in_docker = self.runner == RunnerName.docker
-        pace = "quartet-pace" if in_docker else str(self.binaries / "quartet-pace")
+        pace = "quartet-pace" if self.runner == RunnerName.docker else str(self.binaries / "quartet-pace")
         return {"runner": self.runner.value, "pace": pace}
 
 
