@@ -2,6 +2,6 @@
 
 import sys
 
-from loadtest.cli import commands, program
+from loadtest.cli import commands
 
-sys.exit(program.run(commands.main_job))
+sys.exit(commands.run(main_job=True))

@@ -2,6 +2,6 @@
 
 import sys
 
-from loadtest.cli import commands, program
+from loadtest.cli import commands
 
-sys.exit(program.run(commands.app))
+sys.exit(commands.run())

@@ -1,8 +1,12 @@
-"""The command line of loadtest/quartet, one verb for each question, and that of loadtest/run."""
+"""The command line of loadtest/quartet, one verb for each question, and that of loadtest/run. How these programs begin
+and end: Ctrl-C, standard streams that fail, usage errors; and what every verb that measures does with its options."""
 
-import functools
+import dataclasses
+import inspect
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
@@ -11,31 +15,30 @@ import typer
 import typer.core
 
 from loadtest.cli import options
-from loadtest.cli.options import JSON, Chosen, Idle, Invocation, Load, Tries, number, plain
-from loadtest.cli.program import measure, usage_errors
-from loadtest.contestants import contestants
+from loadtest.cli.options import JSON, Chosen, Invocation, Load, Tries, number, plain
+from loadtest.contestants.contestants import select
 from loadtest.document import terminal
-from loadtest.engine import folder
-from loadtest.engine import report as engine_report
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Part
-from loadtest.engine.verb import Verb
-from loadtest.system import cpu_sets, output
+from loadtest.engine import environment, folder, report
+from loadtest.engine.measurement import VERBS, Verb
+from loadtest.engine.run import Exit, Part, Stop, sentence
+from loadtest.engine.runner import Session, commands, described
+from loadtest.places.containers import Containers
+from loadtest.places.local import Local
+from loadtest.places.place import Place
+from loadtest.system import output
+from loadtest.system.errors import MeasurementError
 from loadtest.system.repository import ROOT
-from loadtest.verbs import registry  # noqa: F401  their results can be read
+from loadtest.verbs import registry  # noqa: F401  fills VERBS
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
 from loadtest.verbs.load.plan import Settings, checked
-from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT, against_itself
+from loadtest.verbs.load.verb import against_itself
 from loadtest.verbs.memory import verb as memory_verb
-from loadtest.verbs.memory.plan import IdleSettings
+from loadtest.verbs.memory.plan import LEVELS, IdleSettings
 from loadtest.verbs.tour import plan as tour_plan
-from loadtest.verbs.tour.plan import Tour
-from loadtest.verbs.tour.verb import TOUR
-from loadtest.verbs.walk import strace
-from loadtest.verbs.walk.verb import WALK, WALKS, WalkSettings
+from loadtest.verbs.walk.verb import WalkSettings
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
 took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is
@@ -50,44 +53,102 @@ class Command(typer.core.TyperCommand):
         return super().get_help(ctx).replace("\\[", "[")
 
 
-def new_app(summary: str | None = None) -> typer.Typer:
-    """Without one it is the app of its one command."""
-    return typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        no_args_is_help=summary is not None,
-        help=summary,
-        epilog=EXIT_STATUSES,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+app = typer.Typer(
+    help="Measures web-server concurrency models beside each other, their bare servers and their peers.",
+    epilog=EXIT_STATUSES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
-app = new_app("Measures web-server concurrency models beside each other, their bare servers and their peers.")
-main_job = new_app()
+def run(main_job: bool = False) -> int:
+    """loadtest/quartet, or loadtest/run. The exit status. What goes wrong is one sentence, where typer would draw a box
+    around it, or Python a traceback below it."""
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # loadtest/run lets Python start undisturbed
+        output.prepare()
+        verbs = typer.main.get_group(app)
+        program = verbs.commands["tour"] if main_job else verbs
+        name, help_options = environment.program(), ["-h", "--help"]
+        status = program.main(prog_name=name, standalone_mode=False, help_option_names=help_options) or Exit.ok
+        output.show("")  # and what typer has printed
+        return status
+    except click.UsageError as error:
+        return _end(Exit.usage, error.format_message())
+    except Stop as error:
+        return _end(error.status, str(error))
+    except MeasurementError as error:  # a program that we need does not work
+        return _end(Exit.environment, str(error))
+    except (click.Abort, KeyboardInterrupt):  # Ctrl-C before anything was measured
+        return Exit.interrupted
+    except output.OutputError as error:
+        return _end(Exit.failed, str(error))
+    except OSError as error:  # of typer's help, or of a file
+        return _end(Exit.failed, output.problem() or sentence(error))
 
 
-def measures(verb: Verb, *apps: typer.Typer, missing: Callable[[], str] = lambda: "") -> Callable[[Any], Any]:
-    """Makes a command of a function that turns its options into the parts of a run; it raises ValueError.
-
-    @param missing: tells what the verb needs and this machine has not, a sentence with the fix"""
-
-    def make(parts: Callable[..., list[Part]]) -> Callable[..., list[Part]]:
-        @functools.wraps(parts)
-        def run(invocation: Invocation, **given: Any) -> Exit:
-            return measure(verb, invocation, lambda: parts(invocation=invocation, **given), missing)
-
-        for one in apps or (app,):
-            one.command(verb.name, cls=Command, epilog=EXIT_STATUSES)(options.with_groups(run))
-        return parts
-
-    return make
+def _end(status: Exit, why: str) -> Exit:
+    output.tell(f"{environment.program()}: {why}")
+    return status
 
 
-# --- what measures
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Here a ValueError is the user's; anywhere else it is a fault of ours, with a traceback. Raises Stop."""
+    try:
+        yield
+    except ValueError as error:
+        raise Stop(Exit.usage, str(error)) from error
 
 
-@measures(TOUR, app, main_job)
+def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]) -> Exit:
+    """Goes on, or begins with the parts that `chosen` makes of the command line; it raises ValueError. Raises Stop or
+    MeasurementError."""
+    with usage_errors():
+        going_on = folder.earlier(verb, invocation.resume, invocation.out)
+        parts = going_on.parts if going_on else chosen()
+        in_docker = parts[0].settings.runner == "docker"
+        if in_docker and invocation.bin:
+            raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+        for one in (contestant for part in parts for contestant in part.settings.contestants):
+            if in_docker and not one.ours:
+                raise ValueError(f"{one.name} is not in the images: peers and bare servers are for --runner local")
+        if invocation.dry_run:  # of containers, too, it shows what the servers here would be given
+            known = described(parts, Local(invocation.binaries, Path(os.devnull)))
+            output.show("\n".join(commands(known, invocation.binaries)) + "\n")
+            return Exit.ok
+        directory = folder.claim(invocation.resume, invocation.out, verb.name)
+    log = directory / "servers.log"
+    place: Place = Local(invocation.binaries, log)
+    if in_docker:
+        place = Containers(log)
+    return Session(verb, parts, going_on, place, directory, invocation.json).run()
+
+
+def measures(parts: Callable[..., list[Part]]) -> None:
+    """Makes a command of a function that has its verb's name, and turns options into the parts of a run; it raises
+    ValueError. A parameter whose type is a dataclass stands for the options that are its fields."""
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, one in inspect.signature(parts).parameters.items():
+        if dataclasses.is_dataclass(one.annotation):
+            groups[name] = one.annotation
+            parameters += inspect.signature(groups[name]).parameters.values()
+        else:
+            parameters.append(one)
+
+    def command(**given: Any) -> Exit:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+        return measure(VERBS[parts.__name__], given["invocation"], lambda: parts(**given))
+
+    command.__doc__ = parts.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    app.command(parts.__name__, cls=Command, epilog=EXIT_STATUSES)(command)
+
+
+@measures
 def tour(
     invocation: Invocation,
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
@@ -98,20 +159,21 @@ def tour(
 ) -> list[Part]:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
     everybody = tour_plan.CONTESTANTS
-    whole = tour_plan.parts(
-        Tour(
-            contestants=contestants.select(only.split(","), everybody) if only else everybody,
-            cpus=cpu_sets.split(os.sched_getaffinity(0)),
-            rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
-            duration=options.seconds(duration),
-            connections=connections,
-            **invocation.settings,
-        )
+    saturating = Settings(
+        contestants=select(only.split(","), everybody) if only else everybody,
+        workloads=tour_plan.SATURATING,
+        budgets=options.budgets("1", ""),
+        connections=(connections,),
+        rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
+        duration=options.seconds(duration),
+        counts_system_calls=False,
+        **invocation.settings,
     )
+    whole = tour_plan.parts(saturating)
     return tour_plan.smoke(whole) if smoke else whole
 
 
-@measures(THROUGHPUT)
+@measures
 def throughput(
     chosen: Chosen,
     load: Load,
@@ -120,11 +182,13 @@ def throughput(
     rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
 ) -> list[Part]:
     """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
-    rates = options.rates(rate) if rate else presets.YARDSTICK_RATES if chosen.preset else ()
+    rates = presets.YARDSTICK_RATES if chosen.preset else ()
+    if rate:
+        rates = options.numbers("--rate", rate, 1, 10_000_000)
     return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
 
 
-@measures(LATENCY)
+@measures
 def latency(
     chosen: Chosen,
     load: Load,
@@ -133,8 +197,15 @@ def latency(
     slo: list[str] = plain([], metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."),
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
-    limits = tuple(map(presets.gate, slo))
-    return _under_load(chosen, load, invocation, rates=options.rates(rate), closed=False, gates=limits)
+    rates, gates = options.numbers("--rate", rate, 1, 10_000_000), tuple(map(presets.gate, slo))
+    return _under_load(chosen, load, invocation, rates=rates, closed=False, gates=gates)
+
+
+@measures
+def aa(tries: Tries, invocation: Invocation) -> list[Part]:
+    """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
+    [once] = _under_load(Chosen(tries.only, [], [], ""), tries, invocation)
+    return [dataclasses.replace(once, settings=against_itself(once.settings, tries.tries))]
 
 
 def _under_load(chosen: Chosen, load: Load, invocation: Invocation, **more: Any) -> list[Part]:
@@ -153,26 +224,38 @@ def _under_load(chosen: Chosen, load: Load, invocation: Invocation, **more: Any)
         **invocation.settings,
         **more,
     )
-    return [Part(LOAD.name, checked(settings))]
+    return [Part("load", checked(settings))]
 
 
-@measures(memory_verb.MEMORY)
-def memory(chosen: Chosen, idle: Idle, invocation: Invocation) -> list[Part]:
+@measures
+def memory(
+    chosen: Chosen,
+    invocation: Invocation,
+    connections: str = typer.Option(
+        ",".join(map(str, LEVELS)), "-c", "--connections", metavar="N,...", help="Idle ones."
+    ),
+    ballast: int = typer.Option(0, min=0, max=100_000, metavar="MIB", help="Memory that ours have."),
+    workers: int = number(1000, min=1, max=20_000, help="Of the largest pool tried: one for each connection."),
+    rounds: int = number(3, min=1, max=1000, help="Interleaved."),
+    pin: str = options.PIN,
+    seed: int = options.SEED,
+) -> list[Part]:
     """What does an idle connection cost, and for how long does a forked worker share its parent's memory?"""
+    [cpus] = options.budgets("1", pin).values()
     settings = IdleSettings(
         contestants=chosen.contestants,
-        cpus=options.one_budget(idle.pin),
-        levels=options.numbers("--connections", idle.connections, 0, 100_000),
-        rounds=idle.rounds,
-        seed=idle.seed,
-        ballast=idle.ballast,
-        most_workers=idle.workers,
+        cpus=cpus,
+        levels=options.numbers("--connections", connections, 0, 100_000),
+        rounds=rounds,
+        seed=seed,
+        ballast=ballast,
+        most_workers=workers,
         **invocation.settings,
     )
     return memory_verb.parts(settings)
 
 
-@measures(WALK, missing=strace.missing)
+@measures
 def walk(
     chosen: Chosen,
     invocation: Invocation,
@@ -184,34 +267,18 @@ def walk(
         raise ValueError(f"--path {path}: expected a path, such as /plaintext")
     if invocation.runner == options.RunnerName.docker:
         raise ValueError("strace does not look into containers; walk takes --runner local")
-    return [Part(WALKS.name, WalkSettings(chosen.contestants, options.one_budget(pin), path))]
-
-
-@measures(AA)
-def aa(tries: Tries, invocation: Invocation) -> list[Part]:
-    """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
-    once = Settings(
-        contestants=presets.contestants("", tries.only, [], []),
-        workloads=presets.workloads(tries.workload),
-        budgets=options.budgets("1", tries.pin),
-        connections=options.numbers("--connections", tries.connections, 1, 10000),
-        rounds=tries.rounds,
-        duration=options.seconds(tries.duration),
-        seed=tries.seed,
-        **invocation.settings,
-    )
-    return [Part(LOAD.name, checked(against_itself(once, tries.tries)))]
-
-
-# --- what only shows
+    [cpus] = options.budgets("1", pin).values()
+    return [Part("walk", WalkSettings(chosen.contestants, cpus, path))]
 
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)
-def report(directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON) -> None:
+def show_again(
+    directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON
+) -> None:
     """Shows again what a run has shown at its end."""
     with usage_errors():
         found = folder.load(directory)
-        output.show(folder.to_json(found) if json else terminal.render(engine_report.document(found)))
+        output.show(folder.to_json(found) if json else terminal.render(report.document(found)))
 
 
 @app.command("compare", cls=Command, epilog=EXIT_STATUSES)
@@ -220,7 +287,7 @@ def compare(
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
     margin: float = number(0.0, min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
     metric: str = typer.Option(
-        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared, as in cells.csv."
+        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared: see cells.csv."
     ),
     json: bool = JSON,
 ) -> Exit:
@@ -243,8 +310,5 @@ def examine(json: bool = JSON, binaries: Optional[Path] = options.BIN) -> Exit:
 @app.command("list", cls=Command)
 def list_all(json: bool = JSON) -> None:
     """Who and what can be measured: contestants, workloads, metrics; results that are there."""
-    output.show(
-        listing.to_json(options.BINARIES)
-        if json
-        else terminal.render(listing.document(options.BINARIES, ROOT / "results"))
-    )
+    binaries = options.BINARIES
+    output.show(listing.to_json(binaries) if json else terminal.render(listing.document(binaries, ROOT / "results")))

@@ -1,13 +1,9 @@
 """The options that verbs share, each declared once: a verb takes a whole group of them as one parameter. And what their
 texts mean; those functions raise ValueError with the option and what was expected."""
 
-import dataclasses
 import functools
-import inspect
 import os
 import re
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,18 +15,14 @@ from loadtest.contestants.contestants import Contestant
 from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 from loadtest.system.repository import ROOT
 from loadtest.verbs.load import presets
-from loadtest.verbs.memory import plan as memory_plan
 
 BINARIES = ROOT / "build/release/bin"
-LEVELS = ",".join(map(str, memory_plan.LEVELS))
 
 plain = functools.partial(typer.Option, show_default=False)  # --help shows no default of it
 number = functools.partial(typer.Option, metavar="N")
 
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 BIN = plain(None, "--bin", metavar="DIR", help="Servers built elsewhere (build/release/bin).")
-WORKLOAD = typer.Option("plaintext", metavar="NAME,...", help="What is asked for; `list` names them.")
-CONNECTIONS = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, such as 1,16,64,256.")
 PIN = plain("", metavar="SERVER:LOAD", help="CPUs, such as 2-3:0,1 (the last; the first).")
 DURATION = typer.Option("1s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
 SEED = number(1, help="Of the order inside the rounds.")
@@ -48,9 +40,7 @@ class Invocation:
     runner: RunnerName = plain(RunnerName.local, help="Servers and load as they are (local), or in containers.")
     out: Optional[Path] = plain(None, metavar="DIR", help="The results' folder (results/TIME-VERB).")
     json: bool = JSON
-    dry_run: bool = typer.Option(
-        False, "--dry-run", help="Print every external command, ready to paste, and measure nothing."
-    )
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print every command, ready to paste, and measure nothing.")
     resume: Optional[Path] = plain(None, metavar="DIR", help="Go on with an interrupted run, by its own options.")
     bin: Optional[Path] = BIN
 
@@ -61,8 +51,7 @@ class Invocation:
     @property
     def settings(self) -> dict[str, Any]:
         """What all settings take of it. quartet-pace is where the load runs."""
-        in_docker = self.runner == RunnerName.docker
-        pace = "quartet-pace" if in_docker else str(self.binaries / "quartet-pace")
+        pace = "quartet-pace" if self.runner == RunnerName.docker else str(self.binaries / "quartet-pace")
         return {"runner": self.runner.value, "pace": pace}
 
 
@@ -84,8 +73,8 @@ class Chosen:
 class Load:
     """What they are asked to do."""
 
-    workload: str = WORKLOAD
-    connections: str = CONNECTIONS
+    workload: str = typer.Option("plaintext", metavar="NAME,...", help="What is asked for; `list` names them.")
+    connections: str = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, as 1,16,64.")
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive.")
     duration: str = typer.Option("2s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
     rounds: int = number(6, min=1, max=1000, help="Interleaved; fewer than 6 are indicative.")
@@ -96,63 +85,13 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Tries:
+class Tries(Load):
     """Of the instrument against itself."""
 
     only: str = typer.Option("epoll", metavar="NAME", help="The contestant.")
     tries: int = number(20, min=20, max=1000, help="Each of --rounds rounds.")
-    workload: str = WORKLOAD
-    connections: str = CONNECTIONS
     duration: str = DURATION
     rounds: int = number(6, min=6, max=1000, help="Of each try.")
-    pin: str = PIN
-    seed: int = SEED
-
-
-@dataclass(frozen=True)
-class Idle:
-    """What they hold."""
-
-    connections: str = typer.Option(
-        LEVELS, "-c", "--connections", metavar="N,...", help="Idle ones; each level has its own server."
-    )
-    ballast: int = typer.Option(0, min=0, max=100_000, metavar="MIB", help="Memory that ours have.")
-    workers: int = number(1000, min=1, max=20_000, help="Of the largest pool tried: one for each connection.")
-    rounds: int = number(3, min=1, max=1000, help="Interleaved.")
-    pin: str = PIN
-    seed: int = SEED
-
-
-def with_groups(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """For typer: each parameter whose type is a dataclass stands for the options that are its fields."""
-    groups: dict[str, list[str]] = {}
-    parameters: list[inspect.Parameter] = []
-    hints = typing.get_type_hints(verb)
-    for name, given in inspect.signature(verb).parameters.items():
-        options = [(name, given.default, hints[name])]
-        if dataclasses.is_dataclass(kind := hints[name]):
-            of_fields = typing.get_type_hints(kind)
-            options = [(field.name, field.default, of_fields[field.name]) for field in dataclasses.fields(kind)]
-            groups[name] = [option for option, _, _ in options]
-        parameters += [
-            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for option, default, annotation in options
-        ]
-
-    @functools.wraps(verb)
-    def called(**given: Any) -> Any:
-        for name, options in groups.items():
-            given[name] = hints[name](**{option: given.pop(option) for option in options})
-        return verb(**given)
-
-    del called.__wrapped__  # type: ignore[attr-defined]  # inspect would look through it
-    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {one.name: one.annotation for one in parameters}
-    return called
-
-
-def one_budget(pin: str) -> CpuSets:
-    return next(iter(budgets("1", pin).values()))
 
 
 def budgets(cpus: str, pin: str) -> dict[int, CpuSets]:
@@ -173,10 +112,6 @@ def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
     if wrong := [number for number in found if not least <= number <= most]:
         raise ValueError(f"{option} {wrong[0]}: expected {least} to {most}")
     return found
-
-
-def rates(text: str) -> tuple[float, ...]:
-    return tuple(map(float, numbers("--rate", text, 1, 10_000_000)))
 
 
 def seconds(text: str) -> int:

@@ -1,4 +1,5 @@
-"""The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output.
+"""The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output. And
+which folder a run gets, that nobody else has it, and which earlier run goes on.
 
     results/TIME-VERB/
       results.json   everything: environment, and each part with its settings, results and command lines
@@ -8,34 +9,34 @@
 """
 
 import dataclasses
+import datetime
+import fcntl
+import itertools
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from loadtest.engine import cells, schema, verb
-from loadtest.engine.run import Part, Run
+from loadtest.engine import metrics, schema
+from loadtest.engine.measurement import MEASUREMENTS, Verb
+from loadtest.engine.run import Environment, Exit, Part, Run, Stop
 from loadtest.engine.schema import MAJOR, MINOR
 from loadtest.system.records import from_json
+from loadtest.system.repository import ROOT
 
 
-class FolderError(Exception):
-    """One sentence: which folder, and what is wrong with it."""
-
-
-def to_json(run: Run, checked: bool = True) -> str:
-    """Valid by the schema, which is ours to see to."""
+def to_json(run: Run) -> str:
+    """Valid by the schema, which is ours to see to. To check hundreds of results takes a second: amid a run, the next
+    reader does it."""
     rendered = json.dumps({"format": f"{MAJOR}.{MINOR}", **dataclasses.asdict(run)}, indent=1, allow_nan=False) + "\n"
-    if checked and (problem := schema.problem(json.loads(rendered))):
+    if run.state != "running" and (problem := schema.problem(json.loads(rendered))):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
 
 
-def save(run: Run, directory: Path, amid: bool = False) -> None:
-    """Replaces the files at once, so that a reader or a failure never meets half of one. Checking them against the
-    schema takes a second where there are hundreds of results: amid a run, the next reader does it."""
-    for name, content in (("results.json", to_json(run, checked=not amid)), ("cells.csv", cells.csv_text(run))):
+def save(run: Run, directory: Path) -> None:
+    """Replaces the files at once, so that a reader or a failure never meets half of one."""
+    for name, content in (("results.json", to_json(run)), ("cells.csv", metrics.csv_text(run))):
         draft = (directory / name).with_suffix(".tmp")
         _write(draft, content)
         os.replace(draft, directory / name)
@@ -68,33 +69,110 @@ def mark_as_failed(directory: Path) -> None:
                 file.write(b'"state": "failed" ')
 
 
-def home(path: Path) -> Path:
-    """The folder itself, or that of its results.json."""
-    return path.parent if path.is_file() else path
-
-
 def load(directory: Path) -> Run:
-    """From a folder, or from its results.json. Raises FolderError."""
+    """From a folder, or from its results.json. Raises ValueError: which folder, and what is wrong with it."""
     path = directory / "results.json" if directory.is_dir() else directory
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror}") from error
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise FolderError(f"{path} is not JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     version = document.get("format") if isinstance(document, dict) else None
     if str(version).partition(".")[0] != str(MAJOR):
-        raise FolderError(f"{path} has the format {version}; this harness reads {MAJOR}.x")
+        raise ValueError(f"{path} has the format {version}; this harness reads {MAJOR}.x")
     if problem := schema.problem(document):
-        raise FolderError(f"{path} is not as its schema says: {problem}")
+        raise ValueError(f"{path} is not as its schema says: {problem}")
     del document["format"]
-    parts = [_part(part) for part in document.pop("parts")]
+    parts = document.pop("parts")
     found: Run = from_json(Run, {**document, "parts": []})
-    found.parts += parts
+    for part in parts:
+        kind = MEASUREMENTS[part["measurement"]]
+        results = [from_json(kind.result, result) for result in part["results"]]
+        found.parts.append(Part(kind.name, from_json(kind.settings, part["settings"]), results))
     return found
 
 
-def _part(document: dict[str, Any]) -> Part:
-    measurement = verb.MEASUREMENTS[document["measurement"]]
-    results = [from_json(measurement.result, result) for result in document["results"]]
-    return Part(measurement.name, from_json(measurement.settings, document["settings"]), results)
+# --- whose it is
+
+
+def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
+    """A run's folder, locked: of an earlier run, or made, of the user's choice or results/TIME-SUFFIX. Raises Stop, and
+    ValueError where it is not free."""
+    if resume:
+        return _home(resume).absolute()  # locked by earlier()
+    try:
+        directory = out or _new_directory(suffix)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Stop(Exit.environment, f"{error.filename}: {error.strerror}; choose another with --out") from error
+    _lock(directory)
+    _refuse_used(directory)  # by now somebody else may have had the same wish
+    return directory.absolute()
+
+
+def _home(path: Path) -> Path:
+    """The folder itself, or that of its results.json."""
+    return path.parent if path.is_file() else path
+
+
+def _new_directory(suffix: str) -> Path:
+    """Two runs of the same second have two."""
+    name = path = ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
+    name.parent.mkdir(parents=True, exist_ok=True)  # outside the loop: it fails where results is a link to nowhere
+    for number in itertools.count(2):
+        with suppress(FileExistsError):
+            path.mkdir()
+            break
+        path = name.with_name(f"{name.name}-{number}")
+    return path
+
+
+def _lock(directory: Path) -> None:
+    """Until this process ends, however it does. Raises ValueError when another process has it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"{directory} is in use by a run that has not ended") from None
+    except OSError:
+        pass  # network file systems may know no locks
+
+
+def _refuse_used(out: Path) -> None:
+    """One folder does not hold two runs, nor somebody else's files. Raises ValueError."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: this is no folder")
+    if (out / "results.json").exists():
+        raise ValueError(f"--out {out}: there is a run in it; --resume {out} goes on with it")
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"--out {out}: this folder is not empty")
+
+
+def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Run | None:
+    """The results to go on with, which nobody else goes on with then. Raises ValueError."""
+    if resume is None:
+        if out is not None:
+            _refuse_used(out)
+        return None
+    if out is not None:
+        raise ValueError("--resume goes on in its own folder; --out is for a new run")
+    if resume.exists():
+        _lock(_home(resume))
+    found = load(resume)
+    if found.verb != verb.name:
+        raise ValueError(f"--resume {resume}: these are results of {found.verb}, not of {verb.name}")
+    return found
+
+
+def go_on(earlier: Run, now: Environment) -> Run:
+    """The same. Raises Stop when it is of other software or of another machine: its rounds would be compared with those
+    to come."""
+    before, after = ({**vars(one), **one.versions} for one in (earlier.environment, now))
+    for name in ("commit", "cpu_model", "cpus", "kernel", "runner", *earlier.environment.versions, *now.versions):
+        was, is_now = before.get(name, "absent"), after.get(name, "absent")
+        if was != is_now:
+            what = name.replace("_", " ")
+            raise Stop(Exit.usage, f"cannot resume: {what} was {was} and is {is_now}; one run cannot hold both")
+    earlier.failures.clear()  # they are tried again
+    return earlier

@@ -1,11 +1,14 @@
-"""One way to measure, as a record: which steps there are, and what is done in each. The engine knows no more of it."""
+"""One way to measure, as a record: which steps there are, and what is done in each. And a verb, as a record: what it
+measures, and how that is shown. The engine knows no more of them."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
-from loadtest.engine.metrics import Labels
+from loadtest.document.document import Section
+from loadtest.engine.run import Exit, Labels, Run
 from loadtest.places import launch
 from loadtest.places.launch import ServerPlan
 from loadtest.places.place import Place, Server
@@ -62,10 +65,6 @@ def refuse_incidents(server: Server) -> None:
         raise MeasurementError("the server lost a process that the step did not mean to kill")
 
 
-def _contestant(step: Step) -> str:
-    return step.contestant
-
-
 @dataclass(frozen=True)
 class Measurement:
     """`settings` and `result` are dataclasses: as JSON they are what a folder holds."""
@@ -79,7 +78,7 @@ class Measurement:
     server: Callable[[Any, Any], ServerPlan]  # of settings and a step
     load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
     programs: tuple[str, ...] = ()  # of ours that the clients' side needs
-    key: Callable[[Any], Hashable] = _contestant  # what is left out of later steps when one fails
+    key: Callable[[Any], Hashable] = attrgetter("contestant")  # what is left out of later steps when one fails
     values: Callable[[Any], Mapping[str, float | None]] = lambda result: {}  # of a result, by the name of a metric
     labels: Callable[[Any], Labels] = lambda step: Labels("", 0)  # of a step
 
@@ -90,3 +89,37 @@ class Measurement:
 
 def describe(step: Step) -> str:
     return f"round {step.round}, {step.what}: {step.contestant}"
+
+
+def status(run: Run) -> Exit:
+    """A failure says more than a cell without a number, where all that was measured is invalid."""
+    if run.failures:
+        return Exit.failed
+    tried = {(result.step.contestant, result.step.what) for result in run.results}
+    valid = {(result.step.contestant, result.step.what) for result in run.results if not result.problems}
+    return Exit.ok if tried == valid else Exit.invalid
+
+
+@dataclass(frozen=True)
+class Verb:
+    name: str
+    measurements: tuple[Measurement, ...]  # that its parts are of
+    sections: Callable[[Run], Sequence[Section]]  # the answers
+    head: Callable[[Run], Sequence[str]] = lambda run: ()  # how it was asked, below the machine
+    status: Callable[[Run], Exit] = status
+    missing: Callable[[], str] = lambda: ""  # what this machine lacks for it, a sentence with the fix
+
+
+# By name, in the order of their registration.
+VERBS: dict[str, Verb] = {}
+MEASUREMENTS: dict[str, Measurement] = {}
+
+
+def register(*verbs: Verb) -> None:
+    """Raises ValueError when a name is taken."""
+    for verb in verbs:
+        if VERBS.setdefault(verb.name, verb) != verb:
+            raise ValueError(f"there are two verbs {verb.name}")
+        for measurement in verb.measurements:
+            if MEASUREMENTS.setdefault(measurement.name, measurement) != measurement:
+                raise ValueError(f"there are two measurements {measurement.name}")

@@ -1,6 +1,14 @@
-"""Every number that has a name: in tables, cells.csv, comparisons and gates, and in the schema. Pure."""
+"""Every number that has a name: in tables, comparisons, gates and the schema; and cells.csv, which holds those of a run
+as tidy data, a line for each value. Pure."""
 
+import csv
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from loadtest.contestants.contestants import Contestant
+from loadtest.engine.measurement import MEASUREMENTS
+from loadtest.engine.run import Labels, Run
 
 
 @dataclass(frozen=True)
@@ -8,11 +16,7 @@ class Metric:
     name: str
     unit: str
     divided_by: str = ""  # what the sum is divided by
-    more_is_better: bool = False
-
-    @property
-    def better(self) -> str:
-        return "more" if self.more_is_better else "less"
+    better: str = "less"  # or more
 
 
 LATENCIES = ("p50", "p90", "p99", "p999", "max", "mean")
@@ -21,8 +25,8 @@ SECONDS = "seconds of the load"
 ANSWERS = "answers, newcomers' included"
 
 METRICS = (
-    Metric("throughput", "requests/s", SECONDS, more_is_better=True),
-    Metric("goodput", "requests/s", SECONDS, more_is_better=True),
+    Metric("throughput", "requests/s", SECONDS, better="more"),
+    Metric("goodput", "requests/s", SECONDS, better="more"),
     Metric("cpu", "us/request", ANSWERS),
     Metric("cpu user", "us/request", ANSWERS),
     Metric("cpu system", "us/request", ANSWERS),
@@ -38,12 +42,46 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What tells the numbers of a step from those of another one, in cells.csv and in comparisons."""
+class Value:
+    contestant: Contestant
+    labels: Labels
+    round: int
+    valid: bool
+    metric: Metric
+    value: float
 
-    workload: str
-    connections: int
-    cpus: int = 1  # of the server
-    keep_alive: bool = True
-    pipeline: int = 1
-    rate: float | None = None  # requests a second; None: a closed loop
+
+def values(run: Run) -> Iterator[Value]:
+    """All that was measured of a metric."""
+    for part in run.parts:
+        measurement, settings = MEASUREMENTS[part.measurement], part.settings
+        for result in part.results:
+            step, valid = result.step, not result.problems
+            for name, value in measurement.values(result).items():
+                if value is not None:
+                    who, labels = settings.contestant(step.contestant), measurement.labels(step)
+                    yield Value(who, labels, step.round, valid, BY_NAME[name], float(value))
+
+
+COLUMNS = (
+    *("verb", "contestant", "kind", "model"),
+    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),
+    *("round", "valid", "metric", "value", "unit"),
+)
+
+
+def csv_text(run: Run) -> str:
+    """Without values the head alone."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in values(run):
+        who, load = one.contestant, one.labels
+        rate = "" if load.rate is None else f"{load.rate:g}"
+        row = (
+            *(run.verb, who.name, who.kind.value, who.model or who.name),
+            *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
+            *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
+        )
+        writer.writerow(row)
+    return text.getvalue()

@@ -1,11 +1,38 @@
-"""A run, as data: one folder with the parts of one verb. Every result carries the step that it is of."""
+"""A run, as data: one folder with the parts of one verb, and how its program ends. Every result carries the step that
+it is of."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system.cpus import Disturbance
+
+
+class Exit(IntEnum):
+    ok = 0
+    failed = 1
+    usage = 2
+    gate = 3
+    invalid = 4
+    environment = 5
+    interrupted = 130
+
+
+class Stop(Exception):
+    """The end, with a sentence for stderr."""
+
+    def __init__(self, status: Exit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def sentence(error: OSError, otherwise: Path | None = None) -> str:
+    """`otherwise` is what it may have been about, where the system does not tell, as in writing to a full disk."""
+    what, reason = error.filename or otherwise, error.strerror or str(error)
+    return f"{what}: {reason}" if what else reason
 
 
 @dataclass
@@ -84,3 +111,15 @@ class Run:
     @property
     def results(self) -> list[Any]:
         return [result for part in self.parts for result in part.results]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What tells the numbers of a step from those of another one, in cells.csv and in comparisons."""
+
+    workload: str
+    connections: int
+    cpus: int = 1  # of the server
+    keep_alive: bool = True
+    pipeline: int = 1
+    rate: float | None = None  # requests a second; None: a closed loop

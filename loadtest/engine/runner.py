@@ -1,27 +1,136 @@
-"""Executes the steps of a run, of all its parts. Every step has a server of its own; every result is saved at once.
-Or shows what it would execute: a dry run."""
+"""One run of a verb, from its first file to its exit status: signals, place, steps, progress, report. Every step has a
+server of its own. Or it is shown what would be executed: a dry run.
 
+What was measured is kept however a run ends: it is saved after every step, and Ctrl-C marks it as interrupted.
+"""
+
+import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
+from loadtest.contestants import contestants
+from loadtest.document import terminal
 from loadtest.document.figures import plural
-from loadtest.engine import folder
-from loadtest.engine.measurement import Bench, Measurement, Step, describe
-from loadtest.engine.run import Failure, Part, Run
-from loadtest.engine.verb import measurement_of
+from loadtest.engine import environment, folder, report
+from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, Verb, describe
+from loadtest.engine.run import Exit, Failure, Part, Run, Stop, sentence
 from loadtest.places import launch
 from loadtest.places.place import Place
-from loadtest.system import output
+from loadtest.system import output, processes
 from loadtest.system.errors import MeasurementError
 
 # Steps that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
 REPEATS = 0.1  # of all steps
 REPEATS_OF_A_STEP = 2
+
+
+@dataclass
+class Session:
+    verb: Verb
+    parts: list[Part]  # to measure; those of the earlier run, where it goes on
+    earlier: Run | None
+    place: Place
+    directory: Path
+    as_json: bool = False
+
+    def run(self) -> Exit:
+        """Raises Stop or MeasurementError when it cannot begin."""
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for its background jobs
+            signal.signal(number, signal.default_int_handler)
+        try:
+            found = self._prepare()
+            lost = self._measure(found)
+        except KeyboardInterrupt:
+            return Exit.interrupted
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C leaves no servers and no half of a report
+                signal.signal(number, signal.SIG_IGN)
+            self.place.close()
+            with suppress(OSError):  # something came of it
+                self.directory.rmdir()
+        return self._show(found, lost)
+
+    def _prepare(self) -> Run:
+        """Raises Stop; also when the earlier results are of other software or of another machine."""
+        needed = [MEASUREMENTS[part.measurement].executables(part.settings) for part in self.parts]
+        executables = sorted(set().union(*needed))
+        if missing := environment.missing() or self.verb.missing() or self.place.missing(executables):
+            raise Stop(Exit.environment, missing)
+        try:
+            self.place.prepare()
+        except MeasurementError as error:
+            raise Stop(Exit.failed, str(error)) from error
+        now = environment.stamp(self.place, executables)
+        if self.earlier:
+            found = folder.go_on(self.earlier, now)
+        else:
+            found = Run(self.verb.name, now, described(self.parts, self.place))
+        cpus = found.parts[0].settings.cpus.load
+        try:
+            os.sched_setaffinity(0, cpus)
+        except OSError as error:  # the cpuset has changed since --resume's run, or a sandbox forbids it
+            names = ",".join(map(str, cpus))
+            raise Stop(Exit.environment, f"cannot run on CPU {names}: {error.strerror}") from error
+        processes.prepare_limits()
+        return found
+
+    def _measure(self, found: Run) -> str:
+        """Why the files do not get all that was measured; mostly ""."""
+        began = time.monotonic() - found.seconds
+
+        def save() -> None:
+            found.seconds = time.monotonic() - began
+            folder.save(found, self.directory)
+
+        found.state = "running"
+        try:
+            save()
+            execute(found, self.place, self.directory, save)
+            found.state = "complete"
+        except KeyboardInterrupt:
+            found.state = "interrupted"
+        except OSError as error:  # mostly a full disk
+            found.state = "failed"
+            return sentence(error, self.directory)
+        except BaseException:
+            found.state = "failed"
+            save()
+            raise
+        return ""
+
+    def _show(self, found: Run, lost: str) -> Exit:
+        try:
+            folder.save(found, self.directory)
+        except OSError as error:
+            lost = lost or sentence(error, self.directory)
+            folder.mark_as_failed(self.directory)
+        if sys.stderr.isatty():
+            output.tell("\r\x1b[K", end="")  # no progress any more
+        path = self.directory / "results.json"
+        try:
+            output.show(folder.to_json(found) if self.as_json else terminal.render(report.document(found)))
+        except output.OutputError as error:
+            lost = lost or f"{error}; the results are safe in {path}"
+        output.tell(f"{environment.program()}: {lost}" if lost else f"results: {path}")
+        if found.state == "interrupted":
+            return Exit.interrupted
+        return Exit.failed if lost else self.verb.status(found)
+
+
+def described(parts: list[Part], place: Place) -> list[Part]:
+    """With the facts of the contestants' models, as that place's servers tell them. Raises MeasurementError."""
+    ask, found = cache(place.describe), []
+    for part in parts:
+        known = contestants.described(part.settings.contestants, ask)
+        found.append(replace(part, settings=replace(part.settings, contestants=known)))
+    return found
 
 
 def remaining(run: Run) -> list[tuple[Part, Step]]:
@@ -30,46 +139,34 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
     todo: list[tuple[Part, Step]] = []
     for part in run.parts:
         done = {result.step for result in part.results}
-        todo += [(part, step) for step in measurement_of(part).steps(part.settings) if step not in done]
+        todo += [(part, step) for step in MEASUREMENTS[part.measurement].steps(part.settings) if step not in done]
     return sorted(todo, key=lambda one: one[1].round)  # which keeps the order inside a round
 
 
-@dataclass
-class Runner:
-    run: Run
-    place: Place
-    directory: Path
-    save: Callable[[], None]
-    _failed: set[Hashable] = field(default_factory=set)
-    _repeats_left: int = 0
-
-    def execute(self) -> None:
-        """What fails is left out from there on."""
-        todo = remaining(self.run)
-        self._repeats_left = max(2, int(REPEATS * len(todo)))
-        progress = Progress([measurement_of(part).seconds(part.settings, step) for part, step in todo])
-        for index, (part, step) in enumerate(todo):
-            measurement = measurement_of(part)
-            if measurement.key(step) in self._failed:
-                continue
-            progress.show(index, describe(step))
-            bench = Bench(part.settings, self.place, self.directory)
-            try:
-                part.results.append(self._undisturbed(measurement, bench, step))
-            except MeasurementError as error:
-                self._failed.add(measurement.key(step))
-                self.run.failures.append(Failure(step.contestant, describe(step), str(error)))
-            self.save()
-            for name, text in bench.printed.items():  # after the result: a disk may have no room for both
-                folder.store_raw(self.directory, name, text)
-
-    def _undisturbed(self, measurement: Measurement, bench: Bench, step: Step) -> Any:
-        result, repeats = measurement.measure(bench, step), 0
-        while result.disturbed and self._repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
-            result, repeats = measurement.measure(bench, step), repeats + 1
-            self._repeats_left -= 1
-        result.repeats = repeats
-        return result
+def execute(run: Run, place: Place, directory: Path, save: Callable[[], None]) -> None:
+    """What fails is left out from there on."""
+    todo, failed = remaining(run), set[Hashable]()
+    repeats_left = max(2, int(REPEATS * len(todo)))
+    progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
+    for index, (part, step) in enumerate(todo):
+        measurement = MEASUREMENTS[part.measurement]
+        if measurement.key(step) in failed:
+            continue
+        progress.show(index, describe(step))
+        bench = Bench(part.settings, place, directory)
+        try:
+            result, repeats = measurement.measure(bench, step), 0
+            while result.disturbed and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+                result, repeats = measurement.measure(bench, step), repeats + 1
+                repeats_left -= 1
+            result.repeats = repeats
+            part.results.append(result)
+        except MeasurementError as error:
+            failed.add(measurement.key(step))
+            run.failures.append(Failure(step.contestant, describe(step), str(error)))
+        save()
+        for name, text in bench.printed.items():  # after the result: a disk may have no room for both
+            folder.store_raw(directory, name, text)
 
 
 @dataclass
@@ -101,7 +198,7 @@ def commands(parts: Sequence[Part], binaries: Path) -> list[str]:
     lines = in_docker if parts[0].settings.runner == "docker" else []
     shown, rounds, seconds = set[tuple[str, str]](), [], 0.0
     for part in parts:
-        measurement, settings = measurement_of(part), part.settings
+        measurement, settings = MEASUREMENTS[part.measurement], part.settings
         for step in measurement.steps(settings):
             rounds.append(step.round)
             seconds += measurement.seconds(settings, step)

@@ -1,7 +1,5 @@
-"""The JSON Schema of a results file, made from the dataclasses that it is made of, and from the table of metrics.
-
-Published as loadtest/results.schema.json, which `python3 -m loadtest.cli.schema` writes; a test keeps the two together.
-"""
+"""The JSON Schema of a results file, made of its dataclasses and of the table of metrics. Published as
+loadtest/results.schema.json, which `python3 -m loadtest.cli.schema` writes; a test keeps the two together."""
 
 import dataclasses
 import enum
@@ -13,9 +11,9 @@ from typing import Any
 
 import jsonschema
 
-from loadtest.engine import verb
+from loadtest.engine import measurement
 from loadtest.engine.metrics import METRICS
-from loadtest.engine.run import Part, Run
+from loadtest.engine.run import Run
 from loadtest.system.repository import ROOT
 
 MAJOR, MINOR = 4, 0  # of the format: a reader understands every minor version of its major one
@@ -34,25 +32,29 @@ PLAIN: dict[Any, Json] = {
 
 @cache
 def results() -> Json:
-    """Of the document of a run of any verb. Its parts are of several kinds, each with settings and results of its
-    own."""
+    """Of the document of a run of any verb. Each kind of part has settings and results of its own."""
     definitions: dict[str, Json] = {}
-    kinds = []
     document = _object(Run, definitions)
-    for one in verb.MEASUREMENTS.values():
-        kind = _object(Part, definitions)
-        kind["properties"] = {
-            "measurement": {"const": one.name},
-            "settings": _schema(one.settings, definitions),
-            "results": {"type": "array", "items": _schema(one.result, definitions)},
-        }
-        kinds.append(kind)
     document["properties"] |= {
         "format": {"type": "string", "pattern": f"^{MAJOR}\\.[0-9]+$"},
-        "verb": {"enum": list(verb.VERBS)},
-        "parts": {"type": "array", "minItems": 1, "items": {"oneOf": kinds}},
+        "verb": {"enum": list(measurement.VERBS)},
     }
+    document["properties"]["parts"]["minItems"] = 1
     document["required"] = ["format", *document["required"]]
+    part = definitions["engine.run.Part"]
+    part["properties"]["measurement"] = {"enum": list(measurement.MEASUREMENTS)}
+    part["allOf"] = [  # and no oneOf, which could not say what is wrong
+        {
+            "if": {"properties": {"measurement": {"const": one.name}}},
+            "then": {
+                "properties": {
+                    "settings": _schema(one.settings, definitions),
+                    "results": {"type": "array", "items": _schema(one.result, definitions)},
+                }
+            },
+        }
+        for one in measurement.MEASUREMENTS.values()
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Results of Quartet's load tests",
@@ -70,9 +72,8 @@ def text() -> str:
 
 def _object(kind: type, definitions: dict[str, Json]) -> Json:
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    properties = {name: _schema(hints[name], definitions) for name in names}
-    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+    properties = {field.name: _schema(hints[field.name], definitions) for field in dataclasses.fields(kind)}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
@@ -88,7 +89,7 @@ def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return {"enum": [member.value for member in kind]}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
+    if origin is types.UnionType:
         return {"anyOf": [_schema(one, definitions) for one in arguments]}
     if origin in (list, tuple):
         return {"type": "array", "items": _schema(arguments[0], definitions)}
@@ -99,21 +100,8 @@ def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
 
 def problem(document: Json) -> str:
     """Why the document is not as the schema says, in half a sentence; "" when it is."""
-    schema = results()
-    kinds = {one["properties"]["measurement"]["const"]: one for one in schema["properties"]["parts"]["items"]["oneOf"]}
-    any_part = {"type": "object", "required": ["measurement"], "properties": {"measurement": {"enum": list(kinds)}}}
-    properties = {**schema["properties"], "parts": {"type": "array", "minItems": 1, "items": any_part}}
-    if found := _first({**schema, "properties": properties}, document):
-        return found
-    for number, part in enumerate(document["parts"]):  # each by its own kind, for a message that says what is wrong
-        if found := _first({**kinds[part["measurement"]], "$defs": schema["$defs"]}, part, f"parts/{number}/"):
-            return found
-    return ""
-
-
-def _first(schema: Json, document: Json, within: str = "") -> str:
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(results()).iter_errors(document))
     if error is None:
         return ""
-    where = within + "/".join(map(str, error.absolute_path)) or "the document"
+    where = "/".join(map(str, error.absolute_path)) or "the document"
     return f"{where}: {error.message[:200]}"

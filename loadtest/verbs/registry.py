@@ -1,9 +1,9 @@
 """All verbs that measure, a line for each."""
 
-from loadtest.engine.verb import register
+from loadtest.engine.measurement import register
 from loadtest.verbs.load.verb import AA, LATENCY, THROUGHPUT
 from loadtest.verbs.memory.verb import MEMORY
-from loadtest.verbs.tour.verb import TOUR
+from loadtest.verbs.tour.plan import TOUR
 from loadtest.verbs.walk.verb import WALK
 
 register(TOUR, THROUGHPUT, LATENCY, AA, MEMORY, WALK)

@@ -19,9 +19,10 @@ from loadtest.places import containers
 from loadtest.places import docker as engine
 from loadtest.system import cpu_sets
 from loadtest.verbs import registry  # noqa: F401  folders of all verbs can be read
-from loadtest.verbs.tour.plan import CONTESTANTS, Tour
+from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.tour.plan import CONTESTANTS, SATURATING
 
-TOUR = Tour(CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
+TOUR = Settings(CONTESTANTS, SATURATING, {1: cpu_sets.split(os.sched_getaffinity(0))})
 
 
 @pytest.fixture(scope="session", autouse=True)

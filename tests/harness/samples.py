@@ -24,11 +24,10 @@ from loadtest.verbs.crash.clients import Attempt, CrashStep
 from loadtest.verbs.crowd.clients import CrowdStep
 from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials
-from loadtest.verbs.load.plan import TrialStep
+from loadtest.verbs.load.plan import Settings, TrialStep
 from loadtest.verbs.load.results import Trial
 from loadtest.verbs.memory.plan import PlateauResult, PlateauStep
 from loadtest.verbs.tour import plan as tour_plan
-from loadtest.verbs.tour.plan import Tour
 
 # With the facts that the release build's servers tell.
 DESCRIBE = cache(Local(BINARIES, Path(os.devnull)).describe)
@@ -107,7 +106,14 @@ def trial_run(chosen: trials.Settings | None = None, verb: str = "throughput", *
 
 # --- the main job
 
-TOUR = Tour(described(tour_plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)))
+TOUR = Settings(
+    described(tour_plan.CONTESTANTS, DESCRIBE),
+    tour_plan.SATURATING,
+    {1: CpuSets((1,), (0,))},
+    rounds=tour_plan.ROUNDS,
+    duration=1,
+    counts_system_calls=False,
+)
 # requests a second, on /plaintext
 RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "coroutines": 80_000, "epoll": 80_500}
 
@@ -147,7 +153,7 @@ def plateau(name: str, at_start: Memory, busy: Memory, idle: Memory) -> PlateauR
     )
 
 
-def tour(chosen: Tour = TOUR, **changes) -> Run:
+def tour(chosen: Settings = TOUR, **changes) -> Run:
     """All that it measures, of everybody."""
     *loads, plateaus, crowds, crashes = tour_plan.parts(chosen)
     for part in loads:

@@ -10,8 +10,7 @@ from loadtest.contestants.contestants import select
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document import terminal
 from loadtest.engine import report
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure, Part, Run
+from loadtest.engine.run import Exit, Failure, Part, Run
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.load import verb
 from loadtest.verbs.load.plan import Settings

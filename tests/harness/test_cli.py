@@ -16,9 +16,8 @@ import pytest
 import samples
 from conftest import FAKES, ROOT, eventually, is_alive
 
-from loadtest.engine import folder, verb
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure, Run
+from loadtest.engine import folder, measurement
+from loadtest.engine.run import Exit, Failure, Run
 from loadtest.engine.runner import remaining
 
 
@@ -296,9 +295,9 @@ def test_help_documents_the_exit_statuses(harness):
 
 
 def test_failure_outranks_invalidity():
-    assert verb.status(samples.tour()) == Exit.ok
+    assert measurement.status(samples.tour()) == Exit.ok
     found = samples.tour()
     for trial in found.parts[0].of("epoll"):
         trial.problems = ["bad"]
-    assert verb.status(found) == Exit.invalid
-    assert verb.status(replace(found, failures=[Failure("epoll", "", "")])) == Exit.failed
+    assert measurement.status(found) == Exit.invalid
+    assert measurement.status(replace(found, failures=[Failure("epoll", "", "")])) == Exit.failed

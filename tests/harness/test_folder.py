@@ -34,7 +34,7 @@ def test_a_verb_or_a_part_that_nobody_knows_is_named(tmp_path):
         (('"measurement": "load"', '"measurement": "dance"'), "parts/0/measurement: 'dance' is not one of"),
     ):
         (tmp_path / "results.json").write_text(text.replace(*change))
-        with pytest.raises(folder.FolderError, match=sentence):
+        with pytest.raises(ValueError, match=sentence):
             folder.load(tmp_path)
 
 
@@ -62,13 +62,13 @@ def test_the_published_schema_is_that_of_the_code():
 )
 def test_what_is_no_results_file_is_refused_with_a_sentence(tmp_path, content, sentence):
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(folder.FolderError) as caught:
+    with pytest.raises(ValueError) as caught:
         folder.load(tmp_path)
     assert sentence in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
 def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(folder.FolderError, match="cannot read .*results.json: No such file"):
+    with pytest.raises(ValueError, match="cannot read .*results.json: No such file"):
         folder.load(tmp_path)
 
 
@@ -84,7 +84,7 @@ def test_a_value_of_the_wrong_type_is_found_where_it_is(tmp_path):
     document = json.loads((tmp_path / "results.json").read_text())
     document["parts"][0]["results"][3]["client"]["requests"] = "many"
     (tmp_path / "results.json").write_text(json.dumps(document))
-    with pytest.raises(folder.FolderError, match="parts/0/results/3/client/requests: 'many' is not of type 'integer'"):
+    with pytest.raises(ValueError, match="parts/0/results/3/client/requests: 'many' is not of type 'integer'"):
         folder.load(tmp_path)
 
 

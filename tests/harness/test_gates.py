@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import samples
 
-from loadtest.engine.exit import Exit
-from loadtest.engine.run import Failure, Run
+from loadtest.engine.run import Exit, Failure, Run
 from loadtest.verbs.load import presets, verb
 from loadtest.verbs.load.plan import Gate
 from loadtest.verbs.load.report import missed_gates

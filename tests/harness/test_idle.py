@@ -23,10 +23,10 @@ from samples import BY_NAME, DESCRIBE, MODELS
 from loadtest.contestants import contestants
 from loadtest.contestants.contestants import Contestant, Kind, command_line, described
 from loadtest.document import terminal
-from loadtest.engine import cells, folder, report, schema
+from loadtest.engine import folder, metrics, report, schema
 from loadtest.engine.measurement import Measurement, describe
 from loadtest.engine.run import Failure, Run
-from loadtest.engine.runner import Runner, remaining
+from loadtest.engine.runner import execute, remaining
 from loadtest.places import agent
 from loadtest.places.local import Local
 from loadtest.system import machine_memory
@@ -228,7 +228,7 @@ def test_results_are_as_their_schema_says():
 
 
 def test_the_memory_of_every_level_is_in_the_cells():
-    rows = cells.csv_text(found([result(connections=100), result(connections=10, memory=hidden())])).splitlines()
+    rows = metrics.csv_text(found([result(connections=100), result(connections=10, memory=hidden())])).splitlines()
     assert [row.rpartition("pss")[2] for row in rows[1:] if "pss" in row] == [f",{1224 / 1024!r},MiB"]
     assert {tuple(row.split(",")[4:6]) for row in rows[1:]} == {("idle", "100")}
 
@@ -458,7 +458,7 @@ def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[i
     """How much was kept at each save, and who was started."""
     saves: list[int] = []
     place: Any = FakePlace(observation, status)
-    Runner(kept, place, NO_DIRECTORY, lambda: saves.append(len(kept.results))).execute()
+    execute(kept, place, NO_DIRECTORY, lambda: saves.append(len(kept.results)))
     return saves, place
 
 
@@ -659,7 +659,7 @@ def test_idle_connections_of_a_real_server_take_memory(tmp_path):
         time.monotonic(),
     )
     kept.parts[1].settings = replace(kept.parts[1].settings, requests=(0, 20), ballast=4)
-    Runner(kept, Local(BUILT, tmp_path / "servers.log"), tmp_path, lambda: None).execute()
+    execute(kept, Local(BUILT, tmp_path / "servers.log"), tmp_path, lambda: None)
     assert kept.failures == [] and time.monotonic() - started < 60
     idle, copies = (part.results for part in kept.parts)
     none, some = sorted(idle, key=lambda one: one.step.connections)

@@ -7,10 +7,9 @@ from typing import Any
 
 import samples
 
-from loadtest.engine.measurement import Step
+from loadtest.engine.measurement import MEASUREMENTS, Step
 from loadtest.engine.run import Part
 from loadtest.engine.runner import remaining
-from loadtest.engine.verb import measurement_of
 from loadtest.places.launch import ServerPlan
 from loadtest.verbs.tour import plan
 
@@ -20,11 +19,11 @@ def full(**changes: Any) -> list[Part]:
 
 
 def steps(part: Part) -> list[Step]:
-    return list(measurement_of(part).steps(part.settings))
+    return list(MEASUREMENTS[part.measurement].steps(part.settings))
 
 
 def servers(part: Part) -> list[ServerPlan]:
-    return [measurement_of(part).server(part.settings, step) for step in steps(part)]
+    return [MEASUREMENTS[part.measurement].server(part.settings, step) for step in steps(part)]
 
 
 def test_everybody_is_measured_in_every_round():
@@ -59,7 +58,7 @@ def test_every_contestant_crashes_once_and_without_a_parent_under_a_supervisor_t
 
 
 def test_pools_have_a_worker_for_each_connection_and_for_newcomers_and_statistics():
-    assert {server.workers for part in full(connections=40) for server in servers(part)} == {42}
+    assert {server.workers for part in full(connections=(40,)) for server in servers(part)} == {42}
 
 
 def test_faults_are_enabled_for_the_crash_only():
@@ -73,7 +72,7 @@ def test_the_crowd_is_larger_than_a_pool():
 
 
 def total(parts: list[Part]) -> float:
-    return sum(measurement_of(part).seconds(part.settings, step) for part in parts for step in steps(part))
+    return sum(MEASUREMENTS[part.measurement].seconds(part.settings, step) for part in parts for step in steps(part))
 
 
 def test_the_main_job_takes_about_three_minutes_and_the_smoke_run_well_under_one():

@@ -16,7 +16,7 @@ from loadtest.contestants.contestants import Contestant
 from loadtest.document import terminal
 from loadtest.document.document import Document
 from loadtest.engine.run import Part
-from loadtest.engine.runner import Runner
+from loadtest.engine.runner import execute
 from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -129,7 +129,7 @@ def test_real_servers_have_as_many_processes_as_they_should(tmp_path: Path):
     pace = str(BINARIES / "quartet-pace")
     part = Part("plateaus", settings(BY_NAME["fork-per-request"], PREFORK, EPOLL, pace=pace, connections=8))
     run = samples.run(part, verb="tour", state="running")
-    Runner(run, Local(BINARIES, tmp_path / "servers.log"), tmp_path, lambda: None).execute()
+    execute(run, Local(BINARIES, tmp_path / "servers.log"), tmp_path, lambda: None)
     assert run.failures == []
     found = {one.step.contestant: (one.at_start, one.busy, one.idle) for one in part.results}
     processes = {name: [memory.processes for memory in three] for name, three in found.items()}

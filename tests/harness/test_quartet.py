@@ -21,12 +21,10 @@ import samples
 from conftest import FAKES, ROOT, children, eventually, is_alive
 
 from loadtest.cli import commands
-from loadtest.cli import program as command
 from loadtest.contestants.contestants import MODELS, select
-from loadtest.engine import claim, environment, folder, session
-from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.run import Part, Run
-from loadtest.engine.runner import Runner
+from loadtest.engine import environment, folder, runner
+from loadtest.engine.run import Exit, Part, Run, Stop
+from loadtest.engine.runner import Session
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
@@ -263,8 +261,8 @@ def test_two_runs_of_the_same_second_have_two_folders(monkeypatch, tmp_path):
             return cls(2020, 1, 1, 12)
 
     monkeypatch.setattr(datetime, "datetime", Noon)
-    monkeypatch.setattr(claim, "ROOT", tmp_path)
-    names = [claim.claim(None, None, "walk").name for _ in range(3)]
+    monkeypatch.setattr(folder, "ROOT", tmp_path)
+    names = [folder.claim(None, None, "walk").name for _ in range(3)]
     assert names == [f"2020-01-01T12-00-00-walk{number}" for number in ("", "-2", "-3")]
 
 
@@ -324,7 +322,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cli/__main__.py", *arguments])
-        status = command.run(commands.app)
+        status = commands.run()
         output = capsys.readouterr()
         return status, output.out, output.err
 
@@ -469,10 +467,10 @@ def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypa
     assert caught.value.status == Exit.environment
 
 
-def a_session(directory: Path) -> session.Session:
+def a_session(directory: Path) -> Session:
     part = Part("load", replace(samples.settings(), budgets={1: CpuSets((1,), (7,))}))
     verb = replace(THROUGHPUT, sections=lambda _: [], head=lambda _: ["tables"], status=lambda _: Exit.ok)
-    return session.Session(verb, [part], None, Nowhere(), directory)
+    return Session(verb, [part], None, Nowhere(), directory)
 
 
 class Nowhere:
@@ -494,7 +492,9 @@ class Nowhere:
 def measure(directory: Path) -> Exit:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return a_session(directory)._measure(samples.trial_run())
+        played = a_session(directory)
+        played._prepare = samples.trial_run
+        return played.run()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -504,22 +504,22 @@ def test_a_fault_of_ours_keeps_what_was_measured_and_shows_its_traceback(monkeyp
     def fail(*_: object) -> None:
         raise ValueError("ours")
 
-    monkeypatch.setattr(Runner, "execute", fail)
+    monkeypatch.setattr(runner, "execute", fail)
     with pytest.raises(ValueError, match="ours"):
         measure(tmp_path)
     assert folder.load(tmp_path).state == "failed"
 
 
 def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkeypatch, tmp_path, capsys):
-    def fill(self: Runner) -> None:
+    def fill(run: Run, place: Nowhere, directory: Path, save: Callable[[], None]) -> None:
         def refuse(path: Path, *_: object, **__: object) -> None:
             path.touch()
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "write_text", refuse)
-        self.save()
+        save()
 
-    monkeypatch.setattr(Runner, "execute", fill)
+    monkeypatch.setattr(runner, "execute", fill)
     assert measure(tmp_path) == Exit.failed
     output = capsys.readouterr()
     assert "How many requests are answered in a second?" in output.out

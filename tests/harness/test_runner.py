@@ -12,12 +12,10 @@ import pytest
 import samples
 
 from loadtest.contestants.contestants import MODELS
-from loadtest.engine import claim, runner, verb
-from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.measurement import Bench, Step, describe
-from loadtest.engine.run import Failure, Part, Run
-from loadtest.engine.runner import REPEATS_OF_A_STEP, Runner, remaining
-from loadtest.engine.session import described
+from loadtest.engine import folder, measurement
+from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, describe
+from loadtest.engine.run import Exit, Failure, Part, Run, Stop
+from loadtest.engine.runner import REPEATS_OF_A_STEP, described, execute, remaining
 from loadtest.statistics import validity
 from loadtest.system.cpus import Disturbance
 from loadtest.system.errors import MeasurementError
@@ -40,7 +38,7 @@ class Played:
         self.attempts: list[Step] = []
         self.saves: list[tuple[int, int]] = []
         self.stored: list[str] = []
-        monkeypatch.setattr(runner, "measurement_of", lambda part: replace(LOAD, measure=self._measure))
+        monkeypatch.setitem(MEASUREMENTS, "load", replace(LOAD, measure=self._measure))
         monkeypatch.setattr("loadtest.engine.folder.store_raw", lambda directory, name, text: self.stored.append(name))
 
     def _measure(self, bench: Bench, step: Any) -> Any:
@@ -54,7 +52,7 @@ class Played:
     def __call__(self, run: Run | None = None) -> Run:
         found = run or new()
         save = lambda: self.saves.append((len(found.results), len(found.failures)))  # noqa: E731
-        Runner(found, NO_PLACE, Path("nowhere"), save).execute()
+        execute(found, NO_PLACE, Path("nowhere"), save)
         return found
 
 
@@ -132,7 +130,7 @@ def test_resuming_does_what_is_missing_and_nothing_twice(play):
 
 def test_what_failed_before_is_tried_again(play):
     found = play(broken="threads")()
-    again = claim.go_on(found, samples.ENVIRONMENT)
+    again = folder.go_on(found, samples.ENVIRONMENT)
     assert again.failures == []
     played = play()
     played(again)
@@ -159,7 +157,7 @@ def test_a_new_run_has_the_facts_that_the_places_servers_tell():
 def test_other_software_or_another_machine_cannot_go_on_with_a_run(changes, sentence):
     found = new(failures=[Failure("epoll", "round 1", "it did not start")])
     with pytest.raises(Stop, match=sentence) as caught:
-        claim.go_on(found, replace(samples.ENVIRONMENT, **changes))
+        folder.go_on(found, replace(samples.ENVIRONMENT, **changes))
     assert caught.value.status == Exit.usage
     assert found.failures, "a refused run is left as it was"
 
@@ -167,7 +165,7 @@ def test_other_software_or_another_machine_cannot_go_on_with_a_run(changes, sent
 def test_a_cell_is_invalid_when_none_of_its_rounds_is_valid():
     found = samples.trial_run()
     found.results[0].problems = ["bad"]
-    assert not verb.has_invalid_cell(found)
+    assert measurement.status(found) == Exit.ok
     for trial in found.results:
         trial.problems = ["bad"] if trial.cell.contestant == "nginx" else []
-    assert verb.has_invalid_cell(found)
+    assert measurement.status(found) == Exit.invalid

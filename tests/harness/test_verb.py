@@ -13,27 +13,22 @@ import pytest
 import samples
 from conftest import BINARIES
 
-from loadtest.contestants.contestants import Contestant, select
+from loadtest.contestants.contestants import select
 from loadtest.document import terminal
 from loadtest.document.document import Section, table
-from loadtest.engine import claim, folder, report, schema, verb
-from loadtest.engine.exit import Exit, Stop
-from loadtest.engine.measurement import Bench, Measurement
-from loadtest.engine.metrics import Labels
-from loadtest.engine.run import Part, Result, Run
-from loadtest.engine.runner import commands
-from loadtest.engine.session import Session
-from loadtest.engine.verb import Verb
+from loadtest.engine import folder, measurement, report, schema
+from loadtest.engine.measurement import Bench, Measurement, Verb
+from loadtest.engine.run import BaseSettings, Exit, Labels, Part, Result, Run, Stop
+from loadtest.engine.runner import Session, commands
 from loadtest.places.launch import ServerPlan
 from loadtest.places.local import Local
 from loadtest.system.cpu_sets import CpuSets
 
 
 @dataclass(frozen=True)
-class Coins:
+class Coins(BaseSettings):
     """Settings: each contestant tosses so many coins."""
 
-    contestants: tuple[Contestant, ...]
     tosses: int = 3
     runner: str = "local"
     duration: float = 1.0
@@ -69,8 +64,7 @@ def impatient_toss(bench: Bench, step: Toss) -> Fall:
 
 
 def server(settings: Coins, step: Toss) -> ServerPlan:
-    contestant = next(one for one in settings.contestants if one.name == step.contestant)
-    return ServerPlan(contestant, settings.cpus, 1, 1)
+    return ServerPlan(settings.contestant(step.contestant), settings.cpus, 1, 1)
 
 
 def sections(run: Run) -> list[Section]:
@@ -96,12 +90,14 @@ COINS = Verb("coins", (COIN,), sections, lambda run: ["Coins."])
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(verb, "VERBS", dict(verb.VERBS))
-    monkeypatch.setattr(verb, "MEASUREMENTS", dict(verb.MEASUREMENTS))
-    verb.register(COINS)
+def registered() -> Iterator[None]:
+    known = [(names, dict(names)) for names in (measurement.VERBS, measurement.MEASUREMENTS)]
+    measurement.register(COINS)
     schema.results.cache_clear()
     yield
+    for names, before in known:
+        names.clear()
+        names.update(before)
     schema.results.cache_clear()
 
 
@@ -154,10 +150,10 @@ def test_its_commands_can_be_pasted():
 
 
 def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setitem(verb.MEASUREMENTS, "coin", replace(COIN, measure=impatient_toss))
+    monkeypatch.setitem(measurement.MEASUREMENTS, "coin", replace(COIN, measure=impatient_toss))
     assert run(tmp_path) == Exit.interrupted
-    monkeypatch.setitem(verb.MEASUREMENTS, "coin", COIN)
-    found = claim.earlier(COINS, tmp_path, None)
+    monkeypatch.setitem(measurement.MEASUREMENTS, "coin", COIN)
+    found = folder.earlier(COINS, tmp_path, None)
     assert found and (found.state, len(found.results)) == ("interrupted", 2)
     first = list(found.results)
     assert run(tmp_path, earlier=found) == Exit.ok
@@ -168,12 +164,12 @@ def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
 def test_another_verb_does_not_go_on_with_it(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match="these are results of coins, not of tails"):
-        claim.earlier(replace(COINS, name="tails"), tmp_path, None)
+        folder.earlier(replace(COINS, name="tails"), tmp_path, None)
 
 
 def test_other_software_does_not_go_on_with_it(tmp_path, monkeypatch):
     run(tmp_path)
-    found = claim.earlier(COINS, tmp_path, None)
+    found = folder.earlier(COINS, tmp_path, None)
     monkeypatch.setattr("loadtest.engine.environment.stamp", lambda *_: replace(samples.ENVIRONMENT, commit="fedcba"))
     with pytest.raises(Stop, match="commit was abcdef and is fedcba"):
         run(tmp_path, earlier=found)
@@ -181,6 +177,6 @@ def test_other_software_does_not_go_on_with_it(tmp_path, monkeypatch):
 
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="there are two verbs coins"):
-        verb.register(replace(COINS, sections=lambda run: []))
+        measurement.register(replace(COINS, sections=lambda run: []))
     with pytest.raises(ValueError, match="there are two measurements coin"):
-        verb.register(Verb("tails", (replace(COIN, steps=lambda settings: []),), sections))
+        measurement.register(Verb("tails", (replace(COIN, steps=lambda settings: []),), sections))

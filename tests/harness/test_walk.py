@@ -15,7 +15,7 @@ from conftest import ROOT, eventually, is_alive
 from loadtest.document import terminal
 from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
-from loadtest.engine.runner import Runner
+from loadtest.engine.runner import execute
 from loadtest.places.local import Local
 from loadtest.system import processes, procfs
 from loadtest.system.cpu_sets import CpuSets
@@ -323,7 +323,7 @@ def test_another_status_than_200_is_an_error(server):
 def test_a_walk_is_a_step_like_any_other(tmp_path):
     settings = WalkSettings((samples.BY_NAME["epoll"],), CpuSets((0,), (0,)))
     found = samples.run(Part("walk", settings), verb="walk", state="running")
-    Runner(found, Local(BINARIES, tmp_path / "servers.log"), tmp_path, lambda: None).execute()
+    execute(found, Local(BINARIES, tmp_path / "servers.log"), tmp_path, lambda: None)
     assert found.failures == []
     [result] = found.results
     assert [one.kind for one in result.walks] == list(Connection)

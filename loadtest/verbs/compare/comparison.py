@@ -7,8 +7,7 @@ from statistics import median
 
 from loadtest.document.document import Document, Section, table
 from loadtest.document.figures import number
-from loadtest.engine import cells
-from loadtest.engine.metrics import BY_NAME
+from loadtest.engine.metrics import BY_NAME, Value, values
 from loadtest.engine.run import Run
 from loadtest.statistics import differences
 
@@ -47,7 +46,7 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
     changes = []
     for key, p in differences.holm({key: ratio.p for key, ratio in ratios.items()}).items():
         (cell, name), ratio = key, ratios[key]
-        worse = differences.regressed(ratio, p, BY_NAME[name].more_is_better, margin)
+        worse = differences.regressed(ratio, p, BY_NAME[name].better == "more", margin)
         old, new = median(before[key]), median(after[key])
         changes.append(Change(cell, name, BY_NAME[name].unit, old, new, ratio, p, worse))
     missing = {cell for cell, _ in before.keys() ^ after.keys()} - {cell for cell, _ in ratios}
@@ -57,13 +56,13 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
 def _values(run: Run, metrics: Sequence[str]) -> dict[tuple[str, str], list[float]]:
     """Of the valid trials, by cell and metric; a ratio takes values above 0."""
     found: dict[tuple[str, str], list[float]] = {}
-    for one in cells.values(run):
+    for one in values(run):
         if one.metric.name in metrics and one.valid and one.value > 0:
             found.setdefault((_cell(one), one.metric.name), []).append(one.value)
     return found
 
 
-def _cell(one: cells.Value) -> str:
+def _cell(one: Value) -> str:
     labels = one.labels
     words = [one.contestant.name, labels.workload, f"-c{labels.connections}"]
     words += [] if labels.keep_alive else ["fresh"]

@@ -19,8 +19,7 @@ def document(binaries: Path, results: Path) -> Document:
     everybody = words("", "kind", "of the model", "command or package", "here")
     for one in EVERYBODY:
         what = peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
-        absent = "no" if one.kind == Kind.peer else "not built"
-        everybody.add_row(one.name, one.kind.value, one.model, what, "yes" if _is_here(one, binaries) else absent)
+        everybody.add_row(one.name, one.kind.value, one.model, what, "yes" if _is_here(one, binaries) else "no")
     loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
@@ -29,7 +28,11 @@ def document(binaries: Path, results: Path) -> Document:
         numbers.add_row(metric.name, metric.unit, metric.divided_by, metric.better)
     folders = words("", "verb", "state", "commit", "seconds")
     for path in sorted(results.glob("*/results.json"), reverse=True)[:NEWEST]:
-        folders.add_row(path.parent.name, *_summary(path))
+        try:
+            run = folder.load(path)
+            folders.add_row(path.parent.name, run.verb, run.state, run.environment.commit, f"{run.seconds:.0f}")
+        except ValueError:
+            folders.add_row(path.parent.name, "unreadable", "", "", "")
     sections = [
         Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
         Section("Workloads (--workload)", loads, [PATHS]),
@@ -43,14 +46,6 @@ def _is_here(one: Contestant, binaries: Path) -> bool:
     if one.kind == Kind.peer:
         return not peers.missing(peers.select(one.name), binaries)
     return (binaries / one.executable).exists()
-
-
-def _summary(path: Path) -> list[str]:
-    try:
-        one = folder.load(path)
-    except folder.FolderError:
-        return ["unreadable", "", "", ""]
-    return [one.verb, one.state, one.environment.commit, f"{one.seconds:.0f}"]
 
 
 def to_json(binaries: Path) -> str:

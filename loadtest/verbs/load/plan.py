@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.workloads import Workload, serves
-from loadtest.engine.metrics import Labels
-from loadtest.engine.run import BaseSettings
+from loadtest.engine.run import BaseSettings, Labels
 from loadtest.system.cpu_sets import CpuSets
 
 Item = TypeVar("Item")

@@ -5,26 +5,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from loadtest.document.document import Section, table
-from loadtest.engine import verb
-from loadtest.engine.exit import Exit
-from loadtest.engine.measurement import Measurement
-from loadtest.engine.run import Part, Run
-from loadtest.engine.verb import Verb
+from loadtest.engine import measurement
+from loadtest.engine.measurement import Measurement, Verb
+from loadtest.engine.run import Exit, Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
 from loadtest.verbs.load import measure, plan, report, results
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
-    found = verb.status(run)
+    found = measurement.status(run)
     return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
 
 
 def against_itself(once: plan.Settings, tries: int) -> plan.Settings:
     """Of one try's settings: all tries are the rounds of one run. Raises ValueError when more than one thing is asked
     for."""
-    if len(once.contestants) != 1 or len(once.workloads) != 1 or len(once.connections) != 1:
-        raise ValueError("aa takes one contestant, one workload and one number of connections")
+    if any(len(asked) != 1 for asked in (once.contestants, once.workloads, once.connections, once.budgets)):
+        raise ValueError("aa takes one contestant, one workload and one number of connections, and of CPUs")
     one = once.contestants[0]
     twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.model or one.name) for twin in "AB")
     return replace(once, contestants=twins, rounds=tries * once.rounds, rounds_of_a_try=once.rounds)

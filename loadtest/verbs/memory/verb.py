@@ -6,10 +6,8 @@ from dataclasses import replace
 from operator import attrgetter
 
 from loadtest.contestants.contestants import gives
-from loadtest.engine.measurement import Bench, Measurement, stop_well
-from loadtest.engine.metrics import Labels
-from loadtest.engine.run import Part
-from loadtest.engine.verb import Verb
+from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
+from loadtest.engine.run import Labels, Part
 from loadtest.places.launch import ServerPlan
 from loadtest.places.place import Server
 from loadtest.system import machine_memory, memory

@@ -1,16 +1,21 @@
-"""What the main job measures: the parts of its run. Nothing here starts, reads or waits for anything."""
+"""The main job, a preset of all measurements: the parts of its run, and its record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from loadtest.contestants.contestants import MODELS, Contestant, Kind
+from loadtest.contestants.contestants import MODELS, Kind
 from loadtest.contestants.workloads import WORKLOADS
+from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Part
-from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.crash.clients import CrashSettings
+from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crowd.clients import CrowdSettings
+from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.plan import Settings
+from loadtest.verbs.load.verb import LOAD
 from loadtest.verbs.memory.plan import PlateauSettings
+from loadtest.verbs.memory.verb import PLATEAUS
+from loadtest.verbs.tour import report
 
 CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")
 SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plaintext", "cpu"))
@@ -30,42 +35,20 @@ SMOKE: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Tour:
-    """What can be chosen of it."""
-
-    contestants: tuple[Contestant, ...]
-    cpus: CpuSets
-    rounds: int = ROUNDS
-    duration: int = 1  # seconds of each load; wrk takes no fractions
-    connections: int = 16
-    runner: str = "local"
-    pace: str = "quartet-pace"
-
-
-def parts(tour: Tour) -> list[Part]:
-    """All that is measured once is in the first round, behind its loads."""
-    common: dict[str, Any] = {"contestants": tour.contestants, "runner": tour.runner, "pace": tour.pace}
-    saturating = Settings(
-        **common,
-        workloads=SATURATING,
-        budgets={len(tour.cpus.server): tour.cpus},
-        connections=(tour.connections,),
-        rounds=tour.rounds,
-        duration=tour.duration,
-        counts_system_calls=False,
-    )
-    sparse = replace(saturating, rounds=-(-tour.rounds // SPARSE))
+def parts(saturating: Settings) -> list[Part]:
+    """`saturating` has what can be chosen. All that is measured once is in the first round, behind its loads."""
+    sparse = replace(saturating, rounds=-(-saturating.rounds // SPARSE))
     loads = [saturating, replace(sparse, workloads=DELAYED)]
-    for one in [one for one in tour.contestants if one.name == BALLASTED]:
+    for one in [one for one in saturating.contestants if one.name == BALLASTED]:
         heavy = [replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
         # Without any first: to that the others are compared.
         loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
-    once: dict[str, Any] = {**common, "cpus": tour.cpus}
-    workers = tour.connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
+    once: dict[str, Any] = {name: getattr(saturating, name) for name in ("contestants", "cpus", "pace", "runner")}
+    connections = saturating.connections[0]
+    workers = connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
     return [
         *(Part("load", settings) for settings in loads),
-        Part("plateaus", PlateauSettings(**once, connections=tour.connections)),
+        Part("plateaus", PlateauSettings(**once, connections=connections)),
         Part("crowd", CrowdSettings(**once, workers=workers)),
         Part("crash", CrashSettings(**once, workers=workers)),
     ]
@@ -74,3 +57,6 @@ def parts(tour: Tour) -> list[Part]:
 def smoke(whole: list[Part]) -> list[Part]:
     """The same steps, but short."""
     return [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]
+
+
+TOUR = Verb("tour", (LOAD, PLATEAUS, CROWD, CRASH), report.sections, report.head)

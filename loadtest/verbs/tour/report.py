@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
-from loadtest.clients.client_side import Quantiles
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, number, plural, share
 from loadtest.engine.run import Part, Run
@@ -66,9 +65,6 @@ def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str
     return filled
 
 
-# --- throughput
-
-
 def answers(loads: Loads) -> Section:
     """Dashes in place of ratios where the reference was not measured under a load."""
     names = [one.name for series in loads.values() for one in series]
@@ -112,9 +108,6 @@ def ballast(loads: Loads) -> Section | None:
     return Section("What does a bigger heap do to fork per request?", filled, notes)
 
 
-# --- latency and CPU time
-
-
 def latency(loads: Loads) -> Section:
     columns = {"median": "latency p50", "99 %": "latency p99", "max": "latency max"}
     missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
@@ -134,56 +127,41 @@ def cpu_time(saturating: Loads, delayed: Loads) -> Section:
         "wrk": lambda one: percent(one.client_share),
     }
     filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
+    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput"))]
+    span = f" ({number(min(rates))} to {number(max(rates))} requests/s)" if rates else ""
     notes = [
         "User and system time of the whole process tree, dead children included, without start-up, divided by all "
         "answers, newcomers' included. server, wrk: share of their CPU that was used.",
-        *_equal_rates(delayed),
+        f"/sleep is the fair comparison: the delay gives every server that can follow nearly the same rate{span}.",
         "At unequal load the busier server looks cheaper, because it batches: compare the columns of the saturated "
         "servers only among themselves.",
     ]
     return Section("What does a request cost, in microseconds of CPU time?", filled, notes)
 
 
-def _equal_rates(delayed: Loads) -> list[str]:
-    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput")) is not None]
-    if not rates:
-        return []
-    return [
-        f"{', '.join(delayed)} is the fair comparison: the delay gives every server that can follow nearly the same "
-        f"rate ({number(min(rates))} to {number(max(rates))} requests/s)."
-    ]
-
-
-# --- newcomers
-
-
 def newcomers(loads: Loads) -> Section:
     columns: dict[str, Column] = {
         "wrk's clients": _clients_served,
         "newcomers": load_report.newcomers_served,
-        "median": lambda one: _milliseconds(median, [waits.p50 for waits in _waits(one)]),
-        "max": lambda one: _milliseconds(max, [waits.max for waits in _waits(one)]),
+        "median": lambda one: _wait(one, "p50", median),
+        "max": lambda one: _wait(one, "max", max),
     }
     notes = [
         "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
         "all rounds together; milliseconds from when each was due, connecting included: the median of the rounds' "
         "medians, and the longest.",
-        "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run. wrk "
-        "itself cannot tell: it counts answers, and a client without a worker has none.",
+        "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run.",
     ]
     return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)
 
 
 def _clients_served(one: Series) -> str:
     """In the worst round, invalid ones included."""
-    rounds = [(trial.clients_served, trial.client.connections) for trial in one.tried]
-    known = [(served, asked) for served, asked in rounds if served is not None]
+    tried = [(trial.clients_served, trial.client.connections) for trial in one.tried]
+    known = [(served, asked) for served, asked in tried if served is not None]
     return share(*min(known)) if known else DASH
 
 
-def _waits(one: Series) -> list[Quantiles]:
-    return [trial.newcomers.waits for trial in one.tried if trial.newcomers.waits]
-
-
-def _milliseconds(of: Callable[[Iterable[float]], float], microseconds: list[float]) -> str:
-    return milliseconds(of(microseconds) / 1e6) if microseconds else DASH
+def _wait(one: Series, quantile: str, of: Callable[[Iterable[float]], float]) -> str:
+    found = [getattr(trial.newcomers.waits, quantile) for trial in one.tried if trial.newcomers.waits]
+    return milliseconds(of(found) / 1e6) if found else DASH

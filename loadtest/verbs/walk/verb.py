@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loadtest.engine.measurement import Bench, Measurement, stop_well
+from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import BaseSettings, Result
-from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.processes import Address
@@ -70,4 +69,4 @@ def measure(bench: Bench, step: WalkStep) -> WalkResult:
 
 
 WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load)
-WALK = Verb("walk", (WALKS,), report.sections)
+WALK = Verb("walk", (WALKS,), report.sections, missing=strace.missing)
