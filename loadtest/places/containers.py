@@ -130,7 +130,7 @@ class ContainerServer(Server):
         self._place, self._cpus, self._name = place, cpus, f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self._created = docker.create(self._name, options, place.images["server"], argv)
+        self.command = docker.create(self._name, options, place.images["server"], argv)
         with ExitStack() as undo:
             undo.push(self._remove)
             super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
@@ -152,10 +152,6 @@ class ContainerServer(Server):
             docker.remove(self._name, f"{self._name}-load")
         if isinstance(error, MeasurementError) and self._out_of_memory:
             raise MeasurementError(f"{error} ({self.incidents()[0]})") from error
-
-    @property
-    def command(self) -> str:
-        return self._created
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:

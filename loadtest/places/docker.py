@@ -3,6 +3,7 @@
 import json
 import platform
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtest.system import output
-from loadtest.system.processes import Finished, ProcessError, run, run_shown, uninterrupted
+from loadtest.system.processes import Finished, ProcessError, run, run_shown
 from loadtest.system.repository import ROOT
 
 DOCKERFILE = ROOT / "docker/Dockerfile"
@@ -124,8 +125,11 @@ def _show(line: str) -> None:
 def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> str:
     """A container that is not started. Returns the command. An interruption waits until it is on record, or it could
     come to be after everything was tidied up."""
-    with uninterrupted():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
         return docker("create", "--name", name, *options, image, *argv).command
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def inspect(name: str) -> State:

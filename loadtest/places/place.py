@@ -1,7 +1,7 @@
 """Where servers and their clients run: on this machine as they are (local), or in containers (containers)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from loadtest.system import memory, processes, tree
 from loadtest.system.cpu_sets import CpuSets
@@ -18,9 +18,6 @@ Job = Callable[[Address, Any, Any, Tell], Observation]
 
 class Server(processes.Server):
     """A running server whose processes can be looked at: the child, and all that it has started."""
-
-    def __enter__(self) -> Self:
-        return self
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""

@@ -12,8 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -77,10 +77,12 @@ def describe_status(status: int) -> str:
 class Process:
     """A child, until it is reaped; a context manager that ends it whatever happens."""
 
+    command = ""  # that errors name: the child's own, unless a subclass knows better
+
     def __init__(
         self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
     ) -> None:
-        self._command = shlex.join(argv)
+        self.command = self.command or shlex.join(argv)
         # variables that would change the servers' options behind our back are not passed on
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
         argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
@@ -89,7 +91,7 @@ class Process:
                 argv, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, env=environment
             )
         except OSError as error:
-            raise ProcessError(f"cannot start {self._command}: {error.strerror}") from error
+            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
         self._buffer = b""
         _live.add(self)
 
@@ -99,10 +101,6 @@ class Process:
     def __exit__(self, *_: object) -> None:
         if self in _live:
             self.reap()
-
-    @property
-    def command(self) -> str:
-        return self._command
 
     @property
     def pid(self) -> int:
@@ -141,7 +139,7 @@ class Process:
             pipe.close()
         _live.discard(self)
         used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Finished(self._popen.returncode, used, self._command, switches=switches)
+        return Finished(self._popen.returncode, used, self.command, switches=switches)
 
 
 _live: set[Process] = set()
@@ -181,16 +179,6 @@ def _checked(ended: Finished, in_time: bool, timeout: float, good: Sequence[int]
     raise ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the end of the block, which has to be short."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class Dialogue(Process):
     """A child that we talk with, line by line."""
 
@@ -201,6 +189,10 @@ class Dialogue(Process):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self._stderr.close()
+
+    @property
+    def stderr(self) -> str:
+        return _content(self._stderr)
 
     def say(self, line: str) -> None:
         assert self._popen.stdin is not None
@@ -213,7 +205,7 @@ class Dialogue(Process):
         if line.endswith("\n"):
             return line
         what = describe_status(self.reap().status) if self.ends_within(1) else f"said nothing for {timeout:g} s"
-        raise ProcessError(f"{self.command} {what}{last_lines(_content(self._stderr))}")
+        raise ProcessError(f"{self.command} {what}{last_lines(self.stderr)}")
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
@@ -223,7 +215,7 @@ class Dialogue(Process):
         in_time, ended = self.ends_within(deadline - time.monotonic()), self.reap()
         if not in_time:
             raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
-        return replace(ended, stdout=said, stderr=_content(self._stderr))
+        return replace(ended, stdout=said, stderr=self.stderr)
 
 
 def _content(file: IO[bytes]) -> str:
