@@ -1,10 +1,17 @@
-"""Memory of a process tree from smaps_rollup. That takes the mm lock and 150 us a process: read it on plateaus."""
+"""Memory of process trees, of control groups, and of the kernel."""
 
+import os
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import sub
 from pathlib import Path
+from typing import Self
 
 from loadtest.system import procfs
+from loadtest.system.errors import MeasurementError
+
+STEADY = 256 * 1024  # bytes between two readings of the machine's memory
 
 
 @dataclass
@@ -34,7 +41,7 @@ class Memory:
 
 def read(processes: Iterable[tuple[int, int]]) -> Memory:
     """Of those processes, identified by pid and start. PSS charges a shared page in equal parts to those who share it,
-    so that a sum over a process tree counts it once."""
+    so that a sum over a process tree counts it once. Takes the mm lock and 150 us a process: for plateaus only."""
     return total([one for pid, _ in processes if (one := _read_process(Path(f"/proc/{pid}")))])
 
 
@@ -74,3 +81,51 @@ def _read_process(directory: Path) -> Memory | None:
         return Memory(1, None, None, None, procfs.numbers(status).get("VmPTE", 0), unknown=reason)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None
+
+
+@dataclass
+class MachineMemory:
+    """Kernel memory of the whole machine, in bytes (proc(5), meminfo and sockstat): what there is to see where a server
+    has no control group of its own.
+
+    The kernel counts in batches for each CPU, and folds them once a second: a reading may be off by some 100 KiB. What
+    is not in it: pages that belong to no cache, such as the 32 KiB into which a task copies what it sends
+    (sk_page_frag).
+    """
+
+    slab: int  # sockets, files, tasks and all else that has a size of its own
+    stacks: int
+    page_tables: int
+    percpu: int
+    tcp: int  # buffers
+
+    @property
+    def total(self) -> int:
+        return sum(astuple(self))
+
+    def __sub__(self, earlier: Self) -> Self:
+        return type(self)(*map(sub, astuple(self), astuple(earlier)))
+
+    @classmethod
+    def read(cls) -> Self:
+        """Raises MeasurementError where the kernel does not tell."""
+        return cls.parse(procfs.text(Path("/proc/meminfo")), procfs.text(Path("/proc/net/sockstat")))
+
+    @classmethod
+    def parse(cls, meminfo: str, sockstat: str) -> Self:
+        try:
+            sizes, buffers = procfs.numbers(meminfo), procfs.pairs(sockstat, "TCP")["mem"] * os.sysconf("SC_PAGE_SIZE")
+            return cls(*(sizes[name] for name in ("Slab", "KernelStack", "PageTables", "Percpu")), buffers)
+        except KeyError as error:
+            raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them") from error
+
+    @classmethod
+    def settled(cls, patience: float = 3.0, interval: float = 0.25) -> Self:
+        """Once it no longer changes, or patience is over: closed sockets and ended tasks are freed a little later."""
+        deadline, now = time.monotonic() + patience, cls.read()
+        while time.monotonic() < deadline:
+            time.sleep(interval)
+            before, now = now, cls.read()
+            if abs(now.total - before.total) <= STEADY:
+                break
+        return now

@@ -12,10 +12,9 @@ from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.places.place import Server
-from loadtest.system import machine_memory, memory
+from loadtest.system import memory
 from loadtest.system.errors import MeasurementError
-from loadtest.system.machine_memory import MachineMemory
-from loadtest.system.memory import Memory
+from loadtest.system.memory import MachineMemory, Memory
 from loadtest.verbs.memory import clients, plan, report
 
 SETTLING, PAUSE = 3.0, 0.1  # seconds in which a server should have come to rest, and between two looks
@@ -41,13 +40,13 @@ def idle_seconds(settings: plan.IdleSettings, step: plan.IdleStep) -> float:
 def measure_idle(bench: Bench, step: plan.IdleStep) -> plan.IdleResult:
     looks: list[tuple[Memory, MachineMemory | None]] = []
     try:
-        before, hidden = machine_memory.settled(), ""
+        before, hidden = MachineMemory.settled(), ""
     except MeasurementError as error:
         before, hidden = None, str(error)
     with bench.start(idle_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            looks.append((_settled_memory(server, SETTLING, PAUSE), machine_memory.read() if before else None))
+            looks.append((_settled_memory(server, SETTLING, PAUSE), MachineMemory.read() if before else None))
 
         observed = server.ask(clients.hold, bench.settings, step, look)
         stop_well(server)
@@ -69,7 +68,7 @@ def machine_change(found: Memory, before: MachineMemory, during: MachineMemory) 
     gone."""
     if found.group:
         return None, None, "the server's control group tells"
-    change, left = during - before, (machine_memory.settled() - before).total
+    change, left = during - before, (MachineMemory.settled() - before).total
     if abs(left) > max(LEFT * abs(change.total), LEFT_AT_LEAST):
         return None, left, f"somebody else had a hand in it: {left / 2**20:+.1f} MiB after the server had gone"
     return change, left, ""
