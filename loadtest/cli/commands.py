@@ -20,7 +20,7 @@ from loadtest.engine import report as engine_report
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
-from loadtest.system import cpu_sets, output
+from loadtest.system import cpus, output
 from loadtest.system.repository import ROOT
 from loadtest.verbs import registry  # noqa: F401  their results can be read
 from loadtest.verbs.compare import comparison
@@ -102,7 +102,7 @@ def tour(
     whole = tour_plan.parts(
         Tour(
             contestants=contestants.select(only.split(","), everybody) if only else everybody,
-            cpus=cpu_sets.split(os.sched_getaffinity(0)),
+            cpus=cpus.split(os.sched_getaffinity(0)),
             rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
             duration=options.seconds(duration),
             connections=connections,

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import typer
 
 from loadtest.contestants.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets, parse_pin, split
+from loadtest.system.cpus import CpuSets, parse_pin, split
 from loadtest.system.repository import ROOT
 from loadtest.verbs.load import presets
 from loadtest.verbs.memory import plan as memory_plan

@@ -9,8 +9,7 @@ from loadtest.document.figures import plural
 from loadtest.engine.run import Environment, Run
 from loadtest.engine.verb import verb_of
 from loadtest.statistics.validity import DISTURBED
-from loadtest.system import cpus
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets, unseen
 
 
 def document(run: Run) -> Document:
@@ -66,4 +65,4 @@ def _disturbances(results: Sequence[Any]) -> Iterator[str]:
             f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others took more than {DISTURBED:.0%} of a CPU, "
             f"at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a quiet machine."
         )
-    yield from cpus.unseen([result.disturbance for result in watched])
+    yield from unseen([result.disturbance for result in watched])

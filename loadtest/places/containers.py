@@ -20,7 +20,7 @@ from loadtest.places import agent, cgroup, docker
 from loadtest.places.local import one_line, wrk_version
 from loadtest.places.place import Job, Observation, Server, Tell
 from loadtest.system import memory, output, processes, tree
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, ProcessError, describe_status

@@ -11,7 +11,7 @@ from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
 from loadtest.places.local import Local
 from loadtest.places.place import Place, Server
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, pinned
 from loadtest.system.repository import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from loadtest.contestants import facts, peers
 from loadtest.places.place import Server
 from loadtest.system import processes
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 
 

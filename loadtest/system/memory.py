@@ -114,8 +114,9 @@ class MachineMemory:
     @classmethod
     def parse(cls, meminfo: str, sockstat: str) -> Self:
         try:
-            sizes, buffers = procfs.numbers(meminfo), procfs.pairs(sockstat, "TCP")["mem"] * os.sysconf("SC_PAGE_SIZE")
-            return cls(*(sizes[name] for name in ("Slab", "KernelStack", "PageTables", "Percpu")), buffers)
+            buffers = procfs.pairs(sockstat, "TCP")["mem"] * os.sysconf("SC_PAGE_SIZE")
+            sizes = procfs.numbers(meminfo) | {"tcp": buffers}
+            return cls(*(sizes[name] for name in ("Slab", "KernelStack", "PageTables", "Percpu", "tcp")))
         except KeyError as error:
             raise MeasurementError("/proc/meminfo and /proc/net/sockstat are not as this harness knows them") from error
 

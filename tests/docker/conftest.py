@@ -17,11 +17,11 @@ sys.path.insert(0, str(ROOT))
 
 from loadtest.places import containers
 from loadtest.places import docker as engine
-from loadtest.system import cpu_sets
+from loadtest.system import cpus
 from loadtest.verbs import registry  # noqa: F401  folders of all verbs can be read
 from loadtest.verbs.tour.plan import CONTESTANTS, Tour
 
-TOUR = Tour(CONTESTANTS, cpu_sets.split(os.sched_getaffinity(0)))
+TOUR = Tour(CONTESTANTS, cpus.split(os.sched_getaffinity(0)))
 
 
 @pytest.fixture(scope="session", autouse=True)

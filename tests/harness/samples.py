@@ -15,8 +15,7 @@ from loadtest.contestants.contestants import Contestant, Kind, described, select
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Environment, Part, Run
 from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import Disturbance
+from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
 from loadtest.verbs.crash.account import Crash, Survivors

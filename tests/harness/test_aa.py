@@ -12,7 +12,7 @@ from loadtest.document import terminal
 from loadtest.engine import report
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Failure, Part, Run
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load import aa
 from loadtest.verbs.load.plan import Settings
 

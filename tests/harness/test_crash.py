@@ -18,7 +18,7 @@ from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
 from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.records import from_json
 from loadtest.verbs.crash import account, clients

@@ -19,7 +19,7 @@ from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
 from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server
 from loadtest.system.records import from_json

@@ -30,7 +30,7 @@ from loadtest.engine.runner import Runner, remaining
 from loadtest.places import agent
 from loadtest.places.local import Local
 from loadtest.statistics import lines
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits

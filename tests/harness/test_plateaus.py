@@ -18,7 +18,7 @@ from loadtest.document.document import Document
 from loadtest.engine.run import Part
 from loadtest.engine.runner import Runner
 from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server, prepare_limits
 from loadtest.verbs.memory import clients, report

@@ -7,8 +7,7 @@ import pytest
 from conftest import ROOT, eventually
 
 from loadtest.system import cpus, memory, processes, tree
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import CpuTimes, Reading
+from loadtest.system.cpus import CpuSets, CpuTimes, Reading
 from loadtest.system.memory import Memory
 
 STAT = "77 (a) (b c) S 1 70 71 0 -1 0 0 0 0 0 11 12 {cutime} {cstime} 20 0 1 0 5555 0 0"

@@ -30,7 +30,7 @@ from loadtest.engine.runner import Runner
 from loadtest.places import launch
 from loadtest.places.local import Local
 from loadtest.system import processes
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load.verb import THROUGHPUT
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")

@@ -26,7 +26,7 @@ from loadtest.engine.session import Session
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.places.local import Local
 from loadtest.system import processes, procfs
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.verbs.walk import clients
 from loadtest.verbs.walk import parse as walk_parse

@@ -19,7 +19,7 @@ from loadtest.clients.pace import EXECUTABLE, Record, milliseconds
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.run import BaseSettings
 from loadtest.places.place import Tell
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue
 

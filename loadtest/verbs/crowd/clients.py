@@ -11,7 +11,7 @@ from loadtest.clients.client_side import Newcomers
 from loadtest.clients.pace import EXECUTABLE, Schedule
 from loadtest.engine.run import BaseSettings
 from loadtest.places.place import Tell
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Dialogue
 
 TO_SPARE = 10.0  # seconds that the crowd could stay longer than it is watched

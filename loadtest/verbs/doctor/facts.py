@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from loadtest.engine import environment
 from loadtest.places import docker
-from loadtest.system import cpu_sets, cpus, procfs, sockets, syscalls
+from loadtest.system import cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.verbs.walk import strace
 
@@ -115,7 +115,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
 
 def cpu_list(path: Path) -> list[int]:
     text = procfs.text(path)
-    return list(cpu_sets.parse_list(text)) if text else []
+    return list(cpus.parse_list(text)) if text else []
 
 
 def _printed(command: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from loadtest.contestants.workloads import Workload, serves
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import BaseSettings
 from loadtest.statistics.interleaving import order_in_groups
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from loadtest.contestants.contestants import MODELS, Contestant, Kind
 from loadtest.contestants.workloads import WORKLOADS
 from loadtest.engine.run import Part
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.crash.clients import CrashSettings
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.load.plan import Settings
