@@ -1,14 +1,35 @@
-"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers."""
+"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers; and what
+the clients ask for."""
 
+import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Self
 
-from loadtest.contestants import facts
-from loadtest.contestants.facts import Describe, Facts
+from loadtest.system.errors import MeasurementError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a server says about a mode of it: `quartet-X --describe` is the one place where a model's facts stand."""
+
+    mode: str  # "prefork"; "" where there is one mode
+    worker: str  # process or thread
+    one_client_per_worker: bool  # until it leaves; otherwise clients share a loop
+    many_workers: bool  # --workers may be more than 1
+    has_parent: bool  # a process that outlives its workers
+
+    @property
+    def pool(self) -> bool:
+        """--workers bounds the clients that are served at a time."""
+        return self.one_client_per_worker and self.many_workers
+
+    @property
+    def many_loops(self) -> bool:
+        return self.many_workers and not self.one_client_per_worker
 
 
 class Kind(str, Enum):
@@ -79,6 +100,34 @@ BARE = tuple(
 )
 
 
+@dataclass(frozen=True)
+class Workload:
+    """What every request asks for."""
+
+    name: str
+    path: str
+    needs: str = ""  # of the machine or the server, for the list of workloads
+
+    @property
+    def is_file(self) -> bool:
+        """Then our servers take a --root."""
+        return self.path.startswith("/file/")
+
+
+WORKLOADS = (
+    Workload("plaintext", "/plaintext", "13 bytes, from memory"),
+    Workload("json", "/json", "a small object, serialized"),
+    Workload("bytes", "/bytes?n=16384", "16 KiB from memory"),
+    Workload("file", "/file/16k", "16 KiB from a file, by sendfile"),
+    Workload("cpu", "/cpu?units=100", "fixed work, some 30 us of it"),
+    Workload("sleep", "/sleep?ms=10", "a delay: nothing to do meanwhile"),
+)
+
+
+def serves(contestant: Contestant, workload: Workload) -> bool:
+    return not contestant.paths or workload.path in contestant.paths
+
+
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
     """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
     wanted, known = list(names), [contestant.name for contestant in among]
@@ -101,14 +150,28 @@ def variant(command: str) -> Contestant:
     return Contestant(command, executable, tuple(arguments), kind=Kind.variant)
 
 
-def described(chosen: Iterable[Contestant], describe: Describe) -> tuple[Contestant, ...]:
+def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
+    """Of a server, the default first, from what `describe` says that it prints for --describe. Raises
+    MeasurementError."""
+    printed, keys = describe(executable), ("name", "worker", "one_client_per_worker", "many_workers", "has_parent")
+    try:
+        default, *others = json.loads(printed)["modes"]
+        return tuple(Facts(*(mode[key] for key in keys)) for mode in (default, *others))
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MeasurementError(f"{executable} --describe prints nothing that this harness knows: {reason}") from error
+
+
+def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> tuple[Contestant, ...]:
     """With the facts of their models, for which each server is asked once. Raises MeasurementError."""
-    modes = cache(lambda executable: facts.read(executable, describe))
+    ask = cache(lambda executable: modes(executable, describe))
 
     def complete(one: Contestant) -> Contestant:
         """A limit, or a peer, has the facts of the model that it is compared with."""
         server = one if one.ours else select([one.model], MODELS)[0]
-        found = facts.of_mode(server.mode, modes(server.executable))
+        there = ask(server.executable)
+        # a mode that there is not is the server's to refuse
+        found = next((facts for facts in there if facts.mode == server.mode), there[0])
         if one.kind != Kind.variant:
             return replace(one, facts=found)
         models = [model.name for model in MODELS if (model.executable, model.mode) == (one.executable, found.mode)]

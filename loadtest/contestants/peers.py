@@ -22,14 +22,18 @@ TEMPLATES = Environment(
 BACKLOG = 4096  # common/net/listener.cpp
 PATHS = ("/plaintext", "/file/16k")  # that each of them serves
 FILE_16K = bytes(range(256)) * 64
+# idle_timeout: seconds, beyond every run
 TEMPLATES.globals |= {
-    "modules": "/usr/lib/apache2/modules",
-    "idle_timeout": 600,  # seconds; beyond every run
     "backlog": BACKLOG,
     "greeting": PLAINTEXT.decode(),
+    "idle_timeout": 600,
     "root": os.geteuid() == 0,
 }
+NGINX = ("nginx", "/usr/sbin/nginx", "-p {directory} -e stderr -c {configuration}", "nginx.conf.j2")
 APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
+# As its manual advises, a thread for each CPU: they are loops, which more threads would only make switch.
+MICROHTTPD = "--port {port} --root {documents}/file --workers {cpus} --connections {room}"
+BEAST = "--port {port} --root {documents}/file --workers {workers}"
 # Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his
 # user loses the signal that ends him with us, and must ask for it again.
 AS_WWW_DATA = (
@@ -64,30 +68,13 @@ class Launch:
 
 
 PEERS = (
-    Peer(
-        "nginx",
-        "epoll",
-        "nginx",
-        "/usr/sbin/nginx",
-        "-p {directory} -e stderr -c {configuration}",
-        "nginx.conf.j2",
-        stop_signal=signal.SIGQUIT,
-    ),
+    Peer("nginx", "epoll", *NGINX, stop_signal=signal.SIGQUIT),
     Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", "--conf {configuration}", "h2o.conf.j2"),
     Peer("apache-prefork", "prefork", *APACHE, "prefork"),
     Peer("apache-worker", "threads", *APACHE, "worker"),
     Peer("apache-event", "threads", *APACHE, "event"),
-    Peer(
-        "libmicrohttpd",
-        "epoll",
-        "libmicrohttpd-dev",
-        "peer-microhttpd",
-        # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
-        "--port {port} --root {documents}/file --workers {cpus} --connections {room}",
-    ),
-    Peer(
-        "beast", "coroutines", "Boost 1.81", "peer-beast", "--port {port} --root {documents}/file --workers {workers}"
-    ),
+    Peer("libmicrohttpd", "epoll", "libmicrohttpd-dev", "peer-microhttpd", MICROHTTPD),
+    Peer("beast", "coroutines", "Boost 1.81", "peer-beast", BEAST),
 )
 
 PEER_CONTESTANTS = tuple(
@@ -128,18 +115,9 @@ def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int
     address = Address("127.0.0.1", free_port())
     documents, configuration = directory / "documents", directory / peer.template.removesuffix(".j2")
     room = connections + 1024  # also for newcomers, and for whoever asks beside the load
-    values = dict(
-        host=address.host,
-        port=address.port,
-        directory=directory,
-        documents=documents,
-        configuration=configuration,
-        mpm=peer.mpm,
-        workers=workers,
-        cpus=cpus,
-        room=room,
-        idle_factor=max(2, math.ceil(room / workers)),
-    )
+    values: dict[str, object] = dict(host=address.host, port=address.port, mpm=peer.mpm)
+    values |= dict(directory=directory, documents=documents, configuration=configuration)
+    values |= dict(workers=workers, cpus=cpus, room=room, idle_factor=max(2, math.ceil(room / workers)))
     (documents / "file").mkdir(parents=True, exist_ok=True)
     (documents / "plaintext").write_bytes(PLAINTEXT)
     (documents / "file" / "16k").write_bytes(FILE_16K)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.contestants import facts, peers
+from loadtest.contestants import peers
 from loadtest.places.place import Server
 from loadtest.system import processes
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
+
+PATIENCE = 10.0  # seconds for a description
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Local:
     def describe(self, executable: str) -> str:
         if sentence := self._missing(executable):
             raise MeasurementError(sentence)
-        return processes.run([str(self.binaries / executable), "--describe"], facts.PATIENCE).stdout
+        return processes.run([str(self.binaries / executable), "--describe"], PATIENCE).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         wrk = processes.run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout

@@ -11,8 +11,7 @@ from conftest import BINARIES
 
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Contestant, Kind, described, select
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind, described, select
 from loadtest.engine.run import Environment, Part, Run
 from loadtest.places.local import Local
 from loadtest.system.cpus import CpuSets, Disturbance

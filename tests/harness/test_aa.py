@@ -6,8 +6,7 @@ from random import Random
 import pytest
 import samples
 
-from loadtest.contestants.contestants import select
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import WORKLOADS, select
 from loadtest.document import terminal
 from loadtest.engine import report
 from loadtest.engine.exit import Exit

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Contestant, Kind
+from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind
 from loadtest.contestants.peers import EVERYBODY
-from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder
 from loadtest.engine.metrics import METRICS

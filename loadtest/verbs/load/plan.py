@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from loadtest.clients.pace import Schedule
-from loadtest.contestants.workloads import Workload, serves
+from loadtest.contestants.contestants import Workload, serves
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import BaseSettings
 from loadtest.statistics.interleaving import order_in_groups

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loadtest.contestants.contestants import MODELS, Contestant, Kind
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import MODELS, WORKLOADS, Contestant, Kind
 from loadtest.engine.run import Part
 from loadtest.system.cpus import CpuSets
 from loadtest.verbs.crash.clients import CrashSettings
