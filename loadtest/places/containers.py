@@ -17,7 +17,6 @@ from typing import Any
 
 from loadtest.clients import pace
 from loadtest.places import agent, cgroup, docker
-from loadtest.places.local import one_line, wrk_version
 from loadtest.places.place import Job, Observation, Server, Tell
 from loadtest.system import memory, output, processes, tree
 from loadtest.system.cpus import CpuSets
@@ -68,8 +67,8 @@ class Containers:
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         return {
-            "wrk": wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(self._output(_image_of(name), name, "--version")) for name in executables},
+            "wrk": self._output("load", "sh", "-c", "wrk -v || true").split()[1],
+            **{name: ", ".join(self._output(_image_of(name), name, "--version").splitlines()) for name in executables},
             **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
         }
 

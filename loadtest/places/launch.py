@@ -1,7 +1,10 @@
-"""Starts any contestant: ours and bare servers by their command line, peers with a configuration."""
+"""Starts any contestant: ours and bare servers by their command line, peers with a configuration. Here is also how
+servers run as they are, on this machine."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -9,14 +12,62 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
-from loadtest.places.local import Local
 from loadtest.places.place import Place, Server
+from loadtest.system import processes
 from loadtest.system.cpus import CpuSets
-from loadtest.system.processes import Address, pinned
+from loadtest.system.errors import MeasurementError
+from loadtest.system.processes import Address, pinned, run
 from loadtest.system.repository import ROOT
 
+DESCRIBING = 10.0  # seconds, for --describe
 DRY_RUN = ROOT / "build" / "dry-run"
 EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
+
+
+@dataclass
+class Local(Place):
+    binaries: Path
+    log: Path  # the servers' stderr
+    name: str = "local"
+    description: str = ""
+
+    def missing(self, executables: Sequence[str]) -> str:
+        if not shutil.which("wrk"):
+            return "wrk is not installed; apt-get install wrk"
+        return next(filter(None, map(self._missing, executables)), "")
+
+    def _missing(self, name: str) -> str:
+        if peer := peers.of_executable(name):
+            return peers.missing(peer, self.binaries)
+        if os.access(self.binaries / name, os.X_OK):
+            return ""
+        return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
+
+    def describe(self, executable: str) -> str:
+        if sentence := self._missing(executable):
+            raise MeasurementError(sentence)
+        return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
+
+    def versions(self, executables: Sequence[str]) -> dict[str, str]:
+        wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
+        return {"wrk": wrk.split()[1], **{Path(name).name: self._version(name) for name in executables}}
+
+    def _version(self, name: str) -> str:
+        if peer := peers.of_executable(name):
+            return peers.version(peer, self.binaries)
+        return ", ".join(run([str(self.binaries / name), "--version"], timeout=5).stdout.splitlines())
+
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
+        executable, *arguments = argv
+        return Server(pinned(cpus.server, [str(self.binaries / executable), *arguments]), self.log)
+
+    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> Server:
+        return Server(
+            pinned(cpus.server, launch.argv), self.log, address=launch.address, stop_signal=launch.stop_signal
+        )
+
+    def close(self) -> None:
+        processes.end_all()
 
 
 @dataclass(frozen=True)

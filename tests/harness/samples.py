@@ -13,7 +13,7 @@ from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind, described, select
 from loadtest.engine.run import Environment, Part, Run
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches

@@ -17,7 +17,7 @@ from loadtest.clients.pace import OUTCOMES, Record
 from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.records import from_json

@@ -18,7 +18,7 @@ from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server

@@ -10,8 +10,8 @@ import samples
 from conftest import BINARIES
 
 from loadtest.contestants.contestants import MODELS, Contestant, Facts, described, modes
-from loadtest.places import local
-from loadtest.places.local import Local
+from loadtest.places import launch
+from loadtest.places.launch import Local
 from loadtest.system.errors import MeasurementError
 
 PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True)
@@ -99,5 +99,5 @@ def test_what_is_no_description_is_refused(tmp_path, printed):
 
 
 def test_a_server_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "PATIENCE", 0.2)
+    monkeypatch.setattr(launch, "DESCRIBING", 0.2)
     assert problem(tmp_path, "exec sleep 60") == f"{tmp_path}/quartet-epoll --describe took longer than 0.2 s"

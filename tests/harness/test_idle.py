@@ -28,7 +28,7 @@ from loadtest.engine.measurement import Measurement, describe
 from loadtest.engine.run import Failure, Run
 from loadtest.engine.runner import Runner, remaining
 from loadtest.places import agent
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.statistics import lines
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError

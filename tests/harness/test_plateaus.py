@@ -17,7 +17,7 @@ from loadtest.document import terminal
 from loadtest.document.document import Document
 from loadtest.engine.run import Part
 from loadtest.engine.runner import Runner
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server, prepare_limits

@@ -28,7 +28,7 @@ from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.places import launch
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system import processes
 from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load.verb import THROUGHPUT

@@ -24,8 +24,7 @@ from loadtest.engine.run import Part, Result, Run
 from loadtest.engine.runner import commands
 from loadtest.engine.session import Session
 from loadtest.engine.verb import Verb
-from loadtest.places.launch import ServerPlan
-from loadtest.places.local import Local
+from loadtest.places.launch import Local, ServerPlan
 from loadtest.system.cpus import CpuSets
 
 

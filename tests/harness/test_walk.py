@@ -16,7 +16,7 @@ from loadtest.document import terminal
 from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system import processes, procfs
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
