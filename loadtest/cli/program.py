@@ -20,8 +20,7 @@ from loadtest.engine.runner import commands
 from loadtest.engine.session import Session, described
 from loadtest.engine.verb import Verb
 from loadtest.places.containers import Containers
-from loadtest.places.launch import Local
-from loadtest.places.place import Place
+from loadtest.places.launch import Local, Place
 from loadtest.system import output
 from loadtest.system.errors import MeasurementError
 

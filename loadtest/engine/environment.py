@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest.engine.run import Environment
-from loadtest.places.place import Place
+from loadtest.places.launch import Place
 from loadtest.system import procfs
 from loadtest.system.processes import ProcessError, run
 from loadtest.system.repository import ROOT

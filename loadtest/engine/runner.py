@@ -15,7 +15,7 @@ from loadtest.engine.measurement import Bench, Measurement, Step, describe
 from loadtest.engine.run import Failure, Part, Run
 from loadtest.engine.verb import measurement_of
 from loadtest.places import launch
-from loadtest.places.place import Place
+from loadtest.places.launch import Place
 from loadtest.system import output
 from loadtest.system.errors import MeasurementError
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
-from loadtest.places.place import Place, Server
+from loadtest.places.containers import Containers
+from loadtest.places.place import Server
 from loadtest.system import processes
 from loadtest.system.cpus import CpuSets
 from loadtest.system.errors import MeasurementError
@@ -25,13 +26,16 @@ EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel
 
 
 @dataclass
-class Local(Place):
+class Local:
+    """This machine, as it is."""
+
     binaries: Path
     log: Path  # the servers' stderr
     name: str = "local"
-    description: str = ""
+    description: str = ""  # half a sentence for the report's head
 
     def missing(self, executables: Sequence[str]) -> str:
+        """One sentence with the fix when something is not there that we need; else nothing."""
         if not shutil.which("wrk"):
             return "wrk is not installed; apt-get install wrk"
         return next(filter(None, map(self._missing, executables)), "")
@@ -43,7 +47,11 @@ class Local(Place):
             return ""
         return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
 
+    def prepare(self) -> None:
+        """Makes what is needed and takes a while: nothing, for loadtest/run has built the servers."""
+
     def describe(self, executable: str) -> str:
+        """What a server of ours prints for --describe. Raises MeasurementError."""
         if sentence := self._missing(executable):
             raise MeasurementError(sentence)
         return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
@@ -58,6 +66,7 @@ class Local(Place):
         return ", ".join(run([str(self.binaries / name), "--version"], timeout=5).stdout.splitlines())
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
+        """The server of that command line, when it listens. Raises MeasurementError."""
         executable, *arguments = argv
         return Server(pinned(cpus.server, [str(self.binaries / executable), *arguments]), self.log)
 
@@ -67,7 +76,11 @@ class Local(Place):
         )
 
     def close(self) -> None:
+        """Ends all that is left of it."""
         processes.end_all()
+
+
+Place = Local | Containers
 
 
 @dataclass(frozen=True)

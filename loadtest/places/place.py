@@ -1,10 +1,9 @@
-"""Where servers and their clients run: on this machine as they are (local), or in containers (containers)."""
+"""A server that is measured, and the clients' side of a step."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from loadtest.system import memory, processes, tree
-from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address
 
@@ -41,27 +40,3 @@ class Server(processes.Server):
     def incidents(self) -> list[str]:
         """What befell it that its exit status may not tell, a sentence each."""
         return []
-
-
-class Place(Protocol):
-    name: str
-    description: str  # half a sentence for the report's head; "" natively
-
-    def missing(self, executables: Sequence[str]) -> str:
-        """One sentence with the fix when something is not there that we need; else nothing."""
-
-    def prepare(self) -> None:
-        """Makes what is needed and takes a while. Raises MeasurementError."""
-        return None  # the servers are built already
-
-    def describe(self, executable: str) -> str:
-        """What a server of ours prints for --describe. Raises MeasurementError."""
-
-    def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        ...
-
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
-        """The server of that command line, when it listens. Raises MeasurementError."""
-
-    def close(self) -> None:
-        """Ends all that is left of it."""

@@ -8,7 +8,7 @@ import signal
 import pytest
 from conftest import TOUR, eventually, ours
 
-from loadtest.places import docker as engine
+from loadtest.places import containers as engine
 from loadtest.system.errors import MeasurementError
 from loadtest.verbs.crash import clients as crash_clients
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep

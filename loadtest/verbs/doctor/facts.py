@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtest.engine import environment
-from loadtest.places import docker
+from loadtest.places import containers
 from loadtest.system import cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.verbs.walk import strace
@@ -109,7 +109,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         missing_executables=[name for name in executables if not os.access(binaries / name, os.X_OK)],
         tracing=strace.missing(),
         counting=syscalls.available(),
-        docker=docker.missing(),
+        docker=containers.missing(),
     )
 
 
