@@ -20,8 +20,7 @@ from loadtest.engine import report as engine_report
 from loadtest.engine.exit import Exit
 from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
-from loadtest.system import cpus, output
-from loadtest.system.repository import ROOT
+from loadtest.system import ROOT, cpus, output
 from loadtest.verbs import registry  # noqa: F401  their results can be read
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor

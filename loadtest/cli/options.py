@@ -16,8 +16,8 @@ from typing import Any, Optional
 import typer
 
 from loadtest.contestants.contestants import Contestant
+from loadtest.system import ROOT
 from loadtest.system.cpus import CpuSets, parse_pin, split
-from loadtest.system.repository import ROOT
 from loadtest.verbs.load import presets
 from loadtest.verbs.memory import plan as memory_plan
 

@@ -21,8 +21,7 @@ from loadtest.engine.session import Session, described
 from loadtest.engine.verb import Verb
 from loadtest.places.containers import Containers
 from loadtest.places.launch import Local, Place
-from loadtest.system import output
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, output
 
 
 def run(app: typer.Typer) -> int:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import sockets
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, sockets
 from loadtest.system.processes import Address, Finished, pinned, run
 
 SCRIPT = Path(__file__).with_name("wrk.lua")

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cache
 from typing import Self
 
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 
 
 @dataclass(frozen=True)

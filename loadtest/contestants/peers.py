@@ -13,8 +13,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind
+from loadtest.system import ROOT
 from loadtest.system.processes import PLAINTEXT, Address, run
-from loadtest.system.repository import ROOT
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(ROOT / "loadtest/peers"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

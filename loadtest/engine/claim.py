@@ -9,7 +9,7 @@ from loadtest.engine import folder
 from loadtest.engine.exit import Exit, Stop
 from loadtest.engine.run import Environment, Run
 from loadtest.engine.verb import Verb
-from loadtest.system.repository import ROOT
+from loadtest.system import ROOT
 
 
 def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:

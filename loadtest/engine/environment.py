@@ -11,9 +11,8 @@ from pathlib import Path
 
 from loadtest.engine.run import Environment
 from loadtest.places.launch import Place
-from loadtest.system import procfs
+from loadtest.system import ROOT, procfs
 from loadtest.system.processes import ProcessError, run
-from loadtest.system.repository import ROOT
 
 
 def stamp(place: Place, executables: Sequence[str]) -> Environment:

@@ -9,7 +9,7 @@ from loadtest.engine.metrics import Labels
 from loadtest.places import launch
 from loadtest.places.launch import Place, ServerPlan
 from loadtest.places.place import Server
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Ended, describe_status
 
 

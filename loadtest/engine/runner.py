@@ -16,8 +16,7 @@ from loadtest.engine.run import Failure, Part, Run
 from loadtest.engine.verb import measurement_of
 from loadtest.places import launch
 from loadtest.places.launch import Place
-from loadtest.system import output
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, output
 
 # Steps that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
 REPEATS = 0.1  # of all steps

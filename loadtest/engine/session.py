@@ -21,8 +21,7 @@ from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.engine.verb import Verb, measurement_of
 from loadtest.places.launch import Place
-from loadtest.system import output, processes
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, output, processes
 
 
 @dataclass

@@ -14,8 +14,7 @@ import typing
 from typing import Any
 
 from loadtest.places.place import Job, Observation, Tell
-from loadtest.system import processes
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, processes
 from loadtest.system.processes import Address, Dialogue
 from loadtest.system.records import from_json
 

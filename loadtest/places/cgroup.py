@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 from loadtest.system.memory import GroupMemory
 
 KERNEL_V1 = ("memory.kmem.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes")  # kernels can be built without them

@@ -24,12 +24,10 @@ from typing import Any
 from loadtest.clients import pace
 from loadtest.places import agent, cgroup
 from loadtest.places.place import Job, Observation, Server, Tell
-from loadtest.system import memory, output, processes, tree
+from loadtest.system import ROOT, MeasurementError, memory, output, processes, tree
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, Finished, ProcessError, describe_status, run, run_shown
-from loadtest.system.repository import ROOT
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed

@@ -14,11 +14,9 @@ from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
 from loadtest.places.containers import Containers
 from loadtest.places.place import Server
-from loadtest.system import processes
+from loadtest.system import ROOT, MeasurementError, processes
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, pinned, run
-from loadtest.system.repository import ROOT
 
 DESCRIBING = 10.0  # seconds, for --describe
 DRY_RUN = ROOT / "build" / "dry-run"

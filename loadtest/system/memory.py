@@ -8,8 +8,7 @@ from operator import sub
 from pathlib import Path
 from typing import Self
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 
 STEADY = 256 * 1024  # bytes between two readings of the machine's memory
 

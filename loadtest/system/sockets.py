@@ -10,8 +10,7 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 
 DEFAULT_PORTS = "32768 60999"  # Linux's
 CROWDED = 0.9  # of the ephemeral ports, from which on finding a free one may fail

@@ -16,8 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 from loadtest.system.processes import Dialogue, ProcessError, pinned, run
 
 EVENT = "raw_syscalls:sys_enter"

@@ -15,8 +15,8 @@ import samples
 from conftest import BINARIES, ROOT, SERVER
 
 from loadtest.places import agent
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue, ProcessError, Server
 from loadtest.verbs.crash import clients as crash_clients
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep

@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.places import cgroup
 from loadtest.places.cgroup import Group
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.memory import GroupMemory
 
 FIXTURES = Path(__file__).with_name("cgroup")

@@ -12,7 +12,7 @@ from conftest import BINARIES
 from loadtest.contestants.contestants import MODELS, Contestant, Facts, described, modes
 from loadtest.places import launch
 from loadtest.places.launch import Local
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 
 PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True)
 

@@ -30,8 +30,8 @@ from loadtest.engine.runner import Runner, remaining
 from loadtest.places import agent
 from loadtest.places.launch import Local
 from loadtest.statistics import lines
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.system.records import from_json

@@ -19,8 +19,8 @@ from loadtest.engine.run import Failure, Part, Run
 from loadtest.engine.runner import REPEATS_OF_A_STEP, Runner, remaining
 from loadtest.engine.session import described
 from loadtest.statistics import validity
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import Disturbance
-from loadtest.system.errors import MeasurementError
 from loadtest.verbs.load import plan
 from loadtest.verbs.load.verb import LOAD
 

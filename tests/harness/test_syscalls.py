@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from loadtest.system import processes, syscalls
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, processes, syscalls
 
 COUNTED = "# started on Sat Nov 21 20:14:05 2026\n\n100522,,raw_syscalls:sys_enter,2003342547,100.00,,\n"
 FORBIDDEN = """event syntax error: 'raw_syscalls:sys_enter'

@@ -17,9 +17,8 @@ from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import Runner
 from loadtest.places.launch import Local
-from loadtest.system import processes, procfs
+from loadtest.system import MeasurementError, processes, procfs
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.verbs.walk import clients
 from loadtest.verbs.walk import parse as walk_parse
 from loadtest.verbs.walk import sequence as walk_sequence

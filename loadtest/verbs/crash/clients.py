@@ -19,8 +19,8 @@ from loadtest.clients.pace import EXECUTABLE, Record, milliseconds
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.run import BaseSettings
 from loadtest.places.place import Tell
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
-from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue
 
 FAULT_LASTS = 0.1  # seconds of a schedule with one request

@@ -8,8 +8,7 @@ from loadtest.clients import pace
 from loadtest.contestants.contestants import gives
 from loadtest.engine.measurement import Bench, stop
 from loadtest.places.launch import ServerPlan, dry_run
-from loadtest.system import cpus, sockets, syscalls
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, cpus, sockets, syscalls
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, describe_status
 from loadtest.verbs.load import clients, validity

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from loadtest.clients import pace, stats
 from loadtest.places.place import Tell
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Finished
 from loadtest.verbs.memory import plan
 

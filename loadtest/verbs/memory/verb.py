@@ -12,8 +12,7 @@ from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.places.place import Server
-from loadtest.system import memory
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, memory
 from loadtest.system.memory import MachineMemory, Memory
 from loadtest.verbs.memory import clients, plan, report
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs, tree
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs, tree
 from loadtest.system.processes import NOWHERE, Process, ProcessError, last_lines
 
 PATIENCE = 5.0  # seconds, to attach and to detach
