@@ -52,9 +52,6 @@ class Contestant:
     model: str = ""  # of a bare server or a peer the one that it is compared with, of a variant its own
     paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
-    def with_ballast(self, ballast: int) -> Self:
-        return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
-
     @property
     def known(self) -> Facts:
         assert self.facts, f"nobody has asked for the facts of {self.name}"
@@ -63,7 +60,16 @@ class Contestant:
     @property
     def mode(self) -> str:
         """That its command line chooses; "" for the default."""
-        return next((value for name, value in _options(self.arguments) if name == "--mode"), "")
+        return self.options.get("--mode", "")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Names and values on its own command line, however they are joined."""
+        found: dict[str, str] = {}
+        for word, following in zip(self.arguments, [*self.arguments[1:], ""]):
+            name, equals, value = word.partition("=")
+            found[name] = value if equals else following
+        return found
 
     @property
     def ours(self) -> bool:
@@ -108,11 +114,6 @@ class Workload:
     path: str
     needs: str = ""  # of the machine or the server, for the list of workloads
 
-    @property
-    def is_file(self) -> bool:
-        """Then our servers take a --root."""
-        return self.path.startswith("/file/")
-
 
 WORKLOADS = (
     Workload("plaintext", "/plaintext", "13 bytes, from memory"),
@@ -122,10 +123,6 @@ WORKLOADS = (
     Workload("cpu", "/cpu?units=100", "fixed work, some 30 us of it"),
     Workload("sleep", "/sleep?ms=10", "a delay: nothing to do meanwhile"),
 )
-
-
-def serves(contestant: Contestant, workload: Workload) -> bool:
-    return not contestant.paths or workload.path in contestant.paths
 
 
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
@@ -180,23 +177,11 @@ def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> t
     return tuple(one if one.facts else complete(one) for one in chosen)
 
 
-def _options(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Names and values, however they are joined."""
-    for argument, following in zip(arguments, [*arguments[1:], ""]):
-        name, equals, value = argument.partition("=")
-        yield name, value if equals else following
-
-
-def gives(contestant: Contestant, option: str) -> bool:
-    """Its own command line has that option."""
-    return any(name == option for name, _ in _options(contestant.arguments))
-
-
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
     """Of all but peers, from the executable's name on: so many workers for a pool, and for the loops that can have
     several one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
-    if not gives(contestant, "--workers"):
+    if "--workers" not in contestant.options:
         if contestant.known.pool:
             arguments += ["--workers", str(workers)]
         elif contestant.known.many_loops and cpus > 1:

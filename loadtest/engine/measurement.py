@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from loadtest.engine.metrics import Labels
 from loadtest.places import launch
+from loadtest.places.agent import Server
 from loadtest.places.launch import Place, ServerPlan
-from loadtest.places.place import Server
 from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Ended, describe_status
 

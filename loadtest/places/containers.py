@@ -23,7 +23,7 @@ from typing import Any
 
 from loadtest.clients import pace
 from loadtest.places import agent, cgroup
-from loadtest.places.place import Job, Observation, Server, Tell
+from loadtest.places.agent import Job, Observation, Server, Tell
 from loadtest.system import ROOT, MeasurementError, memory, output, processes, tree
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
@@ -287,7 +287,7 @@ class ContainerServer(Server):
         """A container beside the server's."""
         place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
         beside = ["--interactive", "--network", server, "--ipc", server]
-        argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
+        argv = ["/usr/bin/python3", "-c", "from loadtest.places import agent; agent.main()"]
         create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
         return name
 

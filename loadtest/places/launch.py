@@ -12,8 +12,8 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
+from loadtest.places.agent import Server
 from loadtest.places.containers import Containers
-from loadtest.places.place import Server
 from loadtest.system import ROOT, MeasurementError, processes
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, pinned, run

@@ -32,7 +32,7 @@ COMMON: dict[str, Any] = {"contestants": samples.TOUR.contestants, "cpus": CpuSe
 PLATEAUS = PlateauSettings(**COMMON, connections=4, sleep=200)
 CROWD = CrowdSettings(**COMMON, clients=8, seconds=0.3)
 CRASH = CrashSettings(**COMMON, clients=2, rate=20, fault_at=0.3, end=0.6)
-AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]
+AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", "from loadtest.places import agent; agent.main()"]
 
 
 @pytest.fixture

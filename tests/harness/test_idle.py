@@ -183,7 +183,7 @@ def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
     assert ballast(IDLE, settings(ballast=8), IdleStep(1, "epoll", 100)) == "8"
     assert ballast(SHARING, sharing(ballast=64, workers=3), SharingStep("prefork")) == "64"
     assert ballast(IDLE, settings(), IdleStep(1, "epoll", 100)) is None
-    heavy = EPOLL.with_ballast(5)
+    heavy = replace(EPOLL, ballast=5)
     assert ballast(IDLE, settings(heavy), IdleStep(1, heavy.name, 100)) == "5"
 
 
@@ -627,7 +627,9 @@ def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_pat
     (tmp_path / "quartet-pace").symlink_to(PACE)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # as in the load container
     chosen, step = replace(fake_pace, pace="quartet-pace"), IdleStep(1, "epoll", 5)
-    with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]) as talk:
+    with Dialogue(
+        ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", "from loadtest.places import agent; agent.main()"]
+    ) as talk:
         moments: list[str] = []
         observed = agent.ask(talk, clients.hold, server.address, chosen, step, moments.append)
     assert (moments, observed.served, observed.counted) == (["idle"], 5, 5)

@@ -18,7 +18,7 @@ from loadtest.clients import pace
 from loadtest.clients.pace import EXECUTABLE, Record, milliseconds
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.run import BaseSettings
-from loadtest.places.place import Tell
+from loadtest.places.agent import Tell
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Dialogue

@@ -10,7 +10,7 @@ from loadtest.clients import pace
 from loadtest.clients.client_side import Newcomers
 from loadtest.clients.pace import EXECUTABLE, Schedule
 from loadtest.engine.run import BaseSettings
-from loadtest.places.place import Tell
+from loadtest.places.agent import Tell
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Dialogue
 

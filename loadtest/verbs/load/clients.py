@@ -12,7 +12,7 @@ from loadtest.clients import pace, stats, wrk
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.clients.pace import Schedule
 from loadtest.clients.wrk import Histogram, WrkLoad
-from loadtest.places.place import Tell
+from loadtest.places.agent import Tell
 from loadtest.statistics.stats import percentile
 from loadtest.system import cpus, sockets
 from loadtest.system.processes import Address, Finished

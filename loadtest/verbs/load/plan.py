@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from loadtest.clients.pace import Schedule
-from loadtest.contestants.contestants import Workload, serves
+from loadtest.contestants.contestants import Workload
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import BaseSettings
 from loadtest.statistics.interleaving import order_in_groups
@@ -119,7 +119,7 @@ def cells(settings: Settings) -> list[Cell]:
         for workload in settings.workloads
         for connections in settings.connections
         for contestant in settings.contestants
-        if serves(contestant, workload)
+        if not contestant.paths or workload.path in contestant.paths
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from loadtest.clients import pace, stats
-from loadtest.places.place import Tell
+from loadtest.places.agent import Tell
 from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Finished
 from loadtest.verbs.memory import plan

@@ -5,13 +5,12 @@ import time
 from dataclasses import replace
 from operator import attrgetter
 
-from loadtest.contestants.contestants import gives
 from loadtest.engine.measurement import Bench, Measurement, stop_well
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
+from loadtest.places.agent import Server
 from loadtest.places.launch import ServerPlan
-from loadtest.places.place import Server
 from loadtest.system import MeasurementError, memory
 from loadtest.system.memory import MachineMemory, Memory
 from loadtest.verbs.memory import clients, plan, report
@@ -169,7 +168,7 @@ def _unbounded_server(
         return ServerPlan(contestant, settings.cpus, workers, connections)
     loaded = replace(contestant, ballast=settings.ballast or contestant.ballast)
     options = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
-    more = tuple(word for option in options if not gives(contestant, option) for word in (option, "0"))
+    more = tuple(word for option in options if option not in contestant.options for word in (option, "0"))
     return ServerPlan(loaded, settings.cpus, workers, connections, more)
 
 

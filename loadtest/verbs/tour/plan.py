@@ -57,7 +57,7 @@ def parts(tour: Tour) -> list[Part]:
     sparse = replace(saturating, rounds=-(-tour.rounds // SPARSE))
     loads = [saturating, replace(sparse, workloads=DELAYED)]
     for one in [one for one in tour.contestants if one.name == BALLASTED]:
-        heavy = [replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
+        heavy = [replace(one, name=f"{one.name} +{mib} MiB", ballast=mib, kind=Kind.variant) for mib in BALLASTS]
         # Without any first: to that the others are compared.
         loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
     once: dict[str, Any] = {**common, "cpus": tour.cpus}
