@@ -55,10 +55,6 @@ class Peer:
     mpm: str = ""  # Apache's word for a concurrency model
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
 
-    @property
-    def is_ours(self) -> bool:
-        return not Path(self.executable).is_absolute()
-
 
 @dataclass(frozen=True)
 class Launch:
@@ -88,24 +84,24 @@ def select(name: str) -> Peer:
     return next(peer for peer in PEERS if peer.name == name)
 
 
-def of_executable(name: str) -> Peer | None:
-    return next((peer for peer in PEERS if peer.executable == name), None)
-
-
-def missing(peer: Peer, binaries: Path) -> str:
-    """One sentence with the fix when it cannot be started here; else nothing."""
-    if os.access(binaries / peer.executable, os.X_OK):
+def missing(executable: str, binaries: Path) -> str:
+    """One sentence with the fix when a server, ours or a peer, cannot be started here; else nothing."""
+    if os.access(binaries / executable, os.X_OK):
         return ""
-    if not peer.is_ours:
+    peer = next((peer for peer in PEERS if peer.executable == executable), None)
+    if peer and Path(executable).is_absolute():
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
-    build = f"cmake --preset release && cmake --build --preset release --target {peer.executable}"
-    return f"{binaries / peer.executable} is missing; loadtest/setup.sh peers && {build}"
+    packages, target = ("loadtest/setup.sh peers && ", f" --target {executable}") if peer else ("", "")
+    build = f"{packages}cmake --preset release && cmake --build --preset release{target}"
+    return f"{binaries / executable} is missing; {build}"
 
 
-def version(peer: Peer, binaries: Path) -> str:
+def version(executable: str, binaries: Path) -> str:
     """One line. Raises ProcessError."""
-    printed = run([str(binaries / peer.executable), "--version" if peer.is_ours else "-v"], timeout=5)
-    return (printed.stdout or printed.stderr).splitlines()[0].removeprefix("Server version: ")
+    foreign = Path(executable).is_absolute()
+    printed = run([str(binaries / executable), "-v" if foreign else "--version"], timeout=5)
+    lines = (printed.stdout or printed.stderr).splitlines()
+    return lines[0].removeprefix("Server version: ") if foreign else ", ".join(lines)
 
 
 def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int) -> Launch:

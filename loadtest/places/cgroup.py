@@ -12,8 +12,6 @@ from pathlib import Path
 from loadtest.system import MeasurementError, procfs
 from loadtest.system.memory import GroupMemory
 
-KERNEL_V1 = ("memory.kmem.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes")  # kernels can be built without them
-
 
 @contextmanager
 def _reading() -> Iterator[None]:
@@ -39,7 +37,8 @@ class Group:
         fields = procfs.numbers((self.memory / "memory.stat").read_text())
         if self.version == 1:
             usage, charged = "memory.usage_in_bytes", (fields["total_rss"], fields["total_cache"])
-            kernel, sockets = (procfs.number(self.memory / name) for name in KERNEL_V1)
+            # kernels can be built without them
+            kernel, sockets = (procfs.number(self.memory / f"memory.kmem.{of}usage_in_bytes") for of in ("", "tcp."))
         else:
             usage, charged = "memory.current", (fields["anon"], fields["file"])
             kernel, sockets = fields.get("kernel"), fields.get("sock")

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import signal
@@ -102,13 +103,11 @@ def missing() -> str:
 
 def missing_base_image() -> str:
     """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
-    lines = DOCKERFILE.read_text(encoding="utf-8").splitlines()  # the one place that names it
-    image = next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
-    try:
-        docker("image", "inspect", image)
+    named = re.search(r"^ARG BASE=(.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)  # the one place
+    image = named[1] if named else ""
+    if run(["docker", "image", "inspect", image], PATIENCE, good=(0, 1)).status == 0:
         return ""
-    except ProcessError:
-        output.tell(f"pulling {image}")
+    output.tell(f"pulling {image}")
     try:
         docker("pull", "--quiet", image, timeout=300)
         return ""

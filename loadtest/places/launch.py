@@ -36,32 +36,20 @@ class Local:
         """One sentence with the fix when something is not there that we need; else nothing."""
         if not shutil.which("wrk"):
             return "wrk is not installed; apt-get install wrk"
-        return next(filter(None, map(self._missing, executables)), "")
-
-    def _missing(self, name: str) -> str:
-        if peer := peers.of_executable(name):
-            return peers.missing(peer, self.binaries)
-        if os.access(self.binaries / name, os.X_OK):
-            return ""
-        return f"{self.binaries / name} is missing; cmake --preset release && cmake --build --preset release"
+        return next(filter(None, (peers.missing(name, self.binaries) for name in executables)), "")
 
     def prepare(self) -> None:
         """Makes what is needed and takes a while: nothing, for loadtest/run has built the servers."""
 
     def describe(self, executable: str) -> str:
         """What a server of ours prints for --describe. Raises MeasurementError."""
-        if sentence := self._missing(executable):
+        if sentence := peers.missing(executable, self.binaries):
             raise MeasurementError(sentence)
         return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
         wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
-        return {"wrk": wrk.split()[1], **{Path(name).name: self._version(name) for name in executables}}
-
-    def _version(self, name: str) -> str:
-        if peer := peers.of_executable(name):
-            return peers.version(peer, self.binaries)
-        return ", ".join(run([str(self.binaries / name), "--version"], timeout=5).stdout.splitlines())
+        return {"wrk": wrk.split()[1], **{Path(name).name: peers.version(name, self.binaries) for name in executables}}
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""

@@ -92,6 +92,7 @@ class Process:
             )
         except OSError as error:
             raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
+        self.pid = self._popen.pid  # of its session too: setpriv and taskset exec in place
         self._buffer = b""
         _live.add(self)
 
@@ -101,11 +102,6 @@ class Process:
     def __exit__(self, *_: object) -> None:
         if self in _live:
             self.reap()
-
-    @property
-    def pid(self) -> int:
-        """Of the process and of its session (setpriv and taskset exec in place)."""
-        return self._popen.pid
 
     def ends_within(self, timeout: float) -> bool:
         """Waits so many seconds for its end, without reaping it."""

@@ -99,9 +99,6 @@ def parse_switches(statuses: Iterable[str]) -> Switches | None:
     """From proc(5)'s status of each thread, empty when it has ended; a sandbox's kernel may lack their last lines."""
     found = [procfs.numbers(status) for status in statuses if status]
     try:
-        return Switches(
-            sum(one["voluntary_ctxt_switches"] for one in found),
-            sum(one["nonvoluntary_ctxt_switches"] for one in found),
-        )
+        return Switches(*(sum(one[f"{kind}_ctxt_switches"] for one in found) for kind in ("voluntary", "nonvoluntary")))
     except KeyError:
         return None

@@ -25,7 +25,7 @@ BODIES = {"/plaintext": b"Hello, World!", "/file/16k": peers.FILE_16K}
 
 @pytest.fixture(params=PEERS, ids=lambda peer: peer.name)
 def peer(request: pytest.FixtureRequest) -> Peer:
-    if problem := peers.missing(request.param, BUILT):
+    if problem := peers.missing(request.param.executable, BUILT):
         pytest.skip(problem)
     return request.param
 
@@ -69,13 +69,14 @@ def test_every_peer_is_the_peer_of_a_model_of_ours():
     assert {peer.model for peer in PEERS} <= {model.name for model in contestants.MODELS}
 
 
-def test_a_peer_that_is_not_installed_says_what_to_do(tmp_path):
+def test_a_peer_that_is_not_installed_says_what_to_do(tmp_path, monkeypatch):
     absent = replace(by_name("nginx"), executable="/usr/sbin/no-such-server")
-    assert peers.missing(absent, tmp_path) == "nginx is not installed; loadtest/setup.sh peers"
+    monkeypatch.setattr(peers, "PEERS", [absent])
+    assert peers.missing(absent.executable, tmp_path) == "nginx is not installed; loadtest/setup.sh peers"
 
 
 def test_a_peer_that_is_not_built_says_what_to_do(tmp_path):
-    assert peers.missing(by_name("beast"), tmp_path) == (
+    assert peers.missing(by_name("beast").executable, tmp_path) == (
         f"{tmp_path}/peer-beast is missing; "
         "loadtest/setup.sh peers && cmake --preset release && cmake --build --preset release --target peer-beast"
     )
@@ -127,7 +128,7 @@ def test_a_port_is_free():
 
 
 def test_a_version_is_one_line(peer):
-    assert re.fullmatch(r".*\d.*", peers.version(peer, BUILT))
+    assert re.fullmatch(r".*\d.*", peers.version(peer.executable, BUILT))
 
 
 def test_a_peer_answers_a_hundred_requests_on_a_connection(peer, running):

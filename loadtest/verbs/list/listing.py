@@ -39,9 +39,7 @@ def document(binaries: Path, results: Path) -> Document:
 
 
 def _is_here(one: Contestant, binaries: Path) -> bool:
-    if one.kind == Kind.peer:
-        return not peers.missing(peers.select(one.name), binaries)
-    return (binaries / one.executable).exists()
+    return not peers.missing(one.executable, binaries)
 
 
 def _summary(path: Path) -> list[str]:
