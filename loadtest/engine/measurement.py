@@ -7,10 +7,9 @@ from typing import Any, Protocol
 
 from loadtest.engine.metrics import Labels
 from loadtest.places import launch
-from loadtest.places.agent import Server
 from loadtest.places.launch import Place, ServerPlan
 from loadtest.system import MeasurementError
-from loadtest.system.processes import Address, Ended, describe_status
+from loadtest.system.processes import Address, Ended, Server, describe_status
 
 
 class Step(Protocol):

@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.clients import pace
-from loadtest.places import agent, cgroup
-from loadtest.places.agent import Job, Observation, Server, Tell
+from loadtest.places import agent
 from loadtest.system import ROOT, MeasurementError, memory, output, processes, tree
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
-from loadtest.system.processes import Ended, Finished, ProcessError, describe_status, run, run_shown
+from loadtest.system.processes import Ended, Finished, Job, Observation, ProcessError, Server, Tell, run
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
@@ -123,7 +122,7 @@ def build(target: str) -> str:
     # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
     proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
     dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
-    run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
+    processes.run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
     _show("")
     output.tell(f"built in {time.monotonic() - started:.0f} s")
     return docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()
@@ -262,8 +261,8 @@ class ContainerServer(Server):
             undo.callback(super().__exit__)
             state = inspect(self._name)
             if not state.running:
-                raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
-            self._init, self._group = state.pid, cgroup.find(state.pid, state.id)
+                raise ProcessError(f"{self.command} {processes.describe_status(state.status)} as soon as it listened")
+            self._init, self._group = state.pid, memory.find_group(state.pid, state.id)
             self._undo = undo.pop_all()
 
     def __exit__(self, *details: Any) -> None:

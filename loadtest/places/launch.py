@@ -12,11 +12,10 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
-from loadtest.places.agent import Server
 from loadtest.places.containers import Containers
 from loadtest.system import ROOT, MeasurementError, processes
 from loadtest.system.cpus import CpuSets
-from loadtest.system.processes import Address, pinned, run
+from loadtest.system.processes import Address, Server, pinned, run
 
 DESCRIBING = 10.0  # seconds, for --describe
 DRY_RUN = ROOT / "build" / "dry-run"

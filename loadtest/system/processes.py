@@ -17,9 +17,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self, TypeVar
 
-from loadtest.system import MeasurementError
+from loadtest.system import MeasurementError, memory, tree
+from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
 
 READY_PREFIX = "listening on "
@@ -225,8 +226,16 @@ def last_lines(text: str, count: int = 3) -> str:
     return ": " + " / ".join(lines) if lines else ""
 
 
+# Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
+Tell = Callable[[str], object]
+
+# The clients' side of a step, from the measurement's settings and the step.
+Observation = TypeVar("Observation")
+Job = Callable[[Address, Any, Any, Tell], Observation]
+
+
 class Server(Process):
-    """A running server."""
+    """A running server, whose processes can be looked at: the child, and all that it has started."""
 
     def __init__(
         self,
@@ -270,6 +279,29 @@ class Server(Process):
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             return last_lines(log.read().decode(errors="replace"))
+
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
+        """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
+        return job(self.address, settings, step, tell)
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes until now, dead ones included."""
+        return tree.cpu_seconds(self.pid)
+
+    def switches(self) -> Switches | None:
+        """Of its live processes until now; None where nobody counts those of the dead."""
+        return tree.switches(self.pid)
+
+    def memory(self) -> Memory:
+        return memory.read(self.processes())
+
+    def processes(self) -> set[tuple[int, int]]:
+        """What identifies each of its live processes."""
+        return {stat.identity for stat in tree.members(self.pid)}
+
+    def incidents(self) -> list[str]:
+        """What befell it that its exit status may not tell, a sentence each."""
+        return []
 
     def _wait_for_line(self, deadline: float) -> Address:
         line = self.line(deadline)

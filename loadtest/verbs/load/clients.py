@@ -12,10 +12,9 @@ from loadtest.clients import pace, stats, wrk
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.clients.pace import Schedule
 from loadtest.clients.wrk import Histogram, WrkLoad
-from loadtest.places.agent import Tell
 from loadtest.statistics.stats import percentile
 from loadtest.system import cpus, sockets
-from loadtest.system.processes import Address, Finished
+from loadtest.system.processes import Address, Finished, Tell
 from loadtest.system.sockets import Sockets
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep
 

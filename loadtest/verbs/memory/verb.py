@@ -9,10 +9,10 @@ from loadtest.engine.measurement import Bench, Measurement, stop_well
 from loadtest.engine.metrics import Labels
 from loadtest.engine.run import Part
 from loadtest.engine.verb import Verb
-from loadtest.places.agent import Server
 from loadtest.places.launch import ServerPlan
 from loadtest.system import MeasurementError, memory
 from loadtest.system.memory import MachineMemory, Memory
+from loadtest.system.processes import Server
 from loadtest.verbs.memory import clients, plan, report
 
 SETTLING, PAUSE = 3.0, 0.1  # seconds in which a server should have come to rest, and between two looks
