@@ -24,7 +24,7 @@ from typing import Any
 
 from loadtest.clients import pace
 from loadtest.places import agent
-from loadtest.system import ROOT, MeasurementError, memory, output, processes, tree
+from loadtest.system import ROOT, MeasurementError, memory, output, processes, procfs
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, Finished, Job, Observation, ProcessError, Server, Tell, run
@@ -163,13 +163,13 @@ def labelled() -> dict[str, str]:
 
 def run_id() -> str:
     """Of this harness, so that a later one can tell whether it still lives: pid and start."""
-    return "-".join(map(str, tree.identity(os.getpid()) or (os.getpid(), 0)))
+    return "-".join(map(str, procfs.identity(os.getpid()) or (os.getpid(), 0)))
 
 
 def is_abandoned(run: str) -> bool:
     """The run's harness is gone."""
     pid, _, start = run.partition("-")
-    return not pid.isdigit() or tree.identity(int(pid)) != (int(pid), int(start or 0))
+    return not pid.isdigit() or procfs.identity(int(pid)) != (int(pid), int(start or 0))
 
 
 @dataclass
@@ -300,7 +300,7 @@ class ContainerServer(Server):
 
     def processes(self) -> set[tuple[int, int]]:
         """Without the container's PID 1, tini, in whose session they all are."""
-        return {stat.identity for stat in tree.members(self._init) if stat.pid != self._init}
+        return {stat.identity for stat in procfs.members(self._init) if stat.pid != self._init}
 
     def has_ended(self) -> bool:
         """What the kernel knows before the engine does."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from loadtest.system import procfs
-from loadtest.system.tree import TICK
+from loadtest.system.procfs import TICK
 
 
 @dataclass(frozen=True)

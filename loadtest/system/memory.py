@@ -63,14 +63,9 @@ def total(processes: list[Memory]) -> Memory:
 def parse(rollup: str, status: str) -> Memory:
     """Of one process, from the contents of smaps_rollup and status."""
     sizes = procfs.numbers(rollup)
-    return Memory(
-        processes=1,
-        pss=sizes["Pss"],
-        private=sizes["Private_Clean"] + sizes["Private_Dirty"],
-        rss=sizes["Rss"],
-        page_tables=procfs.numbers(status).get("VmPTE", 0),
-        anonymous=sizes.get("Pss_Anon"),  # from Linux 5.3 on
-    )
+    private, page_tables = sizes["Private_Clean"] + sizes["Private_Dirty"], procfs.numbers(status).get("VmPTE", 0)
+    anonymous = sizes.get("Pss_Anon")  # from Linux 5.3 on
+    return Memory(1, sizes["Pss"], private, sizes["Rss"], page_tables, anonymous=anonymous)
 
 
 def _read_process(directory: Path) -> Memory | None:

@@ -19,9 +19,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
-from loadtest.system import MeasurementError, memory, tree
+from loadtest.system import MeasurementError, memory, procfs
 from loadtest.system.memory import Memory
-from loadtest.system.tree import Switches
+from loadtest.system.procfs import Switches
 
 READY_PREFIX = "listening on "
 NOWHERE = subprocess.DEVNULL
@@ -286,18 +286,18 @@ class Server(Process):
 
     def cpu_seconds(self) -> float:
         """Of all its processes until now, dead ones included."""
-        return tree.cpu_seconds(self.pid)
+        return procfs.cpu_seconds(self.pid)
 
     def switches(self) -> Switches | None:
         """Of its live processes until now; None where nobody counts those of the dead."""
-        return tree.switches(self.pid)
+        return procfs.switches(self.pid)
 
     def memory(self) -> Memory:
         return memory.read(self.processes())
 
     def processes(self) -> set[tuple[int, int]]:
         """What identifies each of its live processes."""
-        return {stat.identity for stat in tree.members(self.pid)}
+        return {stat.identity for stat in procfs.members(self.pid)}
 
     def incidents(self) -> list[str]:
         """What befell it that its exit status may not tell, a sentence each."""

@@ -16,7 +16,7 @@ from loadtest.engine.run import Environment, Part, Run
 from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
-from loadtest.system.tree import Switches
+from loadtest.system.procfs import Switches
 from loadtest.verbs.crash.account import Crash, Survivors
 from loadtest.verbs.crash.clients import Attempt, CrashStep
 from loadtest.verbs.crowd.clients import CrowdStep

@@ -10,7 +10,7 @@ from conftest import FAKES
 
 from loadtest.places import containers
 from loadtest.places.containers import State
-from loadtest.system import tree
+from loadtest.system import procfs
 from loadtest.system.processes import ProcessError
 
 RUNNING = {
@@ -131,7 +131,7 @@ def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_pa
 
 def test_a_run_is_its_harness_not_its_pid_alone():
     assert not containers.is_abandoned(containers.run_id())
-    pid, start = tree.identity(os.getpid())
+    pid, start = procfs.identity(os.getpid())
     assert containers.is_abandoned(f"{pid}-{start + 1}")
 
 

@@ -15,7 +15,7 @@ from conftest import ROOT, eventually
 
 from loadtest.contestants import contestants, peers
 from loadtest.contestants.peers import PEERS, Launch, Peer
-from loadtest.system import tree
+from loadtest.system import procfs
 from loadtest.system.processes import Server
 
 BUILT = ROOT / "build/release/bin"
@@ -161,7 +161,7 @@ def test_a_peer_serves_nothing_else(running):
 
 def test_a_peer_ends_with_all_its_processes_and_frees_its_port(running):
     assert running.stop().status == 0
-    assert tree.members(running.pid) == []
+    assert procfs.members(running.pid) == []
     with socket.create_server((running.address.host, running.address.port)):
         pass
 
@@ -170,14 +170,14 @@ def test_the_cpu_time_of_a_peer_includes_its_workers(running):
     with closing(connect(running)) as connection:
         for _ in range(300):
             get(connection, "/file/16k")
-    used = tree.cpu_seconds(running.pid)
+    used = procfs.cpu_seconds(running.pid)
     ended = running.stop()
-    assert ended.cpu_seconds is not None and ended.cpu_seconds >= used - tree.TICK
+    assert ended.cpu_seconds is not None and ended.cpu_seconds >= used - procfs.TICK
 
 
 def threads(server: Server) -> list[int]:
     """Of each of its processes, the most first."""
-    return sorted((len(os.listdir(f"/proc/{stat.pid}/task")) for stat in tree.members(server.pid)), reverse=True)
+    return sorted((len(os.listdir(f"/proc/{stat.pid}/task")) for stat in procfs.members(server.pid)), reverse=True)
 
 
 EXPECTED_THREADS = {

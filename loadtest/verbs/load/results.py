@@ -15,7 +15,7 @@ from loadtest.statistics.differences import Ratio, paired
 from loadtest.statistics.validity import bottleneck
 from loadtest.system.cpus import Disturbance, taken
 from loadtest.system.memory import Memory
-from loadtest.system.tree import Switches
+from loadtest.system.procfs import Switches
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep, cells
 
 
