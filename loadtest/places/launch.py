@@ -55,11 +55,6 @@ class Local:
         executable, *arguments = argv
         return Server(pinned(cpus.server, [str(self.binaries / executable), *arguments]), self.log)
 
-    def start_peer(self, launch: peers.Launch, cpus: CpuSets) -> Server:
-        return Server(
-            pinned(cpus.server, launch.argv), self.log, address=launch.address, stop_signal=launch.stop_signal
-        )
-
     def close(self) -> None:
         """Ends all that is left of it."""
         processes.end_all()
@@ -96,7 +91,9 @@ def start(place: Place, plan: ServerPlan, directory: Path) -> Server:
     if plan.contestant.kind != Kind.peer:
         return place.start(plan.command_line, plan.cpus)
     assert isinstance(place, Local)  # the command line sees to it
-    return place.start_peer(plan.configured(directory / "peers" / plan.contestant.name, place.binaries), plan.cpus)
+    launch = plan.configured(directory / "peers" / plan.contestant.name, place.binaries)
+    command = pinned(plan.cpus.server, launch.argv)
+    return Server(command, place.log, address=launch.address, stop_signal=launch.stop_signal)
 
 
 def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:

@@ -146,18 +146,13 @@ def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float 
     return times.system / (times.user + times.system) if times and times.user + times.system > 0 else None
 
 
-def disturbance(
-    before: Reading, after: Reading, sets: CpuSets, server_seconds: float, wrk_seconds: float
-) -> Disturbance:
-    """On a machine with one CPU, server and load are one budget."""
-    load_seconds = wrk_seconds + after.own - before.own
+def disturbance(before: Reading, after: Reading, sets: CpuSets, server: float, load: float) -> Disturbance:
+    """Given the CPU seconds of the server and of the load's program. On a machine with one CPU, they are one budget."""
+    load += after.own - before.own
     if sets.shared:
-        server_seconds = load_seconds = server_seconds + load_seconds
-    return Disturbance(
-        server_cpu=foreign(before, after, sets.server, server_seconds),
-        load_cpu=foreign(before, after, sets.load, load_seconds),
-        steal=stolen(before, after, sorted({*sets.server, *sets.load})),
-    )
+        server = load = server + load
+    steal = stolen(before, after, sorted({*sets.server, *sets.load}))
+    return Disturbance(foreign(before, after, sets.server, server), foreign(before, after, sets.load, load), steal)
 
 
 def taken(disturbances: Sequence[Disturbance]) -> float | None:

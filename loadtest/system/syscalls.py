@@ -89,13 +89,12 @@ def available() -> str:
     command = [*COUNT, "--cpu", str(max(os.sched_getaffinity(0))), "--", "true"]
     try:
         stderr = run(command, PATIENCE, good=range(256)).stderr
+        parse(stderr)
+        return ""
     except ProcessError as error:
         return f"perf does not work here: {error}"
-    try:
-        parse(stderr)
     except MeasurementError:
         return explain(stderr)
-    return ""
 
 
 # with our group, for the mode is the directories' only: the files are their owner's and group's to read

@@ -117,7 +117,7 @@ def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -
 
 def test_what_is_neither_idle_nor_ours_was_taken_by_others():
     before, after = reading(10, 0, {0: 5, 1: 5}), reading(12, 0.25, {0: 5.5, 1: 5.25})
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=1.5, wrk_seconds=0.75)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=1.5, load=0.75)
     assert found.server_cpu == pytest.approx(0.25 / 2)  # 2 s - 0.25 idle - 1.5 server
     assert found.load_cpu == pytest.approx(0.5 / 2)  # 2 s - 0.5 idle - 0.75 wrk - 0.25 harness
     assert found.steal == 0
@@ -125,7 +125,7 @@ def test_what_is_neither_idle_nor_ours_was_taken_by_others():
 
 def test_stolen_time_is_reported_apart():
     before, after = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.9, 1: 0}, steal=0.1)
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
     assert (found.server_cpu, found.load_cpu) == (pytest.approx(0), pytest.approx(0))
     assert found.steal == pytest.approx(0.1)
 
@@ -135,7 +135,7 @@ def test_what_others_took_of_a_cpu_that_is_not_listed_is_unknown():
     full, renumbered = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.5})
     later = reading(2, 0, {0: 1, 1: 1})
     for before, after in ((reading(0, 0, {0: 0}), renumbered), (full, renumbered), (renumbered, later)):
-        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
+        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
         assert (found.server_cpu, found.steal, found.unknown) == (None, None, True)
         assert cpus.system_share(before, after, [1]) is None
     assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of CPU 0
@@ -157,7 +157,7 @@ def test_context_switches_that_the_kernel_does_not_tell_are_unknown():
 
 def test_a_single_cpu_is_one_budget():
     before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
-    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server_seconds=0.5, wrk_seconds=0.3)
+    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server=0.5, load=0.3)
     assert found.worst == pytest.approx(0)
 
 
