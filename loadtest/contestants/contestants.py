@@ -1,5 +1,4 @@
-"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers; and what
-the clients ask for."""
+"""Who can be measured and what is asked for, as data: models, variants, bare servers, workloads."""
 
 import json
 import shlex
@@ -148,8 +147,7 @@ def variant(command: str) -> Contestant:
 
 
 def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
-    """Of a server, the default first, from what `describe` says that it prints for --describe. Raises
-    MeasurementError."""
+    """Of a server, the default first; `describe` tells what it prints for --describe. Raises MeasurementError."""
     printed, keys = describe(executable), ("name", "worker", "one_client_per_worker", "many_workers", "has_parent")
     try:
         default, *others = json.loads(printed)["modes"]
@@ -178,8 +176,7 @@ def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> t
 
 
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
-    """Of all but peers, from the executable's name on: so many workers for a pool, and for the loops that can have
-    several one on each CPU."""
+    """Of all but peers: so many workers for a pool, and for loops that can have several, one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if "--workers" not in contestant.options:
         if contestant.known.pool:

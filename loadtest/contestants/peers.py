@@ -1,7 +1,4 @@
-"""Production servers of each model's kind, as data, and what it takes to start one by the same code as ours.
-
-Each is configured for the work that our servers do: see loadtest/peers/README.md.
-"""
+"""Production servers of each model's kind, as data, and what it takes to start one: see loadtest/peers/README.md."""
 
 import math
 import os

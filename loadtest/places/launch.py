@@ -1,5 +1,4 @@
-"""Starts any contestant: ours and bare servers by their command line, peers with a configuration. Here is also how
-servers run as they are, on this machine."""
+"""Starts any contestant, on this machine or in a container: by its command line, a peer with a configuration too."""
 
 import os
 import shutil
@@ -109,11 +108,11 @@ def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
 def dry_run(name: str) -> Path:
     """A directory for what a dry run's commands need; they are pasted later. In a checkout that nobody may write to it
     is one of the system's temporary ones."""
-    return _writable(DRY_RUN) / name
+    with suppress(OSError):
+        DRY_RUN.mkdir(parents=True, exist_ok=True)
+    return (DRY_RUN if os.access(DRY_RUN, os.W_OK) else _temporary()) / name
 
 
 @cache
-def _writable(directory: Path) -> Path:
-    with suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-    return directory if os.access(directory, os.W_OK) else Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
+def _temporary() -> Path:
+    return Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))

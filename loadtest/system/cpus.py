@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 
 from loadtest.system import procfs
-from loadtest.system.procfs import TICK
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,6 @@ class Disturbance:
 
 
 STAT = Path("/proc/stat")
-CPU_LINE = re.compile(r"^cpu(\d+)((?: \d+){8,})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,8 @@ def parse(stat: str) -> dict[int, CpuTimes]:
     """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ... Those that are offline are not there;
     in a container others may be, under other numbers than the cpuset's (lxcfs counts from 0)."""
     found = {}
-    for cpu, rest in CPU_LINE.findall(stat):
-        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * TICK for ticks in rest.split()[:8])
+    for cpu, rest in re.findall(r"^cpu(\d+)((?: \d+){8,})$", stat, re.MULTILINE):
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * procfs.TICK for ticks in rest.split()[:8])
         found[int(cpu)] = CpuTimes(idle + iowait, steal, user + nice, system + irq + softirq)
     return found
 

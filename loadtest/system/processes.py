@@ -25,6 +25,7 @@ from loadtest.system.procfs import Switches
 
 READY_PREFIX = "listening on "
 NOWHERE = subprocess.DEVNULL
+Stream = int | IO[bytes]
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
 
 
@@ -80,9 +81,7 @@ class Process:
 
     command = ""  # that errors name: the child's own, unless a subclass knows better
 
-    def __init__(
-        self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
-    ) -> None:
+    def __init__(self, argv: Sequence[str], stdout: Stream, stderr: Stream, stdin: int = NOWHERE) -> None:
         self.command = self.command or shlex.join(argv)
         # variables that would change the servers' options behind our back are not passed on
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
@@ -113,8 +112,7 @@ class Process:
             os.close(descriptor)
 
     def line(self, deadline: float) -> str:
-        """The next one of its stdout, a pipe, with its newline; what there is of it when the end or the deadline comes
-        first."""
+        """The next one of its stdout, a pipe, with its newline; less when the end or the deadline comes first."""
         assert self._popen.stdout is not None
         pipe = self._popen.stdout.fileno()
         while b"\n" not in self._buffer and select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
@@ -149,8 +147,7 @@ def end_all() -> None:
 
 
 def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Finished:
-    """Runs a command to its end. Raises ProcessError if its status is not among the good ones, or after `timeout`
-    seconds."""
+    """Runs a command to its end. Raises ProcessError on any status but the good ones, or after `timeout` seconds."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         with Process(argv, stdout, stderr) as process:
             in_time, ended = process.ends_within(timeout), process.reap()
@@ -259,8 +256,7 @@ class Server(Process):
             raise
 
     def stop(self, timeout: float = 12) -> Ended:
-        """Drains it with its stop signal, for which our servers give themselves 10 s, and collects it. Raises
-        ProcessError when it does not end in time."""
+        """Drains it with its stop signal, for which our servers take up to 10 s, and collects it as wait() does."""
         self.signal(self._stop_signal)
         return self.wait(timeout)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Self
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
-NUMBER = re.compile(r"^(\w+):?[ \t]+(\d+)( kB)?$", re.MULTILINE)
 
 
 def text(path: Path) -> str:
@@ -29,7 +28,8 @@ def number(path: Path) -> int | None:
 
 def numbers(content: str) -> dict[str, int]:
     """Lines of a name and a number, as in meminfo, status and memory.stat; kibibytes as bytes. Pure."""
-    return {name: int(value) * (1024 if kibibytes else 1) for name, value, kibibytes in NUMBER.findall(content)}
+    found = re.findall(r"^(\w+):?[ \t]+(\d+)( kB)?$", content, re.MULTILINE)
+    return {name: int(value) * (1024 if kibibytes else 1) for name, value, kibibytes in found}
 
 
 def pairs(content: str, first: str) -> dict[str, int]:
@@ -126,8 +126,7 @@ class Switches:
 
 
 def switches(session: int) -> Switches | None:
-    """Of all threads of the session's live processes until now; those that have ended are missed. None where the kernel
-    does not tell."""
+    """Of the session's live threads until now; those that have ended are missed. None where that is not told."""
     return parse_switches(text(Path(f"/proc/{thread}/status")) for thread in processes(session))
 
 
