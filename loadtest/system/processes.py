@@ -301,12 +301,11 @@ class Server(Process):
 
     def _wait_for_line(self, deadline: float) -> Address:
         line = self.line(deadline)
-        if line.startswith(READY_PREFIX):
-            host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
-            return Address(host.strip("[]"), int(port))
-        if self.ends_within(deadline - time.monotonic()):
-            raise self._early_end()
-        raise self._failure(f"printed no line {READY_PREFIX!r} in time")
+        if not line.startswith(READY_PREFIX):
+            ended = self.ends_within(deadline - time.monotonic())
+            raise self._early_end() if ended else self._failure(f"printed no line {READY_PREFIX!r} in time")
+        host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
+        return Address(host.strip("[]"), int(port))
 
     def _wait_for_answer(self, address: Address, deadline: float) -> Address:
         while not (answer := get(address, "/plaintext", max(deadline - time.monotonic(), 0.01))):

@@ -38,15 +38,14 @@ def counted(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[Count]:
     """The calls that are made on those CPUs during the block. Something that goes wrong here costs the count, not what
     is measured meanwhile."""
     found = Count()
-    if set(cpus) & set(own_cpus):
-        found.problem = "the load makes system calls on the same CPU"
-        yield found
-        return
     with ExitStack() as undo:
         try:
+            if set(cpus) & set(own_cpus):
+                raise MeasurementError("the load makes system calls on the same CPU")
             perf = undo.enter_context(waiting_perf(cpus, own_cpus))
             order(perf, "enable")
-        except MeasurementError as error:
+        except (MeasurementError, OSError) as error:
+            undo.close()
             found.problem = str(error)
         yield found
         if not found.problem:
