@@ -20,12 +20,7 @@ BACKLOG = 4096  # common/net/listener.cpp
 PATHS = ("/plaintext", "/file/16k")  # that each of them serves
 FILE_16K = bytes(range(256)) * 64
 # idle_timeout: seconds, beyond every run
-TEMPLATES.globals |= {
-    "backlog": BACKLOG,
-    "greeting": PLAINTEXT.decode(),
-    "idle_timeout": 600,
-    "root": os.geteuid() == 0,
-}
+TEMPLATES.globals |= dict(backlog=BACKLOG, greeting=PLAINTEXT.decode(), idle_timeout=600, root=os.geteuid() == 0)
 NGINX = ("nginx", "/usr/sbin/nginx", "-p {directory} -e stderr -c {configuration}", "nginx.conf.j2")
 APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
 # As its manual advises, a thread for each CPU: they are loops, which more threads would only make switch.

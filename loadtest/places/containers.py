@@ -122,7 +122,7 @@ def build(target: str) -> str:
     # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
     proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
     dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
-    processes.run_shown(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, _show)
+    run(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, show=_show)
     _show("")
     output.tell(f"built in {time.monotonic() - started:.0f} s")
     return docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()

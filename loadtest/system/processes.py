@@ -146,27 +146,20 @@ def end_all() -> None:
         process.reap()
 
 
-def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Finished:
-    """Runs a command to its end. Raises ProcessError on any status but the good ones, or after `timeout` seconds."""
+def run(
+    argv: Sequence[str], timeout: float, good: Sequence[int] = (0,), show: Callable[[str], None] | None = None
+) -> Finished:
+    """Runs a command to its end. Raises ProcessError on any status but the good ones, or after `timeout` seconds.
+
+    @param show: is given each line that the command prints, on stdout or stderr, while it runs"""
+    deadline, said = time.monotonic() + timeout, ""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        with Process(argv, stdout, stderr) as process:
-            in_time, ended = process.ends_within(timeout), process.reap()
-        finished = replace(ended, stdout=_content(stdout), stderr=_content(stderr))
-    return _checked(finished, in_time, timeout, good)
-
-
-def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
-    """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
-    deadline, said = time.monotonic() + timeout, [""]
-    with Process(argv, subprocess.PIPE, subprocess.STDOUT) as process:
-        while line := process.line(deadline):
-            said = [*said[-20:], line]
-            show(line.rstrip())
-        in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
-    _checked(replace(ended, stderr="".join(said)), in_time, timeout, good=(0,))
-
-
-def _checked(ended: Finished, in_time: bool, timeout: float, good: Sequence[int]) -> Finished:
+        with Process(argv, subprocess.PIPE if show else stdout, subprocess.STDOUT if show else stderr) as process:
+            while show and (line := process.line(deadline)):
+                said += line
+                show(line.rstrip())
+            in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
+        ended = replace(ended, stdout=_content(stdout), stderr=said or _content(stderr))
     if in_time and ended.status in good:
         return ended
     what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
