@@ -21,7 +21,6 @@ PATIENCE = 30.0  # seconds beside the settings' own
 
 
 def main() -> None:
-    """The agent's."""
     processes.prepare_limits()
     asked = json.loads(sys.stdin.readline())
     module, _, name = asked["job"].partition(":")  # by its name, because places know no verb
