@@ -23,11 +23,8 @@ from loadtest.engine.measurement import VERBS, Verb
 from loadtest.engine.run import Exit, Part, Stop, sentence
 from loadtest.engine.runner import Session, commands, described
 from loadtest.places.containers import Containers
-from loadtest.places.local import Local
-from loadtest.places.place import Place
-from loadtest.system import output
-from loadtest.system.errors import MeasurementError
-from loadtest.system.repository import ROOT
+from loadtest.places.launch import Local, Place
+from loadtest.system import ROOT, MeasurementError, output
 from loadtest.verbs import registry  # noqa: F401  fills VERBS
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor

@@ -12,8 +12,8 @@ from typing import Any, Optional
 import typer
 
 from loadtest.contestants.contestants import Contestant
-from loadtest.system.cpu_sets import CpuSets, parse_pin, split
-from loadtest.system.repository import ROOT
+from loadtest.system import ROOT
+from loadtest.system.cpus import CpuSets, parse_pin, split
 from loadtest.verbs.load import presets
 
 BINARIES = ROOT / "build/release/bin"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Finished, pinned, run
 
 EXECUTABLE = "quartet-pace"

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest.system import processes
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, processes
 from loadtest.system.processes import Address
 
 HELD = ("reading", "running", "sleeping", "writing", "idle")  # states of a connection that a worker has taken up

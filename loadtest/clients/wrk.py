@@ -8,8 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from loadtest.clients.client_side import ClientSide, Quantiles
-from loadtest.system import sockets
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, sockets
 from loadtest.system.processes import Address, Finished, pinned, run
 
 SCRIPT = Path(__file__).with_name("wrk.lua")

@@ -1,14 +1,34 @@
-"""Who can be measured, as data: our models, any variant of their options, the bare server of each, and peers."""
+"""Who can be measured and what is asked for, as data: models, variants, bare servers, workloads."""
 
+import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Self
 
-from loadtest.contestants import facts
-from loadtest.contestants.facts import Describe, Facts
+from loadtest.system import MeasurementError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a server says about a mode of it: `quartet-X --describe` is the one place where a model's facts stand."""
+
+    mode: str  # "prefork"; "" where there is one mode
+    worker: str  # process or thread
+    one_client_per_worker: bool  # until it leaves; otherwise clients share a loop
+    many_workers: bool  # --workers may be more than 1
+    has_parent: bool  # a process that outlives its workers
+
+    @property
+    def pool(self) -> bool:
+        """--workers bounds the clients that are served at a time."""
+        return self.one_client_per_worker and self.many_workers
+
+    @property
+    def many_loops(self) -> bool:
+        return self.many_workers and not self.one_client_per_worker
 
 
 class Kind(str, Enum):
@@ -31,9 +51,6 @@ class Contestant:
     model: str = ""  # of a bare server or a peer the one that it is compared with, of a variant its own
     paths: tuple[str, ...] = ()  # that it serves; none given: all of ours
 
-    def with_ballast(self, ballast: int) -> Self:
-        return replace(self, name=f"{self.name} +{ballast} MiB", ballast=ballast)
-
     @property
     def known(self) -> Facts:
         assert self.facts, f"nobody has asked for the facts of {self.name}"
@@ -42,7 +59,16 @@ class Contestant:
     @property
     def mode(self) -> str:
         """That its command line chooses; "" for the default."""
-        return next((value for name, value in _options(self.arguments) if name == "--mode"), "")
+        return self.options.get("--mode", "")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Names and values on its own command line, however they are joined."""
+        found: dict[str, str] = {}
+        for word, following in zip(self.arguments, [*self.arguments[1:], ""]):
+            name, equals, value = word.partition("=")
+            found[name] = value if equals else following
+        return found
 
     @property
     def ours(self) -> bool:
@@ -79,6 +105,25 @@ BARE = tuple(
 )
 
 
+@dataclass(frozen=True)
+class Workload:
+    """What every request asks for."""
+
+    name: str
+    path: str
+    needs: str = ""  # of the machine or the server, for the list of workloads
+
+
+WORKLOADS = (
+    Workload("plaintext", "/plaintext", "13 bytes, from memory"),
+    Workload("json", "/json", "a small object, serialized"),
+    Workload("bytes", "/bytes?n=16384", "16 KiB from memory"),
+    Workload("file", "/file/16k", "16 KiB from a file, by sendfile"),
+    Workload("cpu", "/cpu?units=100", "fixed work, some 30 us of it"),
+    Workload("sleep", "/sleep?ms=10", "a delay: nothing to do meanwhile"),
+)
+
+
 def select(names: Iterable[str], among: Sequence[Contestant]) -> tuple[Contestant, ...]:
     """The contestants of those names, in the usual order. Raises ValueError with the names there are."""
     wanted, known = list(names), [contestant.name for contestant in among]
@@ -101,14 +146,27 @@ def variant(command: str) -> Contestant:
     return Contestant(command, executable, tuple(arguments), kind=Kind.variant)
 
 
-def described(chosen: Iterable[Contestant], describe: Describe) -> tuple[Contestant, ...]:
+def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
+    """Of a server, the default first; `describe` tells what it prints for --describe. Raises MeasurementError."""
+    printed, keys = describe(executable), ("name", "worker", "one_client_per_worker", "many_workers", "has_parent")
+    try:
+        default, *others = json.loads(printed)["modes"]
+        return tuple(Facts(*(mode[key] for key in keys)) for mode in (default, *others))
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MeasurementError(f"{executable} --describe prints nothing that this harness knows: {reason}") from error
+
+
+def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> tuple[Contestant, ...]:
     """With the facts of their models, for which each server is asked once. Raises MeasurementError."""
-    modes = cache(lambda executable: facts.read(executable, describe))
+    ask = cache(lambda executable: modes(executable, describe))
 
     def complete(one: Contestant) -> Contestant:
         """A limit, or a peer, has the facts of the model that it is compared with."""
         server = one if one.ours else select([one.model], MODELS)[0]
-        found = facts.of_mode(server.mode, modes(server.executable))
+        there = ask(server.executable)
+        # a mode that there is not is the server's to refuse
+        found = next((facts for facts in there if facts.mode == server.mode), there[0])
         if one.kind != Kind.variant:
             return replace(one, facts=found)
         models = [model.name for model in MODELS if (model.executable, model.mode) == (one.executable, found.mode)]
@@ -117,23 +175,10 @@ def described(chosen: Iterable[Contestant], describe: Describe) -> tuple[Contest
     return tuple(one if one.facts else complete(one) for one in chosen)
 
 
-def _options(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Names and values, however they are joined."""
-    for argument, following in zip(arguments, [*arguments[1:], ""]):
-        name, equals, value = argument.partition("=")
-        yield name, value if equals else following
-
-
-def gives(contestant: Contestant, option: str) -> bool:
-    """Its own command line has that option."""
-    return any(name == option for name, _ in _options(contestant.arguments))
-
-
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
-    """Of all but peers, from the executable's name on: so many workers for a pool, and for the loops that can have
-    several one on each CPU."""
+    """Of all but peers: so many workers for a pool, and for loops that can have several, one on each CPU."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
-    if not gives(contestant, "--workers"):
+    if "--workers" not in contestant.options:
         if contestant.known.pool:
             arguments += ["--workers", str(workers)]
         elif contestant.known.many_loops and cpus > 1:

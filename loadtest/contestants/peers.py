@@ -1,7 +1,4 @@
-"""Production servers of each model's kind, as data, and what it takes to start one by the same code as ours.
-
-Each is configured for the work that our servers do: see loadtest/peers/README.md.
-"""
+"""Production servers of each model's kind, as data, and what it takes to start one: see loadtest/peers/README.md."""
 
 import math
 import os
@@ -13,8 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind
+from loadtest.system import ROOT
 from loadtest.system.processes import PLAINTEXT, Address, run
-from loadtest.system.repository import ROOT
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(ROOT / "loadtest/peers"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -22,14 +19,13 @@ TEMPLATES = Environment(
 BACKLOG = 4096  # common/net/listener.cpp
 PATHS = ("/plaintext", "/file/16k")  # that each of them serves
 FILE_16K = bytes(range(256)) * 64
-TEMPLATES.globals |= {
-    "modules": "/usr/lib/apache2/modules",
-    "idle_timeout": 600,  # seconds; beyond every run
-    "backlog": BACKLOG,
-    "greeting": PLAINTEXT.decode(),
-    "root": os.geteuid() == 0,
-}
+# idle_timeout: seconds, beyond every run
+TEMPLATES.globals |= dict(backlog=BACKLOG, greeting=PLAINTEXT.decode(), idle_timeout=600, root=os.geteuid() == 0)
+NGINX = ("nginx", "/usr/sbin/nginx", "-p {directory} -e stderr -c {configuration}", "nginx.conf.j2")
 APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
+# As its manual advises, a thread for each CPU: they are loops, which more threads would only make switch.
+MICROHTTPD = "--port {port} --root {documents}/file --workers {cpus} --connections {room}"
+BEAST = "--port {port} --root {documents}/file --workers {workers}"
 # Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his
 # user loses the signal that ends him with us, and must ask for it again.
 AS_WWW_DATA = (
@@ -51,10 +47,6 @@ class Peer:
     mpm: str = ""  # Apache's word for a concurrency model
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
 
-    @property
-    def is_ours(self) -> bool:
-        return not Path(self.executable).is_absolute()
-
 
 @dataclass(frozen=True)
 class Launch:
@@ -64,30 +56,13 @@ class Launch:
 
 
 PEERS = (
-    Peer(
-        "nginx",
-        "epoll",
-        "nginx",
-        "/usr/sbin/nginx",
-        "-p {directory} -e stderr -c {configuration}",
-        "nginx.conf.j2",
-        stop_signal=signal.SIGQUIT,
-    ),
+    Peer("nginx", "epoll", *NGINX, stop_signal=signal.SIGQUIT),
     Peer("h2o", "epoll", "h2o", "/usr/bin/h2o", "--conf {configuration}", "h2o.conf.j2"),
     Peer("apache-prefork", "prefork", *APACHE, "prefork"),
     Peer("apache-worker", "threads", *APACHE, "worker"),
     Peer("apache-event", "threads", *APACHE, "event"),
-    Peer(
-        "libmicrohttpd",
-        "epoll",
-        "libmicrohttpd-dev",
-        "peer-microhttpd",
-        # as its manual advises, a thread for each CPU: they are loops, which more threads would only make switch
-        "--port {port} --root {documents}/file --workers {cpus} --connections {room}",
-    ),
-    Peer(
-        "beast", "coroutines", "Boost 1.81", "peer-beast", "--port {port} --root {documents}/file --workers {workers}"
-    ),
+    Peer("libmicrohttpd", "epoll", "libmicrohttpd-dev", "peer-microhttpd", MICROHTTPD),
+    Peer("beast", "coroutines", "Boost 1.81", "peer-beast", BEAST),
 )
 
 PEER_CONTESTANTS = tuple(
@@ -101,24 +76,24 @@ def select(name: str) -> Peer:
     return next(peer for peer in PEERS if peer.name == name)
 
 
-def of_executable(name: str) -> Peer | None:
-    return next((peer for peer in PEERS if peer.executable == name), None)
-
-
-def missing(peer: Peer, binaries: Path) -> str:
-    """One sentence with the fix when it cannot be started here; else nothing."""
-    if os.access(binaries / peer.executable, os.X_OK):
+def missing(executable: str, binaries: Path) -> str:
+    """One sentence with the fix when a server, ours or a peer, cannot be started here; else nothing."""
+    if os.access(binaries / executable, os.X_OK):
         return ""
-    if not peer.is_ours:
+    peer = next((peer for peer in PEERS if peer.executable == executable), None)
+    if peer and Path(executable).is_absolute():
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
-    build = f"cmake --preset release && cmake --build --preset release --target {peer.executable}"
-    return f"{binaries / peer.executable} is missing; loadtest/setup.sh peers && {build}"
+    packages, target = ("loadtest/setup.sh peers && ", f" --target {executable}") if peer else ("", "")
+    build = f"{packages}cmake --preset release && cmake --build --preset release{target}"
+    return f"{binaries / executable} is missing; {build}"
 
 
-def version(peer: Peer, binaries: Path) -> str:
+def version(executable: str, binaries: Path) -> str:
     """One line. Raises ProcessError."""
-    printed = run([str(binaries / peer.executable), "--version" if peer.is_ours else "-v"], timeout=5)
-    return (printed.stdout or printed.stderr).splitlines()[0].removeprefix("Server version: ")
+    foreign = Path(executable).is_absolute()
+    printed = run([str(binaries / executable), "-v" if foreign else "--version"], timeout=5)
+    lines = (printed.stdout or printed.stderr).splitlines()
+    return lines[0].removeprefix("Server version: ") if foreign else ", ".join(lines)
 
 
 def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int, connections: int) -> Launch:
@@ -128,18 +103,9 @@ def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int
     address = Address("127.0.0.1", free_port())
     documents, configuration = directory / "documents", directory / peer.template.removesuffix(".j2")
     room = connections + 1024  # also for newcomers, and for whoever asks beside the load
-    values = dict(
-        host=address.host,
-        port=address.port,
-        directory=directory,
-        documents=documents,
-        configuration=configuration,
-        mpm=peer.mpm,
-        workers=workers,
-        cpus=cpus,
-        room=room,
-        idle_factor=max(2, math.ceil(room / workers)),
-    )
+    values: dict[str, object] = dict(host=address.host, port=address.port, mpm=peer.mpm)
+    values |= dict(directory=directory, documents=documents, configuration=configuration)
+    values |= dict(workers=workers, cpus=cpus, room=room, idle_factor=max(2, math.ceil(room / workers)))
     (documents / "file").mkdir(parents=True, exist_ok=True)
     (documents / "plaintext").write_bytes(PLAINTEXT)
     (documents / "file" / "16k").write_bytes(FILE_16K)

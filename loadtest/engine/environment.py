@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest.engine.run import Environment
-from loadtest.places.place import Place
-from loadtest.system import procfs
+from loadtest.places.launch import Place
+from loadtest.system import ROOT, procfs
 from loadtest.system.processes import ProcessError, run
-from loadtest.system.repository import ROOT
 
 
 def stamp(place: Place, executables: Sequence[str]) -> Environment:

@@ -21,8 +21,8 @@ from loadtest.engine import metrics, schema
 from loadtest.engine.measurement import MEASUREMENTS, Verb
 from loadtest.engine.run import Environment, Exit, Part, Run, Stop
 from loadtest.engine.schema import MAJOR, MINOR
+from loadtest.system import ROOT
 from loadtest.system.records import from_json
-from loadtest.system.repository import ROOT
 
 
 def to_json(run: Run) -> str:

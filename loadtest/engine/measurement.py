@@ -10,10 +10,9 @@ from typing import Any, Protocol
 from loadtest.document.document import Section
 from loadtest.engine.run import Exit, Labels, Run
 from loadtest.places import launch
-from loadtest.places.launch import ServerPlan
-from loadtest.places.place import Place, Server
-from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address, Ended, describe_status
+from loadtest.places.launch import Place, ServerPlan
+from loadtest.system import MeasurementError
+from loadtest.system.processes import Address, Ended, Server, describe_status
 
 
 class Step(Protocol):

@@ -9,8 +9,7 @@ from loadtest.document.figures import plural
 from loadtest.engine.measurement import VERBS
 from loadtest.engine.run import Run
 from loadtest.statistics.validity import DISTURBED
-from loadtest.system import cpus
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets, unseen
 
 
 def document(run: Run) -> Document:
@@ -57,7 +56,7 @@ def _closing(run: Run) -> Iterator[str]:
             f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others took more than {DISTURBED:.0%} of a CPU, "
             f"at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a quiet machine."
         )
-    yield from cpus.unseen([result.disturbance for result in watched])
+    yield from unseen([result.disturbance for result in watched])
     if run.state == "interrupted":
         yield "INTERRUPTED: the tables hold what was measured until then; --resume goes on."
     yield f"Measured in {run.seconds:.0f} s."

@@ -22,9 +22,8 @@ from loadtest.engine import environment, folder, report
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, Verb, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop, sentence
 from loadtest.places import launch
-from loadtest.places.place import Place
-from loadtest.system import output, processes
-from loadtest.system.errors import MeasurementError
+from loadtest.places.launch import Place
+from loadtest.system import MeasurementError, output, processes
 
 # Steps that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
 REPEATS = 0.1  # of all steps

@@ -14,7 +14,7 @@ import jsonschema
 from loadtest.engine import measurement
 from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
-from loadtest.system.repository import ROOT
+from loadtest.system import ROOT
 
 MAJOR, MINOR = 4, 0  # of the format: a reader understands every minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"

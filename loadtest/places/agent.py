@@ -13,10 +13,8 @@ import sys
 import typing
 from typing import Any
 
-from loadtest.places.place import Job, Observation, Tell
-from loadtest.system import processes
-from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address, Dialogue
+from loadtest.system import MeasurementError, processes
+from loadtest.system.processes import Address, Dialogue, Job, Observation, Tell
 from loadtest.system.records import from_json
 
 PATIENCE = 30.0  # seconds beside the settings' own
@@ -29,15 +27,15 @@ def main() -> None:
     job = getattr(importlib.import_module(module), name)
     kinds = typing.get_type_hints(job)
     address, settings, step = (from_json(kinds[part], asked[part]) for part in ("address", "settings", "step"))
+
+    def tell(moment: str) -> None:
+        _say(tell=moment)
+        sys.stdin.readline()
+
     try:
-        _say(observation=job(address, settings, step, _tell))
+        _say(observation=job(address, settings, step, tell))
     except MeasurementError as error:
         _say(error=str(error))
-
-
-def _tell(moment: str) -> None:
-    _say(tell=moment)
-    sys.stdin.readline()
 
 
 def _say(**message: Any) -> None:
@@ -55,7 +53,3 @@ def ask(talk: Dialogue, job: Job[Observation], address: Address, settings: Any, 
         raise MeasurementError(message["error"])
     observation: Observation = from_json(typing.get_type_hints(job)["return"], message["observation"])
     return observation
-
-
-if __name__ == "__main__":
-    main()

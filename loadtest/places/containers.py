@@ -1,4 +1,4 @@
-"""Servers and clients in containers, one of each for every step.
+"""Servers and clients in containers, one of each for every step; and the Docker engine, through its command line.
 
 The server's container has no network but its own loopback (`--network none`). The load container joins its network and
 its /dev/shm, not its pid namespace: a namespace ends with its PID 1, and the clients have to outlive a crash. The
@@ -7,37 +7,169 @@ is charged to the server's container.
 """
 
 import itertools
+import json
 import os
+import platform
+import re
 import resource
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from loadtest.clients import pace
-from loadtest.places import agent, cgroup, docker
-from loadtest.places.local import one_line, wrk_version
-from loadtest.places.place import Job, Observation, Server, Tell
-from loadtest.system import memory, output, processes, tree
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.places import agent
+from loadtest.system import ROOT, MeasurementError, memory, output, processes, procfs
+from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
-from loadtest.system.processes import Ended, ProcessError, describe_status
+from loadtest.system.processes import Ended, Finished, Job, Observation, ProcessError, Server, Tell, run
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
+DOCKERFILE = ROOT / "docker/Dockerfile"
+LABEL = "quartet.run"  # its value: the run that the container belongs to
+PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
+
+# What to do about an engine that does not answer, by words of its client, in small letters; the first that fits.
+REMEDIES = {
+    "permission denied": "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in "
+    "again (whoever is in that group can become root)",
+    "connect": "the Docker engine is not running; sudo systemctl start docker, or without systemd "
+    "sudo dockerd --bridge=none &",
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """How a container is, from `docker inspect`."""
+
+    id: str
+    running: bool
+    pid: int  # on the engine's machine; 0 when it does not run
+    status: int  # exit status, or minus the signal's number
+    out_of_memory: bool
+
+
+def parse_state(text: str) -> State:
+    (document,) = json.loads(text)
+    state = document["State"]
+    code = state["ExitCode"]
+    status = 128 - code if 128 < code < 128 + 65 else code  # as in a shell: 128 + signal; our servers exit with less
+    return State(document["Id"], state["Running"], state["Pid"], status, state["OOMKilled"])
+
+
+def docker(*arguments: str, timeout: float = PATIENCE) -> Finished:
+    return run(["docker", *arguments], timeout)
+
+
+def _info() -> dict[str, Any]:
+    """Raises ProcessError with the engine's error: older clients print it and exit with 0."""
+    info: dict[str, Any] = json.loads(docker("info", "--format", "{{json .}}").stdout)
+    if errors := info.get("ServerErrors"):
+        raise ProcessError(errors[0])
+    return info
+
+
+def version() -> str:
+    """Of the engine and of its control groups, which old engines do not tell."""
+    info = _info()
+    return f"Docker {info['ServerVersion']} (cgroup v{info.get('CgroupVersion', '1')})"
+
+
+def missing() -> str:
+    """One sentence that says what to do when containers cannot be measured here; else nothing."""
+    if not shutil.which("docker"):
+        return "docker is not installed; apt-get install docker.io, or measure without: --runner local"
+    try:
+        found = _info()
+    except ProcessError as error:
+        known = (remedy for words, remedy in REMEDIES.items() if words in str(error).lower())
+        return next(known, f"the Docker engine does not work: {error}")
+    if found["KernelVersion"] != platform.release():
+        return (
+            f"the Docker engine runs on another machine, or in a virtual one (Linux {found['KernelVersion']}; here "
+            f"{platform.release()}), where we see no process; use an engine on this machine, or --runner local"
+        )
+    if not (found["CPUSet"] and found["MemoryLimit"]):
+        return "the Docker engine cannot limit CPUs and memory here; give it the controllers cpuset and memory"
+    return ""
+
+
+def missing_base_image() -> str:
+    """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
+    named = re.search(r"^ARG BASE=(.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)  # the one place
+    image = named[1] if named else ""
+    if run(["docker", "image", "inspect", image], PATIENCE, good=(0, 1)).status == 0:
+        return ""
+    output.tell(f"pulling {image}")
+    try:
+        docker("pull", "--quiet", image, timeout=300)
+        return ""
+    except ProcessError as error:
+        reason = str(error).rpartition(": Error response from daemon: ")[2]
+        return f"the image {image} is not here, nor can it be pulled ({reason}); make it with docker/base-image"
+
+
+def build(target: str) -> str:
+    """Makes an image as far as Docker's cache has no current one; returns its id. Raises ProcessError."""
+    tag, started = f"quartet-{target}", time.monotonic()
+    output.tell(f"building the image {tag}")
+    # the host's network: the engine may have no other, and a proxy may listen on this machine's loopback
+    proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
+    dockerfile = ["--file", str(DOCKERFILE), "--target", target, "--tag", tag]
+    run(["docker", "build", "--network", "host", *proxies, *dockerfile, str(ROOT)], 3600, show=_show)
+    _show("")
+    output.tell(f"built in {time.monotonic() - started:.0f} s")
+    return docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()
+
+
+def _show(line: str) -> None:
+    """On one line of a terminal; elsewhere nothing."""
+    if sys.stderr.isatty():
+        output.tell(f"\r\x1b[K{line[:100]}", end="")
+
+
+def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -> str:
+    """A container that is not started. Returns the command. An interruption waits until it is on record, or it could
+    come to be after everything was tidied up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        return docker("create", "--name", name, *options, image, *argv).command
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def inspect(name: str) -> State:
+    return parse_state(docker("inspect", "--type", "container", name).stdout)
+
+
+def remove(*names: str) -> None:
+    """Ends and removes them; those that are gone already do not matter."""
+    if names:
+        run(["docker", "rm", "--force", "--volumes", *names], PATIENCE, good=(0, 1))
+
+
+def labelled() -> dict[str, str]:
+    """The runs that containers belong to, by the containers' ids; ended containers too."""
+    template = '{{.ID}} {{.Label "' + LABEL + '"}}'
+    listed = docker("ps", "--all", "--no-trunc", "--filter", f"label={LABEL}", "--format", template).stdout
+    return dict(line.split(maxsplit=1) for line in listed.splitlines())
 
 
 def run_id() -> str:
     """Of this harness, so that a later one can tell whether it still lives: pid and start."""
-    return "-".join(map(str, tree.identity(os.getpid()) or (os.getpid(), 0)))
+    return "-".join(map(str, procfs.identity(os.getpid()) or (os.getpid(), 0)))
 
 
 def is_abandoned(run: str) -> bool:
     """The run's harness is gone."""
     pid, _, start = run.partition("-")
-    return not pid.isdigit() or tree.identity(int(pid)) != (int(pid), int(start or 0))
+    return not pid.isdigit() or procfs.identity(int(pid)) != (int(pid), int(start or 0))
 
 
 @dataclass
@@ -51,14 +183,14 @@ class Containers:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def missing(self, executables: Sequence[str]) -> str:
-        return docker.missing() or docker.missing_base_image()
+        return missing() or missing_base_image()
 
     def prepare(self) -> None:
         """Builds the images, which is quick when nothing has changed, and removes what a killed run left behind."""
         self.remove_abandoned()
-        self.images = {target: docker.build(target) for target in ("server", "load")}
+        self.images = {target: build(target) for target in ("server", "load")}
         self.description = (
-            f"server and load each in a container of {docker.version()}, with {self.memory_limit} MiB at most, "
+            f"server and load each in a container of {version()}, with {self.memory_limit} MiB at most, "
             "no network but a shared loopback, and Docker's seccomp profile"
         )
 
@@ -67,11 +199,12 @@ class Containers:
         return self._output("server", executable, "--describe")
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        return {
-            "wrk": wrk_version(self._output("load", "sh", "-c", "wrk -v || true")),
-            **{name: one_line(self._output(_image_of(name), name, "--version")) for name in executables},
-            **{f"image quartet-{target}": image.removeprefix("sha256:")[:12] for target, image in self.images.items()},
-        }
+        found = {"wrk": self._output("load", "sh", "-c", "wrk -v || true").split()[1]}
+        for name in executables:
+            target = "load" if name == pace.EXECUTABLE else "server"
+            found[name] = ", ".join(self._output(target, name, "--version").splitlines())
+        ids = {f"image quartet-{target}": one.removeprefix("sha256:")[:12] for target, one in self.images.items()}
+        return found | ids
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         return ContainerServer(self, argv, cpus, next(self._numbers))
@@ -82,20 +215,15 @@ class Containers:
         if not self.images:
             return
         try:
-            self._remove(lambda run: run == self.run)
+            remove(*(name for name, run in labelled().items() if run == self.run))
         except ProcessError as error:
             output.tell(f"loadtest/run: containers may be left behind: {error}")
 
     def remove_abandoned(self) -> None:
-        count = self._remove(is_abandoned)
-        if count:
-            output.tell(f"removed {count} containers that an earlier run left behind")
-
-    def _remove(self, belongs: Callable[[str], bool]) -> int:
-        names = [name for name, run in docker.labelled().items() if belongs(run)]
+        names = [name for name, run in labelled().items() if is_abandoned(run)]
+        remove(*names)
         if names:
-            docker.remove(*names)
-        return len(names)
+            output.tell(f"removed {len(names)} containers that an earlier run left behind")
 
     def options(self, cpus: Sequence[int], mebibytes: int) -> list[str]:
         """What all containers of a run have in common; the log driver only copies, and nobody reads it."""
@@ -103,7 +231,7 @@ class Containers:
         # our own id, so that smaps_rollup is ours to read; root does not need that, and a server must not be root
         user = ["--user", f"{os.getuid()}:{os.getgid()}"] if os.getuid() != 0 else []
         return [
-            *("--label", f"{docker.LABEL}={self.run}"),
+            *("--label", f"{LABEL}={self.run}"),
             *("--cpuset-cpus", ",".join(map(str, cpus))),
             *("--memory", f"{mebibytes}m", "--memory-swap", f"{mebibytes}m"),
             *("--ulimit", f"nofile={files}:{files}", "--ulimit", "core=0:0"),
@@ -114,12 +242,8 @@ class Containers:
         ]
 
     def _output(self, target: str, *argv: str) -> str:
-        label = ["--label", f"{docker.LABEL}={self.run}", "--network", "none"]
-        return docker.docker("run", "--rm", *label, self.images[target], *argv).stdout
-
-
-def _image_of(executable: str) -> str:
-    return "load" if executable == pace.EXECUTABLE else "server"
+        label = ["--label", f"{LABEL}={self.run}", "--network", "none"]
+        return docker("run", "--rm", *label, self.images[target], *argv).stdout
 
 
 class ContainerServer(Server):
@@ -130,15 +254,15 @@ class ContainerServer(Server):
         self._place, self._cpus, self._name = place, cpus, f"quartet-{place.run}-{number}"
         self._out_of_memory = False
         options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self._created = docker.create(self._name, options, place.images["server"], argv)
+        self.command = create(self._name, options, place.images["server"], argv)
         with ExitStack() as undo:
             undo.push(self._remove)
             super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
             undo.callback(super().__exit__)
-            state = docker.inspect(self._name)
+            state = inspect(self._name)
             if not state.running:
-                raise ProcessError(f"{self.command} {describe_status(state.status)} as soon as it listened")
-            self._init, self._group = state.pid, cgroup.find(state.pid, state.id)
+                raise ProcessError(f"{self.command} {processes.describe_status(state.status)} as soon as it listened")
+            self._init, self._group = state.pid, memory.find_group(state.pid, state.id)
             self._undo = undo.pop_all()
 
     def __exit__(self, *details: Any) -> None:
@@ -147,15 +271,11 @@ class ContainerServer(Server):
     def _remove(self, kind: object, error: BaseException | None, trace: object) -> None:
         """After a last look at what became of it, which may explain the error."""
         try:
-            self._out_of_memory |= docker.inspect(self._name).out_of_memory
+            self._out_of_memory |= inspect(self._name).out_of_memory
         finally:
-            docker.remove(self._name, f"{self._name}-load")
+            remove(self._name, f"{self._name}-load")
         if isinstance(error, MeasurementError) and self._out_of_memory:
             raise MeasurementError(f"{error} ({self.incidents()[0]})") from error
-
-    @property
-    def command(self) -> str:
-        return self._created
 
     def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
         with processes.Dialogue(["docker", "start", "--attach", "--interactive", self._create_load()]) as clients:
@@ -165,8 +285,8 @@ class ContainerServer(Server):
         """A container beside the server's."""
         place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
         beside = ["--interactive", "--network", server, "--ipc", server]
-        argv = ["/usr/bin/python3", "-m", "loadtest.places.agent"]
-        docker.create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
+        argv = ["/usr/bin/python3", "-c", "from loadtest.places import agent; agent.main()"]
+        create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
         return name
 
     def cpu_seconds(self) -> float:
@@ -180,7 +300,7 @@ class ContainerServer(Server):
 
     def processes(self) -> set[tuple[int, int]]:
         """Without the container's PID 1, tini, in whose session they all are."""
-        return {stat.identity for stat in tree.members(self._init) if stat.pid != self._init}
+        return {stat.identity for stat in procfs.members(self._init) if stat.pid != self._init}
 
     def has_ended(self) -> bool:
         """What the kernel knows before the engine does."""
@@ -191,12 +311,12 @@ class ContainerServer(Server):
         # of workers, whom their server outlives; the engine tells of the server only
         self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
-        docker.docker("kill", "--signal", "TERM", self._name)
+        docker("kill", "--signal", "TERM", self._name)
         return replace(self.wait(timeout), cpu_seconds=used)
 
     def wait(self, timeout: float) -> Ended:
         super().wait(timeout + ENGINE_LAG)
-        state = docker.inspect(self._name)
+        state = inspect(self._name)
         self._out_of_memory |= state.out_of_memory
         return Ended(state.status, None)
 

@@ -1,7 +1,9 @@
-"""Starts any contestant: ours and bare servers by their command line, peers with a configuration."""
+"""Starts any contestant, on this machine or in a container: by its command line, a peer with a configuration too."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -9,14 +11,55 @@ from pathlib import Path
 
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
-from loadtest.places.local import Local
-from loadtest.places.place import Place, Server
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.processes import Address, pinned
-from loadtest.system.repository import ROOT
+from loadtest.places.containers import Containers
+from loadtest.system import ROOT, MeasurementError, processes
+from loadtest.system.cpus import CpuSets
+from loadtest.system.processes import Address, Server, pinned, run
 
+DESCRIBING = 10.0  # seconds, for --describe
 DRY_RUN = ROOT / "build" / "dry-run"
 EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
+
+
+@dataclass
+class Local:
+    """This machine, as it is."""
+
+    binaries: Path
+    log: Path  # the servers' stderr
+    name: str = "local"
+    description: str = ""  # half a sentence for the report's head
+
+    def missing(self, executables: Sequence[str]) -> str:
+        """One sentence with the fix when something is not there that we need; else nothing."""
+        if not shutil.which("wrk"):
+            return "wrk is not installed; apt-get install wrk"
+        return next(filter(None, (peers.missing(name, self.binaries) for name in executables)), "")
+
+    def prepare(self) -> None:
+        """Makes what is needed and takes a while: nothing, for loadtest/run has built the servers."""
+
+    def describe(self, executable: str) -> str:
+        """What a server of ours prints for --describe. Raises MeasurementError."""
+        if sentence := peers.missing(executable, self.binaries):
+            raise MeasurementError(sentence)
+        return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
+
+    def versions(self, executables: Sequence[str]) -> dict[str, str]:
+        wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
+        return {"wrk": wrk.split()[1], **{Path(name).name: peers.version(name, self.binaries) for name in executables}}
+
+    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
+        """The server of that command line, when it listens. Raises MeasurementError."""
+        executable, *arguments = argv
+        return Server(pinned(cpus.server, [str(self.binaries / executable), *arguments]), self.log)
+
+    def close(self) -> None:
+        """Ends all that is left of it."""
+        processes.end_all()
+
+
+Place = Local | Containers
 
 
 @dataclass(frozen=True)
@@ -47,7 +90,9 @@ def start(place: Place, plan: ServerPlan, directory: Path) -> Server:
     if plan.contestant.kind != Kind.peer:
         return place.start(plan.command_line, plan.cpus)
     assert isinstance(place, Local)  # the command line sees to it
-    return place.start_peer(plan.configured(directory / "peers" / plan.contestant.name, place.binaries), plan.cpus)
+    launch = plan.configured(directory / "peers" / plan.contestant.name, place.binaries)
+    command = pinned(plan.cpus.server, launch.argv)
+    return Server(command, place.log, address=launch.address, stop_signal=launch.stop_signal)
 
 
 def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
@@ -63,11 +108,11 @@ def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
 def dry_run(name: str) -> Path:
     """A directory for what a dry run's commands need; they are pasted later. In a checkout that nobody may write to it
     is one of the system's temporary ones."""
-    return _writable(DRY_RUN) / name
+    with suppress(OSError):
+        DRY_RUN.mkdir(parents=True, exist_ok=True)
+    return (DRY_RUN if os.access(DRY_RUN, os.W_OK) else _temporary()) / name
 
 
 @cache
-def _writable(directory: Path) -> Path:
-    with suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-    return directory if os.access(directory, os.W_OK) else Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))
+def _temporary() -> Path:
+    return Path(tempfile.mkdtemp(prefix="quartet-dry-run-"))

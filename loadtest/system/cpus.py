@@ -1,16 +1,61 @@
-"""Whether others used the CPUs that we measure on (proc(5), stat)."""
+"""Which CPUs are the server's and which the load's, and whether others used them (proc(5), stat)."""
 
 import operator
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
 from loadtest.system import procfs
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.tree import TICK
+
+
+@dataclass(frozen=True)
+class CpuSets:
+    server: tuple[int, ...]
+    load: tuple[int, ...]
+
+    @property
+    def shared(self) -> bool:
+        return bool(set(self.server) & set(self.load))
+
+
+def split(available: Set[int], budget: int = 1) -> CpuSets:
+    """The last CPUs for the server; one for the load, the first, where most interrupts arrive anyway. A larger budget
+    has a larger load, as far as there are CPUs. Raises ValueError when there are fewer CPUs than the budget."""
+    ordered = sorted(available)
+    if budget > len(ordered):
+        raise ValueError(f"--cpus {budget}: there are {len(ordered)} here")
+    rest, server = ordered[:-budget], ordered[-budget:]
+    return CpuSets(tuple(server), tuple(rest[:budget] or ordered[:1]))
+
+
+def parse_pin(text: str, available: Set[int]) -> CpuSets:
+    """From "2-3:0,1": the server's and the load's CPUs. Raises ValueError."""
+    server, colon, load = text.partition(":")
+    if not colon:
+        raise ValueError(f"--pin {text}: expected the server's CPUs and the load's, such as 1:0 or 2-3:0,1")
+    try:
+        sets = CpuSets(parse_list(server), parse_list(load))
+    except ValueError as error:
+        raise ValueError(f"--pin {text}: {error}") from error
+    if absent := sorted({*sets.server, *sets.load} - available):
+        known = ", ".join(map(str, sorted(available)))
+        raise ValueError(f"--pin {text}: there is no CPU {absent[0]} for us here; there are {known}")
+    return sets
+
+
+def parse_list(text: str) -> tuple[int, ...]:
+    """From "0,2-3", as in cpuset(7). Raises ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
+        cpus = range(int(match[1]), int(match[2] or match[1]) + 1) if match else ()
+        if not cpus:
+            raise ValueError(f"{part!r} is no CPU and no range of them")
+        found |= set(cpus)
+    return tuple(sorted(found))
 
 
 @dataclass
@@ -32,7 +77,6 @@ class Disturbance:
 
 
 STAT = Path("/proc/stat")
-CPU_LINE = re.compile(r"^cpu(\d+)((?: \d+){8,})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,8 +100,8 @@ def parse(stat: str) -> dict[int, CpuTimes]:
     """The CPUs in /proc/stat: user nice system idle iowait irq softirq steal ... Those that are offline are not there;
     in a container others may be, under other numbers than the cpuset's (lxcfs counts from 0)."""
     found = {}
-    for cpu, rest in CPU_LINE.findall(stat):
-        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * TICK for ticks in rest.split()[:8])
+    for cpu, rest in re.findall(r"^cpu(\d+)((?: \d+){8,})$", stat, re.MULTILINE):
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) * procfs.TICK for ticks in rest.split()[:8])
         found[int(cpu)] = CpuTimes(idle + iowait, steal, user + nice, system + irq + softirq)
     return found
 
@@ -100,18 +144,13 @@ def system_share(before: Reading, after: Reading, cpus: Sequence[int]) -> float 
     return times.system / (times.user + times.system) if times and times.user + times.system > 0 else None
 
 
-def disturbance(
-    before: Reading, after: Reading, sets: CpuSets, server_seconds: float, wrk_seconds: float
-) -> Disturbance:
-    """On a machine with one CPU, server and load are one budget."""
-    load_seconds = wrk_seconds + after.own - before.own
+def disturbance(before: Reading, after: Reading, sets: CpuSets, server: float, load: float) -> Disturbance:
+    """Given the CPU seconds of the server and of the load's program. On a machine with one CPU, they are one budget."""
+    load += after.own - before.own
     if sets.shared:
-        server_seconds = load_seconds = server_seconds + load_seconds
-    return Disturbance(
-        server_cpu=foreign(before, after, sets.server, server_seconds),
-        load_cpu=foreign(before, after, sets.load, load_seconds),
-        steal=stolen(before, after, sorted({*sets.server, *sets.load})),
-    )
+        server = load = server + load
+    steal = stolen(before, after, sorted({*sets.server, *sets.load}))
+    return Disturbance(foreign(before, after, sets.server, server), foreign(before, after, sets.load, load), steal)
 
 
 def taken(disturbances: Sequence[Disturbance]) -> float | None:
@@ -122,9 +161,9 @@ def taken(disturbances: Sequence[Disturbance]) -> float | None:
 
 def unseen(disturbances: Sequence[Disturbance]) -> list[str]:
     """A line on those of which nobody tells, where there are any."""
-    unknown = sum(one.unknown for one in disturbances)
-    sentence = (
+    if not (unknown := sum(one.unknown for one in disturbances)):
+        return []
+    return [
         f"UNSEEN: whether other load disturbed {unknown} of {len(disturbances)} loads cannot be told, because "
         "/proc/stat does not list all CPUs that we measured on (containers may number them anew)."
-    )
-    return [sentence] if unknown else []
+    ]

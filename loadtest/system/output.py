@@ -6,8 +6,6 @@ import os
 import sys
 import typing
 
-BOX_DRAWING = range(0x2500, 0x2580)  # the lines of tables
-
 
 class OutputError(Exception):
     """One sentence: why stdout takes nothing more."""
@@ -27,10 +25,10 @@ def prepare() -> None:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that stdout's encoding does not have."""
+    """What stands for letters that stdout's encoding does not have: "-" for the lines of tables."""
     assert isinstance(error, UnicodeEncodeError)
     letters = error.object[error.start : error.end]
-    return "".join("-" if ord(letter) in BOX_DRAWING else "?" for letter in letters), error.end
+    return "".join("-" if "\u2500" <= letter < "\u2580" else "?" for letter in letters), error.end
 
 
 def show(text: str) -> None:

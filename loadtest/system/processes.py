@@ -12,18 +12,20 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self, TypeVar
 
-from loadtest.system.errors import MeasurementError
-from loadtest.system.tree import Switches
+from loadtest.system import MeasurementError, memory, procfs
+from loadtest.system.memory import Memory
+from loadtest.system.procfs import Switches
 
 READY_PREFIX = "listening on "
 NOWHERE = subprocess.DEVNULL
+Stream = int | IO[bytes]
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
 
 
@@ -77,10 +79,10 @@ def describe_status(status: int) -> str:
 class Process:
     """A child, until it is reaped; a context manager that ends it whatever happens."""
 
-    def __init__(
-        self, argv: Sequence[str], stdout: int | IO[bytes], stderr: int | IO[bytes], stdin: int = NOWHERE
-    ) -> None:
-        self._command = shlex.join(argv)
+    command = ""  # that errors name: the child's own, unless a subclass knows better
+
+    def __init__(self, argv: Sequence[str], stdout: Stream, stderr: Stream, stdin: int = NOWHERE) -> None:
+        self.command = self.command or shlex.join(argv)
         # variables that would change the servers' options behind our back are not passed on
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUARTET_")}
         argv = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
@@ -89,7 +91,8 @@ class Process:
                 argv, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, env=environment
             )
         except OSError as error:
-            raise ProcessError(f"cannot start {self._command}: {error.strerror}") from error
+            raise ProcessError(f"cannot start {self.command}: {error.strerror}") from error
+        self.pid = self._popen.pid  # of its session too: setpriv and taskset exec in place
         self._buffer = b""
         _live.add(self)
 
@@ -100,15 +103,6 @@ class Process:
         if self in _live:
             self.reap()
 
-    @property
-    def command(self) -> str:
-        return self._command
-
-    @property
-    def pid(self) -> int:
-        """Of the process and of its session (setpriv and taskset exec in place)."""
-        return self._popen.pid
-
     def ends_within(self, timeout: float) -> bool:
         """Waits so many seconds for its end, without reaping it."""
         descriptor = os.pidfd_open(self.pid)
@@ -118,8 +112,7 @@ class Process:
             os.close(descriptor)
 
     def line(self, deadline: float) -> str:
-        """The next one of its stdout, a pipe, with its newline; what there is of it when the end or the deadline comes
-        first."""
+        """The next one of its stdout, a pipe, with its newline; less when the end or the deadline comes first."""
         assert self._popen.stdout is not None
         pipe = self._popen.stdout.fileno()
         while b"\n" not in self._buffer and select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
@@ -141,7 +134,7 @@ class Process:
             pipe.close()
         _live.discard(self)
         used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Finished(self._popen.returncode, used, self._command, switches=switches)
+        return Finished(self._popen.returncode, used, self.command, switches=switches)
 
 
 _live: set[Process] = set()
@@ -153,42 +146,24 @@ def end_all() -> None:
         process.reap()
 
 
-def run(argv: Sequence[str], timeout: float, good: Sequence[int] = (0,)) -> Finished:
-    """Runs a command to its end. Raises ProcessError if its status is not among the good ones, or after `timeout`
-    seconds."""
+def run(
+    argv: Sequence[str], timeout: float, good: Sequence[int] = (0,), show: Callable[[str], None] | None = None
+) -> Finished:
+    """Runs a command to its end. Raises ProcessError on any status but the good ones, or after `timeout` seconds.
+
+    @param show: is given each line that the command prints, on stdout or stderr, while it runs"""
+    deadline, said = time.monotonic() + timeout, ""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        with Process(argv, stdout, stderr) as process:
-            in_time, ended = process.ends_within(timeout), process.reap()
-        finished = replace(ended, stdout=_content(stdout), stderr=_content(stderr))
-    return _checked(finished, in_time, timeout, good)
-
-
-def run_shown(argv: Sequence[str], timeout: float, show: Callable[[str], None]) -> None:
-    """The same for a command that takes long: shows each line of its output, stderr's too; errors quote the last."""
-    deadline, said = time.monotonic() + timeout, [""]
-    with Process(argv, subprocess.PIPE, subprocess.STDOUT) as process:
-        while line := process.line(deadline):
-            said = [*said[-20:], line]
-            show(line.rstrip())
-        in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
-    _checked(replace(ended, stderr="".join(said)), in_time, timeout, good=(0,))
-
-
-def _checked(ended: Finished, in_time: bool, timeout: float, good: Sequence[int]) -> Finished:
+        with Process(argv, subprocess.PIPE if show else stdout, subprocess.STDOUT if show else stderr) as process:
+            while show and (line := process.line(deadline)):
+                said += line
+                show(line.rstrip())
+            in_time, ended = process.ends_within(deadline - time.monotonic()), process.reap()
+        ended = replace(ended, stdout=_content(stdout), stderr=said or _content(stderr))
     if in_time and ended.status in good:
         return ended
     what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
     raise ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the end of the block, which has to be short."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Dialogue(Process):
@@ -202,6 +177,10 @@ class Dialogue(Process):
         super().__exit__()
         self._stderr.close()
 
+    @property
+    def stderr(self) -> str:
+        return _content(self._stderr)
+
     def say(self, line: str) -> None:
         assert self._popen.stdin is not None
         with suppress(BrokenPipeError):  # it has ended; hear() tells how
@@ -213,7 +192,7 @@ class Dialogue(Process):
         if line.endswith("\n"):
             return line
         what = describe_status(self.reap().status) if self.ends_within(1) else f"said nothing for {timeout:g} s"
-        raise ProcessError(f"{self.command} {what}{last_lines(_content(self._stderr))}")
+        raise ProcessError(f"{self.command} {what}{last_lines(self.stderr)}")
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
@@ -223,7 +202,7 @@ class Dialogue(Process):
         in_time, ended = self.ends_within(deadline - time.monotonic()), self.reap()
         if not in_time:
             raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
-        return replace(ended, stdout=said, stderr=_content(self._stderr))
+        return replace(ended, stdout=said, stderr=self.stderr)
 
 
 def _content(file: IO[bytes]) -> str:
@@ -237,8 +216,16 @@ def last_lines(text: str, count: int = 3) -> str:
     return ": " + " / ".join(lines) if lines else ""
 
 
+# Tells whoever sees the server's processes that a moment has come; returns when they have been looked at.
+Tell = Callable[[str], object]
+
+# The clients' side of a step, from the measurement's settings and the step.
+Observation = TypeVar("Observation")
+Job = Callable[[Address, Any, Any, Tell], Observation]
+
+
 class Server(Process):
-    """A running server."""
+    """A running server, whose processes can be looked at: the child, and all that it has started."""
 
     def __init__(
         self,
@@ -262,8 +249,7 @@ class Server(Process):
             raise
 
     def stop(self, timeout: float = 12) -> Ended:
-        """Drains it with its stop signal, for which our servers give themselves 10 s, and collects it. Raises
-        ProcessError when it does not end in time."""
+        """Drains it with its stop signal, for which our servers take up to 10 s, and collects it as wait() does."""
         self.signal(self._stop_signal)
         return self.wait(timeout)
 
@@ -283,14 +269,36 @@ class Server(Process):
             log.seek(self._log_start)
             return last_lines(log.read().decode(errors="replace"))
 
+    def ask(self, job: Job[Observation], settings: Any, step: Any, tell: Tell) -> Observation:
+        """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
+        return job(self.address, settings, step, tell)
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes until now, dead ones included."""
+        return procfs.cpu_seconds(self.pid)
+
+    def switches(self) -> Switches | None:
+        """Of its live processes until now; None where nobody counts those of the dead."""
+        return procfs.switches(self.pid)
+
+    def memory(self) -> Memory:
+        return memory.read(self.processes())
+
+    def processes(self) -> set[tuple[int, int]]:
+        """What identifies each of its live processes."""
+        return {stat.identity for stat in procfs.members(self.pid)}
+
+    def incidents(self) -> list[str]:
+        """What befell it that its exit status may not tell, a sentence each."""
+        return []
+
     def _wait_for_line(self, deadline: float) -> Address:
         line = self.line(deadline)
-        if line.startswith(READY_PREFIX):
-            host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
-            return Address(host.strip("[]"), int(port))
-        if self.ends_within(deadline - time.monotonic()):
-            raise self._early_end()
-        raise self._failure(f"printed no line {READY_PREFIX!r} in time")
+        if not line.startswith(READY_PREFIX):
+            ended = self.ends_within(deadline - time.monotonic())
+            raise self._early_end() if ended else self._failure(f"printed no line {READY_PREFIX!r} in time")
+        host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
+        return Address(host.strip("[]"), int(port))
 
     def _wait_for_answer(self, address: Address, deadline: float) -> Address:
         while not (answer := get(address, "/plaintext", max(deadline - time.monotonic(), 0.01))):

@@ -1,9 +1,15 @@
-"""Small files of the kernel (procfs, sysfs, cgroupfs), which a container or a sandbox may hide."""
+"""Small files of the kernel (procfs, sysfs, cgroupfs), which a container or a sandbox may hide; and what they tell of a
+server's processes and of the CPU time that these have used."""
 
+import os
 import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-NUMBER = re.compile(r"^(\w+):?[ \t]+(\d+)( kB)?$", re.MULTILINE)
+TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def text(path: Path) -> str:
@@ -22,7 +28,8 @@ def number(path: Path) -> int | None:
 
 def numbers(content: str) -> dict[str, int]:
     """Lines of a name and a number, as in meminfo, status and memory.stat; kibibytes as bytes. Pure."""
-    return {name: int(value) * (1024 if kibibytes else 1) for name, value, kibibytes in NUMBER.findall(content)}
+    found = re.findall(r"^(\w+):?[ \t]+(\d+)( kB)?$", content, re.MULTILINE)
+    return {name: int(value) * (1024 if kibibytes else 1) for name, value, kibibytes in found}
 
 
 def pairs(content: str, first: str) -> dict[str, int]:
@@ -39,3 +46,94 @@ def memberships(content: str) -> dict[str, str]:
         _, controllers, path = line.split(":", 2)
         found |= dict.fromkeys(controllers.split(","), f"{controllers}/{path.strip('/')}".strip("/"))
     return found
+
+
+@dataclass(frozen=True)
+class ProcessStat:
+    """The part of proc(5)'s stat that we need."""
+
+    pid: int
+    state: str
+    session: int
+    start: int  # distinguishes processes that had the same pid
+    dead_children: float  # CPU seconds of the descendants that were waited for, rounded down to ticks
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return self.pid, self.start
+
+
+def parse_stat(text: str) -> ProcessStat:
+    """The name, in parentheses, may contain anything, parentheses too."""
+    pid, _, rest = text.partition(" (")
+    fields = rest.rpartition(") ")[2].split()
+    children = (int(fields[13]) + int(fields[14])) * TICK
+    return ProcessStat(int(pid), fields[0], int(fields[3]), int(fields[19]), children)
+
+
+def _read_stat(pid: int) -> ProcessStat | None:
+    stat = text(Path(f"/proc/{pid}/stat"))
+    return parse_stat(stat) if stat else None
+
+
+def identity(pid: int) -> tuple[int, int] | None:
+    """None when there is no such process."""
+    stat = _read_stat(pid)
+    return stat.identity if stat else None
+
+
+def members(session: int) -> list[ProcessStat]:
+    """The live processes of a session: a server's whole tree, orphans too."""
+    found = map(_read_stat, _entries("/proc"))
+    return [stat for stat in found if stat and stat.session == session and stat.state not in "ZX"]
+
+
+def processes(session: int) -> dict[int, int]:
+    """The process of each thread of the session."""
+    return {thread: stat.pid for stat in members(session) for thread in _entries(f"/proc/{stat.pid}/task")}
+
+
+def _entries(directory: str) -> list[int]:
+    """Processes or threads that it lists; none when it is gone in the meantime."""
+    try:
+        return [int(name) for name in os.listdir(directory) if name.isdigit()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def cpu_seconds(session: int) -> float:
+    """CPU time of the session's processes until now. To be read while they rest: one that ends meanwhile is missed."""
+    return sum(stat.dead_children + _clock(stat.pid) for stat in members(session))
+
+
+def _clock(pid: int) -> float:
+    """All threads of a process, to the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms each."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0  # gone in the meantime
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Context switches (getrusage(2)): the process waited, or its time was over."""
+
+    voluntary: int
+    involuntary: int
+
+    def __sub__(self, earlier: Self) -> Self:
+        return type(self)(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
+
+
+def switches(session: int) -> Switches | None:
+    """Of the session's live threads until now; those that have ended are missed. None where that is not told."""
+    return parse_switches(text(Path(f"/proc/{thread}/status")) for thread in processes(session))
+
+
+def parse_switches(statuses: Iterable[str]) -> Switches | None:
+    """From proc(5)'s status of each thread, empty when it has ended; a sandbox's kernel may lack their last lines."""
+    found = [numbers(status) for status in statuses if status]
+    try:
+        return Switches(*(sum(one[f"{kind}_ctxt_switches"] for one in found) for kind in ("voluntary", "nonvoluntary")))
+    except KeyError:
+        return None

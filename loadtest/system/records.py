@@ -7,8 +7,7 @@ from typing import Any
 
 
 def from_json(kind: Any, value: Any) -> Any:
-    """The value of that type, from what dataclasses.asdict made of it and JSON then. Raises ValueError, KeyError or
-    TypeError when it is none."""
+    """The value of that type that asdict and JSON have made this of. Raises ValueError, KeyError or TypeError."""
     if kind is types.NoneType:
         return None
     if dataclasses.is_dataclass(kind):

@@ -10,10 +10,8 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 
-DEFAULT_PORTS = "32768 60999"  # Linux's
 CROWDED = 0.9  # of the ephemeral ports, from which on finding a free one may fail
 SPARE_DESCRIPTORS = 32  # for what is no connection
 
@@ -43,8 +41,8 @@ def read(host: str = "127.0.0.1", proc: Path = Path("/proc")) -> Sockets:
 
 
 def port_range(proc: Path = Path("/proc")) -> tuple[int, int]:
-    """The first and the last ephemeral port."""
-    first, last = (procfs.text(proc / "sys/net/ipv4/ip_local_port_range") or DEFAULT_PORTS).split()
+    """The first and the last ephemeral port; Linux's default where that is hidden."""
+    first, last = (procfs.text(proc / "sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
     return int(first), int(last)
 
 

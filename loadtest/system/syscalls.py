@@ -9,20 +9,15 @@ request's CPU time. So rates are measured without it, and calls in a run of thei
 """
 
 import os
-import select
 import shutil
 import signal
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from loadtest.system import procfs
-from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Process, ProcessError, pinned, run
+from loadtest.system import MeasurementError, procfs
+from loadtest.system.processes import Dialogue, ProcessError, pinned, run
 
 EVENT = "raw_syscalls:sys_enter"
 COUNT = ("perf", "stat", "--all-cpus", "--event", EVENT, "--field-separator", ",")
@@ -43,66 +38,37 @@ def counted(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[Count]:
     """The calls that are made on those CPUs during the block. Something that goes wrong here costs the count, not what
     is measured meanwhile."""
     found = Count()
-    if set(cpus) & set(own_cpus):
-        found.problem = "the load makes system calls on the same CPU"
-        yield found
-        return
     with ExitStack() as undo:
         try:
-            perf = undo.enter_context(_perf(cpus, own_cpus))
-            perf.order("enable")
+            if set(cpus) & set(own_cpus):
+                raise MeasurementError("the load makes system calls on the same CPU")
+            perf = undo.enter_context(waiting_perf(cpus, own_cpus))
+            order(perf, "enable")
         except (MeasurementError, OSError) as error:
             undo.close()
             found.problem = str(error)
         yield found
-        try:
-            if not found.problem:
-                perf.order("disable")
-                found.count = perf.finish()
-        except (MeasurementError, OSError) as error:
-            found.problem = str(error)
+        if not found.problem:
+            try:
+                order(perf, "disable")
+                found.count = parse(perf.end(signal.SIGINT, PATIENCE).stderr)
+            except MeasurementError as error:
+                found.problem = str(error)
 
 
-@dataclass(frozen=True)
-class _Perf:
-    """perf stat, which counts nothing until it is told to (perf-stat(1), --control)."""
-
-    process: Process
-    orders: IO[bytes]
-    answers: IO[bytes]
-    said: Path
-    output: Path
-
-    def order(self, what: str) -> None:
-        """Returns when it is done. Raises ProcessError."""
-        self.orders.write(f"{what}\n".encode())
-        deadline = time.monotonic() + PATIENCE
-        while not self.process.ends_within(0) and time.monotonic() < deadline:
-            if select.select([self.answers], [], [], 0.05)[0]:
-                self.answers.read(64)  # "ack\n"
-                return
-        raise ProcessError(_explained(self.said.read_text(errors="replace")))
-
-    def finish(self) -> int:
-        """Raises MeasurementError."""
-        self.process.signal(signal.SIGINT)
-        if not self.process.ends_within(PATIENCE):
-            raise ProcessError(f"{self.process.command} did not end within {PATIENCE:g} s of SIGINT")
-        return parse(self.output.read_text())
+def waiting_perf(cpus: Sequence[int], own_cpus: Sequence[int]) -> Dialogue:
+    """Counts nothing until it is told to (perf-stat(1), --control)."""
+    command = [*COUNT, "--cpu", ",".join(map(str, cpus)), "--delay", "-1", "--control", "fd:0,1"]
+    return Dialogue(pinned(own_cpus, command))
 
 
-@contextmanager
-def _perf(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[_Perf]:
-    with tempfile.TemporaryDirectory(prefix="quartet-perf-") as name:
-        orders, answers, said, output = (Path(name) / file for file in ("orders", "answers", "said", "counts"))
-        os.mkfifo(orders)
-        os.mkfifo(answers)
-        control = ["--delay", "-1", "--control", f"fifo:{orders},{answers}", "--output", str(output)]
-        command = pinned(own_cpus, [*COUNT, "--cpu", ",".join(map(str, cpus)), *control])
-        # pipes that are open at both ends, so that nobody waits for the other
-        with orders.open("r+b", 0) as to, answers.open("r+b", 0) as back, said.open("wb") as file:
-            with Process(command, file, file) as process:
-                yield _Perf(process, to, back, said, output)
+def order(perf: Dialogue, what: str) -> None:
+    """Returns when it is done. Raises ProcessError."""
+    perf.say(what)
+    try:
+        perf.hear(PATIENCE)  # "ack"
+    except ProcessError as error:
+        raise ProcessError(explain(perf.stderr)) from error
 
 
 def parse(output: str) -> int:
@@ -122,18 +88,12 @@ def available() -> str:
     command = [*COUNT, "--cpu", str(max(os.sched_getaffinity(0))), "--", "true"]
     try:
         stderr = run(command, PATIENCE, good=range(256)).stderr
+        parse(stderr)
+        return ""
     except ProcessError as error:
         return f"perf does not work here: {error}"
-    try:
-        parse(stderr)
     except MeasurementError:
-        return _explained(stderr)
-    return ""
-
-
-def _explained(stderr: str) -> str:
-    paranoid = procfs.number(PARANOID)
-    return explain(stderr, 2 if paranoid is None else paranoid, os.geteuid() == 0)  # 2: the kernel's default
+        return explain(stderr)
 
 
 # with our group, for the mode is the directories' only: the files are their owner's and group's to read
@@ -142,16 +102,18 @@ REMOUNT = "mount -o remount,mode=755,gid=$(id -g) /sys/kernel/tracing"
 ALLOW = "sysctl kernel.perf_event_paranoid=-1"
 
 
-def explain(stderr: str, paranoid: int, root: bool) -> str:
+def explain(stderr: str) -> str:
     """What to do about a perf that does not count."""
+    paranoid = procfs.number(PARANOID)
+    limited = paranoid is None or paranoid > -1  # unknown: the kernel's default is 2
     if "not found for kernel" in stderr:  # Ubuntu's wrapper
         return "perf is there for another kernel; apt-get install linux-tools-$(uname -r)"
     if "Unable to find debugfs/tracefs" in stderr:
         return f"the kernel's tracepoints are not mounted; sudo {MOUNT}"
     if "No permissions to read" in stderr:
-        fix = f"{REMOUNT}; sudo {ALLOW}" if paranoid > -1 else REMOUNT
+        fix = f"{REMOUNT}; sudo {ALLOW}" if limited else REMOUNT
         return f"the kernel's tracepoints are root's to read; sudo {fix}"
-    if paranoid > -1 and not root:
+    if limited and os.geteuid() != 0:
         return f"perf may not count what all processes do; sudo {ALLOW}"
     if "not permitted" in stderr.lower() or "no permission" in stderr.lower():
         return "perf may not count here; in a container, start that with docker run --cap-add PERFMON"

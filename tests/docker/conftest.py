@@ -16,19 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from loadtest.places import containers
-from loadtest.places import docker as engine
-from loadtest.system import cpu_sets
+from loadtest.system import cpus
 from loadtest.verbs import registry  # noqa: F401  folders of all verbs can be read
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.tour.plan import CONTESTANTS, SATURATING
 
-TOUR = Settings(CONTESTANTS, SATURATING, {1: cpu_sets.split(os.sched_getaffinity(0))})
+TOUR = Settings(CONTESTANTS, SATURATING, {1: cpus.split(os.sched_getaffinity(0))})
 
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> dict[str, str]:
-    assert (engine.missing() or engine.missing_base_image()) == ""
-    return {target: engine.build(target) for target in ("server", "load")}
+    assert (containers.missing() or containers.missing_base_image()) == ""
+    return {target: containers.build(target) for target in ("server", "load")}
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def small(place: containers.Containers) -> containers.Containers:
 
 def ours(run: str = "") -> list[str]:
     """Containers of that run, or of any."""
-    return [name for name, label in engine.labelled().items() if run in ("", label)]
+    return [name for name, label in containers.labelled().items() if run in ("", label)]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:

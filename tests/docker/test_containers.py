@@ -8,8 +8,8 @@ import signal
 import pytest
 from conftest import TOUR, eventually, ours
 
-from loadtest.places import docker as engine
-from loadtest.system.errors import MeasurementError
+from loadtest.places import containers as engine
+from loadtest.system import MeasurementError
 from loadtest.verbs.crash import clients as crash_clients
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 from loadtest.verbs.load import clients as load_clients

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from conftest import ROOT, eventually
 
-from loadtest.places import docker as engine
+from loadtest.places import containers as engine
 from loadtest.system.processes import ProcessError
 from loadtest.verbs.tour import plan
 

@@ -11,14 +11,12 @@ from conftest import BINARIES
 
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Contestant, Kind, described, select
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind, described, select
 from loadtest.engine.run import Environment, Part, Run
-from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import Disturbance
+from loadtest.places.launch import Local
+from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
-from loadtest.system.tree import Switches
+from loadtest.system.procfs import Switches
 from loadtest.verbs.crash.account import Crash, Survivors
 from loadtest.verbs.crash.clients import Attempt, CrashStep
 from loadtest.verbs.crowd.clients import CrowdStep

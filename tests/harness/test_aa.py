@@ -6,12 +6,11 @@ from random import Random
 import pytest
 import samples
 
-from loadtest.contestants.contestants import select
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import WORKLOADS, select
 from loadtest.document import terminal
 from loadtest.engine import report
 from loadtest.engine.run import Exit, Failure, Part, Run
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load import verb
 from loadtest.verbs.load.plan import Settings
 

@@ -15,8 +15,8 @@ import samples
 from conftest import BINARIES, ROOT, SERVER
 
 from loadtest.places import agent
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Dialogue, ProcessError, Server
 from loadtest.verbs.crash import clients as crash_clients
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep
@@ -32,7 +32,7 @@ COMMON: dict[str, Any] = {"contestants": samples.TOUR.contestants, "cpus": CpuSe
 PLATEAUS = PlateauSettings(**COMMON, connections=4, sleep=200)
 CROWD = CrowdSettings(**COMMON, clients=8, seconds=0.3)
 CRASH = CrashSettings(**COMMON, clients=2, rate=20, fault_at=0.3, end=0.6)
-AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]
+AGENT = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", "from loadtest.places import agent; agent.main()"]
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.places import cgroup
-from loadtest.places.cgroup import Group
-from loadtest.system.errors import MeasurementError
-from loadtest.system.memory import GroupMemory
+from loadtest.system import MeasurementError, memory
+from loadtest.system.memory import Group, GroupMemory
 
 FIXTURES = Path(__file__).with_name("cgroup")
 CONTAINER = "f54340367ab181c3d2253d5cb23ee7627ff4877680290cece44f03207ae1f064"
@@ -72,23 +70,23 @@ def membership(version: int) -> str:
 
 
 def test_the_group_of_version_1_has_a_directory_for_each_controller():
-    group = cgroup.parse_membership(membership(1), Path("/cg"))
+    group = memory.parse_membership(membership(1), Path("/cg"))
     assert group == Group(1, Path(f"/cg/memory/docker/{CONTAINER}"), Path(f"/cg/cpuacct/docker/{CONTAINER}"))
 
 
 def test_controllers_of_version_1_that_share_a_hierarchy_share_its_name():
-    group = cgroup.parse_membership("4:cpu,cpuacct:/docker/x\n3:memory:/docker/x\n0::/docker/x\n", Path("/cg"))
+    group = memory.parse_membership("4:cpu,cpuacct:/docker/x\n3:memory:/docker/x\n0::/docker/x\n", Path("/cg"))
     assert group.cpu == Path("/cg/cpu,cpuacct/docker/x")
 
 
 def test_the_group_of_version_2_is_one_directory():
     directory = Path(f"/cg/system.slice/docker-{CONTAINER}.scope")
-    assert cgroup.parse_membership(membership(2), Path("/cg")) == Group(2, directory, directory)
+    assert memory.parse_membership(membership(2), Path("/cg")) == Group(2, directory, directory)
 
 
 def test_a_mixture_of_versions_is_an_error():
     with pytest.raises(MeasurementError, match="neither of version 1 nor of version 2"):
-        cgroup.parse_membership("3:memory:/docker/x\n0::/docker/x\n", Path("/cg"))
+        memory.parse_membership("3:memory:/docker/x\n0::/docker/x\n", Path("/cg"))
 
 
 class Machine:
@@ -100,7 +98,7 @@ class Machine:
         (self.proc / "77" / "cgroup").write_text(membership)
 
     def find(self, container: str = CONTAINER, pid: int = 77) -> Group:
-        return cgroup.find(pid, container, self.proc, self.root)
+        return memory.find_group(pid, container, self.proc, self.root)
 
 
 def test_a_container_is_found_by_its_process(tmp_path):

@@ -17,9 +17,9 @@ from loadtest.clients.pace import OUTCOMES, Record
 from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
-from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
 from loadtest.system.records import from_json
 from loadtest.verbs.crash import account, clients
 from loadtest.verbs.crash.account import CUT, TURNED_AWAY, WRONG, Crash, Outage, Survivors, count

@@ -18,9 +18,9 @@ from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import MODELS, described
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
-from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Server
 from loadtest.system.records import from_json
 from loadtest.verbs.crowd import clients

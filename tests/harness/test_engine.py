@@ -9,9 +9,8 @@ import pytest
 from conftest import FAKES
 
 from loadtest.places import containers
-from loadtest.places import docker as engine
-from loadtest.places.docker import State
-from loadtest.system import tree
+from loadtest.places.containers import State
+from loadtest.system import procfs
 from loadtest.system.processes import ProcessError
 
 RUNNING = {
@@ -30,7 +29,7 @@ ENDED = {**RUNNING, "Status": "exited", "Running": False, "Pid": 0}
 
 def inspected(state: dict[str, object]) -> State:
     """From the form that `docker inspect` prints it in: a list."""
-    return engine.parse_state(json.dumps([{"Id": "f543", "Args": [], "State": state, "Name": "/t1"}]))
+    return containers.parse_state(json.dumps([{"Id": "f543", "Args": [], "State": state, "Name": "/t1"}]))
 
 
 def test_a_running_container_has_a_process():
@@ -62,14 +61,14 @@ def docker(tmp_path, monkeypatch):
 
 
 def test_an_engine_that_can_measure_lacks_nothing(docker):
-    assert engine.missing() == ""
-    assert engine.missing_base_image() == ""
+    assert containers.missing() == ""
+    assert containers.missing_base_image() == ""
 
 
 def test_an_engine_without_the_cgroup_version_is_an_old_one(docker, monkeypatch):
-    assert engine.version() == "Docker 20.10 (cgroup v2)"
+    assert containers.version() == "Docker 20.10 (cgroup v2)"
     monkeypatch.setenv("FAKE_DOCKER", "old")
-    assert engine.version() == "Docker 19.03 (cgroup v1)"
+    assert containers.version() == "Docker 19.03 (cgroup v1)"
 
 
 @pytest.mark.parametrize(
@@ -83,13 +82,13 @@ def test_an_engine_without_the_cgroup_version_is_an_old_one(docker, monkeypatch)
 )
 def test_an_engine_that_cannot_measure_is_one_sentence_with_what_to_do(docker, monkeypatch, behaviour, sentence):
     monkeypatch.setenv("FAKE_DOCKER", behaviour)
-    assert sentence in engine.missing()
-    assert "\n" not in engine.missing()
+    assert sentence in containers.missing()
+    assert "\n" not in containers.missing()
 
 
 def test_a_missing_base_image_is_pulled_and_then_made_by_hand(docker, monkeypatch):
     monkeypatch.setenv("FAKE_DOCKER", "bare")
-    sentence = engine.missing_base_image()
+    sentence = containers.missing_base_image()
     assert "pull --quiet debian:trixie-slim" in docker()
     assert sentence == (
         "the image debian:trixie-slim is not here, nor can it be pulled "
@@ -99,7 +98,7 @@ def test_a_missing_base_image_is_pulled_and_then_made_by_hand(docker, monkeypatc
 
 def test_an_image_that_does_not_build_is_an_error_with_the_last_of_the_output(docker):
     with pytest.raises(ProcessError, match="docker build .* exited with status 1: .*Unable to locate package nonsense"):
-        engine.build("server")
+        containers.build("server")
 
 
 def test_containers_of_a_dead_run_are_removed_and_those_of_a_living_one_are_not(docker, tmp_path):
@@ -132,7 +131,7 @@ def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_pa
 
 def test_a_run_is_its_harness_not_its_pid_alone():
     assert not containers.is_abandoned(containers.run_id())
-    pid, start = tree.identity(os.getpid())
+    pid, start = procfs.identity(os.getpid())
     assert containers.is_abandoned(f"{pid}-{start + 1}")
 
 

@@ -9,19 +9,20 @@ import pytest
 import samples
 from conftest import BINARIES
 
-from loadtest.contestants import facts
-from loadtest.contestants.contestants import MODELS, described
-from loadtest.contestants.facts import Facts
-from loadtest.places.local import Local
-from loadtest.system.errors import MeasurementError
+from loadtest.contestants.contestants import MODELS, Contestant, Facts, described, modes
+from loadtest.places import launch
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError
 
 PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True)
 
 
 def test_the_default_mode_is_the_first():
-    modes = facts.read("quartet-fork", samples.DESCRIBE)
-    assert modes[0] == facts.of_mode("", modes) == facts.of_mode("prefork", modes) == PREFORK
-    assert facts.of_mode("per-request", modes).mode == "per-request"
+    assert modes("quartet-fork", samples.DESCRIBE)[0] == PREFORK
+    arguments = ((), ("--mode", "prefork"), ("--mode=per-request",))
+    forks = described([Contestant("fork", "quartet-fork", words) for words in arguments], samples.DESCRIBE)
+    assert forks[0].known == forks[1].known == PREFORK
+    assert forks[2].known.mode == "per-request"
 
 
 def test_a_pool_and_loops_follow_from_what_a_worker_serves():
@@ -51,10 +52,10 @@ def built() -> Iterator[tuple[str, str]]:
     """Executable and mode of every server that describes itself."""
     for path in BINARIES.glob("quartet-*"):
         try:
-            modes = facts.read(path.name, samples.DESCRIBE)
+            there = modes(path.name, samples.DESCRIBE)
         except MeasurementError:
             continue  # a tool
-        yield from ((path.name, one.mode) for one in modes)
+        yield from ((path.name, one.mode) for one in there)
 
 
 def test_the_table_of_models_is_that_of_the_servers():
@@ -72,7 +73,7 @@ def problem(directory: Path, script: str | None) -> str:
         server.write_text(f"#!/bin/sh\n{script}\n")
         server.chmod(0o755)
     with pytest.raises(MeasurementError) as caught:
-        facts.read("quartet-epoll", Local(directory, directory / "log").describe)
+        modes("quartet-epoll", Local(directory, directory / "log").describe)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -98,5 +99,5 @@ def test_what_is_no_description_is_refused(tmp_path, printed):
 
 
 def test_a_server_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(facts, "PATIENCE", 0.2)
+    monkeypatch.setattr(launch, "DESCRIBING", 0.2)
     assert problem(tmp_path, "exec sleep 60") == f"{tmp_path}/quartet-epoll --describe took longer than 0.2 s"

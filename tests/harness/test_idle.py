@@ -28,12 +28,10 @@ from loadtest.engine.measurement import Measurement, describe
 from loadtest.engine.run import Failure, Run
 from loadtest.engine.runner import execute, remaining
 from loadtest.places import agent
-from loadtest.places.local import Local
-from loadtest.system import machine_memory
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
-from loadtest.system.machine_memory import MachineMemory
-from loadtest.system.memory import GroupMemory, Memory
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
+from loadtest.system.memory import GroupMemory, MachineMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.system.records import from_json
 from loadtest.verbs.memory import clients, plan
@@ -184,7 +182,7 @@ def test_a_ballast_is_everybodys_and_that_of_the_copies_is_its_own():
     assert ballast(IDLE, settings(ballast=8), IdleStep(1, "epoll", 100)) == "8"
     assert ballast(SHARING, sharing(ballast=64, workers=3), SharingStep("prefork")) == "64"
     assert ballast(IDLE, settings(), IdleStep(1, "epoll", 100)) is None
-    heavy = EPOLL.with_ballast(5)
+    heavy = replace(EPOLL, ballast=5)
     assert ballast(IDLE, settings(heavy), IdleStep(1, heavy.name, 100)) == "5"
 
 
@@ -278,37 +276,37 @@ SOCKSTAT = "sockets: used 51\nTCP: inuse 37 orphan 0 tw 3238 alloc 37 mem 2\nUDP
 
 def test_the_machines_kernel_memory_is_read_from_meminfo_and_sockstat():
     page = os.sysconf("SC_PAGE_SIZE")
-    assert machine_memory.parse(MEMINFO, SOCKSTAT) == MachineMemory(120_000 << 10, 2 << 20, 4 << 20, 1 << 20, 2 * page)
+    assert MachineMemory.parse(MEMINFO, SOCKSTAT) == MachineMemory(120_000 << 10, 2 << 20, 4 << 20, 1 << 20, 2 * page)
 
 
 @pytest.mark.parametrize("texts", [(MEMINFO.replace("Slab", "Slob"), SOCKSTAT), (MEMINFO, "TCP: inuse 37\n")])
 def test_a_kernel_that_tells_less_is_refused(texts):
     with pytest.raises(MeasurementError, match="not as this harness knows them"):
-        machine_memory.parse(*texts)
+        MachineMemory.parse(*texts)
 
 
 def test_this_machines_kernel_memory_can_be_read():
-    assert machine_memory.read().slab > 0
+    assert MachineMemory.read().slab > 0
 
 
 def test_settling_waits_until_two_readings_agree(monkeypatch):
     readings = [replace(NOTHING, slab=size << 20) for size in (9, 5, 2, 2)]
-    monkeypatch.setattr(machine_memory, "read", lambda: readings.pop(0))
-    assert machine_memory.settled(patience=60, interval=0).slab == 2 << 20
+    monkeypatch.setattr(MachineMemory, "read", lambda: readings.pop(0))
+    assert MachineMemory.settled(patience=60, interval=0).slab == 2 << 20
     assert readings == []
 
 
 def test_a_change_is_believed_when_it_was_given_back(monkeypatch):
     before, during = NOTHING, replace(NOTHING, slab=100 << 20)
-    monkeypatch.setattr(machine_memory, "settled", lambda: replace(NOTHING, slab=2 << 20))
+    monkeypatch.setattr(MachineMemory, "settled", lambda: replace(NOTHING, slab=2 << 20))
     assert verb.machine_change(memory(1), before, during) == (during, 2 << 20, "")
-    monkeypatch.setattr(machine_memory, "settled", lambda: replace(NOTHING, slab=9 << 20))
+    monkeypatch.setattr(MachineMemory, "settled", lambda: replace(NOTHING, slab=9 << 20))
     change, left, problem = verb.machine_change(memory(1), before, during)
     assert (change, left) == (None, 9 << 20) and "+9.0 MiB" in problem
 
 
 def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
-    monkeypatch.setattr(machine_memory, "settled", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(MachineMemory, "settled", lambda: pytest.fail("asked"))
     charged = memory(1, group=GroupMemory(5, 4, 3, 2, 1))
     assert verb.machine_change(charged, NOTHING, NOTHING)[0] is None
 
@@ -464,8 +462,8 @@ def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[i
 
 @pytest.fixture
 def calm(monkeypatch):
-    monkeypatch.setattr(machine_memory, "settled", lambda: NOTHING)
-    monkeypatch.setattr(machine_memory, "read", lambda: replace(NOTHING, slab=4096))
+    monkeypatch.setattr(MachineMemory, "settled", lambda: NOTHING)
+    monkeypatch.setattr(MachineMemory, "read", lambda: replace(NOTHING, slab=4096))
 
 
 def empty(chosen: IdleSettings = SMALL) -> Run:
@@ -613,7 +611,9 @@ def test_an_agent_holds_connections_like_anybody_else(server, fake_pace, tmp_pat
     (tmp_path / "quartet-pace").symlink_to(PACE)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # as in the load container
     chosen, step = replace(fake_pace, pace="quartet-pace"), IdleStep(1, "epoll", 5)
-    with Dialogue(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "loadtest.places.agent"]) as talk:
+    with Dialogue(
+        ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", "from loadtest.places import agent; agent.main()"]
+    ) as talk:
         moments: list[str] = []
         observed = agent.ask(talk, clients.hold, server.address, chosen, step, moments.append)
     assert (moments, observed.served, observed.counted) == (["idle"], 5, 5)

@@ -14,7 +14,7 @@ from conftest import BINARIES
 from loadtest.clients import pace
 from loadtest.clients.client_side import Newcomers
 from loadtest.clients.pace import HEAD, MAGIC, OUTCOMES, RECORD, Record, Schedule, read_records
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Server
 
 PACE = str(BINARIES / "quartet-pace")

@@ -7,7 +7,7 @@ import pytest
 import samples
 
 from loadtest.clients import pace as paced
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Finished
 from loadtest.verbs.load import clients
 from loadtest.verbs.load.plan import Cell

@@ -15,7 +15,7 @@ from conftest import ROOT, eventually
 
 from loadtest.contestants import contestants, peers
 from loadtest.contestants.peers import PEERS, Launch, Peer
-from loadtest.system import tree
+from loadtest.system import procfs
 from loadtest.system.processes import Server
 
 BUILT = ROOT / "build/release/bin"
@@ -25,7 +25,7 @@ BODIES = {"/plaintext": b"Hello, World!", "/file/16k": peers.FILE_16K}
 
 @pytest.fixture(params=PEERS, ids=lambda peer: peer.name)
 def peer(request: pytest.FixtureRequest) -> Peer:
-    if problem := peers.missing(request.param, BUILT):
+    if problem := peers.missing(request.param.executable, BUILT):
         pytest.skip(problem)
     return request.param
 
@@ -69,13 +69,14 @@ def test_every_peer_is_the_peer_of_a_model_of_ours():
     assert {peer.model for peer in PEERS} <= {model.name for model in contestants.MODELS}
 
 
-def test_a_peer_that_is_not_installed_says_what_to_do(tmp_path):
+def test_a_peer_that_is_not_installed_says_what_to_do(tmp_path, monkeypatch):
     absent = replace(by_name("nginx"), executable="/usr/sbin/no-such-server")
-    assert peers.missing(absent, tmp_path) == "nginx is not installed; loadtest/setup.sh peers"
+    monkeypatch.setattr(peers, "PEERS", [absent])
+    assert peers.missing(absent.executable, tmp_path) == "nginx is not installed; loadtest/setup.sh peers"
 
 
 def test_a_peer_that_is_not_built_says_what_to_do(tmp_path):
-    assert peers.missing(by_name("beast"), tmp_path) == (
+    assert peers.missing(by_name("beast").executable, tmp_path) == (
         f"{tmp_path}/peer-beast is missing; "
         "loadtest/setup.sh peers && cmake --preset release && cmake --build --preset release --target peer-beast"
     )
@@ -127,7 +128,7 @@ def test_a_port_is_free():
 
 
 def test_a_version_is_one_line(peer):
-    assert re.fullmatch(r".*\d.*", peers.version(peer, BUILT))
+    assert re.fullmatch(r".*\d.*", peers.version(peer.executable, BUILT))
 
 
 def test_a_peer_answers_a_hundred_requests_on_a_connection(peer, running):
@@ -160,7 +161,7 @@ def test_a_peer_serves_nothing_else(running):
 
 def test_a_peer_ends_with_all_its_processes_and_frees_its_port(running):
     assert running.stop().status == 0
-    assert tree.members(running.pid) == []
+    assert procfs.members(running.pid) == []
     with socket.create_server((running.address.host, running.address.port)):
         pass
 
@@ -169,14 +170,14 @@ def test_the_cpu_time_of_a_peer_includes_its_workers(running):
     with closing(connect(running)) as connection:
         for _ in range(300):
             get(connection, "/file/16k")
-    used = tree.cpu_seconds(running.pid)
+    used = procfs.cpu_seconds(running.pid)
     ended = running.stop()
-    assert ended.cpu_seconds is not None and ended.cpu_seconds >= used - tree.TICK
+    assert ended.cpu_seconds is not None and ended.cpu_seconds >= used - procfs.TICK
 
 
 def threads(server: Server) -> list[int]:
     """Of each of its processes, the most first."""
-    return sorted((len(os.listdir(f"/proc/{stat.pid}/task")) for stat in tree.members(server.pid)), reverse=True)
+    return sorted((len(os.listdir(f"/proc/{stat.pid}/task")) for stat in procfs.members(server.pid)), reverse=True)
 
 
 EXPECTED_THREADS = {

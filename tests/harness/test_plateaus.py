@@ -17,9 +17,9 @@ from loadtest.document import terminal
 from loadtest.document.document import Document
 from loadtest.engine.run import Part
 from loadtest.engine.runner import execute
-from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Server, prepare_limits
 from loadtest.verbs.memory import clients, report
 from loadtest.verbs.memory.plan import PlateauResult, PlateauSettings, PlateauStep

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from loadtest.contestants.contestants import MODELS, Kind
-from loadtest.contestants.workloads import Workload
+from loadtest.contestants.contestants import MODELS, Kind, Workload
 from loadtest.document import terminal
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets

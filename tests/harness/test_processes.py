@@ -11,7 +11,7 @@ import pytest
 from conftest import FAKES, ROOT, SERVER, eventually, is_alive
 
 from loadtest.contestants.peers import free_port
-from loadtest.system import processes, tree
+from loadtest.system import processes, procfs
 from loadtest.system.processes import Address, ProcessError, Server, run
 
 
@@ -66,7 +66,7 @@ def test_a_server_tells_its_port_and_drains_with_sigterm(server, log):
 
 def test_a_server_is_the_leader_of_its_session(server):
     assert os.getsid(server.pid) == server.pid
-    assert [stat.pid for stat in tree.members(server.pid)] == [server.pid]
+    assert [stat.pid for stat in procfs.members(server.pid)] == [server.pid]
 
 
 def test_a_server_that_cannot_start_is_an_error_with_its_reason(log, monkeypatch):

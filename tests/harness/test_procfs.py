@@ -6,21 +6,20 @@ import time
 import pytest
 from conftest import ROOT, eventually
 
-from loadtest.system import cpus, memory, processes, tree
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import CpuTimes, Reading
+from loadtest.system import cpus, memory, processes, procfs
+from loadtest.system.cpus import CpuSets, CpuTimes, Reading
 from loadtest.system.memory import Memory
 
 STAT = "77 (a) (b c) S 1 70 71 0 -1 0 0 0 0 0 11 12 {cutime} {cstime} 20 0 1 0 5555 0 0"
 
 
 def test_a_process_name_may_contain_parentheses_and_blanks():
-    stat = tree.parse_stat(STAT.format(cutime=0, cstime=0))
+    stat = procfs.parse_stat(STAT.format(cutime=0, cstime=0))
     assert (stat.pid, stat.state, stat.session, stat.start) == (77, "S", 71, 5555)
 
 
 def test_dead_children_count_user_and_system_time():
-    assert tree.parse_stat(STAT.format(cutime=30, cstime=20)).dead_children == pytest.approx(50 * tree.TICK)
+    assert procfs.parse_stat(STAT.format(cutime=30, cstime=20)).dead_children == pytest.approx(50 * procfs.TICK)
 
 
 @pytest.fixture
@@ -33,21 +32,21 @@ def shell():
 
 
 def test_cpu_time_includes_children_that_have_ended(shell):
-    assert eventually(lambda: tree.cpu_seconds(shell) >= 0.28)
-    assert eventually(lambda: len(tree.members(shell)) == 2)
-    assert 0.28 <= tree.cpu_seconds(shell) < 5
+    assert eventually(lambda: procfs.cpu_seconds(shell) >= 0.28)
+    assert eventually(lambda: len(procfs.members(shell)) == 2)
+    assert 0.28 <= procfs.cpu_seconds(shell) < 5
 
 
 def test_the_clock_of_a_process_is_finer_than_a_tick():
-    before, own = tree._clock(os.getpid()), time.process_time()
+    before, own = procfs._clock(os.getpid()), time.process_time()
     assert before == pytest.approx(own, abs=0.1)
-    assert tree._clock(os.getpid()) > before
+    assert procfs._clock(os.getpid()) > before
 
 
 def test_zombies_are_no_members(shell):
-    assert eventually(lambda: len(tree.members(shell)) == 2)
+    assert eventually(lambda: len(procfs.members(shell)) == 2)
     os.kill(shell, 9)
-    assert eventually(lambda: shell not in [stat.pid for stat in tree.members(shell)])
+    assert eventually(lambda: shell not in [stat.pid for stat in procfs.members(shell)])
 
 
 ROLLUP = """55e0-7ffc ---p 00000000 00:00 0    [rollup]
@@ -80,8 +79,8 @@ def test_memory_that_we_may_not_look_into_is_unknown_and_so_is_its_sum():
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
 def test_the_memory_of_another_users_process_is_unknown_to_us():
     script = (
-        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from loadtest.system import memory, tree\n"
-        "os.setresuid(65534, 65534, 65534); print(memory.read([tree.identity(1)]).unknown)"
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from loadtest.system import memory, procfs\n"
+        "os.setresuid(65534, 65534, 65534); print(memory.read([procfs.identity(1)]).unknown)"
     )
     finished = processes.run([sys.executable, "-c", script], timeout=30)
     assert "another user" in finished.stdout
@@ -91,8 +90,8 @@ def test_a_forked_child_hardly_adds_to_pss_but_doubles_summed_rss():
     script = "import os, time; held = os.urandom(40 << 20); os.fork(); time.sleep(600)"
     process = processes.Process([sys.executable, "-c", script], subprocess.DEVNULL, subprocess.DEVNULL)
     try:
-        assert eventually(lambda: len(tree.members(process.pid)) == 2)
-        read = memory.read({stat.identity for stat in tree.members(process.pid)})
+        assert eventually(lambda: len(procfs.members(process.pid)) == 2)
+        read = memory.read({stat.identity for stat in procfs.members(process.pid)})
     finally:
         processes.end_all()
     assert read.rss > 80 << 20
@@ -109,7 +108,7 @@ intr 1 2 3
 def test_cpu_lines_are_read_by_number_and_waiting_for_io_is_idle():
     times = cpus.parse(PROC_STAT)
     assert times.keys() == {0, 12}
-    assert (times[0].idle, times[0].steal) == pytest.approx((850 * tree.TICK, 20 * tree.TICK))
+    assert (times[0].idle, times[0].steal) == pytest.approx((850 * procfs.TICK, 20 * procfs.TICK))
 
 
 def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -> Reading:
@@ -118,7 +117,7 @@ def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -
 
 def test_what_is_neither_idle_nor_ours_was_taken_by_others():
     before, after = reading(10, 0, {0: 5, 1: 5}), reading(12, 0.25, {0: 5.5, 1: 5.25})
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=1.5, wrk_seconds=0.75)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=1.5, load=0.75)
     assert found.server_cpu == pytest.approx(0.25 / 2)  # 2 s - 0.25 idle - 1.5 server
     assert found.load_cpu == pytest.approx(0.5 / 2)  # 2 s - 0.5 idle - 0.75 wrk - 0.25 harness
     assert found.steal == 0
@@ -126,7 +125,7 @@ def test_what_is_neither_idle_nor_ours_was_taken_by_others():
 
 def test_stolen_time_is_reported_apart():
     before, after = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.9, 1: 0}, steal=0.1)
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
+    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
     assert (found.server_cpu, found.load_cpu) == (pytest.approx(0), pytest.approx(0))
     assert found.steal == pytest.approx(0.1)
 
@@ -136,7 +135,7 @@ def test_what_others_took_of_a_cpu_that_is_not_listed_is_unknown():
     full, renumbered = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.5})
     later = reading(2, 0, {0: 1, 1: 1})
     for before, after in ((reading(0, 0, {0: 0}), renumbered), (full, renumbered), (renumbered, later)):
-        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server_seconds=0.9, wrk_seconds=0)
+        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
         assert (found.server_cpu, found.steal, found.unknown) == (None, None, True)
         assert cpus.system_share(before, after, [1]) is None
     assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of CPU 0
@@ -152,13 +151,13 @@ def test_a_hidden_or_shortened_stat_lists_no_cpu(monkeypatch, tmp_path):
 
 def test_context_switches_that_the_kernel_does_not_tell_are_unknown():
     told = "voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n"
-    assert tree.parse_switches([told, "Name:\tx\n"]) is None
-    assert tree.parse_switches([told, ""]) == tree.Switches(3, 4)  # one has ended in the meantime
+    assert procfs.parse_switches([told, "Name:\tx\n"]) is None
+    assert procfs.parse_switches([told, ""]) == procfs.Switches(3, 4)  # one has ended in the meantime
 
 
 def test_a_single_cpu_is_one_budget():
     before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
-    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server_seconds=0.5, wrk_seconds=0.3)
+    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server=0.5, load=0.3)
     assert found.worst == pytest.approx(0)
 
 
@@ -176,7 +175,7 @@ def test_the_kernels_share_is_that_of_the_time_the_cpus_worked():
 
 def test_context_switches_are_those_of_all_threads():
     status = "Threads:\t1\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n"
-    assert tree.parse_switches([status, status]) == tree.Switches(14, 6)
+    assert procfs.parse_switches([status, status]) == procfs.Switches(14, 6)
 
 
 def test_the_end_of_a_process_tells_how_often_it_waited():

@@ -26,9 +26,9 @@ from loadtest.engine import environment, folder, runner
 from loadtest.engine.run import Exit, Part, Run, Stop
 from loadtest.engine.runner import Session
 from loadtest.places import launch
-from loadtest.places.local import Local
+from loadtest.places.launch import Local
 from loadtest.system import processes
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load.verb import THROUGHPUT
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")

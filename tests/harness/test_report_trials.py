@@ -13,8 +13,7 @@ from loadtest.contestants.contestants import select, variant
 from loadtest.document import terminal
 from loadtest.engine import report
 from loadtest.engine.run import Failure, Run
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import Disturbance
+from loadtest.system.cpus import CpuSets, Disturbance
 
 
 def render(found: Run, width: int = 120) -> str:

@@ -17,8 +17,8 @@ from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop
 from loadtest.engine.runner import REPEATS_OF_A_STEP, described, execute, remaining
 from loadtest.statistics import validity
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import Disturbance
-from loadtest.system.errors import MeasurementError
 from loadtest.verbs.load import plan
 from loadtest.verbs.load.verb import LOAD
 

@@ -13,7 +13,7 @@ from conftest import BINARIES
 
 from loadtest.clients import stats
 from loadtest.clients.stats import HELD, Counts
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Server
 from loadtest.verbs.load.clients import clients_served
 

@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.system import sockets
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, sockets
 from loadtest.system.sockets import Sockets
 
 SOCKSTAT = "sockets: used 14\nTCP: inuse 3 orphan 0 tw 700 alloc 1 mem 35\nUDP: inuse 1 mem 0\n"

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
 import pytest
 
-from loadtest.system import processes, syscalls
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, processes, syscalls
 
 COUNTED = "# started on Sat Nov 21 20:14:05 2026\n\n100522,,raw_syscalls:sys_enter,2003342547,100.00,,\n"
 FORBIDDEN = """event syntax error: 'raw_syscalls:sys_enter'
@@ -26,6 +26,18 @@ PARANOID = """Error:
 Access to performance monitoring and observability operations is limited.
 Consider adjusting /proc/sys/kernel/perf_event_paranoid setting
 """
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Sets what the kernel allows, and whether we are root."""
+
+    def set_up(paranoid: int, root: bool) -> None:
+        (tmp_path / "paranoid").write_text(f"{paranoid}\n")
+        monkeypatch.setattr(syscalls, "PARANOID", tmp_path / "paranoid")
+        monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+
+    return set_up
 
 
 def test_the_count_is_the_first_field_of_its_line():
@@ -58,12 +70,14 @@ def test_what_was_not_counted_all_the_time_is_an_error(output):
         ("WARNING: perf not found for kernel 6.2.0-26", 2, True, "apt-get install linux-tools-$(uname -r)"),
     ],
 )
-def test_a_perf_that_does_not_count_is_a_sentence_that_ends_in_the_fix(stderr, paranoid, root, fix):
-    assert syscalls.explain(stderr, paranoid, root).endswith(fix)
+def test_a_perf_that_does_not_count_is_a_sentence_that_ends_in_the_fix(machine, stderr, paranoid, root, fix):
+    machine(paranoid, root)
+    assert syscalls.explain(stderr).endswith(fix)
 
 
-def test_a_perf_that_fails_otherwise_is_quoted():
-    assert "no idea" in syscalls.explain("no idea\n", -1, True)
+def test_a_perf_that_fails_otherwise_is_quoted(machine):
+    machine(-1, True)
+    assert "no idea" in syscalls.explain("no idea\n")
 
 
 def test_a_missing_perf_is_a_sentence_with_the_fix(monkeypatch, tmp_path):
@@ -149,13 +163,13 @@ def test_calls_before_and_after_are_not_counted(cpus):
 
 def test_perf_counts_nothing_before_it_is_told_to_nor_afterwards(cpus):
     counted, other = cpus
-    with syscalls._perf([counted], [other]) as perf:
-        perf.order("ping")  # it is ready
+    with syscalls.waiting_perf([counted], [other]) as perf:
+        syscalls.order(perf, "ping")  # it is ready
         calls(counted, 1_000_000)
-        perf.order("enable")
-        perf.order("disable")
+        syscalls.order(perf, "enable")
+        syscalls.order(perf, "disable")
         calls(counted, 1_000_000)
-        assert perf.finish() < 1_000_000
+        assert syscalls.parse(perf.end(signal.SIGINT, syscalls.PATIENCE).stderr) < 1_000_000
 
 
 def test_an_error_in_the_block_ends_perf(cpus):

@@ -7,8 +7,7 @@ import pytest
 import samples
 
 from loadtest.clients.client_side import Quantiles
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.cpus import Disturbance
+from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.verbs.load.plan import Cell, Settings
 from loadtest.verbs.load.results import Series, Trial, problems
 

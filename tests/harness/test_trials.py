@@ -3,11 +3,10 @@ from __future__ import annotations
 import pytest
 import samples
 
-from loadtest.contestants.contestants import BARE, select, variant
+from loadtest.contestants.contestants import BARE, WORKLOADS, Workload, select, variant
 from loadtest.contestants.peers import PEER_CONTESTANTS
-from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.engine import metrics
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.measure import server
 from loadtest.verbs.load.plan import Cell

@@ -20,9 +20,8 @@ from loadtest.engine import folder, measurement, report, schema
 from loadtest.engine.measurement import Bench, Measurement, Verb
 from loadtest.engine.run import BaseSettings, Exit, Labels, Part, Result, Run, Stop
 from loadtest.engine.runner import Session, commands
-from loadtest.places.launch import ServerPlan
-from loadtest.places.local import Local
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.places.launch import Local, ServerPlan
+from loadtest.system.cpus import CpuSets
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from loadtest.document import terminal
 from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import execute
-from loadtest.places.local import Local
-from loadtest.system import processes, procfs
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
+from loadtest.places.launch import Local
+from loadtest.system import MeasurementError, processes, procfs
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.walk import clients
 from loadtest.verbs.walk import parse as walk_parse
 from loadtest.verbs.walk import sequence as walk_sequence

@@ -13,8 +13,7 @@ from conftest import ROOT
 from loadtest.clients import stats, wrk
 from loadtest.clients.client_side import ClientSide
 from loadtest.clients.wrk import Histogram, WrkLoad, quantiles, without_synthetic
-from loadtest.system import processes
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, processes
 from loadtest.system.processes import Address, Finished
 
 LOAD = WrkLoad("/plaintext", connections=16, seconds=1)

@@ -18,10 +18,9 @@ from loadtest.clients import pace
 from loadtest.clients.pace import EXECUTABLE, Record, milliseconds
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.run import BaseSettings
-from loadtest.places.place import Tell
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address, Dialogue
+from loadtest.system import MeasurementError
+from loadtest.system.cpus import CpuSets
+from loadtest.system.processes import Address, Dialogue, Tell
 
 FAULT_LASTS = 0.1  # seconds of a schedule with one request
 TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched

@@ -10,9 +10,8 @@ from loadtest.clients import pace
 from loadtest.clients.client_side import Newcomers
 from loadtest.clients.pace import EXECUTABLE, Schedule
 from loadtest.engine.run import BaseSettings
-from loadtest.places.place import Tell
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.processes import Address, Dialogue
+from loadtest.system.cpus import CpuSets
+from loadtest.system.processes import Address, Dialogue, Tell
 
 TO_SPARE = 10.0  # seconds that the crowd could stay longer than it is watched
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtest.engine import environment
-from loadtest.places import docker
-from loadtest.system import cpu_sets, cpus, procfs, sockets, syscalls
+from loadtest.places import containers
+from loadtest.system import cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.verbs.walk import strace
 
@@ -109,13 +109,13 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         missing_executables=[name for name in executables if not os.access(binaries / name, os.X_OK)],
         tracing=strace.missing(),
         counting=syscalls.available(),
-        docker=docker.missing(),
+        docker=containers.missing(),
     )
 
 
 def cpu_list(path: Path) -> list[int]:
     text = procfs.text(path)
-    return list(cpu_sets.parse_list(text)) if text else []
+    return list(cpus.parse_list(text)) if text else []
 
 
 def _printed(command: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from enum import Enum
 
 from loadtest.document.figures import mebibytes, number
 from loadtest.statistics.validity import DISTURBED
-from loadtest.system import cpu_sets
+from loadtest.system.cpus import split
 from loadtest.verbs.doctor.facts import Facts
 
 
@@ -101,7 +101,7 @@ MENDED = {
 
 
 def cpus(facts: Facts) -> Iterator[Finding]:
-    sets = cpu_sets.split(set(facts.available))
+    sets = split(set(facts.available))
     siblings = {sibling for cpu in sets.server for sibling in facts.siblings.get(cpu, [])}
     shown = f"server on CPU {_join(sets.server)}, load on CPU {_join(sets.load)}"
     reason = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Contestant, Kind
+from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind
 from loadtest.contestants.peers import EVERYBODY
-from loadtest.contestants.workloads import WORKLOADS
 from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder
 from loadtest.engine.metrics import METRICS
@@ -43,8 +42,6 @@ def document(binaries: Path, results: Path) -> Document:
 
 
 def _is_here(one: Contestant, binaries: Path) -> bool:
-    if one.kind == Kind.peer:
-        return not peers.missing(peers.select(one.name), binaries)
     return (binaries / one.executable).exists()
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 from loadtest.clients import pace, stats, wrk
 from loadtest.clients.client_side import ClientSide, Newcomers
-from loadtest.places.place import Tell
 from loadtest.system import cpus, sockets
-from loadtest.system.processes import Address
+from loadtest.system.processes import Address, Tell
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep
 
 MEMORY_AT, COUNT_AT = 0.5, 0.7  # of a trial's duration: when the server's memory is read, and when /stats is asked

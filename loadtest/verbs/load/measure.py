@@ -5,11 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from loadtest.clients import pace
-from loadtest.contestants.contestants import gives
 from loadtest.engine.measurement import Bench, stop
 from loadtest.places.launch import ServerPlan, dry_run
-from loadtest.system import cpus, syscalls
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, cpus, syscalls
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, describe_status
 from loadtest.verbs.load import clients
@@ -71,9 +69,9 @@ def server(settings: Settings, step: TrialStep, root: Path | None = None) -> Ser
     rotates connections: peers would not either."""
     cell, more = step.cell, []
     contestant = settings.contestant(cell.contestant)
-    if contestant.takes_options and not gives(contestant, "--max-requests-per-connection"):
+    if contestant.takes_options and "--max-requests-per-connection" not in contestant.options:
         more += ["--max-requests-per-connection", "0"]
-    if contestant.takes_options and settings.workload(cell.workload).is_file:
+    if contestant.takes_options and settings.workload(cell.workload).path.startswith("/file/"):
         root = root or dry_run("root")
         root.mkdir(parents=True, exist_ok=True)
         (root / "16k").write_bytes(bytes(range(256)) * 64)

@@ -8,9 +8,9 @@ from random import Random
 from typing import TypeVar
 
 from loadtest.clients.pace import Schedule
-from loadtest.contestants.workloads import Workload, serves
+from loadtest.contestants.contestants import Workload
 from loadtest.engine.run import BaseSettings, Labels
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 
 Item = TypeVar("Item")
 
@@ -107,7 +107,7 @@ def cells(settings: Settings) -> list[Cell]:
         for workload in settings.workloads
         for connections in settings.connections
         for contestant in settings.contestants
-        if serves(contestant, workload)
+        if not contestant.paths or workload.path in contestant.paths
     ]
 
 

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from loadtest.contestants.contestants import MODELS, Contestant, Kind, select, variant
+from loadtest.contestants.contestants import MODELS, WORKLOADS, Contestant, Kind, Workload, select, variant
 from loadtest.contestants.peers import EVERYBODY, PEER_CONTESTANTS
-from loadtest.contestants.workloads import WORKLOADS, Workload
 from loadtest.verbs.load.plan import Gate
 
 YARDSTICK = "yardstick"

@@ -15,7 +15,7 @@ from loadtest.statistics.differences import Ratio, paired
 from loadtest.statistics.validity import DISTURBED, closed_loop, open_loop
 from loadtest.system.cpus import Disturbance, taken
 from loadtest.system.memory import Memory
-from loadtest.system.tree import Switches
+from loadtest.system.procfs import Switches
 from loadtest.verbs.load.plan import Cell, Settings, TrialStep, cells
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck

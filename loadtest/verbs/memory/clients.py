@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from loadtest.clients import pace, stats
-from loadtest.places.place import Tell
-from loadtest.system.errors import MeasurementError
-from loadtest.system.processes import Address, Dialogue, Finished
+from loadtest.system import MeasurementError
+from loadtest.system.processes import Address, Dialogue, Finished, Tell
 from loadtest.verbs.memory import plan
 
 ANNOUNCEMENT = re.compile(r"holding (\d+)\n")

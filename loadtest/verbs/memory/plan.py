@@ -12,9 +12,8 @@ from typing import ClassVar
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.engine.run import BaseSettings, Result
-from loadtest.system.cpu_sets import CpuSets
-from loadtest.system.machine_memory import MachineMemory
-from loadtest.system.memory import Memory
+from loadtest.system.cpus import CpuSets
+from loadtest.system.memory import MachineMemory, Memory
 
 LEVELS = (0, 100, 1_000, 5_000, 10_000)
 

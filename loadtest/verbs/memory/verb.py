@@ -5,15 +5,12 @@ import time
 from dataclasses import replace
 from operator import attrgetter
 
-from loadtest.contestants.contestants import gives
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import Labels, Part
 from loadtest.places.launch import ServerPlan
-from loadtest.places.place import Server
-from loadtest.system import machine_memory, memory
-from loadtest.system.errors import MeasurementError
-from loadtest.system.machine_memory import MachineMemory
-from loadtest.system.memory import Memory
+from loadtest.system import MeasurementError, memory
+from loadtest.system.memory import MachineMemory, Memory
+from loadtest.system.processes import Server
 from loadtest.verbs.memory import clients, plan, report
 
 SETTLING, PAUSE = 3.0, 0.1  # seconds in which a server should have come to rest, and between two looks
@@ -39,13 +36,13 @@ def idle_seconds(settings: plan.IdleSettings, step: plan.IdleStep) -> float:
 def measure_idle(bench: Bench, step: plan.IdleStep) -> plan.IdleResult:
     looks: list[tuple[Memory, MachineMemory | None]] = []
     try:
-        before, hidden = machine_memory.settled(), ""
+        before, hidden = MachineMemory.settled(), ""
     except MeasurementError as error:
         before, hidden = None, str(error)
     with bench.start(idle_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            looks.append((_settled_memory(server, SETTLING, PAUSE), machine_memory.read() if before else None))
+            looks.append((_settled_memory(server, SETTLING, PAUSE), MachineMemory.read() if before else None))
 
         observed = server.ask(clients.hold, bench.settings, step, look)
         stop_well(server)
@@ -67,7 +64,7 @@ def machine_change(found: Memory, before: MachineMemory, during: MachineMemory) 
     gone."""
     if found.group:
         return None, None, "the server's control group tells"
-    change, left = during - before, (machine_memory.settled() - before).total
+    change, left = during - before, (MachineMemory.settled() - before).total
     if abs(left) > max(LEFT * abs(change.total), LEFT_AT_LEAST):
         return None, left, f"somebody else had a hand in it: {left / 2**20:+.1f} MiB after the server had gone"
     return change, left, ""
@@ -169,7 +166,7 @@ def _unbounded_server(
         return ServerPlan(contestant, settings.cpus, workers, connections)
     loaded = replace(contestant, ballast=settings.ballast or contestant.ballast)
     options = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
-    more = tuple(word for option in options if not gives(contestant, option) for word in (option, "0"))
+    more = tuple(word for option in options if option not in contestant.options for word in (option, "0"))
     return ServerPlan(loaded, settings.cpus, workers, connections, more)
 
 

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from loadtest.contestants.contestants import MODELS, Kind
-from loadtest.contestants.workloads import WORKLOADS
+from loadtest.contestants.contestants import MODELS, WORKLOADS, Kind
 from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Part
 from loadtest.verbs.crash.clients import CrashSettings
@@ -40,7 +39,7 @@ def parts(saturating: Settings) -> list[Part]:
     sparse = replace(saturating, rounds=-(-saturating.rounds // SPARSE))
     loads = [saturating, replace(sparse, workloads=DELAYED)]
     for one in [one for one in saturating.contestants if one.name == BALLASTED]:
-        heavy = [replace(one.with_ballast(ballast), kind=Kind.variant) for ballast in BALLASTS]
+        heavy = [replace(one, name=f"{one.name} +{mib} MiB", ballast=mib, kind=Kind.variant) for mib in BALLASTS]
         # Without any first: to that the others are compared.
         loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
     once: dict[str, Any] = {name: getattr(saturating, name) for name in ("contestants", "cpus", "pace", "runner")}

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from http.client import HTTPException, HTTPResponse
 
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.system.processes import Address
 from loadtest.verbs.walk import parse, strace
 from loadtest.verbs.walk.sequence import Actors, Connection, Sample, Walk, walk

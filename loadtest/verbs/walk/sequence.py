@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count, pairwise
 
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError
 from loadtest.verbs.walk.parse import Event
 
 QUIET = 0.01  # seconds without a call, after the answer: the request is over

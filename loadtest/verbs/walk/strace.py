@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.system import procfs, tree
-from loadtest.system.errors import MeasurementError
+from loadtest.system import MeasurementError, procfs
 from loadtest.system.processes import NOWHERE, Process, ProcessError, last_lines
 
 PATIENCE = 5.0  # seconds, to attach and to detach
@@ -34,7 +33,7 @@ def trace(session: int) -> Iterator[Trace]:
     """All of the session is traced when the block begins, and goes on undisturbed after it. Raises ProcessError when
     strace may not."""
     with tempfile.TemporaryDirectory(prefix="quartet-strace-") as directory:
-        found, said = Trace(tree.processes(session), Path(directory) / "calls"), Path(directory) / "said"
+        found, said = Trace(procfs.processes(session), Path(directory) / "calls"), Path(directory) / "said"
         pids = ",".join(map(str, sorted(set(found.processes.values()))))
         argv = ["strace", *OPTIONS, "-o", str(found.output), "-p", pids]
         with said.open("wb") as file, Process(argv, file, file) as process:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import BaseSettings, Result
 from loadtest.places.launch import ServerPlan
-from loadtest.system.cpu_sets import CpuSets
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address
 from loadtest.verbs.walk import clients, report, strace
 from loadtest.verbs.walk.sequence import Walk

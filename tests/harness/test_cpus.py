@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.system.cpu_sets import CpuSets, parse_pin, split
+from loadtest.system.cpus import CpuSets, parse_pin, split
 
 
 def test_server_and_load_get_separate_cpus():
