@@ -19,8 +19,8 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.cpus import Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.tree import Switches
-from loadtest.verbs.crash.account import Crash, Survivors
 from loadtest.verbs.crash.clients import Attempt, CrashStep
+from loadtest.verbs.crash.measure import Crash, Survivors
 from loadtest.verbs.crowd.clients import CrowdStep
 from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials

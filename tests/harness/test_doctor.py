@@ -13,10 +13,8 @@ from loadtest.system import processes, procfs
 from loadtest.system.records import from_json
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.doctor import facts as doctor_facts
-from loadtest.verbs.doctor import findings
-from loadtest.verbs.doctor.doctor import Card, Topic
+from loadtest.verbs.doctor.doctor import TOPICS, Card, Finding, Status, Topic
 from loadtest.verbs.doctor.facts import Facts, Group
-from loadtest.verbs.doctor.findings import Finding, Status
 
 GIB = 1 << 30
 TOOLS = dict.fromkeys(doctor_facts.TOOLS, "1.0")
@@ -188,7 +186,7 @@ def test_a_card_and_its_facts_can_be_stored_and_read_back():
 
 
 def test_topics_keep_their_order():
-    assert [topic.title for topic in doctor.judge(BARE).topics] == list(findings.TOPICS)
+    assert [topic.title for topic in doctor.judge(BARE).topics] == list(TOPICS)
     assert all(isinstance(topic, Topic) and topic.findings for topic in doctor.judge(BARE).topics)
 
 

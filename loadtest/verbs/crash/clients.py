@@ -80,16 +80,6 @@ def steps(settings: CrashSettings) -> Iterator[CrashStep]:
     yield from (CrashStep(one.name, supervised=True) for one in alone)
 
 
-def seconds(settings: CrashSettings, step: CrashStep) -> float:
-    """With start and drain."""
-    return settings.end + 0.3
-
-
-def key(step: CrashStep) -> tuple[str, bool] | str:
-    """What fails under a parent is not left out without one, nor the other way round."""
-    return (step.contestant, True) if step.supervised else step.contestant
-
-
 # --- the clients' side
 
 

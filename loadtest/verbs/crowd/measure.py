@@ -23,7 +23,6 @@ class Crowd(Result):
 
 
 def measure(bench: Bench, step: CrowdStep) -> Crowd:
-    """Raises MeasurementError."""
     settings = bench.settings
     with bench.start(server(settings, step)) as running:
         served = running.ask(clients.crowd, settings, step, lambda _: None)
@@ -54,7 +53,7 @@ CROWD = Measurement(
     settings=CrowdSettings,
     result=Crowd,
     steps=clients.steps,
-    seconds=clients.seconds,
+    seconds=lambda settings, step: float(settings.seconds + 0.3),  # with start and drain
     measure=measure,
     server=server,
     load=load,
@@ -72,8 +71,7 @@ def section(part: Part) -> Section | None:
     settings: CrowdSettings = part.settings
     filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
     for one in part.results:
-        rotation = f", rotation every {one.step.rotation}" if one.step.rotation else ""
-        filled.add_row(one.step.contestant + rotation, *([DASH] * 4 if one.problems else _columns(one, settings)))
+        filled.add_row(*_row(one, settings))
     notes = [
         f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
         "served is who got an answer at all. One run each.",
@@ -83,10 +81,14 @@ def section(part: Part) -> Section | None:
     return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
 
 
-def _columns(one: Crowd, settings: CrowdSettings) -> list[str]:
+def _row(one: Crowd, settings: CrowdSettings) -> list[str]:
+    name = one.step.contestant + (f", rotation every {one.step.rotation}" if one.step.rotation else "")
+    if one.problems:
+        return [name, *([DASH] * 4)]
     newcomers, waits = one.newcomers, one.newcomers.waits
     return [
-        str(one.workers) if one.workers else DASH,
+        name,
+        str(one.workers or DASH),
         share(one.clients_served, settings.clients),
         share(newcomers.served, newcomers.asked),
         milliseconds(waits.p50 / 1e6) if waits else DASH,

@@ -1,21 +1,220 @@
 """The machine card: what this machine is, what cannot be measured on it, and the one command that mends each.
 
-`facts` looks, `findings` judges, this module shows.
+`facts` looks; this module judges what it found, and shows it.
 """
 
 import dataclasses
 import itertools
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from loadtest.document.document import Document, Section, words
-from loadtest.verbs.doctor import facts
-from loadtest.verbs.doctor.facts import Facts
-from loadtest.verbs.doctor.findings import TOPICS, Finding, Status
+from loadtest.document.figures import mebibytes, number
+from loadtest.statistics.validity import DISTURBED
+from loadtest.system import cpu_sets
+from loadtest.verbs.doctor.facts import Facts, read
 from loadtest.verbs.tour import plan
 
+
+class Status(str, Enum):
+    ok = "ok"
+    note = "note"  # something cannot be measured here, or not well
+    problem = "problem"  # nothing can
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    value: str
+    status: Status = Status.ok
+    hinders: str = ""  # a sentence without its full stop: what cannot be measured here, and why
+    fix: str = ""  # the command that mends it; "" where none does
+
+
 NAME_WIDTH = 21  # of the longest name
+SPARE_MEMORY = 1 << 30  # bytes: 512 MiB of ballast, and as much again
+SPARE_PROCESSES = 2_000
+SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "xen")  # each reading is a system call
+SERVER_QUEUE = 4096  # the servers' backlog (common/net/listener.cpp), of which the kernel takes somaxconn at most
+IDLE_CONNECTIONS = 10_000  # that `memory` holds, with some descriptors more
+
+NOTHING = "Nothing can be measured, because {reason}"
+MANY_PROCESSES = "A process for each of many connections cannot be measured, because {limit:,} are the most"
+BALLAST = "Fork with 512 MiB of ballast cannot be measured, because"
+QUIET = "Undisturbed rounds cannot be had now, because"
+
+# What cannot be measured, by the name of the finding; the judgement fills in what is in braces.
+LOST = {
+    "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
+    "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
+    "server and load": "{reason}",
+    "/proc/stat": (
+        "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, on which"
+        " we may run (in a container lxcfs counts CPUs from 0)"
+    ),
+    "taken by others": QUIET + " others use CPU {cpus} (see: top -b -n 1 | head -20)",
+    "stolen": QUIET + " the host gives our CPUs to other virtual machines",
+    "available": BALLAST + " memory would run out",
+    "swap in use": "Memory cannot be measured well, because pages that are swapped out are not in PSS",
+    "CPU quota": "Latencies are not the servers' own: a quota stops them; docker run --cpuset-cpus would not",
+    "memory limit": BALLAST + " the control group would run out of memory",
+    "process limit": MANY_PROCESSES,
+    "descriptors": f"{IDLE_CONNECTIONS:,} idle connections cannot be held: {{limit:,}} descriptors are the most",
+    "processes": MANY_PROCESSES,
+    "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
+    "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
+    "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
+    "address randomization": "Addresses (/layout) cannot differ between starts, because they are not randomized",
+    "core dumps": "After a crash, time without service is not the server's: a program takes the dead server's memory",
+    "smaps_rollup": "Memory cannot be measured: {reason}",
+    "strace": "The system calls of one request cannot be shown (walk): {reason}",
+    "perf": "System calls under load cannot be counted: {reason}",
+    "docker": "Containers cannot be measured (--runner docker): {reason}",
+    **dict.fromkeys(("servers", "wrk", "taskset", "setpriv"), NOTHING),
+    **{name: f"Nothing can be compared with {name}, because it is not installed" for name in ("nginx", "h2o")},
+    "apache2": "Nothing can be compared with Apache, because it is not installed",
+}
+ESSENTIAL = ("smaps_rollup", "servers", "wrk", "taskset", "setpriv")  # without them nothing can be measured
+
+# What mends it, where a command does.
+MENDED = {
+    "frequency governor": "sudo cpupower frequency-set --governor performance",
+    "clock": "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/current_clocksource",
+    "memory limit": "docker update --memory -1 --memory-swap -1 CONTAINER",
+    "process limit": "docker update --pids-limit -1 CONTAINER",
+    "swap in use": "sudo swapoff --all",
+    "descriptors": "sudo prlimit --pid $$ --nofile=65536:65536",
+    "processes": "sudo prlimit --pid $$ --nproc=unlimited",
+    "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
+    "range": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
+    "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
+    "address randomization": "sudo sysctl kernel.randomize_va_space=2",
+    "core dumps": "sudo sysctl kernel.core_pattern=core",
+    "servers": "cmake --preset release && cmake --build --preset release",
+    **{name: f"apt-get install {name}" for name in ("wrk", "strace")},
+    **dict.fromkeys(("taskset", "setpriv"), "apt-get install util-linux"),
+    **{"perf": "apt-get install linux-perf", "docker": "apt-get install docker.io"},
+    **dict.fromkeys(("nginx", "h2o", "apache2"), "loadtest/setup.sh peers"),
+}
+
+
+def cpus(facts: Facts) -> Iterator[Finding]:
+    sets = cpu_sets.split(set(facts.available))
+    siblings = {sibling for cpu in sets.server for sibling in facts.siblings.get(cpu, [])}
+    shown = f"server on CPU {_join(sets.server)}, load on CPU {_join(sets.load)}"
+    reason = "Server and load cannot be measured apart, because their CPUs are threads of one core (SMT)"
+    if sets.shared:
+        shown = f"share CPU {_join(sets.server)}"
+        reason = "Servers cannot be ranked, because server and load share the only CPU that we may use"
+    some = "" if len(facts.available) == facts.online else f" of {facts.online}"
+    yield Finding("model", facts.model + (" (virtual)" if facts.virtual else ""))
+    yield Finding("available", f"{len(facts.available)}{some}: {_join(facts.available)}")
+    yield _judged("server and load", shown, sets.shared or not siblings.isdisjoint(sets.load), reason)
+    yield _judged("frequency governor", facts.governor or "none here", facts.governor not in ("", "performance"))
+    yield _judged("clock", facts.clock or "unknown", facts.clock in SLOW_CLOCKS)
+
+
+def load(facts: Facts) -> Iterator[Finding]:
+    told = {cpu: share for cpu, share in facts.others.items() if share is not None}
+    hidden = _join([cpu for cpu in facts.others if cpu not in told])
+    busy = _join([cpu for cpu, share in told.items() if share > DISTURBED])
+    taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in told.items())
+    stolen = "not told" if facts.steal is None else f"{facts.steal:.0%}"
+    yield Finding("load average", number(facts.load_average))
+    yield _judged("/proc/stat", f"hides CPU {hidden}" if hidden else "lists our CPUs", bool(hidden), cpus=hidden)
+    yield _judged("taken by others", taken or "not told", bool(busy), cpus=busy)
+    yield _judged("stolen", stolen, (facts.steal or 0) > DISTURBED)
+
+
+def memory(facts: Facts) -> Iterator[Finding]:
+    total, available, swap, free = (
+        facts.memory.get(name, 0) for name in ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    )
+    shown = f"{mebibytes(available)} of {mebibytes(total)} MiB" if available else "not told"
+    yield _judged("available", shown, 0 < available < SPARE_MEMORY)
+    yield _judged("swap in use", f"{mebibytes(swap - free)} MiB", swap > free)
+
+
+def group(facts: Facts) -> Iterator[Finding]:
+    found = facts.group
+    limit = "none" if found.memory is None else f"{mebibytes(found.memory)} MiB"
+    yield Finding("version", str(found.version or "none to be seen"))
+    yield _judged("CPU quota", f"{number(found.cpus)} CPUs" if found.cpus else "none", found.cpus is not None)
+    yield _judged("memory limit", limit, found.memory is not None and found.memory < SPARE_MEMORY)
+    yield _processes("process limit", found.processes)
+
+
+def limits(facts: Facts) -> Iterator[Finding]:
+    (soft, hard), queue = facts.descriptors, facts.accept_queue
+    yield _judged("descriptors", f"{soft:,}, at most {hard:,}", hard < IDLE_CONNECTIONS + 500, limit=hard)
+    yield _processes("processes", facts.processes)
+    cut = queue is not None and queue < SERVER_QUEUE
+    yield _judged("accept queue", "unknown" if queue is None else f"{queue:,}", cut)
+
+
+def _processes(name: str, limit: int | None) -> Finding:
+    shown = "none" if limit is None else f"{limit:,}"
+    return _judged(name, shown, limit is not None and limit < SPARE_PROCESSES, limit=limit)
+
+
+def ports(facts: Facts) -> Iterator[Finding]:
+    first, last = facts.ports
+    room = last - first + 1
+    reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
+    yield _judged("range", f"{first}-{last} ({room:,})", room < 2 * IDLE_CONNECTIONS, room=room)
+    yield Finding("in TIME_WAIT", f"{facts.time_wait:,}")
+    yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // 60)
+
+
+def kernel(facts: Facts) -> Iterator[Finding]:
+    yield Finding("release", facts.system)
+    randomized = {"0": "no", "1": "but for heaps", "2": "yes"}.get(str(facts.randomized), "unknown")
+    yield _judged("address randomization", randomized, facts.randomized == 0)
+    yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
+    yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
+
+
+def programs(facts: Facts) -> Iterator[Finding]:
+    absent = facts.missing_executables
+    unbuilt = f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not built"
+    yield _judged("servers", "not built" if absent else "built", bool(absent), unbuilt)
+    tried = {"strace": facts.tracing, "perf": facts.counting, "docker": facts.docker}
+    for name, version in facts.tools.items():
+        why = tried.get(name, "" if version else f"{name} is not installed")
+        yield _judged(name, "does not work" if version and why else version or "not found", bool(why), why)
+
+
+def _judged(name: str, value: str, hindered: bool, why: str = "", **words: object) -> Finding:
+    """`why`: a reason, and mostly a semicolon and the command that mends it, in place of MENDED's. `words`: what else
+    its sentence in LOST has in braces."""
+    if not hindered:
+        return Finding(name, value)
+    reason, _, fix = why.partition("; ")
+    status = Status.problem if name in ESSENTIAL else Status.note
+    return Finding(name, value, status, LOST[name].format(reason=reason, **words), fix or MENDED.get(name, ""))
+
+
+def _join(cpus: Sequence[int]) -> str:
+    return ", ".join(map(str, cpus))
+
+
+TOPICS = {
+    "CPUs": cpus,
+    "Other load": load,
+    "Memory": memory,
+    "Control group": group,
+    "Limits": limits,
+    "Ports": ports,
+    "Kernel": kernel,
+    "Programs": programs,
+}
+
+
+# --- the card
+
 HINDRANCES = {
     Status.problem: "Nothing can be measured here before this is mended",
     Status.note: "What cannot be measured here, or not well",
@@ -45,12 +244,12 @@ class Card:
     @property
     def usable(self) -> bool:
         """Whether anything can be measured here; else exit status 5."""
-        return all(finding.status != Status.problem for finding in self.findings)
+        return all(one.status != Status.problem for one in self.findings)
 
 
 def examine(binaries: Path) -> Card:
     """Takes about two seconds."""
-    return judge(facts.read(binaries, sorted({*(one.executable for one in plan.CONTESTANTS), "quartet-pace"})))
+    return judge(read(binaries, sorted({*(one.executable for one in plan.CONTESTANTS), "quartet-pace"})))
 
 
 def judge(facts: Facts) -> Card:

@@ -5,10 +5,10 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from loadtest.engine import environment
 from loadtest.places import docker
@@ -27,8 +27,6 @@ TOOLS = {
     **{"wrk": "-v", "taskset": "--version", "setpriv": "--version", "strace": "-V", "perf": "--version"},
     **{"docker": "--version", "nginx": "-v", "h2o": "-v", "apache2": "-v"},
 }
-
-Limit = TypeVar("Limit", int, float)
 
 
 @dataclass(frozen=True)
@@ -118,21 +116,16 @@ def cpu_list(path: Path) -> list[int]:
     return list(cpu_sets.parse_list(text)) if text else []
 
 
-def _printed(command: Sequence[str]) -> str:
-    """On either output: nginx writes its version to stderr. Whatever the status: wrk and others exit with 1 then."""
-    try:
-        said = run(command, timeout=5, good=range(256))
-    except ProcessError:
-        return ""
-    return said.stdout + said.stderr
-
-
 def version(name: str, option: str) -> str:
+    """ "" when it is not there."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + SYSTEM_PATH)
     if not path:
         return ""
-    found = re.search(r"\d+\.\d+[\w.+-]*", _printed([path, option]))
-    return found[0] if found else "unknown version"
+    with suppress(ProcessError):
+        said = run([path, option], timeout=5, good=range(256))  # wrk and others exit with 1 then
+        if found := re.search(r"\d+\.\d+[\w.+-]*", said.stdout + said.stderr):  # nginx writes it to stderr
+            return found[0]
+    return "unknown version"
 
 
 def group(root: Path = Path("/")) -> Group:
@@ -143,24 +136,23 @@ def group(root: Path = Path("/")) -> Group:
     if not first and "" not in members:
         return Group(None, None, None, None)
 
-    def tightest(controller: str, limit: Callable[[Path], Limit | None]) -> Limit | None:
-        """Of our group and those around it; the last one is that of all controllers, where no limits are."""
+    def around(controller: str) -> list[Path]:
+        """Our group and those around it; the last one is that of all controllers, where no limits are."""
         mount = root / "sys/fs/cgroup"
-        own: Path = mount / members.get(controller if first else "", "")
-        around = [one for one in (own, *own.parents) if one.is_relative_to(mount)]
-        return min((found for found in map(limit, around) if found is not None), default=None)
+        own = mount / members.get(controller if first else "", "")
+        return [one for one in (own, *own.parents) if one.is_relative_to(mount)]
 
     return Group(
         version=1 if first else 2,
-        cpus=tightest("cpu", _quota),
-        memory=tightest("memory", lambda one: _limit(one, "memory.max", "memory.limit_in_bytes")),
-        processes=tightest("pids", lambda one: _limit(one, "pids.max")),
+        cpus=min(filter(None, map(_quota, around("cpu"))), default=None),
+        memory=_tightest(around("memory"), "memory.max", "memory.limit_in_bytes"),
+        processes=_tightest(around("pids"), "pids.max"),
     )
 
 
-def _limit(directory: Path, *names: str) -> int | None:
-    found = (procfs.number(directory / name) for name in names)
-    return next((limit for limit in found if limit is not None and 0 <= limit < UNLIMITED), None)
+def _tightest(directories: Iterable[Path], *files: str) -> int | None:
+    found = [procfs.number(directory / file) for directory in directories for file in files]
+    return min((limit for limit in found if limit is not None and 0 <= limit < UNLIMITED), default=None)
 
 
 def _quota(directory: Path) -> float | None:
