@@ -31,7 +31,7 @@ from loadtest.verbs.load.aa import against_itself
 from loadtest.verbs.load.plan import Settings, checked
 from loadtest.verbs.load.verb import AA, LATENCY, LOAD, THROUGHPUT
 from loadtest.verbs.memory import verb as memory_verb
-from loadtest.verbs.memory.plan import IdleSettings
+from loadtest.verbs.memory.clients import IdleSettings
 from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.tour.plan import Tour
 from loadtest.verbs.tour.verb import TOUR

@@ -19,10 +19,10 @@ from loadtest.contestants.contestants import Contestant
 from loadtest.system.cpu_sets import CpuSets, parse_pin, split
 from loadtest.system.repository import ROOT
 from loadtest.verbs.load import presets
-from loadtest.verbs.memory import plan as memory_plan
+from loadtest.verbs.memory import clients as memory_clients
 
 BINARIES = ROOT / "build/release/bin"
-LEVELS = ",".join(map(str, memory_plan.LEVELS))
+LEVELS = ",".join(map(str, memory_clients.LEVELS))
 
 plain = functools.partial(typer.Option, show_default=False)  # --help shows no default of it
 number = functools.partial(typer.Option, metavar="N")

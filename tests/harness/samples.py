@@ -26,7 +26,7 @@ from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import TrialStep
 from loadtest.verbs.load.results import Trial
-from loadtest.verbs.memory.plan import PlateauResult, PlateauStep
+from loadtest.verbs.memory.clients import PlateauResult, PlateauStep
 from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.tour.plan import Tour
 

@@ -22,7 +22,7 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Server, prepare_limits
 from loadtest.verbs.memory import clients, report
-from loadtest.verbs.memory.plan import PlateauResult, PlateauSettings, PlateauStep
+from loadtest.verbs.memory.clients import PlateauResult, PlateauSettings, PlateauStep
 from loadtest.verbs.memory.verb import PLATEAUS
 
 PREFORK, EPOLL = BY_NAME["prefork"], BY_NAME["epoll"]

@@ -15,7 +15,7 @@ from loadtest.statistics.stats import Estimate, Interval
 from loadtest.system.cpus import Disturbance
 from loadtest.system.memory import GroupMemory, Memory
 from loadtest.verbs.load.results import Trial
-from loadtest.verbs.memory.plan import PlateauResult
+from loadtest.verbs.memory.clients import PlateauResult
 from loadtest.verbs.tour.plan import CONTESTANTS
 
 

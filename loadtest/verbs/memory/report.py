@@ -12,7 +12,7 @@ from loadtest.statistics import lines
 from loadtest.statistics.differences import LEAST_ROUNDS
 from loadtest.statistics.stats import estimate
 from loadtest.system.memory import Memory
-from loadtest.verbs.memory.plan import IdleResult, PlateauResult, SharingResult, absence
+from loadtest.verbs.memory.clients import IdleResult, PlateauResult, SharingResult, absence
 
 Bytes = Callable[[IdleResult], int | None]
 PSS, ANONYMOUS, PRIVATE = (attrgetter(f"memory.{name}") for name in ("pss", "anonymous", "private"))

@@ -10,7 +10,7 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.verbs.crash.clients import CrashSettings
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.load.plan import Settings
-from loadtest.verbs.memory.plan import PlateauSettings
+from loadtest.verbs.memory.clients import PlateauSettings
 
 CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")
 SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plaintext", "cpu"))

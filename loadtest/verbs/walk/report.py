@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import zip_longest
 
 from loadtest.document.document import Section, Table
@@ -13,7 +12,6 @@ TITLES = {
     Connection.kept: "Which system calls does a request make, on a connection that is kept?",
     Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
 }
-
 NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
     "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
@@ -25,26 +23,27 @@ NOTES = (
 
 
 def sections(run: Run) -> list[Section]:
-    """For each kind of connection: the calls in order; then how many by name. What holds for all is noted below the
-    last."""
+    """For each kind of connection: the calls in order; then how many by name. Last what holds for all."""
     found = []
     for kind, title in TITLES.items():
         if walks := [walk for result in run.results for walk in result.walks if walk.kind == kind]:
-            found += [
-                Section(title, _side_by_side(walks), []),
-                Section("How many of each?", _by_name(walks), _doubts(walks)),
-            ]
-    if found:
-        found[-1] = replace(found[-1], notes=[*found[-1].notes, *NOTES])
-    return found
+            found += [_side_by_side(title, walks), _by_name(walks)]
+    return [*found, Section("What is a call of a request?", None, NOTES)] if found else []
 
 
-def _doubts(walks: Sequence[Walk]) -> list[str]:
-    return [
-        f"{walk.contestant}: no more than {walk.agreeing} of {walk.samples} requests were alike; do not trust it."
-        for walk in walks
-        if 2 * walk.agreeing <= walk.samples
+def _side_by_side(title: str, walks: Sequence[Walk]) -> Section:
+    filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
+    for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
+        filled.add_row(str(number), *cells)
+    filled.add_rule()
+    filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
+    filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
+    doubtful = [walk for walk in walks if 2 * walk.agreeing <= walk.samples]
+    doubts = [
+        f"{one.contestant}: no more than {one.agreeing} of {one.samples} requests were alike; do not trust it."
+        for one in doubtful
     ]
+    return Section(title, filled, doubts)
 
 
 def _column(walk: Walk) -> list[str]:
@@ -61,21 +60,9 @@ def _column(walk: Walk) -> list[str]:
     return lines
 
 
-def _side_by_side(walks: Sequence[Walk]) -> Table:
-    filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
-    for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
-        filled.add_row(str(number), *cells)
-    filled.add_rule()
-    filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
-    filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
-    return filled
-
-
-def _by_name(walks: Sequence[Walk]) -> Table:
+def _by_name(walks: Sequence[Walk]) -> Section:
     counts = [Counter(call.name for call in walk.calls) for walk in walks]
     filled = Table(("", *(walk.contestant.replace("-", "\n") for walk in walks)), wide=True)
     for name, _ in sum(counts, Counter()).most_common():
         filled.add_row(name, *(str(count[name] or "") for count in counts))
-    filled.add_rule()
-    filled.add_row("all", *(str(count.total()) for count in counts))
-    return filled
+    return Section("How many of each?", filled, [])
