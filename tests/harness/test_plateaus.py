@@ -67,7 +67,7 @@ def test_memory_is_shown_at_start_busy_and_idle():
     row = next(line for line in output.splitlines() if line.startswith("prefork"))
     assert row.split()[1:] == ["19", "19", "2.0", "4.0", "3.0", "2.0", "0.6", "38.0"]
     assert "Busy: 16 connections with a request in hand each" in output
-    assert "would charge prefork 9.5 times its PSS" in " ".join(output.split())
+    assert "summed RSS once for each process" in " ".join(output.split())
 
 
 # --- the clients' side, with stand-ins for pace and the server

@@ -186,7 +186,7 @@ def test_a_crash_that_tells_nothing_is_a_dash_with_a_reason():
 
 
 def test_summed_rss_is_shown_for_what_it_is():
-    assert "would charge fork-per-request 16.5 times its PSS" in " ".join(render(samples.tour()).split())
+    assert "PSS counts a shared page once, summed RSS once for each process" in " ".join(render(samples.tour()).split())
 
 
 def in_docker() -> Run:

@@ -41,11 +41,6 @@ SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "xen")  # each reading is a system 
 SERVER_QUEUE = 4096  # the servers' backlog (common/net/listener.cpp), of which the kernel takes somaxconn at most
 IDLE_CONNECTIONS = 10_000  # that `memory` holds, with some descriptors more
 
-NOTHING = "Nothing can be measured, because {reason}"
-MANY_PROCESSES = "A process for each of many connections cannot be measured, because {limit:,} are the most"
-BALLAST = "Fork with 512 MiB of ballast cannot be measured, because"
-QUIET = "Undisturbed rounds cannot be had now, because"
-
 # What cannot be measured, by the name of the finding; the judgement fills in what is in braces.
 LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
@@ -55,17 +50,15 @@ LOST = {
         "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, on which"
         " we may run (in a container lxcfs counts CPUs from 0)"
     ),
-    "taken by others": QUIET + " others use CPU {cpus} (see: top -b -n 1 | head -20)",
-    "stolen": QUIET + " the host gives our CPUs to other virtual machines",
-    "available": BALLAST + " memory would run out",
+    "taken by others": "Undisturbed rounds cannot be had now: others use CPU {cpus} (see: top -b -n 1 | head -20)",
+    "stolen": "Undisturbed rounds cannot be had now: the host gives our CPUs to other virtual machines",
+    "available": "Fork with 512 MiB of ballast cannot be measured: memory would run out",
     "swap in use": "Memory cannot be measured well, because pages that are swapped out are not in PSS",
     "CPU quota": "Latencies are not the servers' own: a quota stops them; docker run --cpuset-cpus would not",
-    "memory limit": BALLAST + " the control group would run out of memory",
-    "process limit": MANY_PROCESSES,
+    "memory limit": "Fork with 512 MiB of ballast cannot be measured: the control group would run out of memory",
     "descriptors": f"{IDLE_CONNECTIONS:,} idle connections cannot be held: {{limit:,}} descriptors are the most",
-    "processes": MANY_PROCESSES,
     "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
-    "range": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
+    "ports": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
     "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
     "address randomization": "Addresses (/layout) cannot differ between starts, because they are not randomized",
     "core dumps": "After a crash, time without service is not the server's: a program takes the dead server's memory",
@@ -73,9 +66,11 @@ LOST = {
     "strace": "The system calls of one request cannot be shown (walk): {reason}",
     "perf": "System calls under load cannot be counted: {reason}",
     "docker": "Containers cannot be measured (--runner docker): {reason}",
-    **dict.fromkeys(("servers", "wrk", "taskset", "setpriv"), NOTHING),
-    **{name: f"Nothing can be compared with {name}, because it is not installed" for name in ("nginx", "h2o")},
-    "apache2": "Nothing can be compared with Apache, because it is not installed",
+    **dict.fromkeys(
+        ("process limit", "processes"), "Many processes cannot be measured, because {limit:,} are the most"
+    ),
+    **dict.fromkeys(("servers", "wrk", "taskset", "setpriv"), "Nothing can be measured, because {reason}"),
+    **{peer: f"Nothing can be compared with {peer}: it is not installed" for peer in ("nginx", "h2o", "apache2")},
 }
 ESSENTIAL = ("smaps_rollup", "servers", "wrk", "taskset", "setpriv")  # without them nothing can be measured
 
@@ -89,7 +84,7 @@ MENDED = {
     "descriptors": "sudo prlimit --pid $$ --nofile=65536:65536",
     "processes": "sudo prlimit --pid $$ --nproc=unlimited",
     "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
-    "range": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
+    "ports": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
     "address randomization": "sudo sysctl kernel.randomize_va_space=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
@@ -123,7 +118,6 @@ def load(facts: Facts) -> Iterator[Finding]:
     busy = _join([cpu for cpu, share in told.items() if share > DISTURBED])
     taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in told.items())
     stolen = "not told" if facts.steal is None else f"{facts.steal:.0%}"
-    yield Finding("load average", number(facts.load_average))
     yield _judged("/proc/stat", f"hides CPU {hidden}" if hidden else "lists our CPUs", bool(hidden), cpus=hidden)
     yield _judged("taken by others", taken or "not told", bool(busy), cpus=busy)
     yield _judged("stolen", stolen, (facts.steal or 0) > DISTURBED)
@@ -148,25 +142,21 @@ def group(facts: Facts) -> Iterator[Finding]:
 
 
 def limits(facts: Facts) -> Iterator[Finding]:
-    (soft, hard), queue = facts.descriptors, facts.accept_queue
+    (soft, hard), (first, last), queue = facts.descriptors, facts.ports, facts.accept_queue
+    room = last - first + 1
+    reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
     yield _judged("descriptors", f"{soft:,}, at most {hard:,}", hard < IDLE_CONNECTIONS + 500, limit=hard)
     yield _processes("processes", facts.processes)
-    cut = queue is not None and queue < SERVER_QUEUE
-    yield _judged("accept queue", "unknown" if queue is None else f"{queue:,}", cut)
+    yield _judged(
+        "accept queue", "unknown" if queue is None else f"{queue:,}", queue is not None and queue < SERVER_QUEUE
+    )
+    yield _judged("ports", f"{first}-{last} ({room:,})", room < 2 * IDLE_CONNECTIONS, room=room)
+    yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // 60)
 
 
 def _processes(name: str, limit: int | None) -> Finding:
     shown = "none" if limit is None else f"{limit:,}"
     return _judged(name, shown, limit is not None and limit < SPARE_PROCESSES, limit=limit)
-
-
-def ports(facts: Facts) -> Iterator[Finding]:
-    first, last = facts.ports
-    room = last - first + 1
-    reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
-    yield _judged("range", f"{first}-{last} ({room:,})", room < 2 * IDLE_CONNECTIONS, room=room)
-    yield Finding("in TIME_WAIT", f"{facts.time_wait:,}")
-    yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // 60)
 
 
 def kernel(facts: Facts) -> Iterator[Finding]:
@@ -207,14 +197,9 @@ TOPICS = {
     "Memory": memory,
     "Control group": group,
     "Limits": limits,
-    "Ports": ports,
     "Kernel": kernel,
     "Programs": programs,
 }
-
-
-# --- the card
-
 HINDRANCES = {
     Status.problem: "Nothing can be measured here before this is mended",
     Status.note: "What cannot be measured here, or not well",
@@ -223,18 +208,12 @@ MARKS = {Status.ok: " ", Status.note: "!", Status.problem: "X"}
 
 
 @dataclass(frozen=True)
-class Topic:
-    title: str
-    findings: list[Finding]
-
-
-@dataclass(frozen=True)
 class Card:
-    topics: list[Topic]
+    topics: dict[str, list[Finding]]
 
     @property
     def findings(self) -> list[Finding]:
-        return [finding for topic in self.topics for finding in topic.findings]
+        return [finding for findings in self.topics.values() for finding in findings]
 
     @property
     def hindrances(self) -> list[Finding]:
@@ -253,17 +232,17 @@ def examine(binaries: Path) -> Card:
 
 
 def judge(facts: Facts) -> Card:
-    return Card([Topic(title, list(findings(facts))) for title, findings in TOPICS.items()])
+    return Card({title: list(findings(facts)) for title, findings in TOPICS.items()})
 
 
 def document(card: Card) -> Document:
     """What there is by topic, marked where it hinders something; then whole sentences on that."""
     sections = []
-    for topic in card.topics:
+    for title, findings in card.topics.items():
         filled = words("", "", "")
-        for one in topic.findings:
+        for one in findings:
             filled.add_row(MARKS[one.status], one.name.ljust(NAME_WIDTH), one.value)
-        sections.append(Section(topic.title, filled, []))
+        sections.append(Section(title, filled, []))
     for status, alike in itertools.groupby(card.hindrances, key=lambda one: one.status):
         sections.append(Section(HINDRANCES[status], None, [sentence(one) for one in alike]))
     if not card.hindrances:

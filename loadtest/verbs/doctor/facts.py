@@ -50,7 +50,6 @@ class Facts:
     siblings: dict[int, list[int]]  # that share a core, by available CPU; itself included
     governor: str  # "" where the frequency is nobody's here
     clock: str
-    load_average: float
     others: dict[int, float | None]  # share of each available CPU that others took; None: /proc/stat does not list it
     steal: float | None
     memory: dict[str, int]  # bytes, by the names of /proc/meminfo; empty where that is hidden
@@ -59,7 +58,6 @@ class Facts:
     processes: int | None
     accept_queue: int | None  # somaxconn
     ports: tuple[int, int]  # the first and the last
-    time_wait: int
     reuse: int | None  # tcp_tw_reuse
     system: str
     randomized: int | None  # randomize_va_space: addresses of processes
@@ -88,7 +86,6 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         siblings={cpu: cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
         governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
         clock=procfs.text(CLOCK),
-        load_average=os.getloadavg()[0],
         others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
         steal=cpus.stolen(before, after, available),
         memory=procfs.numbers(procfs.text(Path("/proc/meminfo"))),
@@ -97,7 +94,6 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         processes=None if processes == resource.RLIM_INFINITY else processes,
         accept_queue=procfs.number(KERNEL / "net/core/somaxconn"),
         ports=sockets.port_range(),
-        time_wait=sockets.read().time_wait,
         reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
         system=f"Linux {os.uname().release}, {environment.system()}",
         randomized=procfs.number(KERNEL / "kernel/randomize_va_space"),

@@ -42,9 +42,6 @@ class MemorySettings(BaseSettings):
     runner: str = "local"
 
 
-# --- idle connections
-
-
 @dataclass(frozen=True)
 class IdleSettings(MemorySettings):
     levels: tuple[int, ...] = LEVELS  # connections
@@ -141,9 +138,6 @@ def hold_commands(address: Address, settings: IdleSettings, step: IdleStep) -> l
     return [_holding(address, settings, str(step.connections), "--sources", str(settings.sources))]
 
 
-# --- what forked workers share
-
-
 @dataclass(frozen=True)
 class SharingSettings(MemorySettings):
     """Requests under which memory that workers share with their parent since the fork may become their own."""
@@ -214,9 +208,6 @@ def _asking(address: Address, settings: SharingSettings, requests: int) -> tuple
     return command, duration / 1000
 
 
-# --- the memory of the main job
-
-
 @dataclass(frozen=True)
 class PlateauSettings(MemorySettings):
     connections: int = 16
@@ -261,9 +252,6 @@ def plateau_commands(address: Address, settings: PlateauSettings, step: PlateauS
     return [_holding(address, settings, f"{count}:/sleep?ms={settings.sleep}") for count in counts]
 
 
-# --- held connections
-
-
 def _holding(address: Address, settings: MemorySettings, held: str, *more: str) -> list[str]:
     """`held`: how many connections, and what each asks for."""
     arguments = ["--rate", "0", "--hold", held, *more, "-d", f"{settings.duration}s", "--announce"]
@@ -288,8 +276,6 @@ def _release(talk: Dialogue) -> Finished:
     found = pace.summary(finished)
     if problems := found["problems"]:
         raise MeasurementError(f"quartet-pace: {'; '.join(problems)}")
-    if finished.status not in (0, pace.INTERRUPTED):
-        raise MeasurementError(f"{finished.command} exited with status {finished.status}: {finished.stderr.strip()}")
     held = found["held"]
     if lost := held["closed_by_server"]:
         raise MeasurementError(f"the server closed {lost:,} of {held['asked']:,} idle connections")

@@ -16,8 +16,8 @@ NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
     "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
     "no such wait: a request that it met differs from the others, and is outvoted.",
-    "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. "
-    "How processes took turns is chance, and so are the futex calls of a queue.",
+    "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. Where "
+    "they are no majority, do not trust it. How processes took turns is chance, and so are the futex calls of a queue.",
     "strace makes every call dearer: this tells what is called, not how long it takes.",
 )
 
@@ -38,12 +38,7 @@ def _side_by_side(title: str, walks: Sequence[Walk]) -> Section:
     filled.add_rule()
     filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
     filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
-    doubtful = [walk for walk in walks if 2 * walk.agreeing <= walk.samples]
-    doubts = [
-        f"{one.contestant}: no more than {one.agreeing} of {one.samples} requests were alike; do not trust it."
-        for one in doubtful
-    ]
-    return Section(title, filled, doubts)
+    return Section(title, filled, [])
 
 
 def _column(walk: Walk) -> list[str]:
