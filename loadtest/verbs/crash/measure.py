@@ -132,10 +132,7 @@ def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, sta
 # --- the table
 
 
-def section(part: Part) -> Section | None:
-    """None: nothing has been measured yet."""
-    if not part.results:
-        return None
+def section(part: Part) -> Section:
     settings: CrashSettings = part.settings
     filled = table(
         "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice",

@@ -48,26 +48,16 @@ def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[lis
     return [clients.command(address, settings), newcomers]
 
 
+def seconds(settings: CrowdSettings, step: CrowdStep) -> float:
+    return settings.seconds + 0.3  # with start and drain
+
+
 CROWD = Measurement(
-    name="crowd",
-    settings=CrowdSettings,
-    result=Crowd,
-    steps=clients.steps,
-    seconds=lambda settings, step: float(settings.seconds + 0.3),  # with start and drain
-    measure=measure,
-    server=server,
-    load=load,
-    programs=(pace.EXECUTABLE,),
+    "crowd", CrowdSettings, Crowd, clients.steps, seconds, measure, server, load, programs=(pace.EXECUTABLE,)
 )
 
 
-# --- the table
-
-
-def section(part: Part) -> Section | None:
-    """None: nothing has been measured yet."""
-    if not part.results:
-        return None
+def section(part: Part) -> Section:
     settings: CrowdSettings = part.settings
     filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
     for one in part.results:

@@ -60,7 +60,6 @@ LOST = {
     "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
     "ports": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
     "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
-    "address randomization": "Addresses (/layout) cannot differ between starts, because they are not randomized",
     "core dumps": "After a crash, time without service is not the server's: a program takes the dead server's memory",
     "smaps_rollup": "Memory cannot be measured: {reason}",
     "strace": "The system calls of one request cannot be shown (walk): {reason}",
@@ -74,7 +73,7 @@ LOST = {
 }
 ESSENTIAL = ("smaps_rollup", "servers", "wrk", "taskset", "setpriv")  # without them nothing can be measured
 
-# What mends it, where a command does.
+# What mends it, where a command does that the reason does not name.
 MENDED = {
     "frequency governor": "sudo cpupower frequency-set --governor performance",
     "clock": "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/current_clocksource",
@@ -86,12 +85,10 @@ MENDED = {
     "accept queue": f"sudo sysctl net.core.somaxconn={SERVER_QUEUE}",
     "ports": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
-    "address randomization": "sudo sysctl kernel.randomize_va_space=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
     "servers": "cmake --preset release && cmake --build --preset release",
-    **{name: f"apt-get install {name}" for name in ("wrk", "strace")},
+    "wrk": "apt-get install wrk",
     **dict.fromkeys(("taskset", "setpriv"), "apt-get install util-linux"),
-    **{"perf": "apt-get install linux-perf", "docker": "apt-get install docker.io"},
     **dict.fromkeys(("nginx", "h2o", "apache2"), "loadtest/setup.sh peers"),
 }
 
@@ -161,8 +158,6 @@ def _processes(name: str, limit: int | None) -> Finding:
 
 def kernel(facts: Facts) -> Iterator[Finding]:
     yield Finding("release", facts.system)
-    randomized = {"0": "no", "1": "but for heaps", "2": "yes"}.get(str(facts.randomized), "unknown")
-    yield _judged("address randomization", randomized, facts.randomized == 0)
     yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
     yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 

@@ -16,10 +16,8 @@ from loadtest.system import cpu_sets, cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.verbs.walk import strace
 
-WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
 KERNEL, CPUS = Path("/proc/sys"), Path("/sys/devices/system/cpu")
-CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 UNLIMITED = 2**60  # bytes; version 1 of control groups writes a number a little below 2**63
 
 # with the option that prints the version
@@ -60,7 +58,6 @@ class Facts:
     ports: tuple[int, int]  # the first and the last
     reuse: int | None  # tcp_tw_reuse
     system: str
-    randomized: int | None  # randomize_va_space: addresses of processes
     core_pattern: str
     rollup: str  # why smaps_rollup cannot be read, and the fix; "" when it can
     tools: dict[str, str]  # the version of each; "" when it is not there
@@ -74,7 +71,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
     """Takes about two seconds. `executables`: of the servers and clients that are built, in `binaries`."""
     available = sorted(os.sched_getaffinity(0))
     before = cpus.read()
-    time.sleep(WINDOW)  # first: what follows is a load itself
+    time.sleep(0.5)  # others' use of the CPUs is watched; first, because what follows is a load itself
     after = cpus.read()
     model, virtual = environment.cpu()
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -85,7 +82,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         available=available,
         siblings={cpu: cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
         governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
-        clock=procfs.text(CLOCK),
+        clock=procfs.text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
         steal=cpus.stolen(before, after, available),
         memory=procfs.numbers(procfs.text(Path("/proc/meminfo"))),
@@ -96,7 +93,6 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         ports=sockets.port_range(),
         reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
         system=f"Linux {os.uname().release}, {environment.system()}",
-        randomized=procfs.number(KERNEL / "kernel/randomize_va_space"),
         core_pattern=procfs.text(KERNEL / "kernel/core_pattern"),
         rollup=environment.missing(),
         tools={name: version(name, option) for name, option in TOOLS.items()},

@@ -184,10 +184,8 @@ def sharing(part: Part) -> Section:
     return Section("What does a forked worker share, and for how long?", filled, notes)
 
 
-def plateaus(part: Part) -> Section | None:
+def plateaus(part: Part) -> Section:
     """At start, while every connection has a request in hand, and when all are idle."""
-    if not part.results:
-        return None
     charged = any(result.busy.group for result in part.results)
     filled = table(
         "", "processes\nat start", "\nbusy", "PSS, MiB\nat start", "\nbusy", "\nidle", "private\nbusy",

@@ -1,23 +1,26 @@
-"""The verb walk: the system calls of one request, in every model. strace looks at the server; a client sends a request,
-reads the whole answer and pauses. A busy one would always have the next request waiting, and hide the waits."""
+"""The verb walk: the system calls of one request, in every model, side by side. strace looks at the server; a client
+sends a request, reads the whole answer and pauses. A busy one would always have the next request waiting, and hide the
+waits."""
 
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from itertools import zip_longest
 from typing import ClassVar
 
+from loadtest.document.document import Section, Table
 from loadtest.engine.measurement import Bench, Measurement, stop_well
-from loadtest.engine.run import BaseSettings, Result
+from loadtest.engine.run import BaseSettings, Result, Run
 from loadtest.engine.verb import Verb
 from loadtest.places.launch import ServerPlan
 from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address
-from loadtest.verbs.walk import report, strace
+from loadtest.verbs.walk import strace
 from loadtest.verbs.walk.sequence import Actors, Connection, Sample, Walk, walk
 
 WORKERS = 4  # of the pools: some that wait belong to the picture, and strace has to follow each
@@ -116,5 +119,52 @@ def _ask(connection: socket.socket, request: bytes) -> None:
         raise HTTPException(f"status {response.status}")
 
 
+TITLES = {
+    Connection.kept: "Which system calls does a request make, on a connection that is kept?",
+    Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
+}
+NOTES = (
+    "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
+    "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
+    "no such wait: a request that it met differs from the others, and is outvoted.",
+    "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. Where "
+    "they are no majority, do not trust it. How processes took turns is chance, and so are the futex calls of a queue.",
+    "strace makes every call dearer: this tells what is called, not how long it takes.",
+)
+
+
+def sections(run: Run) -> list[Section]:
+    """For each kind of connection; below the last what holds for both."""
+    found = []
+    for kind, title in TITLES.items():
+        if walks := [walk for result in run.results for walk in result.walks if walk.kind == kind]:
+            found.append(_side_by_side(title, walks))
+    return [*found, Section("What is a call of a request?", None, NOTES)] if found else []
+
+
+def _side_by_side(title: str, walks: Sequence[Walk]) -> Section:
+    filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
+    for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
+        filled.add_row(str(number), *cells)
+    filled.add_rule()
+    filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
+    filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
+    return Section(title, filled, [])
+
+
+def _column(walk: Walk) -> list[str]:
+    """Its calls, with their results unless these are addresses or nothing; below the process that made them where there
+    are several."""
+    lines, last = [], ""
+    several = len({call.process for call in walk.calls}) > 1
+    for call in walk.calls:
+        if several and call.process != last:
+            lines.append(f"{call.process}:")
+        result = "" if call.result in ("", "?") or call.result.startswith("0x") else f" = {call.result}"
+        lines.append(f"{'  ' if several else ''}{call.name}{result}")
+        last = call.process
+    return lines
+
+
 WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load)
-WALK = Verb("walk", (WALKS,), report.sections)
+WALK = Verb("walk", (WALKS,), sections)
