@@ -155,8 +155,8 @@ def test_records_that_add_up_are_taken():
     ("counts", "requests", "sentence"),
     [
         (lane(ok=2), 3, "accounts for 2 of 3 requests that were due"),
-        (lane(ok=1, reset=1), 2, "accounts for 2 requests in its records and 2 in its summary, or for other outcomes"),
-        (lane(ok=1), 2, "accounts for 2 requests in its records and 1 in its summary"),
+        (lane(ok=1, reset=1), 2, "records hold {'ok': 2}, and its summary {'ok': 1, 'reset': 1}"),
+        (lane(ok=1), 2, "records hold {'ok': 2}, and its summary {'ok': 1}"),
     ],
 )
 def test_a_request_that_is_missing_or_counted_otherwise_is_an_error(counts, requests, sentence):

@@ -473,7 +473,7 @@ SMALL = settings(levels=(0, 10, 20))
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch):
-    monkeypatch.setattr(verb, "PAUSE", 0.001)
+    monkeypatch.setattr(verb, "SETTLING", (3.0, 0.001))
 
 
 def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[int], FakePlace]:
@@ -561,7 +561,7 @@ def test_memory_is_read_when_it_no_longer_changes():
     sizes = [memory(900), memory(700), memory(500), memory(500)]
     server: Any = FakeServer(observe)
     server.memory = lambda: sizes.pop(0)
-    assert verb._settled_memory(server, 3, 0.001) == memory(500)
+    assert verb._settled(server, 3, 0.001) == memory(500)
     assert sizes == []
 
 

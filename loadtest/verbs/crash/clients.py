@@ -152,10 +152,7 @@ def refuse_gaps(records: Sequence[Record], watched: Sequence[Record], lane: dict
     schedule had due while it was watched are among them."""
     recorded, counted = Counter(one.outcome for one in records), pace.outcomes(lane)
     if recorded != counted:
-        raise MeasurementError(
-            f"quartet-pace accounts for {recorded.total()} requests in its records and {sum(counted.values())} in its "
-            "summary, or for other outcomes"
-        )
+        raise MeasurementError(f"quartet-pace's records hold {dict(recorded)}, and its summary {counted}")
     if len(watched) != requests:
         raise MeasurementError(f"quartet-pace accounts for {len(watched)} of {requests} requests that were due")
 

@@ -65,9 +65,7 @@ LOST = {
     "strace": "The system calls of one request cannot be shown (walk): {reason}",
     "perf": "System calls under load cannot be counted: {reason}",
     "docker": "Containers cannot be measured (--runner docker): {reason}",
-    **dict.fromkeys(
-        ("process limit", "processes"), "Many processes cannot be measured, because {limit:,} are the most"
-    ),
+    **dict.fromkeys(("process limit", "processes"), "A thousand processes cannot run, because {limit:,} are the most"),
     **dict.fromkeys(("servers", "wrk", "taskset", "setpriv"), "Nothing can be measured, because {reason}"),
     **{peer: f"Nothing can be compared with {peer}: it is not installed" for peer in ("nginx", "h2o", "apache2")},
 }
@@ -121,9 +119,8 @@ def load(facts: Facts) -> Iterator[Finding]:
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
-    total, available, swap, free = (
-        facts.memory.get(name, 0) for name in ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
-    )
+    names = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    total, available, swap, free = (facts.memory.get(name, 0) for name in names)
     shown = f"{mebibytes(available)} of {mebibytes(total)} MiB" if available else "not told"
     yield _judged("available", shown, 0 < available < SPARE_MEMORY)
     yield _judged("swap in use", f"{mebibytes(swap - free)} MiB", swap > free)

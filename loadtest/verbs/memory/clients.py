@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import ClassVar
 
@@ -179,33 +180,30 @@ def sharing_steps(settings: SharingSettings) -> list[SharingStep]:
 def wear(address: Address, settings: SharingSettings, step: SharingStep, tell: Tell) -> list[str]:
     """Tells each time that all workers have answered so many requests; the moment is their number. Returns the
     commands."""
-    commands, done = [], 0
-    for goal in settings.requests:
+    commands = []
+    for done, goal in pairwise((0, *settings.requests)):
         if requests := (goal - done) * settings.workers:
-            command, seconds = _asking(address, settings, requests)
-            finished = pace.measure(command, seconds + settings.duration)
+            finished = pace.measure(_asking(address, settings, requests), requests / settings.rate + settings.duration)
             answered = pace.outcomes(pace.summary(finished)["lanes"][0]).get("ok", 0)
             if answered != requests:
                 raise MeasurementError(f"{answered:,} of {requests:,} requests for {settings.path} were answered")
             commands.append(finished.command)
-        done = goal
         tell(str(goal))
     return commands
 
 
 def wear_commands(address: Address, settings: SharingSettings, step: SharingStep) -> list[list[str]]:
     """The last, as if nobody had asked before."""
-    return [_asking(address, settings, max(settings.requests) * settings.workers)[0]]
+    return [_asking(address, settings, max(settings.requests) * settings.workers)]
 
 
-def _asking(address: Address, settings: SharingSettings, requests: int) -> tuple[list[str], float]:
-    """In turn over one connection for each worker; and how many seconds it takes."""
+def _asking(address: Address, settings: SharingSettings, requests: int) -> list[str]:
+    """In turn over one connection for each worker."""
     duration = math.ceil(requests * 1000 / settings.rate)  # milliseconds
     rate = math.floor(requests / duration * 1e6) / 1e3  # with a higher one, one request more would be due
     load = ["-c", str(settings.workers), "--rate", f"{rate:.3f}", "-d", f"{duration}ms"]
     patience = ["--grace", f"{settings.duration}s"]
-    command = pace.command(settings.pace, address, settings.cpus.load, settings.path, *load, *patience)
-    return command, duration / 1000
+    return pace.command(settings.pace, address, settings.cpus.load, settings.path, *load, *patience)
 
 
 @dataclass(frozen=True)

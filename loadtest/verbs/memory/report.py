@@ -32,10 +32,7 @@ def head(run: Run) -> list[str]:
 
 def sections(run: Run) -> list[Section]:
     idle, asked = run.parts
-    return [
-        *([slopes(idle), levels(idle)] if idle.results else []),
-        *([sharing(asked)] if asked.results else []),
-    ]
+    return ([slopes(idle), levels(idle)] if idle.results else []) + ([sharing(asked)] if asked.results else [])
 
 
 def _size(size: float | None) -> str:

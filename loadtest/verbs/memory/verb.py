@@ -20,8 +20,8 @@ from loadtest.system.machine_memory import MachineMemory
 from loadtest.system.memory import Memory
 from loadtest.verbs.memory import clients, report
 
-SETTLING, PAUSE = 3.0, 0.1  # seconds in which a server should have come to rest, and between two looks
-BUSY_SETTLING, BUSY_PAUSE = 0.2, 0.02  # the same for the plateaus: requests are in hand for a second or less
+SETTLING = (3.0, 0.1)  # seconds in which a server should have come to rest, and between two looks
+BUSY = (0.2, 0.02)  # the same for the plateaus: requests are in hand for a second or less
 ALIKE = 0.001  # of the PSS, in which others' use of the same libraries shows
 # What of the machine's change may still be there afterwards: more, and somebody else has had a hand in it.
 LEFT, LEFT_AT_LEAST = 0.05, 1 << 20  # as a share; bytes
@@ -60,7 +60,7 @@ def measure_idle(bench: Bench, step: clients.IdleStep) -> clients.IdleResult:
     with bench.start(unbounded_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            looks.append((_settled_memory(server, SETTLING, PAUSE), machine_memory.read() if before else None))
+            looks.append((_settled(server, *SETTLING), machine_memory.read() if before else None))
 
         observed = server.ask(clients.hold, bench.settings, step, look)
         stop_well(server)
@@ -114,7 +114,7 @@ def measure_sharing(bench: Bench, step: clients.SharingStep) -> clients.SharingR
     with bench.start(unbounded_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            found = _settled_memory(server, SETTLING, PAUSE)
+            found = _settled(server, *SETTLING)
             each = [memory.read([one]).private for one in sorted(server.processes())]
             points.append(clients.SharingPoint(int(moment), found, [size for size in each if size is not None]))
 
@@ -145,12 +145,8 @@ def plateau_server(settings: clients.PlateauSettings, step: clients.PlateauStep)
 def measure_plateaus(bench: Bench, step: clients.PlateauStep) -> clients.PlateauResult:
     looks: list[Memory] = []
     with bench.start(plateau_server(bench.settings, step)) as server:
-
-        def look(moment: str) -> None:
-            looks.append(_settled_memory(server, BUSY_SETTLING, BUSY_PAUSE))
-
         start = server.memory()
-        commands = server.ask(clients.plateaus, bench.settings, step, look)
+        commands = server.ask(clients.plateaus, bench.settings, step, lambda _: looks.append(_settled(server, *BUSY)))
         stop_well(server)
     busy, idle = looks
     return clients.PlateauResult(
@@ -171,7 +167,7 @@ PLATEAUS = Measurement(
 )
 
 
-def _settled_memory(server: Server, patience: float, pause: float) -> Memory:
+def _settled(server: Server, patience: float, pause: float) -> Memory:
     """When no process comes or goes and no memory is freed any more: a loop sweeps, and a process that has answered
     may still be leaving."""
     deadline = time.monotonic() + patience
