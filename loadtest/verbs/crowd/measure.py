@@ -65,8 +65,7 @@ def section(part: Part) -> Section:
     notes = [
         f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
         "served is who got an answer at all. One run each.",
-        f"rotation: --max-requests-per-connection {settings.rotation}, so that a pool's worker turns to the next "
-        "client; otherwise the default of 1000. The other models have no bound that matters here.",
+        f"rotation: --max-requests-per-connection {settings.rotation}: a pool's worker turns to the next client.",
     ]
     return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
 

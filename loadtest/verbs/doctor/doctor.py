@@ -46,10 +46,7 @@ LOST = {
     "frequency governor": "CPU time per request cannot be compared between loads, because the clock follows the load",
     "clock": "Times below some microseconds cannot be measured, because reading this clock takes as long",
     "server and load": "{reason}",
-    "/proc/stat": (
-        "Rounds that other load disturbed cannot be recognized, because /proc/stat does not list CPU {cpus}, on which"
-        " we may run (in a container lxcfs counts CPUs from 0)"
-    ),
+    "/proc/stat": "Disturbed rounds cannot be recognized: /proc/stat does not list CPU {cpus}, on which we may run",
     "taken by others": "Undisturbed rounds cannot be had now: others use CPU {cpus} (see: top -b -n 1 | head -20)",
     "stolen": "Undisturbed rounds cannot be had now: the host gives our CPUs to other virtual machines",
     "available": "Fork with 512 MiB of ballast cannot be measured: memory would run out",
@@ -113,7 +110,12 @@ def load(facts: Facts) -> Iterator[Finding]:
     busy = _join([cpu for cpu, share in told.items() if share > DISTURBED])
     taken = ", ".join(f"{share:.0%} of CPU {cpu}" for cpu, share in told.items())
     stolen = "not told" if facts.steal is None else f"{facts.steal:.0%}"
-    yield _judged("/proc/stat", f"hides CPU {hidden}" if hidden else "lists our CPUs", bool(hidden), cpus=hidden)
+    yield _judged(
+        "/proc/stat",
+        f"hides CPU {hidden} (lxcfs counts from 0)" if hidden else "lists our CPUs",
+        bool(hidden),
+        cpus=hidden,
+    )
     yield _judged("taken by others", taken or "not told", bool(busy), cpus=busy)
     yield _judged("stolen", stolen, (facts.steal or 0) > DISTURBED)
 
@@ -126,31 +128,21 @@ def memory(facts: Facts) -> Iterator[Finding]:
     yield _judged("swap in use", f"{mebibytes(swap - free)} MiB", swap > free)
 
 
-def group(facts: Facts) -> Iterator[Finding]:
-    found = facts.group
-    limit = "none" if found.memory is None else f"{mebibytes(found.memory)} MiB"
-    yield Finding("version", str(found.version or "none to be seen"))
-    yield _judged("CPU quota", f"{number(found.cpus)} CPUs" if found.cpus else "none", found.cpus is not None)
-    yield _judged("memory limit", limit, found.memory is not None and found.memory < SPARE_MEMORY)
-    yield _processes("process limit", found.processes)
-
-
 def limits(facts: Facts) -> Iterator[Finding]:
-    (soft, hard), (first, last), queue = facts.descriptors, facts.ports, facts.accept_queue
-    room = last - first + 1
+    group, (soft, hard), (first, last), queue = facts.group, facts.descriptors, facts.ports, facts.accept_queue
+    room, limit = last - first + 1, "none" if group.memory is None else f"{mebibytes(group.memory)} MiB"
     reuse = {"0": "no", "1": "yes", "2": "on the loopback"}.get(str(facts.reuse), "unknown")
+    yield Finding("control groups", f"version {group.version}" if group.version else "none to be seen")
+    yield _judged("CPU quota", f"{number(group.cpus)} CPUs" if group.cpus else "none", group.cpus is not None)
+    yield _judged("memory limit", limit, group.memory is not None and group.memory < SPARE_MEMORY)
+    for name, most in (("process limit", group.processes), ("processes", facts.processes)):
+        cannot = most is not None and most < SPARE_PROCESSES
+        yield _judged(name, "no limit" if most is None else f"{most:,}", cannot, limit=most)
     yield _judged("descriptors", f"{soft:,}, at most {hard:,}", hard < IDLE_CONNECTIONS + 500, limit=hard)
-    yield _processes("processes", facts.processes)
-    yield _judged(
-        "accept queue", "unknown" if queue is None else f"{queue:,}", queue is not None and queue < SERVER_QUEUE
-    )
+    short = queue is not None and queue < SERVER_QUEUE
+    yield _judged("accept queue", "unknown" if queue is None else f"{queue:,}", short)
     yield _judged("ports", f"{first}-{last} ({room:,})", room < 2 * IDLE_CONNECTIONS, room=room)
     yield _judged("TIME_WAIT reuse", reuse, facts.reuse == 0, rate=room // 60)
-
-
-def _processes(name: str, limit: int | None) -> Finding:
-    shown = "none" if limit is None else f"{limit:,}"
-    return _judged(name, shown, limit is not None and limit < SPARE_PROCESSES, limit=limit)
 
 
 def kernel(facts: Facts) -> Iterator[Finding]:
@@ -187,7 +179,6 @@ TOPICS = {
     "CPUs": cpus,
     "Other load": load,
     "Memory": memory,
-    "Control group": group,
     "Limits": limits,
     "Kernel": kernel,
     "Programs": programs,

@@ -1,10 +1,6 @@
 """What is asked of memory, as data: the price of an idle connection, what forked workers share with their parent, and
 what the main job's models take. And the clients' side, by quartet-pace: it runs where the server can be reached, and
-knows nothing of it but the address. Sizes of results are in bytes.
-
-Every level has a server of its own. One that is stepped up through the levels would show its allocator's history: what
-level 1,000 has freed serves level 5,000, and a pool cannot grow anyway.
-"""
+knows nothing of it but the address. Sizes of results are in bytes."""
 
 import math
 import re

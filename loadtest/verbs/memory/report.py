@@ -64,9 +64,8 @@ def slopes(part: Part) -> Section:
             name, f"{most:,}", *price(results, PSS), *price(results, ANONYMOUS), page_tables, *price(results, KERNEL)
         )
     notes = [
-        "The slope of a straight line through all levels, by least squares, which the largest decide. Line off: how "
-        "far the worst level lies beside the line, as a share of its rise; from some 10 % on, a connection has no "
-        "single price.",
+        "The slope of a straight line through all levels, by least squares. Line off: how far the worst level lies "
+        "beside it, as a share of its rise; from some 10 % on, a connection has no single price.",
         "Heap, stack: the part of the PSS that is no file's (Pss_Anon), without the noise of who else on the machine "
         "maps the same libraries. For a blocking server the price includes the connection's own process or thread.",
         "Kernel: what the kernel charges to the server's container: sockets, files, tasks, stacks and page tables, of "
@@ -78,10 +77,9 @@ def slopes(part: Part) -> Section:
         *_absences(part),
     ]
     lost = [result for result in part.results if not result.memory.group and result.machine is None]
-    for one in lost[:1]:
+    if lost:
         notes.append(
-            f"Kernel memory is missing from {len(lost)} of {len(part.results)} runs: other programs took or gave back "
-            f"memory meanwhile (such as {one.step.contestant} at {one.step.connections:,}: {one.machine_problem})."
+            f"No kernel memory of {len(lost)} of {len(part.results)} runs, such as: {lost[0].machine_problem}."
         )
     return Section("What does an idle connection cost?", filled, notes)
 
@@ -132,9 +130,8 @@ def levels(part: Part) -> Section:
             filled.add_row(name, f"{level:,}", *_level(found))
             name = ""
     notes = [
-        "Of the whole process tree, medians over the rounds. PSS = private + shared. Private: pages that one process "
-        "alone maps; shared: pages that several map, counted once. Pages of files go by who maps them on the whole "
-        "machine.",
+        "Of the whole process tree, medians over the rounds. PSS = private + shared, which several processes map, "
+        "counted once. Pages of files go by who maps them on the whole machine.",
         "Address space layout randomization decides, at each start, how many pages a process's heap, stack and page "
         "tables begin and end in: between rounds a process may differ by some 4 KiB, and a thousand by some 4 MiB.",
         "At 0 the server has answered one request, on a connection that is closed.",
@@ -159,18 +156,17 @@ def _level(results: Sequence[IdleResult]) -> list[str]:
 def sharing(part: Part) -> Section:
     settings = part.settings
     filled = table(
-        "", "requests of\neach worker", "processes", "PSS\nMiB", "shared\nMiB", "private,\nmedian process, KiB",
-        "\nlargest, KiB", "page tables\nMiB",
+        "", "requests of\neach worker", "processes", "PSS\nMiB", "shared\nMiB", "private of the\nmedian process, KiB",
+        "page tables\nMiB",
     )  # fmt: skip
     for result in part.results:
         name = result.step.contestant
         for point in result.points:
-            memory = point.memory
-            private = [median(point.private), max(point.private)] if point.private else []
+            memory, private = point.memory, f"{median(point.private) / 1024:,.0f}" if point.private else DASH
+            sizes = map(_size, (memory.pss, shared(memory)))
             filled.add_row(
-                name, f"{point.requests:,}", str(memory.processes), _size(memory.pss), _size(shared(memory)),
-                *([f"{size / 1024:,.0f}" for size in private] or [DASH] * 2), _size(memory.page_tables),
-            )  # fmt: skip
+                name, f"{point.requests:,}", str(memory.processes), *sizes, private, _size(memory.page_tables)
+            )
             name = ""
     notes = [
         f"{settings.workers} workers with a ballast of {settings.ballast} MiB that their parent has written before the "
@@ -198,9 +194,8 @@ def plateaus(part: Part) -> Section:
         f"Of the whole process tree. Busy: {part.settings.connections} connections with a request in hand each; "
         "idle: the same connections, answered and kept alive.",
         *_unknown((result.busy for result in part.results), "private memory and RSS"),
-        "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included. "
-        "Anon: heaps, stacks and what else is private and written to. Kernel: stacks, page tables, slabs; cgroup v1 "
-        "knows only the sum. Page cache is left out: its first user is charged."
+        "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included, "
+        "without page cache. Kernel: stacks, page tables, slabs; cgroup v1 knows only the sum."
         if charged
         else "PSS counts a shared page once, summed RSS once for each process. Not in PSS: page tables (shown), kernel "
         "stacks and socket buffers.",

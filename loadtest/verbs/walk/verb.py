@@ -125,8 +125,7 @@ TITLES = {
 }
 NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
-    "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms). Asio's timer is "
-    "no such wait: a request that it met differs from the others, and is outvoted.",
+    "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms).",
     "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. Where "
     "they are no majority, do not trust it. How processes took turns is chance, and so are the futex calls of a queue.",
     "strace makes every call dearer: this tells what is called, not how long it takes.",
