@@ -23,7 +23,6 @@ from loadtest.system.cpu_sets import CpuSets
 from loadtest.system.errors import MeasurementError
 from loadtest.system.processes import Address, Dialogue
 
-FAULT_LASTS = 0.1  # seconds of a schedule with one request
 TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched
 
 
@@ -141,8 +140,8 @@ def load_command(address: Address, settings: CrashSettings) -> list[str]:
 
 
 def fault_command(address: Address, settings: CrashSettings) -> list[str]:
-    """A single request, on a connection of its own."""
-    once = ["--method", "POST", "--rate", f"{1 / FAULT_LASTS:g}", "-d", milliseconds(FAULT_LASTS), "-c", "1"]
+    """A single request, on a connection of its own: all that is due in a tenth of a second."""
+    once = ["--method", "POST", "--rate", "10", "-d", "100ms", "-c", "1"]
     patience = ["--timeout", milliseconds(settings.patience)]
     return pace.command(settings.pace, address, settings.cpus.load, settings.fault, *once, *patience)
 

@@ -61,24 +61,18 @@ def section(part: Part) -> Section:
     settings: CrowdSettings = part.settings
     filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
     for one in part.results:
-        filled.add_row(*_row(one, settings))
+        name = one.step.contestant + (f", rotation every {one.step.rotation}" if one.step.rotation else "")
+        waits = one.newcomers.waits
+        cells = [
+            str(one.workers or DASH),
+            share(one.clients_served, settings.clients),
+            share(one.newcomers.served, one.newcomers.asked),
+            milliseconds(waits.p50 / 1e6) if waits else DASH,
+        ]
+        filled.add_row(name, *([DASH] * 4 if one.problems else cells))
     notes = [
         f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
         "served is who got an answer at all. One run each.",
         f"rotation: --max-requests-per-connection {settings.rotation}: a pool's worker turns to the next client.",
     ]
     return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
-
-
-def _row(one: Crowd, settings: CrowdSettings) -> list[str]:
-    name = one.step.contestant + (f", rotation every {one.step.rotation}" if one.step.rotation else "")
-    if one.problems:
-        return [name, *([DASH] * 4)]
-    newcomers, waits = one.newcomers, one.newcomers.waits
-    return [
-        name,
-        str(one.workers or DASH),
-        share(one.clients_served, settings.clients),
-        share(newcomers.served, newcomers.asked),
-        milliseconds(waits.p50 / 1e6) if waits else DASH,
-    ]

@@ -60,9 +60,8 @@ class Actors:
 
     def __init__(self, session: int, processes: Mapping[int, int], events: Sequence[Event]) -> None:
         """`processes`: of each thread that was there when strace came. The events tell of the later ones."""
-        born = {
-            int(one.value): one for one in events if one.name in BIRTHS and one.value.isdigit() and one.value != "0"
-        }
+        births = [one for one in events if one.name in BIRTHS and one.value.isdigit() and one.value != "0"]
+        born = {int(one.value): one for one in births}
         threads = {child for child, event in born.items() if "CLONE_THREAD" in event.arguments}
         self._session = session
         self._threads = threads | {thread for thread, pid in processes.items() if thread != pid}
@@ -94,12 +93,9 @@ def walk(contestant: str, kind: Connection, events: Sequence[Event], samples: Se
     if not most:
         raise MeasurementError(f"strace saw no call in {agreeing} of {len(samples)} requests to {contestant}")
     alike = [calls for calls, key in zip(seen, keys, strict=True) if key == most]
-
-    def turns(calls: Sequence[Call]) -> int:
-        """How often another process had its turn: the fewer, the easier to read."""
-        return sum(before.process != after.process for before, after in pairwise(calls))
-
-    return Walk(contestant, kind, min(alike, key=turns), len(samples), agreeing)
+    # the fewer turns the processes take, the easier to read
+    shown = min(alike, key=lambda calls: sum(one.process != other.process for one, other in pairwise(calls)))
+    return Walk(contestant, kind, shown, len(samples), agreeing)
 
 
 def request_events(events: Sequence[Event], sample: Sample) -> list[Event]:

@@ -96,7 +96,12 @@ def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
                 if number == 0 or kind == Connection.fresh:
                     connection = socket.create_connection((address.host, address.port), PATIENCE)
                     connections.enter_context(connection)
-                _ask(connection, request)
+                connection.sendall(request)
+                with HTTPResponse(connection) as response:  # which leaves the connection open
+                    response.begin()
+                    response.read()
+                if response.status != 200:
+                    raise HTTPException(f"status {response.status}")
                 if kind == Connection.fresh:
                     connection.recv(1)  # the server's close
                     connection.close()
@@ -107,16 +112,6 @@ def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
         raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
     time.sleep(PAUSE[0])  # what the close costs belongs to no request
     return [Sample(*times) for times in zip(sent, done, sent[1:])][WARM_UP:]
-
-
-def _ask(connection: socket.socket, request: bytes) -> None:
-    """Raises OSError, HTTPException."""
-    connection.sendall(request)
-    with HTTPResponse(connection) as response:  # which leaves the connection open
-        response.begin()
-        response.read()
-    if response.status != 200:
-        raise HTTPException(f"status {response.status}")
 
 
 TITLES = {
