@@ -59,10 +59,9 @@ def slopes(part: Part) -> Section:
     )  # fmt: skip
     for name, results in _by_contestant(part).items():
         most = max(result.step.connections for result in results)
-        page_tables, _ = price(results, PAGE_TABLES)
-        filled.add_row(
-            name, f"{most:,}", *price(results, PSS), *price(results, ANONYMOUS), page_tables, *price(results, KERNEL)
-        )
+        prices = [price(results, value) for value in (PSS, ANONYMOUS, PAGE_TABLES, KERNEL)]
+        pss, anonymous, (page_tables, _), kernel = prices
+        filled.add_row(name, f"{most:,}", *pss, *anonymous, page_tables, *kernel)
     notes = [
         "The slope of a straight line through all levels, by least squares. Line off: how far the worst level lies "
         "beside it, as a share of its rise; from some 10 % on, a connection has no single price.",
@@ -78,9 +77,8 @@ def slopes(part: Part) -> Section:
     ]
     lost = [result for result in part.results if not result.memory.group and result.machine is None]
     if lost:
-        notes.append(
-            f"No kernel memory of {len(lost)} of {len(part.results)} runs, such as: {lost[0].machine_problem}."
-        )
+        where = f"{len(lost)} of {len(part.results)} runs"
+        notes.append(f"Kernel memory is missing from {where}, in the first because of this: {lost[0].machine_problem}.")
     return Section("What does an idle connection cost?", filled, notes)
 
 
@@ -147,26 +145,22 @@ def _level(results: Sequence[IdleResult]) -> list[str]:
     values: tuple[Bytes, ...] = (PSS, PRIVATE, lambda result: shared(result.memory), PAGE_TABLES, KERNEL)
     known = [[size for result in results if (size := value(result)) is not None] for value in values]
     processes = [result.memory.processes for result in results]
-    return [
-        f"{median(processes):,.0f}" if processes else DASH,
-        *(_size(median(sizes)) if sizes else DASH for sizes in known),
-    ]
+    sizes = [_size(median(found) if found else None) for found in known]
+    return [f"{median(processes):,.0f}" if processes else DASH, *sizes]
 
 
 def sharing(part: Part) -> Section:
     settings = part.settings
     filled = table(
-        "", "requests of\neach worker", "processes", "PSS\nMiB", "shared\nMiB", "private of the\nmedian process, KiB",
-        "page tables\nMiB",
+        "", "requests of\neach worker", "processes", "PSS\nMiB", "shared\nMiB", "page tables\nMiB",
+        "private of the\nmedian process, KiB",
     )  # fmt: skip
     for result in part.results:
         name = result.step.contestant
         for point in result.points:
             memory, private = point.memory, f"{median(point.private) / 1024:,.0f}" if point.private else DASH
-            sizes = map(_size, (memory.pss, shared(memory)))
-            filled.add_row(
-                name, f"{point.requests:,}", str(memory.processes), *sizes, private, _size(memory.page_tables)
-            )
+            sizes = map(_size, (memory.pss, shared(memory), memory.page_tables))
+            filled.add_row(name, f"{point.requests:,}", str(memory.processes), *sizes, private)
             name = ""
     notes = [
         f"{settings.workers} workers with a ballast of {settings.ballast} MiB that their parent has written before the "
