@@ -1,9 +1,6 @@
 """A segmentation fault under a light load on a fixed schedule: what is asked for, and the clients' side, by
-quartet-pace. It runs where the server can be reached and knows nothing of it but the address.
-
-wrk would show a dead server as a pause without errors; here every single request is accounted for. Times are in seconds
-from the schedule's start.
-"""
+quartet-pace, which accounts for every request (wrk would show a dead server as a pause without errors). It runs where
+the server can be reached and knows nothing of it but the address. Times are in seconds from the schedule's start."""
 
 import signal
 import tempfile

@@ -90,9 +90,8 @@ def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
 
 
 def time_without_service(attempts: Sequence[Attempt], fault_at: float, end: float) -> tuple[float, bool]:
-    """Seconds from each first loss to the next request that is answered, summed, and whether the last of them goes on
-    until the end. Of requests due after the fault: those that were in hand at it say nothing about the time after it.
-    """
+    """Seconds from each first loss to the next request that is answered, summed, and whether the last go on until the
+    end. Of requests due after the fault: those that were in hand at it say nothing about the time after it."""
     later = sorted((one for one in attempts if one.due >= fault_at), key=lambda one: one.due)
     total, since = 0.0, None
     for attempt in later:

@@ -1,7 +1,5 @@
-"""The machine card: what this machine is, what cannot be measured on it, and the one command that mends each.
-
-`facts` looks; this module judges what it found, and shows it.
-"""
+"""The machine card: what this machine is, what cannot be measured on it, and the one command that mends each. `facts`
+looks; this module judges what it found, and shows it."""
 
 import dataclasses
 import itertools
@@ -210,7 +208,6 @@ class Card:
 
 
 def examine(binaries: Path) -> Card:
-    """Takes about two seconds."""
     return judge(read(binaries, sorted({*(one.executable for one in plan.CONTESTANTS), "quartet-pace"})))
 
 

@@ -41,8 +41,7 @@ def _size(size: float | None) -> str:
 
 
 def _unknown(looks: Iterable[Memory], what: str) -> list[str]:
-    reasons = {memory.unknown for memory in looks} - {""}
-    return [f"No PSS, {what}: {reason}." for reason in sorted(reasons)]
+    return [f"No PSS, {what}: {reason}." for reason in sorted({memory.unknown for memory in looks} - {""})]
 
 
 def shared(memory: Memory) -> int | None:

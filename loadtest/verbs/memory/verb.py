@@ -37,12 +37,12 @@ def unbounded_server(settings: clients.IdleSettings | clients.SharingSettings, s
         workers, connections = step.connections + 2, step.connections
     else:
         workers = connections = settings.workers
-    if not contestant.takes_options:
-        return ServerPlan(contestant, settings.cpus, workers, connections)
-    loaded = replace(contestant, ballast=settings.ballast or contestant.ballast)
-    options = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
-    more = tuple(word for option in options if not gives(contestant, option) for word in (option, "0"))
-    return ServerPlan(loaded, settings.cpus, workers, connections, more)
+    more: list[str] = []
+    if contestant.takes_options:
+        contestant = replace(contestant, ballast=settings.ballast or contestant.ballast)
+        for option in ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection"):
+            more += [] if gives(contestant, option) else [option, "0"]
+    return ServerPlan(contestant, settings.cpus, workers, connections, tuple(more))
 
 
 def idle_seconds(settings: clients.IdleSettings, step: clients.IdleStep) -> float:
