@@ -359,7 +359,7 @@ def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():
     text = shown(kept, 110)
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("5,000")]
     assert rows == [["5,000", *"------"]]
-    assert "prefork: no higher level, needs a process for each connection: 10,002 processes." in squeezed(text)
+    assert "prefork goes no higher: it needs a process for each connection: 10,002 processes." in squeezed(text)
 
 
 def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():

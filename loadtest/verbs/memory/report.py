@@ -25,7 +25,7 @@ def head(run: Run) -> list[str]:
     rounds = plural(settings.rounds, "round")
     few = f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes. Medians only."
     return [
-        f"Idle connections: {counts}, in {rounds}; each level has a server, and each connection was answered once.",
+        f"Idle connections: {counts}, in {rounds}; each level has its own server, each connection was answered once.",
         *([few] if settings.rounds < LEAST_ROUNDS else []),
     ]
 
@@ -51,7 +51,8 @@ def shared(memory: Memory) -> int | None:
 
 def slopes(part: Part) -> Section:
     """The headline: KiB for each connection more."""
-    charged = _charged(part)
+    charged, settings = _charged(part), part.settings
+    top = max(settings.levels)
     filled = table(
         "", "most\nheld", "PSS,\nKiB each", "\nline off", "heap, stack\nKiB each", "\nline off",
         "page tables\nKiB each", "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
@@ -72,7 +73,11 @@ def slopes(part: Part) -> Section:
         else "Kernel: how the whole machine's slabs, kernel stacks, page tables, per-CPU and TCP memory have grown, "
         "with both ends of every connection in it: about half of a socket's part is the clients'. Shown where the "
         "machine had it back afterwards. In a container (--runner docker) the server's share is exact.",
-        *_absences(part),
+        *(
+            f"{one.name} goes no higher: it {why}."
+            for one in settings.contestants
+            if (why := absence(settings, one, top))
+        ),
     ]
     lost = [result for result in part.results if not result.memory.group and result.machine is None]
     if lost:
@@ -108,14 +113,6 @@ def _by_contestant(part: Part) -> dict[str, list[IdleResult]]:
     return {one.name: results for one in part.settings.contestants if (results := part.of(one.name))}
 
 
-def _absences(part: Part) -> list[str]:
-    """Who did not go as far as the others, and why."""
-    names = defaultdict(list)
-    for contestant in part.settings.contestants:
-        names[absence(part.settings, contestant, max(part.settings.levels))].append(contestant.name)
-    return [f"{', '.join(those)}: no higher level, {reason}." for reason, those in names.items() if reason]
-
-
 def levels(part: Part) -> Section:
     filled = table(
         "", "connections", "processes", "PSS\nMiB", "private\nMiB", "shared\nMiB", "page tables\nMiB",
@@ -127,15 +124,14 @@ def levels(part: Part) -> Section:
             filled.add_row(name, f"{level:,}", *_level(found))
             name = ""
     notes = [
-        "Of the whole process tree, medians over the rounds. PSS = private + shared, which several processes map, "
-        "counted once. Pages of files go by who maps them on the whole machine.",
+        "Of the whole process tree, medians over the rounds. PSS = private + shared: pages that several processes "
+        "map, counted once. Pages of files go by who maps them on the whole machine.",
         "Address space layout randomization decides, at each start, how many pages a process's heap, stack and page "
         "tables begin and end in: between rounds a process may differ by some 4 KiB, and a thousand by some 4 MiB.",
         "At 0 the server has answered one request, on a connection that is closed.",
         *_unknown((result.memory for result in part.results), "private and shared memory"),
+        *([f"Every server holds a ballast of {part.settings.ballast} MiB."] if part.settings.ballast else []),
     ]
-    if part.settings.ballast:
-        notes.append(f"Every server holds a ballast of {part.settings.ballast} MiB.")
     return Section("How much memory does the server take, level by level?", filled, notes)
 
 
