@@ -33,7 +33,7 @@ from loadtest.verbs.load import presets
 from loadtest.verbs.load.plan import Settings, checked
 from loadtest.verbs.load.verb import against_itself
 from loadtest.verbs.memory import verb as memory_verb
-from loadtest.verbs.memory.plan import LEVELS, IdleSettings
+from loadtest.verbs.memory.clients import LEVELS, IdleSettings
 from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.walk.verb import WalkSettings
 

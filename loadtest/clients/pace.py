@@ -15,7 +15,7 @@ from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Finished, pinned, run
 
 EXECUTABLE = "quartet-pace"
-NOTHING_ANSWERED, NOT_VALID, INTERRUPTED = 1, 4, 130  # exit statuses with which there is a summary all the same
+NOTHING_ANSWERED, NOT_VALID = 1, 4  # exit statuses with which there is a summary all the same
 PATIENCE = 15.0  # seconds beside a load's own
 NEVER = "never answered"  # the run ended first
 OUTCOMES = (  # as records number them

@@ -17,14 +17,14 @@ from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.procfs import Switches
-from loadtest.verbs.crash.account import Crash, Survivors
 from loadtest.verbs.crash.clients import Attempt, CrashStep
+from loadtest.verbs.crash.measure import Crash, Survivors
 from loadtest.verbs.crowd.clients import CrowdStep
 from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import Settings, TrialStep
 from loadtest.verbs.load.results import Trial
-from loadtest.verbs.memory.plan import PlateauResult, PlateauStep
+from loadtest.verbs.memory.clients import PlateauResult, PlateauStep
 from loadtest.verbs.tour import plan as tour_plan
 
 # With the facts that the release build's servers tell.

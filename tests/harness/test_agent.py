@@ -25,7 +25,7 @@ from loadtest.verbs.crowd.clients import CrowdSettings, CrowdStep
 from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.memory import clients as memory_clients
-from loadtest.verbs.memory.plan import PlateauSettings, PlateauStep
+from loadtest.verbs.memory.clients import PlateauSettings, PlateauStep
 
 PACE = str(BINARIES / "quartet-pace")
 COMMON: dict[str, Any] = {"contestants": samples.TOUR.contestants, "cpus": CpuSets((0,), (0,)), "pace": PACE}

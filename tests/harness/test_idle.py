@@ -34,10 +34,10 @@ from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
 from loadtest.system.records import from_json
-from loadtest.verbs.memory import clients, plan
+from loadtest.verbs.memory import clients
 from loadtest.verbs.memory import report as report_memory
 from loadtest.verbs.memory import verb
-from loadtest.verbs.memory.plan import (
+from loadtest.verbs.memory.clients import (
     IdleObservation,
     IdleResult,
     IdleSettings,
@@ -97,7 +97,7 @@ def shared(name: str = "prefork", *private: int) -> SharingResult:
     )
 
 
-EVERY = [result(connections=level, number=number) for number in (1, 2) for level in plan.LEVELS]
+EVERY = [result(connections=level, number=number) for number in (1, 2) for level in clients.LEVELS]
 
 
 def found(
@@ -117,15 +117,15 @@ def found(
 
 def test_each_round_tries_every_level_of_everybody_in_an_order_of_its_own():
     chosen = settings(EPOLL, BY_NAME["coroutines"])
-    every = list(plan.idle_steps(chosen))
+    every = list(clients.idle_steps(chosen))
     first, second = ([(s.contestant, s.connections) for s in every if s.round == number] for number in (1, 2))
-    assert sorted(first) == sorted(second) == sorted((n, c) for n in ("epoll", "coroutines") for c in plan.LEVELS)
+    assert sorted(first) == sorted(second) == sorted((n, c) for n in ("epoll", "coroutines") for c in clients.LEVELS)
     assert first != second
-    assert every == list(plan.idle_steps(chosen)) != list(plan.idle_steps(replace(chosen, seed=2)))
+    assert every == list(clients.idle_steps(chosen)) != list(clients.idle_steps(replace(chosen, seed=2)))
 
 
 def test_a_blocking_server_is_not_tried_with_more_connections_than_workers_are_allowed():
-    tried = list(plan.idle_steps(settings(*MODELS)))
+    tried = list(clients.idle_steps(settings(*MODELS)))
     highest = {model.name: max(s.connections for s in tried if s.contestant == model.name) for model in MODELS}
     blocking = {"fork-per-request", "fork-per-connection", "prefork", "threads"}
     assert highest == {model.name: 1_000 if model.name in blocking else 10_000 for model in MODELS}
@@ -133,14 +133,14 @@ def test_a_blocking_server_is_not_tried_with_more_connections_than_workers_are_a
 
 def test_what_is_not_tried_has_a_reason():
     chosen = settings()
-    assert plan.absence(chosen, PREFORK, 10_000) == "a pool needs a worker for each connection: 10,002 processes"
-    assert "10,002 threads" in plan.absence(chosen, THREADS, 10_000)
-    assert "10,000 processes" in plan.absence(chosen, BY_NAME["fork-per-request"], 10_000)
-    assert plan.absence(chosen, PREFORK, 1_000) == plan.absence(chosen, EPOLL, 10_000) == ""
+    assert clients.absence(chosen, PREFORK, 10_000) == "needs a process for each connection: 10,002 processes"
+    assert "10,002 threads" in clients.absence(chosen, THREADS, 10_000)
+    assert "10,000 processes" in clients.absence(chosen, BY_NAME["fork-per-request"], 10_000)
+    assert clients.absence(chosen, PREFORK, 1_000) == clients.absence(chosen, EPOLL, 10_000) == ""
 
 
 def test_the_bare_server_of_a_blocking_model_is_bounded_like_the_model():
-    assert plan.absence(settings(), BY_NAME["bare-prefork"], 10_000) != ""
+    assert clients.absence(settings(), BY_NAME["bare-prefork"], 10_000) != ""
 
 
 def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process():
@@ -155,7 +155,7 @@ def test_copy_on_write_follows_the_first_round_for_prefork_and_a_single_process(
 
 def test_copy_on_write_is_looked_at_in_a_variant_of_prefork_and_in_no_bare_server():
     chosen = [contestants.variant("quartet-fork --mode prefork --workers 2"), BY_NAME["bare-prefork"]]
-    looked = plan.sharing_steps(sharing(*described(chosen, DESCRIBE)))
+    looked = clients.sharing_steps(sharing(*described(chosen, DESCRIBE)))
     assert [step.contestant for step in looked] == ["quartet-fork --mode prefork --workers 2"]
 
 
@@ -315,7 +315,7 @@ def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
 
 
 def test_a_connection_is_priced_round_by_round():
-    results = [result(connections=level, number=number) for number in range(1, 7) for level in plan.LEVELS]
+    results = [result(connections=level, number=number) for number in range(1, 7) for level in clients.LEVELS]
     results = [replace(one, memory=memory(1024 + 2 * one.step.connections * one.step.round)) for one in results]
     assert report_memory.price(results, report_memory.PSS) == ("7.00 [2.00-12.0]", "0%")
     few = [one for one in results if one.step.connections < 1_000]
@@ -341,11 +341,11 @@ def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():
     text = shown(kept, 110)
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("5,000")]
     assert rows == [["5,000", *"------"]]
-    assert "prefork: no higher level, a pool needs a worker for each connection: 10,002 processes." in squeezed(text)
+    assert "prefork goes no higher: it needs a process for each connection: 10,002 processes." in squeezed(text)
 
 
 def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():
-    lost = [result(connections=level, machine=None, machine_problem="+9 MiB after") for level in plan.LEVELS]
+    lost = [result(connections=level, machine=None, machine_problem="+9 MiB after") for level in clients.LEVELS]
     text = squeezed(shown(found(lost), 110))
     assert "epoll 10,000 2.00 0% 0.500 0% 0 - -" in text
     assert "Kernel memory is missing from 5 of 5 runs" in text and "+9 MiB after" in text
@@ -353,25 +353,24 @@ def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():
 
 def test_a_change_of_next_to_nothing_has_no_sign():
     slight = replace(NOTHING, slab=-1000)
-    text = shown(found([result(connections=level, machine=slight) for level in plan.LEVELS]), 110)
+    text = shown(found([result(connections=level, machine=slight) for level in clients.LEVELS]), 110)
     assert "-0.0" not in text and "kernel" in text
 
 
 def test_a_containers_kernel_memory_is_the_servers_alone():
     group = GroupMemory(current=1, anonymous=1, file=1, kernel=1 << 20, sockets=None)
-    kept = found([result(connections=level, memory=memory(9, group=group)) for level in plan.LEVELS])
+    kept = found([result(connections=level, memory=memory(9, group=group)) for level in clients.LEVELS])
     kept.environment = replace(kept.environment, runner="docker")
     text = squeezed(shown(kept, 110))
     assert "What does an idle connection cost? [docker]" in text
     assert "its own ends of the connections only" in text and "both ends of every connection" not in text
 
 
-def test_the_report_says_when_forked_workers_stopped_sharing():
-    text = squeezed(shown(found(), 110))
+def test_the_report_shows_how_much_forked_workers_still_share():
+    text = shown(found(), 110)
     assert "What does a forked worker share, and for how long?" in text
-    assert "went from 40 to 116 KiB over 100 requests, of which 90 % within the first 10." in text
-    flat = squeezed(shown(found(copies=[shared("epoll", 65_000, 65_001, 65_002)]), 110))
-    assert "of which nothing to speak of" in flat
+    row = next(line for line in text.splitlines() if line.startswith("prefork"))
+    assert row.split()[1:] == ["0", "5", "68.4", "34.2", "0.0", "40"]
 
 
 def test_few_rounds_are_called_indicative_and_an_interruption_is_said():
@@ -449,7 +448,7 @@ SMALL = settings(levels=(0, 10, 20))
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch):
-    monkeypatch.setattr(verb, "PAUSE", 0.001)
+    monkeypatch.setattr(verb, "SETTLING", (3.0, 0.001))
 
 
 def play(kept: Run, observation: Any = observe, status: int = 0) -> tuple[list[int], FakePlace]:
@@ -537,7 +536,7 @@ def test_memory_is_read_when_it_no_longer_changes():
     sizes = [memory(900), memory(700), memory(500), memory(500)]
     server: Any = FakeServer(observe)
     server.memory = lambda: sizes.pop(0)
-    assert verb._settled_memory(server, 3, 0.001) == memory(500)
+    assert verb._settled(server, 3, 0.001) == memory(500)
     assert sizes == []
 
 

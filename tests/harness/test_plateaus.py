@@ -22,7 +22,7 @@ from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Server, prepare_limits
 from loadtest.verbs.memory import clients, report
-from loadtest.verbs.memory.plan import PlateauResult, PlateauSettings, PlateauStep
+from loadtest.verbs.memory.clients import PlateauResult, PlateauSettings, PlateauStep
 from loadtest.verbs.memory.verb import PLATEAUS
 
 PREFORK, EPOLL = BY_NAME["prefork"], BY_NAME["epoll"]
@@ -56,7 +56,7 @@ def shown(*results: PlateauResult) -> str:
 
 
 def test_nothing_measured_is_no_table():
-    assert report.plateaus(Part("plateaus", settings())) is None
+    assert not report.plateaus(Part("plateaus", settings())).table.rows
 
 
 def test_memory_is_shown_at_start_busy_and_idle():
@@ -67,7 +67,7 @@ def test_memory_is_shown_at_start_busy_and_idle():
     row = next(line for line in output.splitlines() if line.startswith("prefork"))
     assert row.split()[1:] == ["19", "19", "2.0", "4.0", "3.0", "2.0", "0.6", "38.0"]
     assert "Busy: 16 connections with a request in hand each" in output
-    assert "would charge prefork 9.5 times its PSS" in " ".join(output.split())
+    assert "summed RSS once for each process" in " ".join(output.split())
 
 
 # --- the clients' side, with stand-ins for pace and the server

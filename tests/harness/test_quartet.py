@@ -250,7 +250,7 @@ def test_a_sandbox_that_hides_the_kernels_files_costs_figures_and_no_run(quartet
     )
     assert finished.returncode == 0 and "Traceback" not in finished.stderr, finished.stderr
     assert "UNSEEN: whether other load disturbed 1 of 1 loads cannot be told" in finished.stdout
-    assert "Rounds that other load disturbed cannot be recognized" in finished.stdout
+    assert "Disturbed rounds cannot be recognized" in finished.stdout
     assert (quartet.results().state, quartet.results().results[0].disturbance.unknown) == ("complete", True)
 
 

@@ -1,1 +1,0 @@
-"""A fault in one request, under a light load."""

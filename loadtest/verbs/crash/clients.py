@@ -1,9 +1,6 @@
 """A segmentation fault under a light load on a fixed schedule: what is asked for, and the clients' side, by
-quartet-pace. It runs where the server can be reached and knows nothing of it but the address.
-
-wrk would show a dead server as a pause without errors; here every single request is accounted for. Times are in seconds
-from the schedule's start.
-"""
+quartet-pace, which accounts for every request (wrk would show a dead server as a pause without errors). It runs where
+the server can be reached and knows nothing of it but the address. Times are in seconds from the schedule's start."""
 
 import signal
 import tempfile
@@ -22,7 +19,6 @@ from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address, Dialogue, Tell
 
-FAULT_LASTS = 0.1  # seconds of a schedule with one request
 TO_SPARE = 10.0  # seconds that the load could go on longer than it is watched
 
 
@@ -77,16 +73,6 @@ def steps(settings: CrashSettings) -> Iterator[CrashStep]:
     yield from (CrashStep(one.name) for one in settings.contestants)
     alone = [one for one in settings.contestants if not one.known.has_parent]
     yield from (CrashStep(one.name, supervised=True) for one in alone)
-
-
-def seconds(settings: CrashSettings, step: CrashStep) -> float:
-    """With start and drain."""
-    return settings.end + 0.3
-
-
-def key(step: CrashStep) -> tuple[str, bool] | str:
-    """What fails under a parent is not left out without one, nor the other way round."""
-    return (step.contestant, True) if step.supervised else step.contestant
 
 
 # --- the clients' side
@@ -150,8 +136,8 @@ def load_command(address: Address, settings: CrashSettings) -> list[str]:
 
 
 def fault_command(address: Address, settings: CrashSettings) -> list[str]:
-    """A single request, on a connection of its own."""
-    once = ["--method", "POST", "--rate", f"{1 / FAULT_LASTS:g}", "-d", milliseconds(FAULT_LASTS), "-c", "1"]
+    """A single request, on a connection of its own: all that is due in a tenth of a second."""
+    once = ["--method", "POST", "--rate", "10", "-d", "100ms", "-c", "1"]
     patience = ["--timeout", milliseconds(settings.patience)]
     return pace.command(settings.pace, address, settings.cpus.load, settings.fault, *once, *patience)
 
@@ -161,10 +147,7 @@ def refuse_gaps(records: Sequence[Record], watched: Sequence[Record], lane: dict
     schedule had due while it was watched are among them."""
     recorded, counted = Counter(one.outcome for one in records), pace.outcomes(lane)
     if recorded != counted:
-        raise MeasurementError(
-            f"quartet-pace accounts for {recorded.total()} requests in its records and {sum(counted.values())} in its "
-            "summary, or for other outcomes"
-        )
+        raise MeasurementError(f"quartet-pace's records hold {dict(recorded)}, and its summary {counted}")
     if len(watched) != requests:
         raise MeasurementError(f"quartet-pace accounts for {len(watched)} of {requests} requests that were due")
 

@@ -1,16 +1,49 @@
-"""One crash, of a server of its own, and the measurement `crash`."""
+"""The measurement `crash`: one crash, of a server of its own; what it took down, from the account of all requests; and
+the table of it. Times are in seconds from the start of the load's schedule."""
 
-from loadtest.clients.pace import EXECUTABLE
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from loadtest.clients.pace import EXECUTABLE, NEVER
+from loadtest.document.document import Section, table
+from loadtest.document.figures import DASH, share
 from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
+from loadtest.engine.run import Part, Result
 from loadtest.places.launch import ServerPlan
-from loadtest.system.processes import Address
-from loadtest.verbs.crash import account, clients
-from loadtest.verbs.crash.account import Crash
-from loadtest.verbs.crash.clients import CrashSettings, CrashStep
+from loadtest.system.processes import Address, describe_status
+from loadtest.verbs.crash import clients
+from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
+
+CUT = frozenset({"EOF before response", "truncated", "reset"})  # in hand, or about to be, and not answered
+TURNED_AWAY = frozenset({"refused", "timed out", NEVER})  # by nobody there, or nobody in time
+WRONG = frozenset({"error status", "wrong content"})
+
+
+@dataclass
+class Survivors:
+    processes_before: int
+    processes_kept: int  # of those before
+    processes_new: int
+    connections_before: int
+    connections_kept: int
+    server_status: int | None  # None: the server lives
+
+
+@dataclass(kw_only=True)
+class Crash(Result):
+    step: CrashStep
+    fault_at: float  # when the fault was really asked for
+    faulty: str  # what became of that request
+    attempts: list[Attempt]  # all others
+    survivors: Survivors
+
+
+def server(settings: CrashSettings, step: CrashStep) -> ServerPlan:
+    contestant = settings.contestant_of(step)
+    return ServerPlan(contestant, settings.cpus, settings.workers, settings.clients, ("--enable-faults",))
 
 
 def measure(bench: Bench, step: CrashStep) -> Crash:
-    """Raises MeasurementError."""
     settings = bench.settings
     processes: list[set[tuple[int, int]]] = []
     with bench.start(server(settings, step)) as running:
@@ -18,7 +51,7 @@ def measure(bench: Bench, step: CrashStep) -> Crash:
         died = running.has_ended()
         ended = stop(running)
         refuse_incidents(running)
-    problem = account.crash_problem(found.faulty, found.attempts, found.fault_at)
+    problem = crash_problem(found.faulty, found.attempts, found.fault_at)
     return Crash(
         step=step,
         server_command=running.command,
@@ -26,13 +59,8 @@ def measure(bench: Bench, step: CrashStep) -> Crash:
         fault_at=found.fault_at,
         faulty=found.faulty,
         attempts=found.attempts,
-        survivors=account.survivors(processes, found, ended.status if died else None),
+        survivors=survivors(processes, found, ended.status if died else None),
     )
-
-
-def server(settings: CrashSettings, step: CrashStep) -> ServerPlan:
-    contestant = settings.contestant_of(step)
-    return ServerPlan(contestant, settings.cpus, settings.workers, settings.clients, ("--enable-faults",))
 
 
 def load(address: Address, settings: CrashSettings, step: CrashStep) -> list[list[str]]:
@@ -44,10 +72,92 @@ CRASH = Measurement(
     settings=CrashSettings,
     result=Crash,
     steps=clients.steps,
-    seconds=clients.seconds,
+    seconds=lambda settings, step: float(settings.end + 0.3),  # with start and drain
     measure=measure,
     server=server,
     load=load,
     programs=(EXECUTABLE,),
-    key=clients.key,
+    # what fails under a parent is not left out without one, nor the other way round
+    key=lambda step: f"{step.contestant}{' +parent' if step.supervised else ''}",
 )
+
+
+# --- the account
+
+
+def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
+    return sum(attempt.outcome in outcomes for attempt in attempts)
+
+
+def time_without_service(attempts: Sequence[Attempt], fault_at: float, end: float) -> tuple[float, bool]:
+    """Seconds from each first loss to the next request that is answered, summed, and whether the last go on until the
+    end. Of requests due after the fault: those that were in hand at it say nothing about the time after it."""
+    later = sorted((one for one in attempts if one.due >= fault_at), key=lambda one: one.due)
+    total, since = 0.0, None
+    for attempt in later:
+        if attempt.outcome == "ok" and since is not None:
+            total, since = total + attempt.due - since, None
+        elif attempt.outcome != "ok" and since is None:
+            since = attempt.due
+    return (total, False) if since is None else (total + end - since, True)
+
+
+def crash_problem(faulty: str, attempts: Sequence[Attempt], fault_at: float) -> str:
+    """Why a crash tells nothing; mostly ""."""
+    if faulty not in CUT:
+        return f"the fault crashed nothing ({faulty})"
+    early = sum(one.outcome != "ok" and one.done is not None and one.done < fault_at for one in attempts)
+    if early:
+        return f"{early} requests failed before the fault"
+    wrong = count(attempts, WRONG)
+    return f"{wrong} requests were answered wrongly" if wrong else ""
+
+
+def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, status: int | None) -> Survivors:
+    """From the processes at two moments before the fault and two after it. Who is there only once of a pair lives for
+    one request and does not count."""
+    early, before, after, late = processes
+    lasting = after & late
+    kept, new = len(early & before & lasting), len(lasting - early - before)
+    return Survivors(len(early & before), kept, new, found.connections_before, found.connections_kept, status)
+
+
+# --- the table
+
+
+def section(part: Part) -> Section:
+    settings: CrashSettings = part.settings
+    filled = table(
+        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice",
+        "processes\nkept", "\nnew", "server",
+    )  # fmt: skip
+    for one in part.results:
+        filled.add_row(settings.contestant_of(one.step).name, *_columns(one, settings.end))
+    notes = [
+        f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
+        f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched until {settings.end:g} s. "
+        "One crash each.",
+        "Other requests, all accounted for: cut in hand (connection lost before the answer), turned away (refused, "
+        "timed out or never answered). Clients kept: connections that outlived the fault.",
+        "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
+        "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
+        f"Without service: resolution {1000 / settings.rate:g} ms. Processes: without those that live for one request.",
+    ]
+    return Section("What does a segmentation fault in one request take down?", filled, notes)
+
+
+def _columns(one: Crash, end: float) -> list[str]:
+    if one.problems:
+        return [DASH] * 8
+    survivors = one.survivors
+    outage, lasting = time_without_service(one.attempts, one.fault_at, end)
+    return [
+        "EOF" if one.faulty == "EOF before response" else one.faulty,
+        share(count(one.attempts, CUT), len(one.attempts)),
+        str(count(one.attempts, TURNED_AWAY)),
+        share(survivors.connections_kept, survivors.connections_before),
+        f"{'> ' if lasting else ''}{outage:.2f}",
+        share(survivors.processes_kept, survivors.processes_before),
+        str(survivors.processes_new),
+        "lives" if survivors.server_status is None else describe_status(survivors.server_status).split()[-1],
+    ]

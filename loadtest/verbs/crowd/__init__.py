@@ -1,1 +1,0 @@
-"""More keep-alive clients than a pool has workers."""

@@ -58,11 +58,6 @@ def steps(settings: CrowdSettings) -> Iterator[CrowdStep]:
     yield from (CrowdStep(one.name, settings.rotation) for one in settings.contestants if one.known.pool)
 
 
-def seconds(settings: CrowdSettings, step: CrowdStep) -> float:
-    """With start and drain."""
-    return settings.seconds + 0.3
-
-
 @dataclass
 class Served:
     clients: int  # that got an answer at all

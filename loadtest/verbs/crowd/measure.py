@@ -23,7 +23,6 @@ class Crowd(Result):
 
 
 def measure(bench: Bench, step: CrowdStep) -> Crowd:
-    """Raises MeasurementError."""
     settings = bench.settings
     with bench.start(server(settings, step)) as running:
         served = running.ask(clients.crowd, settings, step, lambda _: None)
@@ -49,45 +48,31 @@ def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[lis
     return [clients.command(address, settings), newcomers]
 
 
+def seconds(settings: CrowdSettings, step: CrowdStep) -> float:
+    return settings.seconds + 0.3  # with start and drain
+
+
 CROWD = Measurement(
-    name="crowd",
-    settings=CrowdSettings,
-    result=Crowd,
-    steps=clients.steps,
-    seconds=clients.seconds,
-    measure=measure,
-    server=server,
-    load=load,
-    programs=(pace.EXECUTABLE,),
+    "crowd", CrowdSettings, Crowd, clients.steps, seconds, measure, server, load, programs=(pace.EXECUTABLE,)
 )
 
 
-# --- the table
-
-
-def section(part: Part) -> Section | None:
-    """None: nothing has been measured yet."""
-    if not part.results:
-        return None
+def section(part: Part) -> Section:
     settings: CrowdSettings = part.settings
     filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
     for one in part.results:
-        rotation = f", rotation every {one.step.rotation}" if one.step.rotation else ""
-        filled.add_row(one.step.contestant + rotation, *([DASH] * 4 if one.problems else _columns(one, settings)))
+        name = one.step.contestant + (f", rotation every {one.step.rotation}" if one.step.rotation else "")
+        waits = one.newcomers.waits
+        cells = [
+            str(one.workers or DASH),
+            share(one.clients_served, settings.clients),
+            share(one.newcomers.served, one.newcomers.asked),
+            milliseconds(waits.p50 / 1e6) if waits else DASH,
+        ]
+        filled.add_row(name, *([DASH] * 4 if one.problems else cells))
     notes = [
         f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
         "served is who got an answer at all. One run each.",
-        f"rotation: --max-requests-per-connection {settings.rotation}, so that a pool's worker turns to the next "
-        "client; otherwise the default of 1000. The other models have no bound that matters here.",
+        f"rotation: --max-requests-per-connection {settings.rotation}: a pool's worker turns to the next client.",
     ]
     return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
-
-
-def _columns(one: Crowd, settings: CrowdSettings) -> list[str]:
-    newcomers, waits = one.newcomers, one.newcomers.waits
-    return [
-        str(one.workers) if one.workers else DASH,
-        share(one.clients_served, settings.clients),
-        share(newcomers.served, newcomers.asked),
-        milliseconds(waits.p50 / 1e6) if waits else DASH,
-    ]

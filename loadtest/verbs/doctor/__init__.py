@@ -1,1 +1,0 @@
-"""The machine card: what can be measured here."""

@@ -5,10 +5,10 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from loadtest.engine import environment
 from loadtest.places import containers
@@ -16,10 +16,8 @@ from loadtest.system import cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
 from loadtest.verbs.walk import strace
 
-WINDOW = 0.5  # seconds during which others' use of the CPUs is watched
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
 KERNEL, CPUS = Path("/proc/sys"), Path("/sys/devices/system/cpu")
-CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 UNLIMITED = 2**60  # bytes; version 1 of control groups writes a number a little below 2**63
 
 # with the option that prints the version
@@ -27,8 +25,6 @@ TOOLS = {
     **{"wrk": "-v", "taskset": "--version", "setpriv": "--version", "strace": "-V", "perf": "--version"},
     **{"docker": "--version", "nginx": "-v", "h2o": "-v", "apache2": "-v"},
 }
-
-Limit = TypeVar("Limit", int, float)
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,6 @@ class Facts:
     siblings: dict[int, list[int]]  # that share a core, by available CPU; itself included
     governor: str  # "" where the frequency is nobody's here
     clock: str
-    load_average: float
     others: dict[int, float | None]  # share of each available CPU that others took; None: /proc/stat does not list it
     steal: float | None
     memory: dict[str, int]  # bytes, by the names of /proc/meminfo; empty where that is hidden
@@ -61,10 +56,8 @@ class Facts:
     processes: int | None
     accept_queue: int | None  # somaxconn
     ports: tuple[int, int]  # the first and the last
-    time_wait: int
     reuse: int | None  # tcp_tw_reuse
     system: str
-    randomized: int | None  # randomize_va_space: addresses of processes
     core_pattern: str
     rollup: str  # why smaps_rollup cannot be read, and the fix; "" when it can
     tools: dict[str, str]  # the version of each; "" when it is not there
@@ -78,7 +71,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
     """Takes about two seconds. `executables`: of the servers and clients that are built, in `binaries`."""
     available = sorted(os.sched_getaffinity(0))
     before = cpus.read()
-    time.sleep(WINDOW)  # first: what follows is a load itself
+    time.sleep(0.5)  # others' use of the CPUs is watched; first, because what follows is a load itself
     after = cpus.read()
     model, virtual = environment.cpu()
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -89,8 +82,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         available=available,
         siblings={cpu: cpu_list(CPUS / f"cpu{cpu}/topology/thread_siblings_list") or [cpu] for cpu in available},
         governor=procfs.text(CPUS / f"cpu{available[-1]}/cpufreq/scaling_governor"),
-        clock=procfs.text(CLOCK),
-        load_average=os.getloadavg()[0],
+        clock=procfs.text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         others={cpu: cpus.foreign(before, after, [cpu], 0) for cpu in available},
         steal=cpus.stolen(before, after, available),
         memory=procfs.numbers(procfs.text(Path("/proc/meminfo"))),
@@ -99,10 +91,8 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         processes=None if processes == resource.RLIM_INFINITY else processes,
         accept_queue=procfs.number(KERNEL / "net/core/somaxconn"),
         ports=sockets.port_range(),
-        time_wait=sockets.read().time_wait,
         reuse=procfs.number(KERNEL / "net/ipv4/tcp_tw_reuse"),
         system=f"Linux {os.uname().release}, {environment.system()}",
-        randomized=procfs.number(KERNEL / "kernel/randomize_va_space"),
         core_pattern=procfs.text(KERNEL / "kernel/core_pattern"),
         rollup=environment.missing(),
         tools={name: version(name, option) for name, option in TOOLS.items()},
@@ -118,21 +108,16 @@ def cpu_list(path: Path) -> list[int]:
     return list(cpus.parse_list(text)) if text else []
 
 
-def _printed(command: Sequence[str]) -> str:
-    """On either output: nginx writes its version to stderr. Whatever the status: wrk and others exit with 1 then."""
-    try:
-        said = run(command, timeout=5, good=range(256))
-    except ProcessError:
-        return ""
-    return said.stdout + said.stderr
-
-
 def version(name: str, option: str) -> str:
+    """ "" when it is not there."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + SYSTEM_PATH)
     if not path:
         return ""
-    found = re.search(r"\d+\.\d+[\w.+-]*", _printed([path, option]))
-    return found[0] if found else "unknown version"
+    with suppress(ProcessError):
+        said = run([path, option], timeout=5, good=range(256))  # wrk and others exit with 1 then
+        if found := re.search(r"\d+\.\d+[\w.+-]*", said.stdout + said.stderr):  # nginx writes it to stderr
+            return found[0]
+    return "unknown version"
 
 
 def group(root: Path = Path("/")) -> Group:
@@ -143,24 +128,23 @@ def group(root: Path = Path("/")) -> Group:
     if not first and "" not in members:
         return Group(None, None, None, None)
 
-    def tightest(controller: str, limit: Callable[[Path], Limit | None]) -> Limit | None:
-        """Of our group and those around it; the last one is that of all controllers, where no limits are."""
+    def around(controller: str) -> list[Path]:
+        """Our group and those around it; the last one is that of all controllers, where no limits are."""
         mount = root / "sys/fs/cgroup"
-        own: Path = mount / members.get(controller if first else "", "")
-        around = [one for one in (own, *own.parents) if one.is_relative_to(mount)]
-        return min((found for found in map(limit, around) if found is not None), default=None)
+        own = mount / members.get(controller if first else "", "")
+        return [one for one in (own, *own.parents) if one.is_relative_to(mount)]
 
     return Group(
         version=1 if first else 2,
-        cpus=tightest("cpu", _quota),
-        memory=tightest("memory", lambda one: _limit(one, "memory.max", "memory.limit_in_bytes")),
-        processes=tightest("pids", lambda one: _limit(one, "pids.max")),
+        cpus=min(filter(None, map(_quota, around("cpu"))), default=None),
+        memory=_tightest(around("memory"), "memory.max", "memory.limit_in_bytes"),
+        processes=_tightest(around("pids"), "pids.max"),
     )
 
 
-def _limit(directory: Path, *names: str) -> int | None:
-    found = (procfs.number(directory / name) for name in names)
-    return next((limit for limit in found if limit is not None and 0 <= limit < UNLIMITED), None)
+def _tightest(directories: Iterable[Path], *files: str) -> int | None:
+    found = [procfs.number(directory / file) for directory in directories for file in files]
+    return min((limit for limit in found if limit is not None and 0 <= limit < UNLIMITED), default=None)
 
 
 def _quota(directory: Path) -> float | None:

@@ -1,1 +1,0 @@
-"""Idle connections, and what a fork shares."""

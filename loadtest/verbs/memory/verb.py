@@ -4,17 +4,19 @@ and the server's memory is looked at."""
 import time
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
+from loadtest.clients.pace import EXECUTABLE
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import Labels, Part
 from loadtest.places.launch import ServerPlan
 from loadtest.system import MeasurementError, memory
 from loadtest.system.memory import MachineMemory, Memory
 from loadtest.system.processes import Server
-from loadtest.verbs.memory import clients, plan, report
+from loadtest.verbs.memory import clients, report
 
-SETTLING, PAUSE = 3.0, 0.1  # seconds in which a server should have come to rest, and between two looks
-BUSY_SETTLING, BUSY_PAUSE = 0.2, 0.02  # the same for the plateaus: requests are in hand for a second or less
+SETTLING = (3.0, 0.1)  # seconds in which a server should have come to rest, and between two looks
+BUSY = (0.2, 0.02)  # the same for the plateaus: requests are in hand for a second or less
 ALIKE = 0.001  # of the PSS, in which others' use of the same libraries shows
 # What of the machine's change may still be there afterwards: more, and somebody else has had a hand in it.
 LEFT, LEFT_AT_LEAST = 0.05, 1 << 20  # as a share; bytes
@@ -22,33 +24,44 @@ LEFT, LEFT_AT_LEAST = 0.05, 1 << 20  # as a share; bytes
 Machine = tuple[MachineMemory | None, int | None, str]  # as in an IdleResult: the change, what is left of it, a problem
 
 
-def idle_server(settings: plan.IdleSettings, step: plan.IdleStep) -> ServerPlan:
-    """A pool has a worker for each connection, one for /stats, and one to spare."""
-    return _unbounded_server(settings, step.contestant, step.connections + 2, step.connections)
+def unbounded_server(settings: clients.IdleSettings | clients.SharingSettings, step: Any) -> ServerPlan:
+    """With the ballast, no bound but the machine's, and all the time in the world; a peer has no options for these. A
+    pool has a worker for each idle connection, one for /stats, and one to spare."""
+    contestant = settings.contestant(step.contestant)
+    if isinstance(settings, clients.IdleSettings):
+        workers, connections = step.connections + 2, step.connections
+    else:
+        workers = connections = settings.workers
+    more: list[str] = []
+    if contestant.takes_options:
+        contestant = replace(contestant, ballast=settings.ballast or contestant.ballast)
+        for option in ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection"):
+            more += [] if option in contestant.options else [option, "0"]
+    return ServerPlan(contestant, settings.cpus, workers, connections, tuple(more))
 
 
-def idle_seconds(settings: plan.IdleSettings, step: plan.IdleStep) -> float:
-    """How long a step takes, about: start, connections, looks until nothing moves, drain."""
+def idle_seconds(settings: clients.IdleSettings, step: clients.IdleStep) -> float:
+    """Start, connections, looks until nothing moves, drain."""
     forks = settings.contestant(step.contestant).known.one_client_per_worker
     return 1.5 + step.connections * (3e-3 if forks else 2e-4)  # a process takes its time
 
 
-def measure_idle(bench: Bench, step: plan.IdleStep) -> plan.IdleResult:
+def measure_idle(bench: Bench, step: clients.IdleStep) -> clients.IdleResult:
     looks: list[tuple[Memory, MachineMemory | None]] = []
     try:
         before, hidden = MachineMemory.settled(), ""
     except MeasurementError as error:
         before, hidden = None, str(error)
-    with bench.start(idle_server(bench.settings, step)) as server:
+    with bench.start(unbounded_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            looks.append((_settled_memory(server, SETTLING, PAUSE), MachineMemory.read() if before else None))
+            looks.append((_settled(server, *SETTLING), MachineMemory.read() if before else None))
 
         observed = server.ask(clients.hold, bench.settings, step, look)
         stop_well(server)
     [(found, during)] = looks
     machine, left, problem = machine_change(found, before, during) if before and during else (None, None, hidden)
-    return plan.IdleResult(
+    return clients.IdleResult(
         step=step,
         server_command=server.command,
         client=observed,
@@ -70,107 +83,86 @@ def machine_change(found: Memory, before: MachineMemory, during: MachineMemory) 
     return change, left, ""
 
 
-def idle_values(result: plan.IdleResult) -> dict[str, float | None]:
+def idle_values(result: clients.IdleResult) -> dict[str, float | None]:
     sizes = {"pss": result.memory.pss, "private": result.memory.private}
     return {name: None if size is None else size / 2**20 for name, size in sizes.items()}
 
 
 IDLE = Measurement(
     name="idle",
-    settings=plan.IdleSettings,
-    result=plan.IdleResult,
-    steps=plan.idle_steps,
+    settings=clients.IdleSettings,
+    result=clients.IdleResult,
+    steps=clients.idle_steps,
     seconds=idle_seconds,
     measure=measure_idle,
-    server=idle_server,
+    server=unbounded_server,
     load=clients.hold_commands,
-    programs=("quartet-pace",),
+    programs=(EXECUTABLE,),
     key=attrgetter("contestant", "connections"),
     values=idle_values,
     labels=lambda step: Labels("idle", step.connections),
 )
 
 
-def sharing_server(settings: plan.SharingSettings, step: plan.SharingStep) -> ServerPlan:
-    return _unbounded_server(settings, step.contestant, settings.workers, settings.workers)
-
-
-def measure_sharing(bench: Bench, step: plan.SharingStep) -> plan.SharingResult:
-    points: list[plan.SharingPoint] = []
-    with bench.start(sharing_server(bench.settings, step)) as server:
+def measure_sharing(bench: Bench, step: clients.SharingStep) -> clients.SharingResult:
+    points: list[clients.SharingPoint] = []
+    with bench.start(unbounded_server(bench.settings, step)) as server:
 
         def look(moment: str) -> None:
-            found = _settled_memory(server, SETTLING, PAUSE)
+            found = _settled(server, *SETTLING)
             each = [memory.read([one]).private for one in sorted(server.processes())]
-            points.append(plan.SharingPoint(int(moment), found, [size for size in each if size is not None]))
+            points.append(clients.SharingPoint(int(moment), found, [size for size in each if size is not None]))
 
         commands = server.ask(clients.wear, bench.settings, step, look)
         stop_well(server)
-    return plan.SharingResult(step=step, server_command=server.command, client_commands=commands, points=points)
+    return clients.SharingResult(step=step, server_command=server.command, client_commands=commands, points=points)
 
 
 SHARING = Measurement(
     name="sharing",
-    settings=plan.SharingSettings,
-    result=plan.SharingResult,
-    steps=plan.sharing_steps,
+    settings=clients.SharingSettings,
+    result=clients.SharingResult,
+    steps=clients.sharing_steps,
     seconds=lambda settings, step: float(2 + settings.workers * max(settings.requests) / settings.rate),
     measure=measure_sharing,
-    server=sharing_server,
+    server=unbounded_server,
     load=clients.wear_commands,
-    programs=("quartet-pace",),
+    programs=(EXECUTABLE,),
 )
 
 
-def plateau_server(settings: plan.PlateauSettings, step: plan.PlateauStep) -> ServerPlan:
+def plateau_server(settings: clients.PlateauSettings, step: clients.PlateauStep) -> ServerPlan:
     """A pool has workers as for idle connections; all have their usual options."""
     contestant, connections = settings.contestant(step.contestant), settings.connections
     return ServerPlan(contestant, settings.cpus, connections + 2, connections)
 
 
-def measure_plateaus(bench: Bench, step: plan.PlateauStep) -> plan.PlateauResult:
+def measure_plateaus(bench: Bench, step: clients.PlateauStep) -> clients.PlateauResult:
     looks: list[Memory] = []
     with bench.start(plateau_server(bench.settings, step)) as server:
-
-        def look(moment: str) -> None:
-            looks.append(_settled_memory(server, BUSY_SETTLING, BUSY_PAUSE))
-
         start = server.memory()
-        commands = server.ask(clients.plateaus, bench.settings, step, look)
+        commands = server.ask(clients.plateaus, bench.settings, step, lambda _: looks.append(_settled(server, *BUSY)))
         stop_well(server)
     busy, idle = looks
-    return plan.PlateauResult(
+    return clients.PlateauResult(
         step=step, server_command=server.command, client_commands=commands, at_start=start, busy=busy, idle=idle
     )
 
 
 PLATEAUS = Measurement(
     name="plateaus",
-    settings=plan.PlateauSettings,
-    result=plan.PlateauResult,
-    steps=lambda settings: [plan.PlateauStep(one.name) for one in settings.contestants],
+    settings=clients.PlateauSettings,
+    result=clients.PlateauResult,
+    steps=lambda settings: [clients.PlateauStep(one.name) for one in settings.contestants],
     seconds=lambda settings, step: float(settings.sleep / 1000 + 0.3),
     measure=measure_plateaus,
     server=plateau_server,
     load=clients.plateau_commands,
-    programs=("quartet-pace",),
+    programs=(EXECUTABLE,),
 )
 
 
-def _unbounded_server(
-    settings: plan.IdleSettings | plan.SharingSettings, name: str, workers: int, connections: int
-) -> ServerPlan:
-    """With the ballast, no bound but the machine's, and all the time in the world; a peer has no options for these."""
-    contestant = settings.contestant(name)
-    if not contestant.takes_options:
-        return ServerPlan(contestant, settings.cpus, workers, connections)
-    loaded = replace(contestant, ballast=settings.ballast or contestant.ballast)
-    options = ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection")
-    more = tuple(word for option in options if option not in contestant.options for word in (option, "0"))
-    return ServerPlan(loaded, settings.cpus, workers, connections, more)
-
-
-def _settled_memory(server: Server, patience: float, pause: float) -> Memory:
+def _settled(server: Server, patience: float, pause: float) -> Memory:
     """When no process comes or goes and no memory is freed any more: a loop sweeps, and a process that has answered
     may still be leaving."""
     deadline = time.monotonic() + patience
@@ -184,9 +176,9 @@ def _settled_memory(server: Server, patience: float, pause: float) -> Memory:
     return now
 
 
-def parts(idle: plan.IdleSettings) -> list[Part]:
+def parts(idle: clients.IdleSettings) -> list[Part]:
     """Of the verb: the same contestants in both."""
-    sharing = plan.SharingSettings(idle.contestants, idle.cpus, idle.duration, idle.pace, idle.runner)
+    sharing = clients.SharingSettings(idle.contestants, idle.cpus, idle.duration, idle.pace, idle.runner)
     return [Part(IDLE.name, idle), Part(SHARING.name, sharing)]
 
 

@@ -12,7 +12,7 @@ from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.verb import LOAD
-from loadtest.verbs.memory.plan import PlateauSettings
+from loadtest.verbs.memory.clients import PlateauSettings
 from loadtest.verbs.memory.verb import PLATEAUS
 from loadtest.verbs.tour import report
 

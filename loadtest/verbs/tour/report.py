@@ -6,7 +6,7 @@ from statistics import median
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, number, plural, share
 from loadtest.engine.run import Part, Run
-from loadtest.verbs.crash import account as crash
+from loadtest.verbs.crash import measure as crash
 from loadtest.verbs.crowd import measure as crowd
 from loadtest.verbs.load import report as load_report
 from loadtest.verbs.load.report import Column, groups, judged, percent, text

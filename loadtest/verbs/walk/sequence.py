@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import count, pairwise
 
 from loadtest.system import MeasurementError
-from loadtest.verbs.walk.parse import Event
+from loadtest.verbs.walk.strace import Event
 
 QUIET = 0.01  # seconds without a call, after the answer: the request is over
 
@@ -60,9 +60,8 @@ class Actors:
 
     def __init__(self, session: int, processes: Mapping[int, int], events: Sequence[Event]) -> None:
         """`processes`: of each thread that was there when strace came. The events tell of the later ones."""
-        born = {
-            int(one.value): one for one in events if one.name in BIRTHS and one.value.isdigit() and one.value != "0"
-        }
+        births = [one for one in events if one.name in BIRTHS and one.value.isdigit() and one.value != "0"]
+        born = {int(one.value): one for one in births}
         threads = {child for child, event in born.items() if "CLONE_THREAD" in event.arguments}
         self._session = session
         self._threads = threads | {thread for thread, pid in processes.items() if thread != pid}
@@ -94,12 +93,9 @@ def walk(contestant: str, kind: Connection, events: Sequence[Event], samples: Se
     if not most:
         raise MeasurementError(f"strace saw no call in {agreeing} of {len(samples)} requests to {contestant}")
     alike = [calls for calls, key in zip(seen, keys, strict=True) if key == most]
-    return Walk(contestant, kind, min(alike, key=_turns), len(samples), agreeing)
-
-
-def _turns(calls: Sequence[Call]) -> int:
-    """How often another process had its turn: the fewer, the easier to read."""
-    return sum(before.process != after.process for before, after in pairwise(calls))
+    # the fewer turns the processes take, the easier to read
+    shown = min(alike, key=lambda calls: sum(one.process != other.process for one, other in pairwise(calls)))
+    return Walk(contestant, kind, shown, len(samples), agreeing)
 
 
 def request_events(events: Sequence[Event], sample: Sample) -> list[Event]:
@@ -123,7 +119,7 @@ def _without_ticks(events: Sequence[Event]) -> list[Event]:
     for event in events:
         tick = ticks.get(event.thread)
         value, waited = EXPIRED.get(event.name, ("", 0))
-        if event.value == value and event.duration >= waited:
+        if event.value == value and event.end - event.start >= waited:
             ticks[event.thread] = event
         elif tick is None or event.name == tick.name or event.start > tick.end + QUIET:
             ticks.pop(event.thread, None)
@@ -133,7 +129,7 @@ def _without_ticks(events: Sequence[Event]) -> list[Event]:
 
 def _calls(events: Sequence[Event], sample: Sample, actors: Actors) -> list[Call]:
     names = actors.names([event.thread for event in events], sample.sent)
-    return [Call(names[event.thread], event.name, _cut(event.arguments), _result(event, names)) for event in events]
+    return [Call(names[event.thread], event.name, event.arguments[:60], _result(event, names)) for event in events]
 
 
 def _result(event: Event, names: Mapping[int, str]) -> str:
@@ -141,10 +137,6 @@ def _result(event: Event, names: Mapping[int, str]) -> str:
         return ""  # what the signal had interrupted
     is_pid = event.name in (*BIRTHS, "wait4", "waitid", "getpid", "getppid", "gettid")
     return names.get(int(event.value), event.value) if is_pid and event.value.isdigit() else event.value
-
-
-def _cut(arguments: str, length: int = 60) -> str:
-    return arguments if len(arguments) <= length else arguments[: length - 3] + "..."
 
 
 def _key(calls: Sequence[Call]) -> tuple[tuple[str, tuple[str, ...]], ...]:

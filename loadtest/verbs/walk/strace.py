@@ -1,13 +1,15 @@
 """strace on a running server: attached to it rather than its parent, so that the server stays our child and ends as
-without it. Everything that it traces is slower by a factor; nothing here belongs into a timed run."""
+without it; and what `strace -f -ttt -T -o FILE` writes, as calls. Everything that it traces is slower by a factor;
+nothing here belongs into a timed run."""
 
+import re
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.system import MeasurementError, procfs
@@ -17,6 +19,12 @@ PATIENCE = 5.0  # seconds, to attach and to detach
 OPTIONS = ("-f", "-q", "-ttt", "-T", "-s", "32")  # followed, absolute times, durations, strings cut
 # 0: whoever may send a process signals may trace it (Documentation/admin-guide/LSM/Yama.rst)
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
+
+LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
+BEGUN = re.compile(r"(\w+)\((.*?) ?<(?:unfinished|detached) \.\.\.>")
+# a whole call, or the end of one that was begun; the last " = ": strings from the network may contain others
+ENDED = re.compile(r"(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)\)\s+= (.+?)(?: <(\d+\.\d+)>)?")
+NO_CALL = re.compile(r"--- .* ---|\+\+\+ .* \+\+\+")  # a signal; the end of a thread
 
 
 @dataclass
@@ -83,3 +91,47 @@ def explain(error: str, scope: int) -> str:
     if scope:
         return "the kernel lets strace trace only its own children; sudo sysctl kernel.yama.ptrace_scope=0"
     return "strace may not trace here; in a container, start that with docker run --cap-add SYS_PTRACE"
+
+
+# --- what it wrote
+
+
+@dataclass(frozen=True)
+class Event:
+    """A call. Times are in seconds since 1970, by strace's clock: it sees things a little after they happen."""
+
+    thread: int
+    start: float
+    end: float
+    name: str
+    arguments: str = ""
+    result: str = ""  # "49", "-1 EAGAIN (Resource temporarily unavailable)", "0 (Timeout)", "?"
+
+    @property
+    def value(self) -> str:
+        """ "49", or "EAGAIN" where it failed; "?" where it did not return."""
+        words = self.result.split()
+        return words[1] if words[0] in ("-1", "?") and len(words) > 1 else words[0]
+
+
+def parse(text: str) -> list[Event]:
+    """In the order in which they ended. A call that had not returned when strace left is none. Raises MeasurementError
+    for anything that is not strace's."""
+    found, begun = [], dict[int, Event]()  # these by thread
+    for line in re.findall(r".*\n", text):  # not a last one without its end: strace was killed amid it
+        if not (parts := LINE.fullmatch(line.rstrip("\n"))):
+            raise MeasurementError(f"not a line of strace -f -ttt: {line[:80]!r}")
+        thread, time, what = int(parts[1]), float(parts[2]), parts[3]
+        if start := BEGUN.fullmatch(what):
+            begun[thread] = Event(thread, time, time, start[1], start[2])
+        elif end := ENDED.fullmatch(what):
+            resumed, name, arguments, result, seconds = end.groups()
+            duration = float(seconds or 0)
+            if name:
+                found.append(Event(thread, time, time + duration, name, arguments, result))
+            else:  # its line is written at the end; its beginning is missing when strace was not yet there
+                first = begun.pop(thread, Event(thread, time - duration, time, resumed))
+                found.append(replace(first, end=time, arguments=first.arguments + arguments, result=result))
+        elif not NO_CALL.fullmatch(what):
+            raise MeasurementError(f"not an event of strace's: {what[:80]!r}")
+    return sorted(found, key=lambda event: event.end)

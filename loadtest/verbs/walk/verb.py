@@ -1,17 +1,32 @@
-"""The verb walk: what is asked for, a step, and its result."""
+"""The verb walk: the system calls of one request, in every model, side by side. strace looks at the server; a client
+sends a request, reads the whole answer and pauses. A busy one would always have the next request waiting, and hide the
+waits."""
 
-from collections.abc import Iterator
+import random
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from itertools import zip_longest
+from typing import ClassVar
 
+from loadtest.document.document import Section, Table
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
-from loadtest.engine.run import BaseSettings, Result
+from loadtest.engine.run import BaseSettings, Result, Run
 from loadtest.places.launch import ServerPlan
+from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address
-from loadtest.verbs.walk import clients, report, strace
-from loadtest.verbs.walk.sequence import Walk
+from loadtest.verbs.walk import strace
+from loadtest.verbs.walk.sequence import Actors, Connection, Sample, Walk, walk
 
 WORKERS = 4  # of the pools: some that wait belong to the picture, and strace has to follow each
+SAMPLES = 20  # requests of each kind
+WARM_UP = 5  # requests before them: what is done once is done
+PAUSE = (0.03, 0.07)  # seconds from an answer to the next request; they vary, or ticks could march in step with them
+PATIENCE = 5.0  # seconds for an answer, under strace
 
 
 @dataclass(frozen=True)
@@ -19,20 +34,14 @@ class WalkSettings(BaseSettings):
     cpus: CpuSets
     path: str = "/plaintext"
     runner: str = "local"
-
-    @property
-    def duration(self) -> float:
-        return 3.0
+    duration: ClassVar[float] = 3.0
 
 
 @dataclass(frozen=True)
 class WalkStep:
+    what: ClassVar[str] = "the walk of a request"
     contestant: str
     round: int = 1
-
-    @property
-    def what(self) -> str:
-        return "the walk of a request"
 
 
 @dataclass(kw_only=True)
@@ -46,13 +55,11 @@ def steps(settings: WalkSettings) -> Iterator[WalkStep]:
 
 
 def seconds(settings: WalkSettings, step: WalkStep) -> float:
-    """How long it takes, about: start, strace, requests, drain."""
-    return settings.duration + 1.5
+    return settings.duration + 1.5  # start, strace, requests, drain
 
 
 def server(settings: WalkSettings, step: WalkStep) -> ServerPlan:
-    contestant = settings.contestant(step.contestant)
-    return ServerPlan(contestant, settings.cpus, WORKERS, WORKERS)
+    return ServerPlan(settings.contestant(step.contestant), settings.cpus, WORKERS, WORKERS)
 
 
 def load(address: Address, settings: WalkSettings, step: WalkStep) -> list[list[str]]:
@@ -61,12 +68,96 @@ def load(address: Address, settings: WalkSettings, step: WalkStep) -> list[list[
 
 
 def measure(bench: Bench, step: WalkStep) -> WalkResult:
-    """In a server of its own."""
     with bench.start(server(bench.settings, step)) as running:
-        walks = clients.take(step.contestant, running.pid, running.address, bench.settings.path)
+        walks = take(step.contestant, running.pid, running.address, bench.settings.path)
         stop_well(running)
     return WalkResult(step=step, server_command=running.command, walks=walks)
 
 
+def take(contestant: str, session: int, address: Address, target: str = "/plaintext") -> list[Walk]:
+    """Of a server that runs as the leader of that session and listens there. Takes about 3 s; a pool needs two
+    workers. Raises MeasurementError."""
+    with strace.trace(session) as traced:
+        sampled = {kind: _sample(address, target, kind) for kind in Connection}
+    events = strace.parse(traced.text)
+    actors = Actors(session, traced.processes, events)
+    return [walk(contestant, kind, events, samples, actors) for kind, samples in sampled.items()]
+
+
+def _sample(address: Address, target: str, kind: Connection) -> list[Sample]:
+    close = "Connection: close\r\n" if kind == Connection.fresh else ""
+    request = f"GET {target} HTTP/1.1\r\nHost: quartet\r\n{close}\r\n".encode()
+    sent, done = [], []
+    try:
+        with ExitStack() as connections:
+            for number in range(WARM_UP + SAMPLES):
+                sent.append(time.time())  # the clock of strace -ttt
+                if number == 0 or kind == Connection.fresh:
+                    connection = socket.create_connection((address.host, address.port), PATIENCE)
+                    connections.enter_context(connection)
+                connection.sendall(request)
+                with HTTPResponse(connection) as response:  # which leaves the connection open
+                    response.begin()
+                    response.read()
+                if response.status != 200:
+                    raise HTTPException(f"status {response.status}")
+                if kind == Connection.fresh:
+                    connection.recv(1)  # the server's close
+                    connection.close()
+                done.append(time.time())
+                time.sleep(random.uniform(*PAUSE))  # the client's behaviour, not a wait for something
+            sent.append(time.time())  # as if there were one more
+    except (OSError, HTTPException) as error:
+        raise MeasurementError(f"the server under strace left a request for {target} unanswered: {error}") from error
+    time.sleep(PAUSE[0])  # what the close costs belongs to no request
+    return [Sample(*times) for times in zip(sent, done, sent[1:])][WARM_UP:]
+
+
+TITLES = {
+    Connection.kept: "Which system calls does a request make, on a connection that is kept?",
+    Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
+}
+NOTES = (
+    "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
+    "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms).",
+    "Alike: requests that made the same calls with the same errors in the same processes; one of them is shown. Where "
+    "they are no majority, do not trust it. How processes took turns is chance, and so are the futex calls of a queue.",
+    "strace makes every call dearer: this tells what is called, not how long it takes.",
+)
+
+
+def sections(run: Run) -> list[Section]:
+    """For each kind of connection; below the last what holds for both."""
+    found = []
+    for kind, title in TITLES.items():
+        if walks := [walk for result in run.results for walk in result.walks if walk.kind == kind]:
+            found.append(_side_by_side(title, walks))
+    return [*found, Section("What is a call of a request?", None, NOTES)] if found else []
+
+
+def _side_by_side(title: str, walks: Sequence[Walk]) -> Section:
+    filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
+    for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
+        filled.add_row(str(number), *cells)
+    filled.add_rule()
+    filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
+    filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
+    return Section(title, filled, [])
+
+
+def _column(walk: Walk) -> list[str]:
+    """Its calls, with their results unless these are addresses or nothing; below the process that made them where there
+    are several."""
+    lines, last = [], ""
+    several = len({call.process for call in walk.calls}) > 1
+    for call in walk.calls:
+        if several and call.process != last:
+            lines.append(f"{call.process}:")
+        result = "" if call.result in ("", "?") or call.result.startswith("0x") else f" = {call.result}"
+        lines.append(f"{'  ' if several else ''}{call.name}{result}")
+        last = call.process
+    return lines
+
+
 WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load)
-WALK = Verb("walk", (WALKS,), report.sections, missing=strace.missing)
+WALK = Verb("walk", (WALKS,), sections, missing=strace.missing)
