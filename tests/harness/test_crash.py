@@ -79,6 +79,12 @@ def test_every_outcome_but_ok_is_a_loss_of_some_kind():
     assert sum(counts) == len(tried) == len(OUTCOMES) - 1
 
 
+def test_the_slowest_answer_is_of_requests_after_the_fault():
+    tried = [Attempt(1, 0, 9, OK), Attempt(1, 1, 1.25, OK), Attempt(1, 2, 2.5, OK), Attempt(1, 3, 99, EOF)]
+    assert measure.slowest_answer(tried, fault_at=1) == 0.5
+    assert measure.slowest_answer(tried, fault_at=3) is None
+
+
 # --- when a crash tells nothing
 
 
@@ -208,8 +214,8 @@ def rows(*results: Crash) -> list[str]:
 
 def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
     assert rows(result("epoll", dies=True), result("prefork", dies=False)) == [
-        "epoll EOF 1/20 10 0/8 > 1.00 0/1 0 SIGSEGV",
-        "prefork EOF 0/20 0 8/8 0.00 18/19 1 lives",
+        "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV",
+        "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives",
     ]
 
 
@@ -219,7 +225,7 @@ def test_a_row_says_that_a_server_was_given_a_parent():
 
 
 def test_an_invalid_crash_is_a_row_of_dashes():
-    assert rows(result("epoll", dies=False, problems=["the fault crashed nothing (ok)"])) == ["epoll" + 8 * " -"]
+    assert rows(result("epoll", dies=False, problems=["the fault crashed nothing (ok)"])) == ["epoll" + 9 * " -"]
 
 
 def test_without_a_crash_there_is_no_table():

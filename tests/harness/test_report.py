@@ -173,15 +173,15 @@ def test_unknown_service_is_a_dash():
 
 def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
     shown = render(samples.tour())
-    assert row(shown, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 0/1 0 SIGSEGV".split()
-    assert row(shown, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 18/19 1 lives".split()
+    assert row(shown, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
+    assert row(shown, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives".split()
 
 
 def test_a_crash_that_tells_nothing_is_a_dash_with_a_reason():
     found = samples.tour()
     found.parts[-1].of("epoll")[0].problems = ["the fault crashed nothing (error status)"]
     shown = render(found)
-    assert row(shown, CRASH, "epoll") == ["epoll"] + ["-"] * 8
+    assert row(shown, CRASH, "epoll") == ["epoll"] + ["-"] * 9
     assert "INVALID epoll: a crash, round 1: the fault crashed nothing (error status)" in shown
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from loadtest.clients.pace import EXECUTABLE, NEVER
 from loadtest.document.document import Section, table
-from loadtest.document.figures import DASH, share
+from loadtest.document.figures import DASH, milliseconds, share
 from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
 from loadtest.engine.run import Part, Result
 from loadtest.places.launch import ServerPlan
@@ -89,6 +89,12 @@ def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
     return sum(attempt.outcome in outcomes for attempt in attempts)
 
 
+def slowest_answer(attempts: Sequence[Attempt], fault_at: float) -> float | None:
+    """Seconds from due to answered, of requests due after the fault; None when none was answered."""
+    later = [one for one in attempts if one.due >= fault_at and one.outcome == "ok"]
+    return max((one.done - one.due for one in later if one.done is not None), default=None)
+
+
 def time_without_service(attempts: Sequence[Attempt], fault_at: float, end: float) -> tuple[float, bool]:
     """Seconds from each first loss to the next request that is answered, summed, and whether the last go on until the
     end. Of requests due after the fault: those that were in hand at it say nothing about the time after it."""
@@ -128,7 +134,7 @@ def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, sta
 def section(part: Part) -> Section:
     settings: CrashSettings = part.settings
     filled = table(
-        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice",
+        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice", "slowest\nms",
         "processes\nkept", "\nnew", "server",
     )  # fmt: skip
     for one in part.results:
@@ -141,15 +147,16 @@ def section(part: Part) -> Section:
         "timed out or never answered). Clients kept: connections that outlived the fault.",
         "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
         "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
-        f"Without service: resolution {1000 / settings.rate:g} ms. Processes: without those that live for one request.",
+        f"Without service: resolution {1000 / settings.rate:g} ms. Slowest: of the answers to requests due after the "
+        "fault. Processes: without those that live for one request.",
     ]
     return Section("What does a segmentation fault in one request take down?", filled, notes)
 
 
 def _columns(one: Crash, end: float) -> list[str]:
     if one.problems:
-        return [DASH] * 8
-    survivors = one.survivors
+        return [DASH] * 9
+    survivors, slowest = one.survivors, slowest_answer(one.attempts, one.fault_at)
     outage, lasting = time_without_service(one.attempts, one.fault_at, end)
     return [
         "EOF" if one.faulty == "EOF before response" else one.faulty,
@@ -157,6 +164,7 @@ def _columns(one: Crash, end: float) -> list[str]:
         str(count(one.attempts, TURNED_AWAY)),
         share(survivors.connections_kept, survivors.connections_before),
         f"{'> ' if lasting else ''}{outage:.2f}",
+        DASH if slowest is None else milliseconds(slowest),
         share(survivors.processes_kept, survivors.processes_before),
         str(survivors.processes_new),
         "lives" if survivors.server_status is None else describe_status(survivors.server_status).split()[-1],
