@@ -284,7 +284,7 @@ def compare(
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
     margin: float = number(0.0, min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
     metric: str = typer.Option(
-        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared: see cells.csv."
+        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared; `list` names them."
     ),
     json: bool = JSON,
 ) -> Exit:

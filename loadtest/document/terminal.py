@@ -15,7 +15,7 @@ GAP = 1  # between columns
 
 
 def render(document: Document, width: int = 0) -> str:
-    """In columns; by default as many as the terminal has that stdout is, within reason."""
+    """In columns; by default as many as the terminal has, or COLUMNS says, within reason."""
     width = width or max(100, min(120, shutil.get_terminal_size((120, 0)).columns))
     parts = [
         *(_wrap(paragraph, width) for paragraph in document.head),

@@ -1,5 +1,5 @@
-"""The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output. And
-which folder a run gets, that nobody else has it, and which earlier run goes on.
+"""The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output.
+Also decides which folder a run gets, keeps other runs out of it, and loads the run that --resume goes on with.
 
     results/TIME-VERB/
       results.json   everything: environment, and each part with its settings, results and command lines

@@ -91,7 +91,7 @@ def describe(step: Step) -> str:
 
 
 def status(run: Run) -> Exit:
-    """A failure says more than a cell without a number, where all that was measured is invalid."""
+    """A failure says more than an invalid cell: one without any valid result, for which a dash stands."""
     if run.failures:
         return Exit.failed
     tried = {(result.step.contestant, result.step.what) for result in run.results}

@@ -102,6 +102,8 @@ class Session:
             found.state = "failed"
             save()
             raise
+        finally:
+            found.seconds = time.monotonic() - began
         return ""
 
     def _show(self, found: Run, lost: str) -> Exit:

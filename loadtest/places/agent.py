@@ -1,6 +1,6 @@
 """The harness's half in the load container: does the clients' side of one step, as told on stdin, in lines of JSON.
 
-    < {"job": "loadtest.verbs.tour.clients:crash", "address": {...}, "settings": {...}, "step": {...}}
+    < {"job": "loadtest.verbs.crash.clients:crash", "address": {...}, "settings": {...}, "step": {...}}
     > {"tell": "processes"}
     < {}                              when the server's processes have been looked at
     > {"observation": {...}}                 or {"error": "one sentence"}

@@ -44,7 +44,9 @@ def test_one_contestant_stands_twice():
 
 @pytest.mark.parametrize("arguments", [{"names": "epoll,threads"}, {"connections": (1, 16)}])
 def test_more_than_one_thing_is_refused(arguments):
-    with pytest.raises(ValueError, match="aa takes one contestant, one workload and one number of connections"):
+    with pytest.raises(
+        ValueError, match="aa takes one contestant, one workload, one number of connections and one of CPUs"
+    ):
         settings(**arguments)
 
 

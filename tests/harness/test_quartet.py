@@ -367,7 +367,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
         ("throughput --rounds 0", "Invalid value for '--rounds': 0 is not in the range"),
         ("throughput --runner podman", "Invalid value for '--runner': 'podman' is not one of 'local', 'docker'"),
         ("throughput --nonsense", "No such option: --nonsense"),
-        ("aa --only epoll,threads", "aa takes one contestant, one workload and one number of connections"),
+        ("aa --only epoll,threads", "aa takes one contestant, one workload, one number of connections and one of CPUs"),
         ("aa --tries 5", "Invalid value for '--tries': 5 is not in the range"),
         ("compare nowhere here", "cannot read nowhere: No such file or directory"),
         ("compare one", "Missing argument 'B'"),

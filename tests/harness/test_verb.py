@@ -120,7 +120,8 @@ def run(directory: Path, earlier: Run | None = None) -> Exit:
     return Session(COINS, earlier.parts if earlier else parts(), earlier, place, directory).run()
 
 
-def test_it_runs_saves_and_reports(tmp_path, capsys):
+def test_it_runs_saves_and_reports(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     assert run(tmp_path) == Exit.ok
     found = folder.load(tmp_path)
     assert (found.state, len(found.results)) == ("complete", 6)

@@ -1,4 +1,4 @@
-"""What this machine is and allows, as raw facts. `findings` judges them; nothing here does."""
+"""What this machine is and allows, as raw facts. `doctor` judges them; nothing here does."""
 
 import os
 import re

@@ -228,6 +228,9 @@ def doubts(series: Sequence[Series]) -> list[str]:
     short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
     notes = invalid_notes(series)
     notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
-    if unranked := ", ".join(f"{one.name} ({one.unranked})" for one in series if one.unranked):
-        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {unranked}.")
+    reasons: dict[str, list[str]] = {}
+    for one in series:
+        reasons.setdefault(one.unranked, []).append(one.name)
+    if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if reason):
+        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
     return notes + groups(series)[1]

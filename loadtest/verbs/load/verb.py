@@ -22,7 +22,7 @@ def against_itself(once: plan.Settings, tries: int) -> plan.Settings:
     """Of one try's settings: all tries are the rounds of one run. Raises ValueError when more than one thing is asked
     for."""
     if any(len(asked) != 1 for asked in (once.contestants, once.workloads, once.connections, once.budgets)):
-        raise ValueError("aa takes one contestant, one workload and one number of connections, and of CPUs")
+        raise ValueError("aa takes one contestant, one workload, one number of connections and one of CPUs")
     one = once.contestants[0]
     twins = tuple(replace(one, name=f"{one.name} {twin}", model=one.model or one.name) for twin in "AB")
     return replace(once, contestants=twins, rounds=tries * once.rounds, rounds_of_a_try=once.rounds)
