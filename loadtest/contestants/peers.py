@@ -23,7 +23,7 @@ FILE_16K = bytes(range(256)) * 64
 TEMPLATES.globals |= dict(backlog=BACKLOG, greeting=PLAINTEXT.decode(), idle_timeout=600, root=os.geteuid() == 0)
 NGINX = ("nginx", "/usr/sbin/nginx", "-p {directory} -e stderr -c {configuration}", "nginx.conf.j2")
 APACHE = ("apache2-bin", "/usr/sbin/apache2", "-D FOREGROUND -d {directory} -f {configuration}", "apache.conf.j2")
-# As its manual advises, a thread for each CPU: they are loops, which more threads would only make switch.
+# As libmicrohttpd's manual advises, a thread for each CPU: they are loops, which more threads would only make switch.
 MICROHTTPD = "--port {port} --root {documents}/file --workers {cpus} --connections {room}"
 BEAST = "--port {port} --root {documents}/file --workers {workers}"
 # Apache refuses to serve as root, and www-data may not enter every folder: hence the capability. Whoever changes his

@@ -39,7 +39,7 @@ PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
 REMEDIES = {
     "permission denied": "you may not use the Docker engine; sudo usermod --append --groups docker $USER, and log in "
     "again (whoever is in that group can become root)",
-    "connect": "the Docker engine is not running; sudo systemctl start docker, or without systemd "
+    "connect to the docker": "the Docker engine is not running; sudo systemctl start docker, or without systemd "
     "sudo dockerd --bridge=none &",
 }
 
@@ -104,7 +104,7 @@ def missing_base_image() -> str:
     """Pulls it where it is not here. One sentence with what to do when that fails; else nothing."""
     named = re.search(r"^ARG BASE=(.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)  # the one place
     image = named[1] if named else ""
-    if run(["docker", "image", "inspect", image], PATIENCE, good=(0, 1)).status == 0:
+    if run(["docker", "image", "inspect", image], PATIENCE, good=range(256)).status == 0:
         return ""
     output.tell(f"pulling {image}")
     try:
@@ -199,7 +199,7 @@ class Containers:
         return self._output("server", executable, "--describe")
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        found = {"wrk": self._output("load", "sh", "-c", "wrk -v || true").split()[1]}
+        found = {"wrk": self._output("load", "sh", "-c", "wrk -v || true").removeprefix("wrk ").split(" ")[0]}
         for name in executables:
             target = "load" if name == pace.EXECUTABLE else "server"
             found[name] = ", ".join(self._output(target, name, "--version").splitlines())

@@ -46,8 +46,8 @@ class Local:
         return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout
-        return {"wrk": wrk.split()[1], **{Path(name).name: peers.version(name, self.binaries) for name in executables}}
+        wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout.removeprefix("wrk ").split(" ")[0]
+        return {"wrk": wrk, **{Path(name).name: peers.version(name, self.binaries) for name in executables}}
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""

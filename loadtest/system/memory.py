@@ -1,7 +1,7 @@
 """Memory of process trees, of the machine, and of control groups, with what else the kernel charges to these.
 
-Both kinds of kernel memory are counted in batches for each CPU: a reading may be off by some 100 KiB. On control groups
-see the kernel's admin-guide/cgroup-v1/memory.rst, cpuacct.rst, and cgroup-v2.rst.
+The kernel counts its own memory in batches for each CPU: a reading of the machine's or a group's may be off by some 100
+KiB. On groups see the kernel's admin-guide/cgroup-v1/memory.rst, cpuacct.rst, and cgroup-v2.rst.
 """
 
 import os
@@ -86,8 +86,7 @@ def _read_process(directory: Path) -> Memory | None:
 class MachineMemory:
     """Kernel memory of the machine, in bytes (proc(5), meminfo and sockstat), for servers without a control group.
 
-    The kernel counts in batches for each CPU, and folds them once a second. What is not in it: pages that belong to no
-    cache, such as the 32 KiB into which a task copies what it sends (sk_page_frag).
+    Folded once a second. Not in it: pages that belong to no cache, such as the 32 KiB of a task's sends (sk_page_frag).
     """
 
     slab: int  # sockets, files, tasks and all else that has a size of its own

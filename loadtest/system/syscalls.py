@@ -52,7 +52,7 @@ def counted(cpus: Sequence[int], own_cpus: Sequence[int]) -> Iterator[Count]:
             try:
                 order(perf, "disable")
                 found.count = parse(perf.end(signal.SIGINT, PATIENCE).stderr)
-            except MeasurementError as error:
+            except (MeasurementError, OSError) as error:
                 found.problem = str(error)
 
 
@@ -74,11 +74,12 @@ def order(perf: Dialogue, what: str) -> None:
 def parse(output: str) -> int:
     """From the lines of perf stat -x,: value,unit,event,nanoseconds,share of the time,... Raises MeasurementError when
     it was not counted all the time."""
-    for line in output.splitlines():
+    lines = [line for line in output.splitlines() if EVENT in line]  # without perf's chatter
+    for line in lines:
         value, _, event, _, share, *_ = [*line.split(","), *[""] * 5]
         if event == EVENT and value.isdigit() and float(share or 0) == 100:
             return int(value)
-    raise MeasurementError(f"perf counted no system calls: {output.strip()[-120:]!r}")
+    raise MeasurementError(f"perf counted no system calls: {' '.join(lines)[-120:]!r}")
 
 
 def available() -> str:

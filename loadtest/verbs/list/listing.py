@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind
+from loadtest.contestants.contestants import WORKLOADS, Kind
 from loadtest.contestants.peers import EVERYBODY
 from loadtest.document.document import Document, Section, words
 from loadtest.engine import folder
@@ -18,7 +18,9 @@ def document(binaries: Path, results: Path) -> Document:
     everybody = words("", "kind", "of the model", "command or package", "here")
     for one in EVERYBODY:
         what = peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
-        everybody.add_row(one.name, one.kind.value, one.model, what, "yes" if _is_here(one, binaries) else "no")
+        everybody.add_row(
+            one.name, one.kind.value, one.model, what, "yes" if (binaries / one.executable).exists() else "no"
+        )
     loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
@@ -41,14 +43,10 @@ def document(binaries: Path, results: Path) -> Document:
     return Document([], [section for section in sections if section.table and section.table.rows])
 
 
-def _is_here(one: Contestant, binaries: Path) -> bool:
-    return (binaries / one.executable).exists()
-
-
 def to_json(binaries: Path) -> str:
     document = {
         "contestants": [
-            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": _is_here(one, binaries)}
+            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": (binaries / one.executable).exists()}
             for one in EVERYBODY
         ],
         "workloads": [{"name": workload.name, "path": workload.path} for workload in WORKLOADS],

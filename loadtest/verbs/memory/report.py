@@ -159,6 +159,7 @@ def sharing(part: Part) -> Section:
     notes = [
         f"{settings.workers} workers with a ballast of {settings.ballast} MiB that their parent has written before the "
         f"fork; GET {settings.path}, over one connection for each worker. Once.",
+        *_unknown((point.memory for result in part.results for point in result.points), "private and shared memory"),
         "A fork copies page tables, not pages; a page is copied when somebody writes to it. Nobody here writes to the "
         "ballast. A single process has nobody to share with: all it holds is private, its ballast too.",
     ]

@@ -36,7 +36,8 @@ def unbounded_server(settings: clients.IdleSettings | clients.SharingSettings, s
     if contestant.takes_options:
         contestant = replace(contestant, ballast=settings.ballast or contestant.ballast)
         for option in ("--max-connections", "--keep-alive-timeout", "--max-requests-per-connection"):
-            more += [] if option in contestant.options else [option, "0"]
+            if option not in contestant.options:
+                more += [option, "0"]
     return ServerPlan(contestant, settings.cpus, workers, connections, tuple(more))
 
 

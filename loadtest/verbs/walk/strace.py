@@ -121,17 +121,17 @@ def parse(text: str) -> list[Event]:
     for line in re.findall(r".*\n", text):  # not a last one without its end: strace was killed amid it
         if not (parts := LINE.fullmatch(line.rstrip("\n"))):
             raise MeasurementError(f"not a line of strace -f -ttt: {line[:80]!r}")
-        thread, time, what = int(parts[1]), float(parts[2]), parts[3]
+        thread, moment, what = int(parts[1]), float(parts[2]), parts[3]
         if start := BEGUN.fullmatch(what):
-            begun[thread] = Event(thread, time, time, start[1], start[2])
+            begun[thread] = Event(thread, moment, moment, start[1], start[2])
         elif end := ENDED.fullmatch(what):
             resumed, name, arguments, result, seconds = end.groups()
             duration = float(seconds or 0)
             if name:
-                found.append(Event(thread, time, time + duration, name, arguments, result))
+                found.append(Event(thread, moment, moment + duration, name, arguments, result))
             else:  # its line is written at the end; its beginning is missing when strace was not yet there
-                first = begun.pop(thread, Event(thread, time - duration, time, resumed))
-                found.append(replace(first, end=time, arguments=first.arguments + arguments, result=result))
+                first = begun.pop(thread, Event(thread, moment - duration, moment, resumed))
+                found.append(replace(first, end=moment, arguments=first.arguments + arguments, result=result))
         elif not NO_CALL.fullmatch(what):
             raise MeasurementError(f"not an event of strace's: {what[:80]!r}")
     return sorted(found, key=lambda event: event.end)

@@ -20,7 +20,7 @@ def option(letter: str) -> int:
 
 
 if "-v" in sys.argv:
-    print("wrk fake-1.0")
+    print("wrk fake-1.0 [epoll] Copyright")
     sys.exit(1)
 
 started = time.monotonic()
