@@ -35,6 +35,7 @@ class Harness:
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "FAKE_PIDS": str(self.pids),
+            "FAKE_CROWD": "64",
             "COLUMNS": "200",
         }
 

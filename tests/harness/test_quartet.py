@@ -50,6 +50,7 @@ class Quartet:
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "FAKE_PIDS": str(self.pids),
+            "FAKE_CROWD": "64",
         }
 
     def argv(self, verb: str, *arguments: str) -> list[str]:
@@ -122,7 +123,7 @@ def test_the_folder_holds_commands_versions_numbers_and_raw_output(quartet):
 
 
 def test_amid_the_load_memory_is_read_and_clients_with_a_worker_are_counted(quartet):
-    quartet.environment["FAKE_WRK"] = "patient"
+    quartet.environment |= {"FAKE_WRK": "patient", "FAKE_CROWD": "0"}
     quartet.run("throughput", "--only", "epoll", "--rounds", "1", "-d", "1s", "-c", "1")
     trial = quartet.results().results[0]
     assert trial.memory.pss > 1 << 20

@@ -2,8 +2,9 @@
 """Stands in for every quartet server: the same line on stdout, the same routes, the same end.
 
 FAKE_SERVER=mute prints no line, =broken exits with status 1 before it, =stubborn ignores SIGTERM, =sloppy exits with
-status 3 after it. FAKE_PIDS names a directory where it leaves a file named after its pid. --describe is answered by the
-server that it stands in for.
+status 3 after it. FAKE_CROWD=64 counts so many clients more in /stats: a stand-in for wrk that lacks CPU time has not
+asked yet when the harness counts its clients. FAKE_PIDS names a directory where it leaves a file named after its pid.
+--describe is answered by the server that it stands in for.
 """
 
 import argparse
@@ -62,7 +63,8 @@ class Server:
             await asyncio.sleep(int(parse_qs(url.query)["ms"][0]) / 1000)
             self.sleeping -= 1
         if url.path == "/stats":
-            gauges = {"reading": 0, "running": 1, "sleeping": self.sleeping, "writing": 0, "idle": self.idle}
+            crowd = int(os.environ.get("FAKE_CROWD", 0))
+            gauges = {"reading": crowd, "running": 1, "sleeping": self.sleeping, "writing": 0, "idle": self.idle}
             totals = {"connections": self.connections, "gauges": gauges}
             return 200, json.dumps({"totals": totals, "workers": []})
         return (404, "no such route") if url.path == "/missing" else (200, "Hello, World!")
