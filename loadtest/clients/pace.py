@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.clients import client_side as side
 from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
 from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Finished, pinned, run
@@ -17,7 +18,13 @@ from loadtest.system.processes import Address, Dialogue, Finished, pinned, run
 EXECUTABLE = "quartet-pace"
 NOTHING_ANSWERED, NOT_VALID = 1, 4  # exit statuses with which there is a summary all the same
 PATIENCE = 15.0  # seconds beside a load's own
+LOAD_PATIENCE = 2.0  # seconds that a load waits for an answer
+# A load whose schedule was kept so badly is none. What is less late is told by the figures: a latency of which a tenth
+# may be the client's is not shown, and CPU time for a request hardly minds.
+LENIENT = ("--tolerance", "50ms")
+LEAST = 0.001  # seconds: the shortest duration and timeout that quartet-pace takes
 NEVER = "never answered"  # the run ended first
+ANSWERS = ("ok", "error status", "wrong content")
 OUTCOMES = (  # as records number them
     *("ok", "error status", "EOF before response", "truncated", "reset"),
     *("refused", "timed out", NEVER, "wrong content"),
@@ -36,6 +43,26 @@ class Schedule:
 def command(executable: str, address: Address, cpus: Sequence[int], *arguments: str) -> list[str]:
     """With a summary on stdout."""
     return pinned(cpus[:1], [executable, str(address), *arguments, "--json", "-"])  # it has one thread
+
+
+def constant_rate(
+    rate: float, connections: int, seconds: float, keep_alive: bool = True, seed: int | None = None
+) -> list[str]:
+    """Arguments of a load with so many requests a second. Without a seed they are even; with one they come as those of
+    independent clients do (Poisson), the same for every server."""
+    arrivals = [] if seed is None else ["--poisson", "--seed", str(seed)]
+    return ["--rate", f"{rate:g}", *_load(connections, seconds, keep_alive), *arrivals, *LENIENT]
+
+
+def closed(connections: int, seconds: float, keep_alive: bool = True, pipeline: int = 1) -> list[str]:
+    """Arguments of a load whose clients ask again when they are answered, with so many requests at once."""
+    at_once = ["--pipeline", str(pipeline)] if pipeline > 1 else []
+    return ["--closed", *_load(connections, seconds, keep_alive), *at_once]
+
+
+def _load(connections: int, seconds: float, keep_alive: bool) -> list[str]:
+    size, fresh = ["-c", str(connections), "-d", milliseconds(seconds)], [] if keep_alive else ["--fresh"]
+    return [*size, *fresh, "--timeout", milliseconds(LOAD_PATIENCE), "--grace", milliseconds(LOAD_PATIENCE)]
 
 
 def measure(argv: Sequence[str], duration: float) -> Finished:
@@ -64,24 +91,38 @@ def outcomes(lane: dict[str, Any]) -> dict[str, int]:
 
 
 def client_side(finished: Finished) -> ClientSide:
-    """Of its first class of requests. Raises MeasurementError."""
+    """Of its first class of requests. Who was never answered counts in its latency, as one that took longer than the
+    patience. Throughput is of the window: what a closed loop was answered behind it is no part of that, a schedule's
+    requests all are, however late. Raises MeasurementError."""
     found = summary(finished)
     lane = found["lanes"][0]
-    ended, latency = outcomes(lane), quantiles(lane["latency"])
+    ended, latency, loop = outcomes(lane), quantiles(lane["latency"]), lane["closed_loop"]
+    answered = sum(ended.get(kind, 0) for kind in ANSWERS)
     return ClientSide(
         command=finished.command,
-        seconds=max(found["duration_s"], found["elapsed_s"]),  # overloaded servers answer after the schedule
-        requests=sum(ended.get(kind, 0) for kind in ("ok", "error status", "wrong content")),
-        good=ended.get("ok", 0),
+        seconds=loop["window_s"] if loop else max(found["duration_s"], found["elapsed_s"]),
+        requests=lane["answered_in_time"] if loop else answered,
+        good=lane["ok_in_time"] if loop else ended.get("ok", 0),
         bytes=0,
         errors={kind: count for kind, count in ended.items() if kind != "ok"},
         latency=latency,
         cpu_seconds=finished.cpu_seconds,
         connections=lane["connections"],
         service=quantiles(lane["service"]),
-        latency_problem="" if latency else "nothing was answered",
+        latency_problem="" if latency else "nothing was answered as it should be",
         problems=found["problems"],
+        asked=None if loop else sum(ended.values()),
+        in_time=None if loop else lane["answered_in_time"],
+        latencies=latencies(lane),
+        censored=latency.censored if latency else 0,
+        patience=lane["patience_ms"] / 1000,
+        lateness={} if loop else dict(found["schedule"]["lateness_histogram"]),
     )
+
+
+def latencies(lane: dict[str, Any]) -> side.Histogram:
+    """Of those that ended ok, in nanoseconds of three digits."""
+    return dict(lane["latency_histogram"])
 
 
 def quantiles(times: dict[str, float]) -> Quantiles | None:
@@ -89,14 +130,21 @@ def quantiles(times: dict[str, float]) -> Quantiles | None:
     if not times["count"]:
         return None
     names = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
-    return Quantiles(int(times["count"]), *(times[name] * 1000 for name in names))
+    mean, p50, p90, p99, p999, longest = (times[name] * 1000 for name in names)
+    return Quantiles(int(times["count"]), mean, p50, p90, p99, p999, longest, int(times["censored"]))
 
 
-def newcomer_command(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> list[str]:
-    """Until it is ended."""
+def newcomer_command(
+    executable: str, address: Address, cpus: Sequence[int], schedule: Schedule, seconds: float
+) -> list[str]:
+    """Beside a load of so many seconds. The last one comes early enough to have its whole patience before the load
+    ends: whoever was cut off by the end would not tell whether it would have got in. In a load that is shorter than
+    the patience there is one at the start, who has that time."""
+    patience = max(min(schedule.patience, seconds - LEAST), LEAST)
+    due = ["-d", milliseconds(max(seconds - patience, LEAST))]
+    waiting = ["--timeout", milliseconds(patience), "--grace", milliseconds(patience)]
     often = f"{milliseconds(schedule.interval)}:{schedule.path}"
-    patience = ["--timeout", milliseconds(schedule.patience), "--grace", "0ms"]
-    return command(executable, address, cpus, "--rate", "0", "-d", "24h", "--newcomer", often, *patience)
+    return command(executable, address, cpus, "--rate", "0", "--newcomer", often, *due, *waiting, "--announce")
 
 
 class Company:
@@ -107,15 +155,20 @@ class Company:
 
 
 @contextmanager
-def beside(executable: str, address: Address, cpus: Sequence[int], schedule: Schedule) -> Iterator[Company]:
-    """They come until the block ends; then it is known what became of them. Raises MeasurementError."""
+def beside(
+    executable: str, address: Address, cpus: Sequence[int], schedule: Schedule, seconds: float
+) -> Iterator[Company]:
+    """They come while the block lasts, which is so many seconds. When it has ended it is known what became of them:
+    all that were due were asked, also who was never answered because the block ended earlier. Raises
+    MeasurementError."""
     found = Company()
-    with Dialogue(newcomer_command(executable, address, cpus, schedule)) as talk:
+    with Dialogue(newcomer_command(executable, address, cpus, schedule, seconds)) as talk:
+        talk.hear(PATIENCE)  # from here on they come
         yield found
         finished = talk.end(signal.SIGINT, PATIENCE)
     lane = next(one for one in summary(finished)["lanes"] if one["name"] == "newcomer")
-    ended = {kind: count for kind, count in outcomes(lane).items() if kind != NEVER}
-    found.newcomers, found.cpu_seconds = Newcomers(ended, quantiles(lane["latency"])), finished.cpu_seconds
+    found.newcomers = Newcomers(outcomes(lane), side.quantiles(latencies(lane)))
+    found.cpu_seconds = finished.cpu_seconds
 
 
 @dataclass(frozen=True)

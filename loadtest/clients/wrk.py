@@ -1,18 +1,15 @@
 """wrk, unpatched: its command line, exact numbers from a done() script, and its latencies as it observed them."""
 
 import json
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
-from loadtest.clients.client_side import ClientSide, Quantiles
+from loadtest.clients.client_side import ClientSide, Histogram, quantiles
 from loadtest.system import MeasurementError, sockets
 from loadtest.system.processes import Address, Finished, pinned, run
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
-Histogram = dict[int, int]  # how many, by microseconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,8 @@ def client_side(finished: Finished, load: WrkLoad) -> ClientSide:
     Of its errors, `connect` also gives up a connection for the rest of the run. `read`, `write`: the connection was
     lost and replaced. `status`: answers of 400 and above. `timeout`: answers that came after the timeout; one that
     never came is counted nowhere. Goodput leaves the last two out, of a pipeline the batch as a whole. What was both
-    late and an error is taken off twice, so that this errs on the low side. wrk does not look at the bytes.
+    late and an error is taken off twice, so that this errs on the low side. wrk does not look at the bytes. It cannot
+    tell who was never answered: `censored` is always 0, and a quantile is of those that were.
     """
     try:
         report = json.loads(finished.stdout.strip().splitlines()[-1])
@@ -56,6 +54,7 @@ def client_side(finished: Finished, load: WrkLoad) -> ClientSide:
     requests, duration, errors = report["requests"], report["duration_us"], report["errors"]
     observed = without_synthetic(dict(report["latency_us"]), duration, requests, load.connections)
     problem = latency_problem(observed, requests - errors["timeout"], load.pipeline)
+    latencies = {} if problem else {microseconds * 1000: count for microseconds, count in observed.items()}
     return ClientSide(
         command=finished.command,
         seconds=duration / 1e6,
@@ -63,15 +62,16 @@ def client_side(finished: Finished, load: WrkLoad) -> ClientSide:
         good=max(0, requests - errors["status"] - errors["timeout"] * load.pipeline),
         bytes=report["bytes"],  # heads and bodies, of incomplete answers too
         errors={kind: count for kind, count in sorted(errors.items()) if count},
-        latency=None if problem else quantiles(observed),
+        latency=quantiles(latencies),
         cpu_seconds=finished.cpu_seconds,
         connections=load.threads * (load.connections // load.threads),  # wrk opens equally many in each thread
         latency_problem=problem,
+        latencies=latencies,
     )
 
 
 def without_synthetic(recorded: Histogram, duration_us: int, requests: int, connections: int) -> Histogram:
-    """The latencies that wrk observed; of a pipeline one for each batch.
+    """The latencies that wrk observed, here in microseconds; of a pipeline one for each batch.
 
     At its end wrk adds, for each latency n of at least twice the mean interval e, synthetic ones n-e, n-2e, ... above e
     (stats_correct in its stats.c). Hence observed[m] = recorded[m] - recorded[m + e] for m > e. The mean interval is
@@ -94,12 +94,3 @@ def latency_problem(observed: Histogram, answered: int, pipeline: int) -> str:
     if min(observed.values()) < 0 or sum(observed.values()) != answered:
         return f"wrk recorded {sum(observed.values())} latencies for {answered} answers"
     return ""
-
-
-def quantiles(histogram: Histogram) -> Quantiles:
-    """By nearest rank: the smallest value that such a share of all do not exceed."""
-    values = sorted(histogram)
-    ranks = list(accumulate(histogram[value] for value in values))
-    mean = sum(value * count for value, count in histogram.items()) / ranks[-1]
-    p50, p90, p99, p999 = (values[bisect_left(ranks, share * ranks[-1])] for share in (0.5, 0.9, 0.99, 0.999))
-    return Quantiles(ranks[-1], mean, p50, p90, p99, p999, values[-1])

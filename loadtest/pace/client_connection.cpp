@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "common/net/system.h"
 
@@ -73,13 +74,14 @@ int ClientConnection::finish_open() {
   return error;
 }
 
-void ClientConnection::begin(std::string_view request, http::Method method,
-                             const std::string* expected_body) {
-  unsent_ = request;
-  expected_body_ = expected_body;
+void ClientConnection::begin(const Exchange& exchange) {
+  exchange_ = exchange;
+  unsent_ = exchange.bytes;
+  unanswered_ = exchange.requests;
+  received_ = {};
   reusable_ = false;
-  if (expected_body != nullptr) response_.keep_bodies();
-  response_.begin(method);
+  if (exchange.expected_body != nullptr) response_.keep_bodies();
+  response_.begin(exchange.method);
 }
 
 std::optional<Outcome> ClientConnection::send() {
@@ -95,31 +97,52 @@ std::optional<Outcome> ClientConnection::send() {
 
 std::optional<Outcome> ClientConnection::receive(std::span<char> buffer, bool to_the_end) {
   for (;;) {
-    const ssize_t received = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (received < 0 && errno == EINTR) continue;
-    if (received < 0 && net::is_transient(errno)) return std::nullopt;
-    if (received < 0) return on_end(Outcome::reset);
-    if (received == 0) return on_end(Outcome::eof);
-    const auto size = static_cast<std::size_t>(received);
-    if (const auto outcome = on_received({buffer.data(), size})) {
-      reusable_ = reusable_ && !to_the_end;
+    if (received_.empty()) {
+      const ssize_t received = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+      if (received < 0 && errno == EINTR) continue;
+      drained_ = received < 0 || (static_cast<std::size_t>(received) < buffer.size() && !to_the_end);
+      if (received < 0 && net::is_transient(errno)) return std::nullopt;
+      if (received < 0) return on_end(Outcome::reset);
+      if (received == 0) return on_end(Outcome::eof);
+      received_ = {buffer.data(), static_cast<std::size_t>(received)};
+    }
+    if (const auto outcome = take_received()) {
+      if (unanswered_ == 0) reusable_ = reusable_ && !to_the_end;
       return outcome;
     }
-    if (size < buffer.size() && !to_the_end) return std::nullopt;
+    if (drained_) return std::nullopt;
   }
 }
 
-std::optional<Outcome> ClientConnection::on_received(std::string_view bytes) {
+std::optional<Outcome> ClientConnection::take_received() {
+  reusable_ = false;
+  KnownResponse* known = response_.started() ? nullptr : exchange_.known;
+  if (const auto length = known == nullptr ? 0 : known->match(received_)) {
+    received_.remove_prefix(length);
+    end_response(true);
+    return unanswered_ == 0 && !received_.empty() ? Outcome::wrong_content : Outcome::ok;
+  }
+  const auto bytes = std::exchange(received_, {});
   const auto taken = response_.feed(bytes);
   if (response_.malformed()) return Outcome::wrong_content;
   if (!response_.complete()) return std::nullopt;
-  if (taken < bytes.size()) return Outcome::wrong_content;  // nobody asked for more
-  // A server that answers before it has the whole request will not read the rest (RFC 9112, 9.3).
-  reusable_ = response_.keep_alive() && sent_all();
-  return judge();
+  received_ = bytes.substr(taken);
+  const Outcome outcome = judge();
+  if (known != nullptr && outcome == Outcome::ok && response_.keep_alive())
+    known->learn(bytes.substr(0, taken));
+  end_response(response_.keep_alive());
+  if (unanswered_ > 0) response_.begin(exchange_.method);
+  return unanswered_ == 0 && !received_.empty() ? Outcome::wrong_content : outcome;  // nobody asked for more
+}
+
+void ClientConnection::end_response(bool keep_alive) {
+  --unanswered_;
+  // A server that answers before it has all requests will not read the rest (RFC 9112, 9.3).
+  reusable_ = keep_alive && (unanswered_ > 0 || (sent_all() && received_.empty()));
 }
 
 Outcome ClientConnection::on_end(Outcome before_response) {
+  reusable_ = false;
   if (before_response == Outcome::eof) response_.on_eof();
   if (response_.complete()) return judge();
   return response_.started() ? Outcome::truncated : before_response;
@@ -127,7 +150,8 @@ Outcome ClientConnection::on_end(Outcome before_response) {
 
 Outcome ClientConnection::judge() const {
   if (response_.status() >= kFirstError) return Outcome::error_status;
-  if (expected_body_ != nullptr && response_.body() != *expected_body_) return Outcome::wrong_content;
+  if (exchange_.expected_body != nullptr && response_.body() != *exchange_.expected_body)
+    return Outcome::wrong_content;
   return Outcome::ok;
 }
 

@@ -54,6 +54,20 @@ Nanoseconds cpu_time() {
   return std::chrono::seconds(time.tv_sec) + Nanoseconds(time.tv_nsec);
 }
 
+/// Of pipelined requests behind one with which their connection ended.
+Outcome outcome_behind(Outcome outcome) {
+  const bool same = outcome == Outcome::timed_out || outcome == Outcome::reset || outcome == Outcome::refused;
+  return same ? outcome : Outcome::eof;
+}
+
+void end_gap(Tally& tally, Nanoseconds time) {
+  if (time - tally.last_ok > tally.gap_end - tally.gap_begin) {
+    tally.gap_begin = tally.last_ok;
+    tally.gap_end = time;
+  }
+  tally.last_ok = time;
+}
+
 enum class State : std::uint8_t { closed, connecting, idle, busy };
 
 struct Lane;
@@ -63,6 +77,8 @@ struct Client {
   Lane* lane = nullptr;  ///< null: a held one
   State state = State::closed;
   std::size_t record = kNoRecord;  ///< of the request in hand
+  std::size_t in_hand = 0;         ///< of a closed loop: requests that are not answered yet
+  Nanoseconds asked{0};            ///< of a closed loop: when it turned to them
   std::uint32_t number = 0;
   Nanoseconds since{0};  ///< connecting or busy
   bool served = false;   ///< this connection has had an answer
@@ -103,6 +119,7 @@ struct Lane {
 
   const LanePlan& plan;
   std::uint8_t index;
+  KnownResponse known{};  ///< of a closed loop
   Schedule schedule;
   std::optional<Nanoseconds> due;  ///< of the next request; nothing: there is none left
   std::deque<Client> clients;
@@ -138,6 +155,9 @@ class Engine {
   void serve_waiting(Lane& lane, Nanoseconds time);
   Client* free_client(Lane& lane, Nanoseconds time);
   void start(Client& client, std::size_t record);
+  bool asks(const Lane& lane, Nanoseconds time) const;
+  bool has_work(const Lane& lane, Nanoseconds time) const;
+  void ask(Client& client, Nanoseconds time);
   bool over(Nanoseconds time) const;
   void end_records(Nanoseconds time);
 
@@ -145,12 +165,15 @@ class Engine {
   void open(Client& client);
   void on_open_failed(Client& client, int error);
   void on_connected(Client& client);
-  void send(Client& client);
+  void send(Client& client, Nanoseconds time);
   void send_rest(Client& client);
   void on_event(Client& client, std::uint32_t events);
   void on_input(Client& client, bool to_the_end);
   void finish(Client& client, Outcome outcome);
   void record_end(Client& client, Outcome outcome);
+  bool goes_on(Client& client, Outcome outcome);
+  void tally(Client& client, Outcome outcome, Nanoseconds time);
+  void tally_rest(Client& client, Outcome outcome, Nanoseconds time);
   void close(Client& client, bool failed);
   void become_idle(Client& client);
   void expire(Nanoseconds time);
@@ -190,6 +213,7 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
     requests += lanes_.back().schedule.expected();
   }
   ledger_.connections_answered.resize(lanes_.size());
+  ledger_.tallies.resize(lanes_.size());
   ledger_.records.reserve(requests + requests / 16);  // a Poisson process may bring a few more
   // Without it the kernel lets a sleep take 50 us longer, to save power.
   net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
@@ -220,10 +244,12 @@ void Engine::turn() {
 
 Nanoseconds Engine::next_wake() const {
   Nanoseconds wake = tick_;
+  const auto time = now();
   for (const Lane& lane : lanes_) {
     if (started_ && lane.due) wake = std::min(wake, *lane.due);
-    if (!lane.waiting.empty() && !lane.idle.empty()) return now();  // more than one batch
-    const bool wanted = !lane.plan.fresh || !lane.waiting.empty();
+    const bool has_work = this->has_work(lane, time);
+    if (has_work && !lane.idle.empty()) return time;  // more than one batch
+    const bool wanted = !lane.plan.fresh || has_work;
     if (wanted && !lane.closed.empty()) wake = std::min(wake, lane.closed.top().end);
   }
   return wake;
@@ -327,10 +353,10 @@ void Engine::serve_waiting() {
 }
 
 void Engine::serve_waiting(Lane& lane, Nanoseconds time) {
-  for (std::size_t served = 0; served < kBatch && !lane.waiting.empty(); ++served) {
+  for (std::size_t served = 0; served < kBatch && has_work(lane, time); ++served) {
     Client* client = free_client(lane, time);
     if (client == nullptr) return;
-    start(*client, lane.waiting.pop());
+    lane.plan.closed ? ask(*client, time) : start(*client, lane.waiting.pop());
   }
   if (lane.plan.fresh) return;
   // A pool is to stay as large as it was asked to be.
@@ -355,7 +381,24 @@ Client* Engine::free_client(Lane& lane, Nanoseconds time) {
 
 void Engine::start(Client& client, std::size_t record) {
   client.record = record;
-  client.state == State::idle ? send(client) : open(client);
+  client.state == State::idle ? send(client, now()) : open(client);
+}
+
+/// A closed loop, and it is not over yet.
+bool Engine::asks(const Lane& lane, Nanoseconds time) const {
+  return lane.plan.closed && started_ && time < plan_.duration;
+}
+
+/// There is a request for the next client that is free.
+bool Engine::has_work(const Lane& lane, Nanoseconds time) const {
+  return !lane.waiting.empty() || asks(lane, time);
+}
+
+void Engine::ask(Client& client, Nanoseconds time) {
+  client.in_hand = client.lane->plan.pipeline;
+  client.asked = time;
+  in_hand_ += client.in_hand;
+  client.state == State::idle ? send(client, time) : open(client);
 }
 
 bool Engine::over(Nanoseconds time) const {
@@ -372,6 +415,10 @@ void Engine::end_records(Nanoseconds time) {
     const auto lateness = saturate(static_cast<std::uint64_t>((time - *lane->due).count()));
     ledger_.records.push_back({.due = lane->due->count(), .lateness = lateness, .lane = lane->index});
     lane->due = lane->schedule.next();
+  }
+  for (Lane& lane : lanes_) {
+    for (Client& client : lane.clients) tally_rest(client, Outcome::unanswered, time);
+    end_gap(ledger_.tallies[lane.index], time);
   }
 }
 
@@ -408,7 +455,7 @@ void Engine::on_connected(Client& client) {
   if (const int error = client.connection.finish_open()) return on_open_failed(client, error);
   ++ledger_.connections_opened;
   if (client.lane == nullptr) ++ledger_.held;
-  if (client.lane == nullptr || client.record != kNoRecord) return send(client);
+  if (client.lane == nullptr || client.record != kNoRecord || client.in_hand > 0) return send(client, now());
   become_idle(client);
 }
 
@@ -417,18 +464,22 @@ void Engine::become_idle(Client& client) {
   if (client.lane != nullptr) client.lane->idle.push(&client);
 }
 
-void Engine::send(Client& client) {
+void Engine::send(Client& client, Nanoseconds time) {
   client.state = State::busy;
-  client.since = now();
+  client.since = time;
   if (Record* record = record_of(client)) {
     record->sent = client.since.count();
     record->connection = client.number;
   }
   if (client.lane == nullptr) {
-    client.connection.begin(plan_.hold_request, http::Method::get, nullptr);
+    client.connection.begin({.bytes = plan_.hold_request});
   } else {
     const LanePlan& plan = client.lane->plan;
-    client.connection.begin(plan.request, plan.method, plan.expected_body ? &*plan.expected_body : nullptr);
+    client.connection.begin({.bytes = plan.request,
+                             .method = plan.method,
+                             .expected_body = plan.expected_body ? &*plan.expected_body : nullptr,
+                             .requests = plan.pipeline,
+                             .known = plan.closed ? &client.lane->known : nullptr});
   }
   send_rest(client);
 }
@@ -448,17 +499,20 @@ void Engine::on_event(Client& client, std::uint32_t events) {
 }
 
 void Engine::on_input(Client& client, bool to_the_end) {
-  const auto outcome = client.connection.receive(buffer_, to_the_end);
-  Record* record = record_of(client);
-  if (record != nullptr && record->first_byte == Record::kNever && client.connection.response().started())
-    record->first_byte = now().count();
-  if (outcome) finish(client, *outcome);
+  do {
+    const auto outcome = client.connection.receive(buffer_, to_the_end);
+    Record* record = record_of(client);
+    if (record != nullptr && record->first_byte == Record::kNever && client.connection.response().started())
+      record->first_byte = now().count();
+    if (!outcome) return;
+    finish(client, *outcome);
+  } while (client.state == State::busy && client.connection.has_more());
 }
 
 void Engine::finish(Client& client, Outcome outcome) {
   if (client.record != kNoRecord) record_end(client, outcome);
-  const bool answered =
-      outcome == Outcome::ok || outcome == Outcome::error_status || outcome == Outcome::wrong_content;
+  if (client.in_hand > 0 && goes_on(client, outcome)) return;
+  const bool answered = is_answer(outcome);
   if (client.lane == nullptr) {
     --held_opening_;
     if (answered) ++ledger_.held_served;
@@ -470,6 +524,38 @@ void Engine::finish(Client& client, Outcome outcome) {
   const bool fresh = client.lane != nullptr && client.lane->plan.fresh;
   if (answered && client.connection.reusable() && !fresh) return become_idle(client);
   close(client, !answered);
+}
+
+/// Of a closed loop. @return whether it has more to be answered, be it a new request
+bool Engine::goes_on(Client& client, Outcome outcome) {
+  const auto time = now();
+  const bool reusable = is_answer(outcome) && client.connection.reusable();
+  tally(client, outcome, time);
+  if (reusable && client.in_hand > 0) return true;
+  tally_rest(client, outcome_behind(outcome), time);
+  if (!reusable || client.lane->plan.fresh || !asks(*client.lane, time)) return false;
+  client.state = State::idle;
+  client.served = true;
+  client.failures = 0;
+  ask(client, time);
+  return true;
+}
+
+void Engine::tally(Client& client, Outcome outcome, Nanoseconds time) {
+  Tally& tally = ledger_.tallies[client.lane->index];
+  const auto index = static_cast<std::size_t>(outcome);
+  ++tally.outcomes[index];
+  if (time < plan_.duration) ++tally.in_time[index];
+  --client.in_hand;
+  --in_hand_;
+  if (outcome != Outcome::ok) return;
+  tally.latency.add((time - client.asked).count());
+  end_gap(tally, time);
+  if (!std::exchange(client.had_ok, true)) ++ledger_.connections_answered[client.lane->index];
+}
+
+void Engine::tally_rest(Client& client, Outcome outcome, Nanoseconds time) {
+  while (client.in_hand > 0) tally(client, outcome, time);
 }
 
 void Engine::record_end(Client& client, Outcome outcome) {

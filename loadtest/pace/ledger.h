@@ -1,17 +1,31 @@
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "loadtest/pace/histogram.h"
 #include "loadtest/pace/record.h"
 
 namespace quartet::pace {
 
+/// What became of the requests of a closed loop, which are too many for a record each. Their latency is from
+/// when a connection turned to them: from the send, or from the connect where there was none.
+struct Tally {
+  std::array<std::uint64_t, kOutcomes> outcomes{};
+  std::array<std::uint64_t, kOutcomes> in_time{};  ///< of these, known before the plan's duration was over
+  Histogram latency{};                             ///< of those that ended ok
+  std::chrono::nanoseconds last_ok{0};
+  std::chrono::nanoseconds gap_begin{0}, gap_end{0};  ///< the longest time without an ok
+};
+
 /// All that a run has found out.
 struct Ledger {
-  std::vector<Record> records{};         ///< in the order in which they were due
+  std::vector<Record> records{};         ///< in the order in which they were due; none of closed loops
+  std::vector<Tally> tallies{};          ///< by lane; empty ones of those with records
   std::chrono::nanoseconds start{0};     ///< of the schedule, since 1970
   std::chrono::nanoseconds elapsed{0};   ///< from then until the end
   std::chrono::nanoseconds cpu_time{0};  ///< of this program, meanwhile

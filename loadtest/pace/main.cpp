@@ -81,7 +81,7 @@ bool write_results(const Options& options, const Ledger& ledger, const Summary& 
   if (!options.histogram.empty())
     all &= attempt([&] {
       write_file(options.histogram, [&](auto& file) {
-        write_histogram(file, summary.lanes.empty() ? Percentiles({}) : summary.lanes.front().latency);
+        write_histogram(file, summary.lanes.empty() ? Percentiles() : summary.lanes.front().latency);
       });
     });
   if (!options.records.empty())

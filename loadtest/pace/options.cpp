@@ -26,16 +26,18 @@ using app::Read;
 constexpr double kMostRequestsPerSecond = 10e6;
 constexpr std::uint64_t kMostRequests = 200'000'000;
 constexpr std::size_t kMostConnections = 1'000'000;
+constexpr std::size_t kMostPipelined = 1'000;
 constexpr std::size_t kMostSources = 65'536;
 constexpr std::size_t kMostLanes = 200;  // a record counts them in a byte
 constexpr Nanoseconds kLongest = std::chrono::hours(24);
 constexpr auto kDefaultTarget = "/plaintext";
+constexpr auto kDefaultRate = "1000";
 
 /// The command line before it makes sense.
 struct Text {
   std::string server;
   std::string target;
-  std::string rate = "1000";
+  std::optional<std::string> rate;
   std::string duration = "10s", timeout = "10s", grace = "2s", tolerance = "1ms";
   std::string newcomer;
   std::string hold_target = kDefaultTarget;
@@ -45,11 +47,13 @@ struct Text {
   std::vector<std::string> headers;
   std::vector<std::string> mix;
   std::size_t connections = 16;
+  std::size_t pipeline = 1;
   std::size_t hold = 0;
   std::size_t sources = 0;
   std::uint64_t seed = 1;
   bool fresh = false;
   bool poisson = false;
+  bool closed = false;
   bool worker = false;
 };
 
@@ -87,7 +91,14 @@ void describe_load(CommandLine& command_line, Text& text) {
   command_line.add({.name = "--rate",
                     .metavariable = "R|A:B",
                     .help = "Requests a second, or a ramp such as 100:5000 (default 1000)",
-                    .read = into(text.rate)});
+                    .read = [&text](const std::string& value) { text.rate = value; }});
+  command_line.add_switch({.name = "--closed",
+                           .help = "Each connection asks again when it is answered, without a rate",
+                           .read = into(text.closed)});
+  command_line.add({.name = "--pipeline",
+                    .metavariable = "N",
+                    .help = "Of --closed, requests that leave at once on a connection (default 1)",
+                    .read = into(text.pipeline, 1, kMostPipelined)});
   command_line.add({.name = "-d,--duration",
                     .metavariable = "TIME",
                     .help = "Of the schedule (default 10s)",
@@ -186,7 +197,9 @@ void describe_output(CommandLine& command_line, Options& options, Text& text) {
 
 const app::Program kProgram{
     .name = "quartet-pace",
-    .summary = "Asks a server at a fixed rate and keeps a ledger of what became of every request.",
+    .summary =
+        "Asks a server at a fixed rate, or as fast as it answers, and keeps a ledger of what became of every "
+        "request.",
     .version = "quartet-pace " QUARTET_VERSION,
     .footer =
         "Durations take ms, s, m or h (250ms, 10s). Request k is due at k / R, whatever the server does, and "
@@ -300,13 +313,24 @@ std::vector<Share> shares_of(const Text& text) {
   return shares;
 }
 
+/// Nothing arrives at a closed loop.
+std::pair<double, double> rates_of(const Text& text) {
+  return text.closed ? std::pair(0.0, 0.0) : to_rates(text.rate.value_or(kDefaultRate));
+}
+
+std::string repeated(const std::string& text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
 LanePlan plan_lane(const Text& text, const Plan& plan, const Share& share, double sum, double phase) {
-  const auto [rate, last_rate] = to_rates(text.rate);
+  const auto [rate, last_rate] = rates_of(text);
   const double part = share.share / sum;
   return {.name = share.name,
           .target = share.target,
           .method = to_method(text.method),
-          .request = request_bytes(text, plan.server, share.target, text.fresh),
+          .request = repeated(request_bytes(text, plan.server, share.target, text.fresh), text.pipeline),
           .arrivals = {.rate = rate * part,
                        .last_rate = last_rate * part,
                        .duration = plan.duration,
@@ -315,6 +339,8 @@ LanePlan plan_lane(const Text& text, const Plan& plan, const Share& share, doubl
                        .seed = text.seed + static_cast<std::uint64_t>(plan.lanes.size())},
           .connections = text.connections,
           .fresh = text.fresh,
+          .closed = text.closed,
+          .pipeline = text.pipeline,
           .expected_body = text.expected_body};
 }
 
@@ -324,7 +350,7 @@ void plan_lanes(const Text& text, Plan& plan) {
   double sum = 0;
   for (const Share& share : shares) sum += share.share;
   if (sum <= 0) reject("--mix: all shares are 0");
-  if (to_rates(text.rate) == std::pair(0.0, 0.0)) {
+  if (rates_of(text) == std::pair(0.0, 0.0) && !text.closed) {
     if (text.target.empty()) return;
     reject("\"{}\": with --rate 0 nobody asks for it; see --hold N:TARGET and --newcomer TIME:TARGET",
            text.target);
@@ -341,14 +367,29 @@ void plan_newcomer(const Text& text, Plan& plan) {
   const double rate = 1 / std::chrono::duration<double>(interval).count();
   Text plain;
   plain.worker = text.worker;
+  // Amid the load's requests; without a load there is one at the start, however short the run is.
+  const double phase = plan.lanes.empty() ? 0 : 0.5;
   plan.lanes.push_back(
       {.name = "newcomer",
        .target = target,
        .request = request_bytes(plain, plan.server, target, true),
-       .arrivals = {.rate = rate, .last_rate = rate, .duration = plan.duration, .phase = 0.5},
+       .arrivals = {.rate = rate, .last_rate = rate, .duration = plan.duration, .phase = phase},
        .connections = 1000,  // those who wait must not keep others from knocking
        .fresh = true,
        .expected_body = {}});
+}
+
+/// @param records where they are to be written; empty: nowhere
+void check_loop(const Text& text, const std::string& records) {
+  if (!text.closed && text.pipeline > 1) reject("--pipeline: only a closed loop has it; see --closed");
+  if (!text.closed) return;
+  if (text.rate) reject("--rate: a closed loop (--closed) has none: it asks as fast as it is answered");
+  if (text.poisson) reject("--poisson: nothing arrives at a closed loop (--closed)");
+  if (!text.mix.empty()) reject("--mix: a closed loop (--closed) has no rate to share");
+  if (text.worker) reject("--worker: a closed loop (--closed) keeps no record of who answered");
+  if (!records.empty())
+    reject("--records: a closed loop (--closed) keeps a histogram, and no record of a request");
+  if (text.fresh && text.pipeline > 1) reject("--pipeline: a fresh connection (--fresh) takes one request");
 }
 
 Plan make_plan(const Text& text) {
@@ -392,6 +433,7 @@ Options parse_options(int argc, const char* const* argv) {
   describe_requests(command_line, text);
   describe_output(command_line, options, text);
   command_line.parse(argc, argv);
+  check_loop(text, options.records);
   options.plan = make_plan(text);
   return options;
 }

@@ -21,6 +21,10 @@ struct LanePlan {
   Arrivals arrivals{};
   std::size_t connections = 16;  ///< open at a time; requests beyond wait in a queue
   bool fresh = false;            ///< a connection per request; otherwise they are kept
+  /// Each connection asks again when it is answered, until the plan's duration is over; there are no
+  /// arrivals.
+  bool closed = false;
+  std::size_t pipeline = 1;  ///< of a closed loop: requests that leave at once, all of them in `request`
   std::optional<std::string> expected_body{};
 };
 

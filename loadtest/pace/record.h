@@ -26,6 +26,11 @@ enum class Outcome : std::uint8_t {
 };
 inline constexpr std::size_t kOutcomes = 9;
 
+/// The server has said something, well or badly.
+constexpr bool is_answer(Outcome outcome) {
+  return outcome == Outcome::ok || outcome == Outcome::error_status || outcome == Outcome::wrong_content;
+}
+
 /// "ok", "error status", ...: the names that reports and DESIGN use.
 std::string_view to_string(Outcome outcome);
 

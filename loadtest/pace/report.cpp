@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "loadtest/pace/histogram.h"
 #include "loadtest/pace/milliseconds.h"
 
 namespace quartet::pace {
@@ -19,11 +21,17 @@ struct Level {
 constexpr Level kLevels[] = {{"p50", 50}, {"p75", 75},     {"p90", 90},      {"p95", 95},
                              {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99}};
 
+/// In which the answers of a closed loop are counted.
+Nanoseconds window(const Plan& plan, const Ledger& ledger) { return std::min(ledger.elapsed, plan.duration); }
+
 double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
 // --- text
 
-std::string describe_rate(const Arrivals& arrivals) {
+std::string describe_load(const LanePlan& plan) {
+  if (plan.closed && plan.pipeline > 1) return fmt::format("closed loop, {} requests at once", plan.pipeline);
+  if (plan.closed) return "closed loop";
+  const Arrivals& arrivals = plan.arrivals;
   const auto kind = arrivals.poisson ? fmt::format(", Poisson with seed {}", arrivals.seed) : std::string();
   if (arrivals.rate == arrivals.last_rate) return fmt::format("{:g} requests/s{}", arrivals.rate, kind);
   return fmt::format("{:g} to {:g} requests/s{}", arrivals.rate, arrivals.last_rate, kind);
@@ -48,21 +56,35 @@ std::string describe_outcomes(const LaneSummary& lane) {
 std::string describe_times(std::string_view name, const Percentiles& times) {
   if (times.empty()) return {};
   std::string text = fmt::format("  {:<12}", name);
-  const auto column = [&](std::int64_t nanoseconds) {
-    text += fmt::format(" {:>9.3f}", milliseconds(nanoseconds));
+  const auto column = [&](double nanoseconds, bool is_bound) {
+    const auto number = milliseconds(nanoseconds);
+    text += fmt::format(" {:>9}", is_bound ? fmt::format("> {:.6g}", number) : fmt::format("{:.3f}", number));
   };
-  text += fmt::format(" {:>9.3f}", milliseconds(times.mean()));
-  for (const double percent : {50.0, 90.0, 95.0, 99.0, 99.9, 100.0}) column(times.at(percent));
+  column(times.mean(), times.censored() > 0);
+  for (const double percent : {50.0, 90.0, 95.0, 99.0, 99.9, 100.0})
+    column(static_cast<double>(times.at(percent)), times.is_bound(percent));
   return text + "\n";
 }
 
-std::string describe_lane(const LanePlan& plan, const LaneSummary& lane) {
+/// A second.
+double throughput(const LaneSummary& lane, Nanoseconds window) {
+  return static_cast<double>(lane.answered_in_time) / std::max(seconds(window), 1e-9);
+}
+
+std::string describe_throughput(const LaneSummary& lane, Nanoseconds window) {
+  return fmt::format("  {:.0f} answered/s, of {} within {:.3g} s\n", throughput(lane, window),
+                     lane.answered_in_time, seconds(window));
+}
+
+std::string describe_lane(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
   std::string text = fmt::format("{}: {} {}, {}, {}\n  {} requests: {}\n", plan.name, to_string(plan.method),
-                                 plan.target, describe_rate(plan.arrivals), describe_connections(plan, lane),
+                                 plan.target, describe_load(plan), describe_connections(plan, lane),
                                  lane.requests, describe_outcomes(lane));
+  if (plan.closed) text += describe_throughput(lane, window);
   if (lane.latency.empty()) return text;
-  text += fmt::format("  {:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "ms, of ok", "mean", "50 %",
-                      "90 %", "95 %", "99 %", "99.9 %", "max");
+  const auto* of = lane.latency.censored() > 0 ? "ms, ok, lost" : "ms, of ok";
+  text += fmt::format("  {:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", of, "mean", "50 %", "90 %",
+                      "95 %", "99 %", "99.9 %", "max");
   return text + describe_times("latency", lane.latency) + describe_times("service", lane.service);
 }
 
@@ -78,7 +100,7 @@ std::string describe_schedule(const Summary& summary) {
 // --- JSON
 
 Json times_json(const Percentiles& times) {
-  Json json{{"count", times.count()}};
+  Json json{{"count", times.count()}, {"censored", times.censored()}};
   if (times.empty()) return json;
   json["mean_ms"] = milliseconds(times.mean());
   json["deviation_ms"] = milliseconds(times.deviation());
@@ -86,6 +108,22 @@ Json times_json(const Percentiles& times) {
   for (const Level& level : kLevels)
     json[fmt::format("{}_ms", level.name)] = milliseconds(times.at(level.percent));
   json["max_ms"] = milliseconds(times.max());
+  return json;
+}
+
+/// [[nanoseconds, how many], ...], of those that ended ok: its size is bounded.
+Json histogram_json(const Percentiles& times) {
+  Json json = Json::array();
+  std::size_t counted = 0;
+  for (const auto& [value, up_to] : times.entries()) {
+    const auto count = up_to - std::exchange(counted, up_to);
+    const bool same = !json.empty() && json.back()[0] == rounded(value);
+    if (same) {
+      json.back()[1] = json.back()[1].get<std::size_t>() + count;
+    } else {
+      json.push_back({rounded(value), count});
+    }
+  }
   return json;
 }
 
@@ -99,7 +137,14 @@ Json outcomes_json(const LaneSummary& lane) {
   return json;
 }
 
-Json lane_json(const LanePlan& plan, const LaneSummary& lane) {
+Json closed_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
+  if (!plan.closed) return nullptr;
+  return {{"pipeline", plan.pipeline},
+          {"window_s", seconds(window)},
+          {"answered_per_s", throughput(lane, window)}};
+}
+
+Json lane_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
   return {{"name", plan.name},
           {"method", to_string(plan.method)},
           {"target", plan.target},
@@ -112,8 +157,13 @@ Json lane_json(const LanePlan& plan, const LaneSummary& lane) {
           {"fresh", plan.fresh},
           {"requests", lane.requests},
           {"outcomes", outcomes_json(lane)},
+          {"answered_in_time", lane.answered_in_time},
+          {"ok_in_time", lane.ok_in_time},
+          {"closed_loop", closed_json(plan, lane, window)},
+          {"patience_ms", milliseconds(lane.patience)},
           {"latency", times_json(lane.latency)},
-          {"service", times_json(lane.service)}};
+          {"service", times_json(lane.service)},
+          {"latency_histogram", histogram_json(lane.latency)}};
 }
 
 Json workers_json(const Summary& summary) {
@@ -128,7 +178,8 @@ Json workers_json(const Summary& summary) {
 std::string to_text(const Plan& plan, const Ledger& ledger, const Summary& summary) {
   std::string text = fmt::format("{} for {:.3g} s{}\n", plan.server.to_string(), seconds(ledger.elapsed),
                                  ledger.interrupted ? ", interrupted" : "");
-  for (std::size_t i = 0; i < plan.lanes.size(); ++i) text += describe_lane(plan.lanes[i], summary.lanes[i]);
+  for (std::size_t i = 0; i < plan.lanes.size(); ++i)
+    text += describe_lane(plan.lanes[i], summary.lanes[i], window(plan, ledger));
   if (plan.hold > 0) {
     text += fmt::format("held: {} of {} connections opened, {} served, {} closed by the server\n",
                         ledger.held, plan.hold, ledger.held_served, ledger.held_lost);
@@ -148,9 +199,9 @@ std::string to_text(const Plan& plan, const Ledger& ledger, const Summary& summa
 Json to_json(const Plan& plan, const Ledger& ledger, const Summary& summary) {
   Json lanes = Json::array();
   for (std::size_t i = 0; i < plan.lanes.size(); ++i)
-    lanes.push_back(lane_json(plan.lanes[i], summary.lanes[i]));
+    lanes.push_back(lane_json(plan.lanes[i], summary.lanes[i], window(plan, ledger)));
   return {
-      {"version", 1},
+      {"version", 2},
       {"server", plan.server.to_string()},
       {"duration_s", seconds(plan.duration)},
       {"elapsed_s", seconds(ledger.elapsed)},
@@ -164,7 +215,8 @@ Json to_json(const Plan& plan, const Ledger& ledger, const Summary& summary) {
       {"schedule",
        {{"kept", summary.schedule_kept},
         {"tolerance_ms", milliseconds(plan.tolerance)},
-        {"lateness", times_json(summary.lateness)}}},
+        {"lateness", times_json(summary.lateness)},
+        {"lateness_histogram", histogram_json(summary.lateness)}}},
       {"held",
        {{"asked", plan.hold},
         {"opened", ledger.held},

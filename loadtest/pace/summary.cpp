@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "loadtest/pace/milliseconds.h"
 
@@ -11,28 +12,81 @@ namespace {
 
 constexpr double kPunctual = 99;  // %, of the requests, must be within the tolerance
 
-template <typename Value>
-Percentiles percentiles_of_ok(const Ledger& ledger, std::uint8_t lane, Value value) {
-  std::vector<std::int64_t> values;
-  for (const Record& record : ledger.records)
-    if (record.lane == lane && record.outcome == Outcome::ok) values.push_back(value(record));
-  return Percentiles(std::move(values));
+std::uint64_t count(const std::array<std::uint64_t, kOutcomes>& outcomes, Outcome outcome) {
+  return outcomes[static_cast<std::size_t>(outcome)];
 }
 
-LaneSummary summarize_lane(const LanePlan& plan, const Ledger& ledger, std::uint8_t lane) {
-  LaneSummary summary{.name = plan.name};
-  if (!plan.fresh) summary.connections_answered = ledger.connections_answered.at(lane);
+std::uint64_t answered(const std::array<std::uint64_t, kOutcomes>& outcomes) {
+  return count(outcomes, Outcome::ok) + count(outcomes, Outcome::error_status) +
+         count(outcomes, Outcome::wrong_content);
+}
+
+/// A request that the run's end cut off had waited for the grace, not for the whole timeout. Who is
+/// interrupted knows of none how long it would have taken.
+Nanoseconds patience_of(const Plan& plan, const Ledger& ledger, const LaneSummary& lane) {
+  if (ledger.interrupted && lane.count(Outcome::unanswered) > 0) return Nanoseconds(0);
+  if (plan.timeout == Nanoseconds(0)) return plan.grace;
+  return lane.count(Outcome::unanswered) == 0 ? plan.timeout : std::min(plan.timeout, plan.grace);
+}
+
+/// @param counts which of the lane's records there is such a time of
+template <typename Counts, typename Value>
+Percentiles percentiles_of(const Ledger& ledger, std::uint8_t lane, Nanoseconds patience, Counts counts,
+                           Value value) {
+  std::vector<std::int64_t> values;
+  Censored censored{.bound = patience.count()};
+  for (const Record& record : ledger.records) {
+    if (record.lane != lane || !counts(record)) continue;
+    if (record.outcome == Outcome::ok) values.push_back(value(record));
+    if (!is_answer(record.outcome)) ++censored.count;
+  }
+  return Percentiles(std::move(values), censored);
+}
+
+void summarize_records(LaneSummary& summary, const Plan& plan, const Ledger& ledger, std::uint8_t lane) {
   for (const Record& record : ledger.records) {
     if (record.lane != lane) continue;
-    ++summary.requests;
     ++summary.outcomes[static_cast<std::size_t>(record.outcome)];
+    if (!is_answer(record.outcome) || record.done >= plan.duration.count()) continue;
+    ++summary.answered_in_time;
+    if (record.outcome == Outcome::ok) ++summary.ok_in_time;
   }
-  summary.latency = percentiles_of_ok(ledger, lane, latency);
-  summary.service = percentiles_of_ok(ledger, lane, service_time);
+  summary.patience = patience_of(plan, ledger, summary);
+  const auto any = [](const Record&) { return true; };
+  // when a request was sent that the end cut off, its own time says next to nothing
+  const auto was_sent = [](const Record& record) {
+    return record.sent != Record::kNever && record.outcome != Outcome::unanswered;
+  };
+  summary.latency = percentiles_of(ledger, lane, summary.patience, any, latency);
+  summary.service = percentiles_of(ledger, lane, summary.patience, was_sent, service_time);
+}
+
+void summarize_tally(LaneSummary& summary, const Plan& plan, const Ledger& ledger, const Tally& tally) {
+  summary.outcomes = tally.outcomes;
+  summary.answered_in_time = answered(tally.in_time);
+  summary.ok_in_time = count(tally.in_time, Outcome::ok);
+  summary.patience = patience_of(plan, ledger, summary);
+  const auto sum = std::accumulate(tally.outcomes.begin(), tally.outcomes.end(), std::uint64_t{0});
+  summary.latency = Percentiles(tally.latency,
+                                {.count = sum - answered(tally.outcomes), .bound = summary.patience.count()});
+}
+
+LaneSummary summarize_lane(const Plan& plan, const Ledger& ledger, std::uint8_t lane) {
+  const LanePlan& lane_plan = plan.lanes[lane];
+  LaneSummary summary{.name = lane_plan.name};
+  if (!lane_plan.fresh) summary.connections_answered = ledger.connections_answered.at(lane);
+  if (lane_plan.closed) {
+    summarize_tally(summary, plan, ledger, ledger.tallies.at(lane));
+  } else {
+    summarize_records(summary, plan, ledger, lane);
+  }
+  summary.requests = std::accumulate(summary.outcomes.begin(), summary.outcomes.end(), std::uint64_t{0});
   return summary;
 }
 
-Gap longest_gap(const Ledger& ledger) {
+Gap longest_gap(const Plan& plan, const Ledger& ledger) {
+  for (std::size_t i = 0; i < plan.lanes.size(); ++i)
+    if (plan.lanes[i].closed) return {ledger.tallies.at(i).gap_begin, ledger.tallies.at(i).gap_end};
   std::vector<std::int64_t> ends{0};
   for (const Record& record : ledger.records)
     if (record.outcome == Outcome::ok) ends.push_back(record.done);
@@ -59,6 +113,8 @@ std::string not_kept(const Plan& plan, const Percentiles& lateness) {
       milliseconds(lateness.at(kPunctual)), milliseconds(plan.tolerance));
 }
 
+/// What this program or this machine broke. What the server did is a result: late answers, none, connections
+/// that it refused or closed.
 std::vector<std::string> problems_of(const Plan& plan, const Ledger& ledger, const Summary& summary) {
   std::vector<std::string> problems;
   if (!summary.schedule_kept) problems.push_back(not_kept(plan, summary.lateness));
@@ -66,10 +122,6 @@ std::vector<std::string> problems_of(const Plan& plan, const Ledger& ledger, con
     problems.push_back(
         fmt::format("{} connections could not be tried from this side (counted as refused): {}",
                     ledger.local_failures, ledger.local_failure));
-  }
-  if (ledger.held < plan.hold) {
-    problems.push_back(
-        fmt::format("only {} of {} connections to hold could be opened", ledger.held, plan.hold));
   }
   return problems;
 }
@@ -84,9 +136,9 @@ std::uint64_t Summary::total(Outcome outcome) const {
 
 Summary summarize(const Plan& plan, const Ledger& ledger) {
   Summary summary;
-  for (const LanePlan& lane : plan.lanes)
-    summary.lanes.push_back(summarize_lane(lane, ledger, static_cast<std::uint8_t>(summary.lanes.size())));
-  summary.gap = longest_gap(ledger);
+  for (std::size_t i = 0; i < plan.lanes.size(); ++i)
+    summary.lanes.push_back(summarize_lane(plan, ledger, static_cast<std::uint8_t>(i)));
+  summary.gap = longest_gap(plan, ledger);
   summary.lateness = lateness_of(ledger);
   summary.schedule_kept = summary.lateness.at(kPunctual) <= plan.tolerance.count();
   for (const Record& record : ledger.records)

@@ -12,7 +12,7 @@ import pytest
 from conftest import BINARIES
 
 from loadtest.clients import pace
-from loadtest.clients.client_side import Newcomers
+from loadtest.clients.client_side import ClientSide, Newcomers
 from loadtest.clients.pace import HEAD, MAGIC, OUTCOMES, RECORD, Record, Schedule, read_records
 from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Server
@@ -87,9 +87,12 @@ def pool(log: Path) -> Iterator[Server]:
         yield running
 
 
-def came(address: Address, seconds: float = 0.5, schedule: Schedule = SCHEDULE) -> Newcomers:
-    with pace.beside(PACE, address, (0,), schedule) as company:
-        time.sleep(seconds)
+def came(
+    address: Address, seconds: float = 0.5, schedule: Schedule = SCHEDULE, lasts: float | None = None
+) -> Newcomers:
+    """@param lasts: how long the load really does"""
+    with pace.beside(PACE, address, (0,), schedule, seconds) as company:
+        time.sleep(seconds if lasts is None else lasts)
     assert company.cpu_seconds > 0
     return company.newcomers
 
@@ -116,15 +119,81 @@ def test_newcomers_of_a_dead_server_are_refused(pool):
 def test_newcomers_who_meet_a_busy_pool_time_out(pool):
     with socket.create_connection((pool.address.host, pool.address.port)):
         found = came(pool.address)
-    assert (found.served, found.waits, found.outcomes.keys()) == (0, None, {"timed out"})
+    assert (found.served, found.waits, found.asked) == (0, None, 20)
+    assert found.outcomes.keys() <= {"timed out", "never answered"}  # the last ones' patience and the end are one
 
 
-def test_who_is_left_waiting_by_the_end_was_not_asked(pool):
+def test_who_is_left_waiting_by_the_end_was_asked(pool):
     with socket.create_connection((pool.address.host, pool.address.port)):
-        assert came(pool.address, schedule=Schedule(interval=0.02, patience=60)).asked == 0
+        found = came(pool.address, seconds=5, schedule=Schedule(interval=0.02, patience=3), lasts=0.5)
+    assert found.outcomes.keys() == {"never answered"} and found.asked > 0
+
+
+def test_as_many_are_asked_whether_or_not_they_are_served(pool):
+    """0 of 4 beside 9 of 9 would tell of who was looked at."""
+    served = came(pool.address)
+    with socket.create_connection((pool.address.host, pool.address.port)):
+        waiting = came(pool.address)
+    assert (served.served, served.asked, waiting.served, waiting.asked) == (20, 20, 0, 20)
+
+
+def test_in_a_load_shorter_than_their_patience_one_comes_at_once(pool):
+    assert came(pool.address, seconds=0.3, schedule=Schedule(interval=0.02, patience=60)).outcomes == {"ok": 1}
+    with socket.create_connection((pool.address.host, pool.address.port)):
+        found = came(pool.address, seconds=0.3, schedule=Schedule(interval=0.02, patience=60))
+    assert (found.served, found.asked) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [
+        (2, "-d 1500ms --timeout 500ms --grace 500ms"),
+        (0.5, "-d 1ms --timeout 499ms --grace 499ms"),
+        (0.001, "-d 1ms --timeout 1ms --grace 1ms"),
+    ],
+)
+def test_newcomers_have_their_whole_patience_before_the_load_ends(seconds, times):
+    argv = pace.newcomer_command(PACE, Address("127.0.0.1", 80), (0,), Schedule(interval=0.1, patience=0.5), seconds)
+    assert times in " ".join(argv)
+
+
+def test_a_client_that_does_not_start_is_an_error(pool):
+    with pytest.raises(MeasurementError, match="exit"):
+        came(Address("nowhere", 1))
 
 
 def test_an_error_beside_newcomers_is_not_hidden_by_them(pool):
     with pytest.raises(MeasurementError, match="the load broke"):
-        with pace.beside(PACE, pool.address, (0,), SCHEDULE):
+        with pace.beside(PACE, pool.address, (0,), SCHEDULE, 1):
             raise MeasurementError("the load broke")
+
+
+# --- losses, and a closed loop, from the real client
+
+
+def asked(address: Address, *arguments: str) -> ClientSide:
+    return pace.client_side(pace.measure(pace.command(PACE, address, (0,), *arguments), 1))
+
+
+def test_what_is_never_answered_is_a_result_and_not_invalid(pool):
+    with socket.create_connection((pool.address.host, pool.address.port)):
+        found = asked(pool.address, *"--rate 100 -d 100ms --timeout 50ms --grace 200ms --tolerance 60s".split())
+    assert found.problems == []
+    assert (found.asked, found.requests, found.censored, found.latencies) == (10, 0, 10, {})
+    assert found.latency and found.latency.is_bound("p50")
+    assert found.patience == 0.05 and found.latency.p50 == 50_000
+
+
+def test_a_constant_rate_tells_every_latency_and_its_own_lateness(server: Server):
+    found = asked(server.address, *pace.constant_rate(200, 2, 0.1, seed=3), "--tolerance", "60s")
+    assert found.asked == found.good == sum(found.latencies.values()) > 5
+    assert sum(found.lateness.values()) == found.asked
+    assert found.latency and 0 < found.latency.p50 <= found.latency.max
+
+
+@pytest.mark.parametrize("more", [{}, {"pipeline": 4}, {"keep_alive": False}])
+def test_a_closed_loop_is_answered_in_its_window(server: Server, more):
+    found = asked(server.address, *pace.closed(2, 0.2, **more))
+    assert found.problems == [] and found.errors == {} and found.connections == 2
+    assert 0 < found.requests == found.good <= sum(found.latencies.values())
+    assert (found.seconds, found.asked, found.lateness) == (0.2, None, {})

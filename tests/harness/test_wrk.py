@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 from loadtest.clients import stats, wrk
-from loadtest.clients.client_side import ClientSide
-from loadtest.clients.wrk import Histogram, WrkLoad, quantiles, without_synthetic
+from loadtest.clients.client_side import ClientSide, Histogram, Quantiles, quantiles
+from loadtest.clients.wrk import WrkLoad, without_synthetic
 from loadtest.system import MeasurementError, processes
 from loadtest.system.processes import Address, Finished
 
@@ -123,7 +123,7 @@ def test_goodput_leaves_out_error_answers_and_late_ones():
 
 def test_latencies_that_do_not_add_up_to_the_answers_are_not_shown():
     result = parsed(report("[[10,3]]"))
-    assert result.latency is None
+    assert (result.latency, result.latencies) == (None, {})
     assert result.latency_problem == "wrk recorded 3 latencies for 4 answers"
 
 
@@ -141,17 +141,15 @@ def test_output_without_our_line_is_an_error(output):
         parsed(output)
 
 
-def test_quantiles_are_of_single_requests():
-    found = quantiles({100: 98, 200: 1, 1000: 1})
-    assert (found.count, found.p50, found.p90, found.max) == (100, 100, 100, 1000)
-    assert found.mean == pytest.approx(110)
-    assert found.p99 == 200 and found.p999 == 1000
+def test_every_latency_is_kept_in_nanoseconds():
+    result = parsed(report("[[10,3],[90,1]]"))
+    assert result.latencies == {10_000: 3, 90_000: 1}
+    assert result.latency == quantiles(result.latencies)
 
 
-def test_quantiles_are_nearest_ranks():
-    found = quantiles({30: 1, 20: 49, 10: 50})
-    assert (found.p50, found.p90, found.p99, found.p999) == (10, 20, 20, 30)
-    assert quantiles({10: 49, 20: 51}).p50 == 20
+def test_wrk_cannot_tell_who_was_never_answered():
+    result = parsed(report("[[10,4]]"))
+    assert (result.censored, result.latency.censored, result.asked, result.lateness) == (0, 0, None, {})
 
 
 # --- what wrk 4.1.0 really wrote
@@ -201,8 +199,14 @@ def test_wrk_had_added_synthetic_latencies(name):
 
 def test_a_stall_looks_worse_with_synthetic_samples():
     kept, observed = histograms(output("frozen"), RECORDED["frozen"])
-    assert recorded("frozen").latency == quantiles(observed)
-    assert quantiles(observed).p99 < 10_000 < 100_000 < quantiles(kept).p99
+    assert recorded("frozen").latency == of_microseconds(observed)
+    assert of_microseconds(observed).p99 < 10_000 < 100_000 < of_microseconds(kept).p99
+
+
+def of_microseconds(histogram: Histogram) -> Quantiles:
+    found = quantiles({microseconds * 1000: count for microseconds, count in histogram.items()})
+    assert found
+    return found
 
 
 def test_wrk_corrects_by_the_connections_asked_for():

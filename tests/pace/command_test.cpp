@@ -187,7 +187,8 @@ TEST(PaceCommand, RefusesAFileThatItCannotWriteBeforeTheRun) {
 TEST(PaceCommand, ExplainsItself) {
   const auto finished = suite::run(suite::server_command("quartet-pace", {"--help"}));
   EXPECT_EQ(finished.ending, exited(0));
-  for (const auto* part : {"--rate", "--mix", "--newcomer", "--hold", "--records", "130"})
+  for (const auto* part :
+       {"--rate", "--closed", "--pipeline", "--mix", "--newcomer", "--hold", "--records", "130"})
     EXPECT_NE(finished.out.find(part), std::string::npos) << part;
 }
 
@@ -238,6 +239,48 @@ TEST(PaceCommand, WhoStillWaitsAtTheEndWasNeverAnswered) {
   EXPECT_EQ(finished.ending, exited(1));
   EXPECT_EQ(finished.err, "quartet-pace: " + address_of(server) + " answered nothing\n");
   EXPECT_EQ(Json::parse(finished.out)["lanes"][0]["outcomes"]["never_answered"], 10);
+}
+
+TEST(PaceCommand, AClosedLoopAsksAgainAndAgain) {
+  // A server that rotates connections loses what stands behind its last answer.
+  const ServerProcess server(suite::server_command(
+      "quartet-epoll", {"--listen", "127.0.0.1:0", "--max-requests-per-connection", "0"}));
+  const auto finished = suite::run(pace({address_of(server), "--closed", "--connections", "4", "--pipeline",
+                                         "3", "--duration", "200ms", "--newcomer", "20ms", "--json", "-"}));
+  EXPECT_EQ(finished.ending, exited(0)) << finished.err;
+  const auto lanes = Json::parse(finished.out)["lanes"];
+  ASSERT_EQ(lanes.size(), 2U);
+  EXPECT_EQ(lanes[0]["outcomes"]["ok"], lanes[0]["requests"]);
+  EXPECT_GT(lanes[0]["requests"], 4 * 3);
+  EXPECT_EQ(lanes[0]["connections_answered"], 4);
+  EXPECT_EQ(lanes[0]["closed_loop"]["pipeline"], 3);
+  EXPECT_TRUE(lanes[1]["closed_loop"].is_null());
+  EXPECT_EQ(lanes[1]["outcomes"]["ok"], 10);
+  std::uint64_t counted = 0;
+  for (const auto& entry : lanes[0]["latency_histogram"]) counted += entry[1].get<std::uint64_t>();
+  EXPECT_EQ(counted, lanes[0]["requests"]);
+}
+
+TEST(PaceCommand, AnOverloadedServerIsMeasuredAndValid) {
+  const auto server = start_server();
+  const auto finished = suite::run(pace({address_of(server), "/sleep?ms=100", "--rate", "1000", "-c", "2",
+                                         "--duration", "300ms", "--grace", "100ms", "--json", "-"}));
+  EXPECT_EQ(finished.ending, exited(0)) << finished.err;
+  const auto summary = Json::parse(finished.out);
+  EXPECT_EQ(summary["valid"], true);
+  const auto lane = summary["lanes"][0];
+  EXPECT_GT(lane["outcomes"]["never_answered"], 200);
+  EXPECT_EQ(lane["latency"]["count"], 300);
+  EXPECT_EQ(lane["latency"]["censored"], lane["outcomes"]["never_answered"]);
+  EXPECT_GE(lane["latency"]["p99_ms"], 100);
+}
+
+TEST(PaceCommand, RefusesRecordsOfAClosedLoop) {
+  const auto finished = suite::run(pace({"127.0.0.1:1", "--closed", "--records", temporary("none")}));
+  EXPECT_EQ(finished.ending, exited(2));
+  EXPECT_EQ(
+      finished.err,
+      "quartet-pace: --records: a closed loop (--closed) keeps a histogram, and no record of a request\n");
 }
 
 TEST(PaceCommand, ASingleRequestThatKillsTheServerIsReported) {

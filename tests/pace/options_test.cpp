@@ -95,6 +95,41 @@ TEST(PaceOptions, DivideTheRateByShares) {
   EXPECT_NE(lanes[0].arrivals.seed, lanes[1].arrivals.seed);
 }
 
+TEST(PaceOptions, TakeAClosedLoop) {
+  const auto lane = parse({"--closed", "-c", "64", "--pipeline", "3"}).plan.lanes[0];
+  EXPECT_TRUE(lane.closed);
+  EXPECT_EQ(lane.connections, 64U);
+  EXPECT_EQ(lane.pipeline, 3U);
+  const std::string one = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+  EXPECT_EQ(lane.request, one + one + one);
+  EXPECT_EQ(Schedule(lane.arrivals).next(), std::nullopt);
+}
+
+TEST(PaceOptions, KeepNewcomersBesideAClosedLoopOnTheirSchedule) {
+  const auto lanes = parse({"--closed", "--pipeline", "2", "--newcomer", "100ms"}).plan.lanes;
+  ASSERT_EQ(lanes.size(), 2U);
+  EXPECT_FALSE(lanes[1].closed);
+  EXPECT_EQ(lanes[1].pipeline, 1U);
+  EXPECT_DOUBLE_EQ(lanes[1].arrivals.rate, 10);
+}
+
+TEST(PaceOptions, RefuseWithAClosedLoopWhatOnlyAScheduleHas) {
+  EXPECT_TRUE(error_of({"--closed", "--rate", "1000"}).starts_with("--rate: "));
+  EXPECT_TRUE(error_of({"--closed", "--poisson"}).starts_with("--poisson: "));
+  EXPECT_TRUE(error_of({"--closed", "--mix", "a=1:/"}).starts_with("--mix: "));
+  EXPECT_TRUE(error_of({"--closed", "--worker"}).starts_with("--worker: "));
+  EXPECT_TRUE(error_of({"--closed", "--records", "file"}).starts_with("--records: "));
+  EXPECT_TRUE(error_of({"--closed", "--fresh", "--pipeline", "2"}).starts_with("--pipeline: "));
+  EXPECT_TRUE(error_of({"--pipeline", "2"}).starts_with("--pipeline: "));
+  EXPECT_NE(error_of({"--closed", "--pipeline", "0"}).find("--pipeline"), std::string::npos);
+  EXPECT_NE(error_of({"--closed", "--pipeline", "1001"}).find("--pipeline"), std::string::npos);
+}
+
+TEST(PaceOptions, TheFirstNewcomerComesAtOnceWhereThereIsNoLoad) {
+  EXPECT_EQ(parse({"--newcomer", "100ms", "--rate", "0"}).plan.lanes[0].arrivals.phase, 0);
+  EXPECT_EQ(parse({"--newcomer", "100ms"}).plan.lanes[1].arrivals.phase, 0.5);
+}
+
 TEST(PaceOptions, AddANewcomer) {
   const auto lanes = parse({"--newcomer", "100ms"}).plan.lanes;
   ASSERT_EQ(lanes.size(), 2U);

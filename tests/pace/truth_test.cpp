@@ -83,6 +83,30 @@ TEST(Truth, AServerFrozenForASecondIsInThePercentilesOfTheSchedule) {
   EXPECT_BETWEEN(milliseconds(summary.lanes[0].service.at(99)), 0, 100);
 }
 
+TEST(Truth, AClosedLoopHardlySeesAServerFrozenForASecondButItAsksForLess) {
+  const auto server = start_server();
+  const Disturbance disturbance;
+  auto plan = plan_for(server.port(), 0, 4s, "/sleep?ms=10");
+  plan.lanes[0].closed = true;
+  auto freeze = std::async(std::launch::async, [&server] {
+    std::this_thread::sleep_for(1s);
+    server.signal(SIGSTOP);
+    std::this_thread::sleep_for(1s);
+    server.signal(SIGCONT);
+  });
+  const auto summary = summarize(plan, carry_out(plan));
+  freeze.get();
+  const auto& lane = summary.lanes[0];
+  EXPECT_EQ(summary.total(Outcome::ok), lane.requests);
+  // 16 connections ask every 10 ms, but for one of four seconds; each sees the freeze once.
+  EXPECT_LE(lane.answered_in_time, 16U * 300 + 16);
+  EXPECT_BETWEEN(lane.answered_in_time, 16U * 300 * 8 / 10, 16U * 300 + 16);
+  EXPECT_GE(milliseconds(lane.latency.at(50)), 10);
+  EXPECT_BETWEEN(milliseconds(lane.latency.at(99)), 10, 100);
+  EXPECT_BETWEEN(milliseconds(lane.latency.max()), 950, 1200);
+  EXPECT_BETWEEN(milliseconds(summary.gap.length()), 950, 1200);
+}
+
 TEST(Truth, AServerThatIsKilledAndRestartedAfterASecondIsOutForSoLong) {
   const auto server = start_server();
   const auto plan = plan_for(server.port(), 1000, 4s);

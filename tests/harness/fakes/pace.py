@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Stands in for quartet-pace: holds idle connections until SIGINT, sends newcomers until then, or asks a schedule's
-number of requests at once.
+number of requests at once, of a closed loop 20, and stays for as long as the schedule.
+
+FAKE_LIMITS=5000,90000: up to 5000/s it answers in time, and up to 90000/s it keeps its schedule; only one is sent.
 
 FAKE_PACE=greedy holds one fewer than asked, =boaster too, but says that it holds all, =loser says at the end that the
 server has closed one, =short answers one request fewer, =late could not keep the schedule.
@@ -11,10 +13,12 @@ import json
 import os
 import signal
 import socket
+import time
 
 BEHAVIOUR = os.environ.get("FAKE_PACE", "")
-TIMES = {"mean_ms": 0.5, "p50_ms": 0.4, "p90_ms": 0.8, "p99_ms": 1.5, "p99_9_ms": 2.5, "max_ms": 3.0}
-NOT_VALID = 4
+NAMES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms")
+NOTHING: dict[str, object] = {"count": 0, "censored": 0}
+NOT_VALID, OF_A_CLOSED_LOOP = 4, 20
 FEWER = BEHAVIOUR in ("greedy", "boaster")
 
 
@@ -46,23 +50,55 @@ def hold(options: argparse.Namespace) -> dict[str, object]:
 def send_newcomers(options: argparse.Namespace) -> dict[str, object]:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     count = 0
+    print("holding 0", flush=True)
     while signal.sigtimedwait({signal.SIGINT}, 0.1) is None:
         ask(options.address).close()
         count += 1
-    times = {"count": count, **TIMES}
-    return {"problems": [], "lanes": [{"name": "newcomer", "outcomes": {"ok": count}, "latency": times}]}
+    return {"problems": [], "lanes": [{"name": "newcomer", **answered(count)}]}
+
+
+def times_of(count: int, *milliseconds: float) -> dict[str, object]:
+    return {"count": count, "censored": 0, **dict(zip(NAMES, milliseconds))} if count else NOTHING
+
+
+def answered(count: int) -> dict[str, object]:
+    """What a lane says of so many requests that were."""
+    slow = -(-count // 50)  # 2 %: the 99th percentile is theirs
+    fast = min(count - slow, (count + 1) // 2)
+    histogram = [pair for pair in ([400_000, fast], [800_000, count - fast - slow], [1_500_000, slow]) if pair[1] > 0]
+    mean = sum(time * number for time, number in histogram) / 1e6 / max(count, 1)
+    times = times_of(count, mean, 0.4, 0.8, 1.5, 1.5, 1.5)
+    latency = {"latency": times, "service": times, "latency_histogram": histogram, "patience_ms": 2000.0}
+    in_time = {"answered_in_time": count, "ok_in_time": count}
+    return {"outcomes": {"ok": count}, "closed_loop": None, **in_time, **latency}
 
 
 def ask_all(options: argparse.Namespace) -> dict[str, object]:
-    seconds = seconds_of(options.duration)
-    requests = round(float(options.rate) * seconds) - (BEHAVIOUR == "short")
+    seconds, started = seconds_of(options.duration), time.monotonic()
+    asked = OF_A_CLOSED_LOOP if options.closed else round(float(options.rate) * seconds)
+    requests = asked - (BEHAVIOUR == "short")
     connection = None
     for _ in range(requests):
         connection = ask(options.address, connection)
-    times = {"count": requests, **TIMES}
-    lane = {"connections": options.connections, "outcomes": {"ok": requests}, "latency": times, "service": times}
+    time.sleep(max(0.0, started + seconds - time.monotonic()))
+    lane = {"connections": options.connections, **answered(requests)}
+    if options.closed:
+        lane["closed_loop"] = {"window_s": seconds}
     problems = ["the schedule was not kept"] if BEHAVIOUR == "late" else []
-    return {"duration_s": seconds, "elapsed_s": seconds, "problems": problems, "lanes": [lane]}
+    schedule = {"schedule": {"lateness_histogram": [] if options.closed else [[10_000, requests]]}}
+    return {"duration_s": seconds, "elapsed_s": seconds, "problems": problems, "lanes": [lane], **schedule}
+
+
+def ask_some(options: argparse.Namespace) -> dict[str, object]:
+    """One request, in no time, as of a server and a client with known limits."""
+    rate, seconds = float(options.rate), seconds_of(options.duration)
+    server_limit, client_limit = map(float, os.environ["FAKE_LIMITS"].split(","))
+    found = ask_all(argparse.Namespace(**{**vars(options), "rate": "1000", "duration": "1ms"}))
+    [lane] = found["lanes"]
+    slower = {name: (1 if rate <= server_limit else 300) * lane["latency"][name] for name in NAMES}
+    lane["outcomes"], lane["latency"] = {"ok": round(rate * seconds)}, {**lane["latency"], **slower}
+    found["problems"] = ["the schedule was not kept"] if rate > client_limit else []
+    return found
 
 
 def seconds_of(duration: str) -> float:
@@ -75,10 +111,24 @@ parser.add_argument("target", nargs="?")
 parser.add_argument("--version", action="version", version="quartet-pace fake 1.0")
 parser.add_argument("-c", "--connections", type=int)
 parser.add_argument("-d", "--duration")
-parser.add_argument("--announce", action="store_true")
-for name in ("--hold", "--rate", "--sources", "--json", "--grace", "--timeout", "--newcomer"):
+for name in ("--announce", "--closed", "--poisson", "--fresh"):
+    parser.add_argument(name, action="store_true")
+for name in (
+    "--hold",
+    "--rate",
+    "--sources",
+    "--json",
+    "--grace",
+    "--timeout",
+    "--newcomer",
+    "--seed",
+    "--pipeline",
+    "--tolerance",
+):
     parser.add_argument(name)
 arguments = parser.parse_args()
 until_interrupted = hold if arguments.hold else send_newcomers if arguments.newcomer else None
-print(json.dumps((until_interrupted or ask_all)(arguments), indent=2))
-raise SystemExit(130 if until_interrupted else NOT_VALID if BEHAVIOUR == "late" else 0)
+asks = ask_some if "FAKE_LIMITS" in os.environ else ask_all
+found = (until_interrupted or asks)(arguments)
+print(json.dumps(found, indent=2))
+raise SystemExit(130 if until_interrupted else NOT_VALID if found["problems"] else 0)

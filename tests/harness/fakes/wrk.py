@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Stands in for wrk: a few requests in no time, reported like wrk.lua does.
+"""Stands in for wrk: a few requests, in as long as it was asked for, reported like wrk.lua does.
 
-FAKE_WRK=errors reports some; =patient takes as long as it was asked to. FAKE_WRK_HELD names a file, and
-FAKE_WRK_RESULTS a results.json: once that has two trials, this leaves the file and waits for SIGUSR1.
+FAKE_WRK=errors reports some. FAKE_WRK_HELD names a file, and FAKE_WRK_RESULTS a results.json: once that has two
+trials (or FAKE_WRK_HELD_AFTER), this leaves the file and waits for SIGUSR1.
 """
 
 import http.client
@@ -30,7 +30,7 @@ def trials() -> int:
     return len(json.loads(Path(os.environ["FAKE_WRK_RESULTS"]).read_text())["parts"][0]["results"])
 
 
-if "FAKE_WRK_HELD" in os.environ and trials() == 2:
+if "FAKE_WRK_HELD" in os.environ and trials() == int(os.environ.get("FAKE_WRK_HELD_AFTER", 2)):
     signal.signal(signal.SIGUSR1, lambda *_: None)
     Path(os.environ["FAKE_WRK_HELD"]).touch()
     signal.pause()
@@ -38,13 +38,12 @@ if "FAKE_WRK_HELD" in os.environ and trials() == 2:
 url = urlsplit(next(argument for argument in sys.argv if argument.startswith("http://")))
 # all of them, in turn: /stats may be asked how many clients have a worker
 connections = [http.client.HTTPConnection(url.netloc, timeout=5) for _ in range(option("c"))]
-REQUESTS, DURATION, received = 20, 200_000, 0
+REQUESTS, DURATION, received = 20, option("d") * 1_000_000, 0
 for number in range(REQUESTS):
     connection = connections[number % len(connections)]
     connection.request("GET", url.path + "?" + url.query)
     received += len(connection.getresponse().read())
-if os.environ.get("FAKE_WRK") == "patient":
-    time.sleep(max(0, started + option("d") - time.monotonic()))
+time.sleep(max(0, started + option("d") - time.monotonic()))
 errors = dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0)
 if os.environ.get("FAKE_WRK") == "errors":
     errors["read"] = 3
