@@ -7,13 +7,49 @@ sentence; mostly "".
 """
 
 DISTURBED = 0.05  # of a CPU, taken by others
+UNSURE = 0.05  # of a window's length, up to which its ends may be unsure
 ROUNDING = 0.01  # clocks of 1 us, and a window that the client opens a little after its connections
 
 
+def too_much_cpu(cpu_seconds: float, seconds: float, cpus: int, bearable: float) -> str:
+    """Of a server that was pinned to so many CPUs, in a window of so many seconds; `bearable`: the CPU seconds that
+    these can have given, with what the readings may be off. Who seems to have used more was charged for work that is
+    not of the window."""
+    if cpu_seconds <= bearable:
+        return ""
+    used, most = cpu_seconds / seconds / cpus, bearable / seconds / cpus
+    return (
+        f"the server cannot have used {used:.0%} of its CPUs: {cpu_seconds:.3f} CPU s in {seconds:.3f} s on {cpus} "
+        f"(up to {most:.1%} would be the readings' own error)"
+    )
+
+
+def late_window(seconds: float, unsure: float, after_load: float) -> str:
+    """Of a window amid a load, whose ends are unsure by so many seconds; it ended so long after the load, or before it
+    when negative."""
+    if after_load > 0:
+        return f"the server's CPU time was read {after_load:.2f} s after the load's end: this machine is too busy"
+    if unsure > UNSURE * seconds:
+        return (
+            f"reading the server's CPU time took {unsure:.3f} s, too long in a window of {seconds:.2f} s: "
+            "this machine is too busy"
+        )
+    return ""
+
+
 def closed_loop(
-    connections: int, rate: float, mean_latency: float, *, duration: float, longest: float, client_share: float
+    connections: int,
+    rate: float,
+    mean_latency: float,
+    *,
+    duration: float,
+    longest: float,
+    client_share: float,
+    beyond: float = 0.0,
 ) -> str:
     """Of a client that asks again, on each of its connections, when it is answered (wrk).
+
+    `beyond`: the share of the duration for which requests under way at its end still count.
 
     `rate`, a second, `mean_latency` and `longest`, in seconds, are of the same requests: those whose latency was
     recorded, without wrk's synthetic ones. `client_share`: of the duration, when the client could not ask at once,
@@ -25,7 +61,7 @@ def closed_loop(
     client is at work. It never waits longer. The busier the client is, the less the lower limit tells.
     """
     missing = min(1.0, client_share + 2 * longest / duration + ROUNDING)
-    return _check(rate * mean_latency, (1 - missing) * connections, (1 + ROUNDING) * connections)
+    return _check(rate * mean_latency, (1 - missing) * connections, (1 + beyond + ROUNDING) * connections)
 
 
 def open_loop(
