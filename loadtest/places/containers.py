@@ -28,6 +28,8 @@ from loadtest.system import ROOT, MeasurementError, memory, output, processes, p
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Ended, Finished, Job, Observation, ProcessError, Server, Tell, run
+from loadtest.system.scoreboard import Scoreboard
+from loadtest.system.usage import Usage
 
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
@@ -289,11 +291,14 @@ class ContainerServer(Server):
         create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
         return name
 
-    def cpu_seconds(self) -> float:
-        return self._group.cpu_seconds()
+    def usage(self) -> Usage:
+        """A control group counts no context switches."""
+        began = time.monotonic()
+        used = self._group.cpu_seconds()
+        return Usage(began, time.monotonic(), used)
 
-    def switches(self) -> None:
-        """A control group counts none."""
+    def scoreboard(self) -> Scoreboard:
+        return Scoreboard(self.address.port, Path(f"/proc/{self._init}/root"))
 
     def memory(self) -> Memory:
         return replace(memory.read(self.processes()), group=self._group.memory_now())
@@ -307,12 +312,11 @@ class ContainerServer(Server):
         return super().has_ended() or not self.processes()
 
     def stop(self, timeout: float = 12) -> Ended:
-        used = self.cpu_seconds()  # until now, without the drain: the group ends with the container
         # of workers, whom their server outlives; the engine tells of the server only
         self._out_of_memory |= self._group.oom_kills() > 0
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
         docker("kill", "--signal", "TERM", self._name)
-        return replace(self.wait(timeout), cpu_seconds=used)
+        return self.wait(timeout)
 
     def wait(self, timeout: float) -> Ended:
         super().wait(timeout + ENGINE_LAG)

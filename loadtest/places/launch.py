@@ -37,7 +37,7 @@ class Local:
         return next(filter(None, (peers.missing(name, self.binaries) for name in executables)), "")
 
     def prepare(self) -> None:
-        """Makes what is needed and takes a while: nothing, for loadtest/run has built the servers."""
+        """Makes what is needed and takes a while: nothing, for the servers were built before anything was started."""
 
     def describe(self, executable: str) -> str:
         """What a server of ours prints for --describe. Raises MeasurementError."""

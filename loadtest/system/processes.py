@@ -19,9 +19,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
-from loadtest.system import MeasurementError, memory, procfs
+from loadtest.system import MeasurementError, memory, procfs, usage
 from loadtest.system.memory import Memory
 from loadtest.system.procfs import Switches
+from loadtest.system.scoreboard import Scoreboard
+from loadtest.system.usage import Usage
 
 READY_PREFIX = "listening on "
 NOWHERE = subprocess.DEVNULL
@@ -38,7 +40,7 @@ class Ended:
     """How a process ended, and what it and all descendants that were waited for have used (wait4)."""
 
     status: int  # exit status, or minus the signal's number
-    cpu_seconds: float | None  # None: it was in a container that took the number with it
+    cpu_seconds: float | None  # None: it was in a container, which takes the number with it
     switches: Switches | None = field(default=None, kw_only=True)
 
 
@@ -128,13 +130,13 @@ class Process:
     def reap(self) -> Finished:
         """Kills what is left of its process group, then collects it. It must have ended, or be worth killing."""
         os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
-        _, status, usage = os.wait4(self.pid, 0)
+        _, status, used = os.wait4(self.pid, 0)
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         for pipe in filter(None, (self._popen.stdin, self._popen.stdout)):
             pipe.close()
         _live.discard(self)
-        used, switches = usage.ru_utime + usage.ru_stime, Switches(usage.ru_nvcsw, usage.ru_nivcsw)
-        return Finished(self._popen.returncode, used, self.command, switches=switches)
+        switches = Switches(used.ru_nvcsw, used.ru_nivcsw)
+        return Finished(self._popen.returncode, used.ru_utime + used.ru_stime, self.command, switches=switches)
 
 
 _live: set[Process] = set()
@@ -164,6 +166,22 @@ def run(
         return ended
     what = describe_status(ended.status) if in_time else f"took longer than {timeout:g} s"
     raise ProcessError(f"{ended.command} {what}{last_lines(ended.stderr)}")
+
+
+def attend(argv: Sequence[str]) -> int:
+    """The exit status of a program that has our terminal, with its Ctrl-C, and ends in its own time: half of what it
+    does is nobody's wish. Raises KeyboardInterrupt when it has ended, where one came."""
+    interrupted = False
+    with subprocess.Popen(argv) as child:
+        while True:
+            try:
+                status = child.wait()
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return status
 
 
 class Dialogue(Process):
@@ -273,13 +291,13 @@ class Server(Process):
         """Does the clients' side of a step where the server can be reached. Raises MeasurementError."""
         return job(self.address, settings, step, tell)
 
-    def cpu_seconds(self) -> float:
-        """Of all its processes until now, dead ones included."""
-        return procfs.cpu_seconds(self.pid)
+    def usage(self) -> Usage:
+        """What all its processes have used until now, dead ones included. Raises MeasurementError when it has ended."""
+        return usage.read(self.pid)
 
-    def switches(self) -> Switches | None:
-        """Of its live processes until now; None where nobody counts those of the dead."""
-        return procfs.switches(self.pid)
+    def scoreboard(self) -> Scoreboard:
+        """Open, where it keeps one. Only servers of ours do."""
+        return Scoreboard(self.address.port)
 
     def memory(self) -> Memory:
         return memory.read(self.processes())

@@ -56,7 +56,9 @@ class ProcessStat:
     state: str
     session: int
     start: int  # distinguishes processes that had the same pid
+    parent: int
     dead_children: float  # CPU seconds of the descendants that were waited for, rounded down to ticks
+    dead_faults: int  # minor page faults of the same
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -68,11 +70,19 @@ def parse_stat(text: str) -> ProcessStat:
     pid, _, rest = text.partition(" (")
     fields = rest.rpartition(") ")[2].split()
     children = (int(fields[13]) + int(fields[14])) * TICK
-    return ProcessStat(int(pid), fields[0], int(fields[3]), int(fields[19]), children)
+    return ProcessStat(
+        pid=int(pid),
+        state=fields[0],
+        session=int(fields[3]),
+        start=int(fields[19]),
+        parent=int(fields[1]),
+        dead_children=children,
+        dead_faults=int(fields[8]),
+    )
 
 
 def _read_stat(pid: int) -> ProcessStat | None:
-    stat = text(Path(f"/proc/{pid}/stat"))
+    stat = _content(f"/proc/{pid}/stat")
     return parse_stat(stat) if stat else None
 
 
@@ -101,17 +111,49 @@ def _entries(directory: str) -> list[int]:
         return []
 
 
-def cpu_seconds(session: int) -> float:
-    """CPU time of the session's processes until now. To be read while they rest: one that ends meanwhile is missed."""
-    return sum(stat.dead_children + _clock(stat.pid) for stat in members(session))
+class Proc:
+    """What /proc tells of processes that may go at any time."""
+
+    def children(self, pid: int) -> set[int]:
+        """Those that it has not waited for, zombies too. Without CONFIG_PROC_CHILDREN all processes are looked at."""
+        threads = self.threads(pid)
+        lists = [_content(f"/proc/{pid}/task/{thread}/children") for thread in threads]
+        if threads and not any(one is not None for one in lists):
+            return {stat.pid for stat in map(_read_stat, _entries("/proc")) if stat and stat.parent == pid}
+        return {int(child) for one in lists if one for child in one.split()}
+
+    def stat(self, pid: int) -> ProcessStat | None:
+        return _read_stat(pid)
+
+    def clock(self, pid: int) -> float | None:
+        """To the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms."""
+        try:
+            return time.clock_gettime((~pid << 3) | 2)
+        except OSError:
+            return None
+
+    def threads(self, pid: int) -> list[int]:
+        return _entries(f"/proc/{pid}/task")
+
+    def status(self, thread: int) -> str:
+        return _content(f"/proc/{thread}/status") or ""
 
 
-def _clock(pid: int) -> float:
-    """All threads of a process, to the nanosecond (clock_getcpuclockid(3)); ticks would round off 10 ms each."""
+PROC = Proc()
+
+
+def _content(path: str) -> str | None:
+    """None when it is not there. By bare system calls, because it is called amid a load. A list comes page by page."""
     try:
-        return time.clock_gettime((~pid << 3) | 2)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
-        return 0.0  # gone in the meantime
+        return None
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b"")).decode("ascii", errors="replace")
+    except OSError:
+        return None  # gone in the meantime
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True)
@@ -125,15 +167,12 @@ class Switches:
         return type(self)(self.voluntary - earlier.voluntary, self.involuntary - earlier.involuntary)
 
 
-def switches(session: int) -> Switches | None:
-    """Of the session's live threads until now; those that have ended are missed. None where that is not told."""
-    return parse_switches(text(Path(f"/proc/{thread}/status")) for thread in processes(session))
-
-
 def parse_switches(statuses: Iterable[str]) -> Switches | None:
     """From proc(5)'s status of each thread, empty when it has ended; a sandbox's kernel may lack their last lines."""
-    found = [numbers(status) for status in statuses if status]
-    try:
-        return Switches(*(sum(one[f"{kind}_ctxt_switches"] for one in found) for kind in ("voluntary", "nonvoluntary")))
-    except KeyError:
+    found = [SWITCHES.search(status) for status in statuses if status]
+    if not all(found):
         return None
+    return Switches(*(sum(int(one[kind]) for one in found if one) for kind in (1, 2)))
+
+
+SWITCHES = re.compile(r"voluntary_ctxt_switches:\s+(\d+)\s+nonvoluntary_ctxt_switches:\s+(\d+)")

@@ -10,6 +10,7 @@ from conftest import TOUR, eventually, ours
 
 from loadtest.places import containers as engine
 from loadtest.system import MeasurementError
+from loadtest.system.usage import Window
 from loadtest.verbs.crash import clients as crash_clients
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep
 from loadtest.verbs.load import clients as load_clients
@@ -108,9 +109,9 @@ def test_cpu_time_grows_with_the_work_and_includes_all_processes(place):
     settings = plan.parts(TOUR)[0].settings
     step = next(one for one in load_plan.steps(settings) if one.contestant == "fork-per-request")
     with place.start(["quartet-fork", "--mode", "per-request", "--listen", "127.0.0.1:0"], TOUR.cpus) as server:
-        before = server.cpu_seconds()
+        before = server.usage()
         found = server.ask(load_clients.trial, settings, step, nobody)
-        used = server.stop().cpu_seconds - before
+        used = Window(before, server.usage()).cpu_seconds
     # its parent does next to nothing itself
     assert found.client.requests > 0 and used > 0.1 * found.client.cpu_seconds
     assert used < 60

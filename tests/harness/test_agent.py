@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.memory import clients as memory_clients
 from loadtest.verbs.memory.clients import PlateauSettings, PlateauStep
+from loadtest.verbs.sweep import clients as sweep_clients
 
 PACE = str(BINARIES / "quartet-pace")
 COMMON: dict[str, Any] = {"contestants": samples.TOUR.contestants, "cpus": CpuSets((0,), (0,)), "pace": PACE}
@@ -70,9 +72,10 @@ def test_a_trial_is_measured_where_the_agent_is(server, binaries, monkeypatch):
     chosen = replace(samples.settings(), budgets={1: CpuSets((0,), (0,))}, pace=PACE)
     step = next(trials.steps(chosen))
     with Dialogue(AGENT) as talk:
-        found, _ = do(talk, load_clients.trial, server.address, step, chosen)
+        found, moments = do(talk, load_clients.trial, server.address, step, chosen)
     assert json.loads(found.printed.splitlines()[-1])["requests"] == found.client.requests == 20
-    assert found.client.problems == [] and found.after.time > found.before.time
+    assert found.client.problems == [] and found.began < time.monotonic()
+    assert moments == ["load begins", "window begins", "window ends", "amid", "load ends"]
     assert found.newcomers.asked == found.newcomers.served
 
 
@@ -81,6 +84,7 @@ JOBS = (
     crash_clients.crash,
     crowd_clients.crowd,
     *(memory_clients.hold, memory_clients.plateaus, memory_clients.wear),
+    sweep_clients.seek,
 )
 
 

@@ -45,6 +45,7 @@ BARE = Facts(
     tracing="",
     counting="",
     docker="",
+    irq_time="no",
 )
 
 
@@ -92,6 +93,20 @@ def test_two_threads_of_one_core_cannot_be_told_apart():
     assert "threads of one core" in finding.hinders
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("yes", "left out of processes' CPU time"),
+        ("no", "in processes' CPU time"),
+        ("cannot be told", "cannot be told"),
+    ],
+)
+def test_the_card_says_where_interrupt_time_goes(word, value):
+    found = next(one for one in doctor.judge(changed(irq_time=word)).findings if one.name == "interrupt time")
+    assert found.value == value
+    assert (found.status == Status.note) == (word == "yes")
+
+
 def test_in_a_container_with_one_cpu_nobody_is_ranked():
     group = Group(2, None, 4 * GIB, 10_000)
     facts = replace(BARE, online=8, available=[5], siblings={5: [1, 5]}, others={5: 0.0}, group=group)
@@ -105,6 +120,7 @@ def test_in_a_container_with_one_cpu_nobody_is_ranked():
     [
         (changed(governor="powersave"), "clock follows the load", "cpupower frequency-set"),
         (changed(clock="hpet"), "reading this clock", "clocksource0/current_clocksource"),
+        (changed(irq_time="yes"), "keeps their time out of processes' CPU time", ""),
         (changed(group={"cpus": 1.5}), "quota", ""),
         (changed(group={"memory": 256 << 20}), "ballast", "docker update --memory -1"),
         (changed(group={"processes": 100}), "only 100 can", "docker update --pids-limit -1"),

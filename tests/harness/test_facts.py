@@ -80,7 +80,8 @@ def problem(directory: Path, script: str | None) -> str:
 
 def test_a_missing_server_is_a_sentence_that_says_how_to_build_it(tmp_path):
     assert problem(tmp_path, None) == (
-        f"{tmp_path}/quartet-epoll is missing; cmake --preset release && cmake --build --preset release"
+        f"{tmp_path}/quartet-epoll is missing; loadtest/setup.sh build && "
+        "cmake --preset release && cmake --build --preset release --target quartet-programs"
     )
 
 

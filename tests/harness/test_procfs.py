@@ -6,8 +6,7 @@ import time
 import pytest
 from conftest import ROOT, eventually
 
-from loadtest.system import cpus, memory, processes, procfs
-from loadtest.system.cpus import CpuSets, CpuTimes, Reading
+from loadtest.system import memory, processes, procfs, usage
 from loadtest.system.memory import Memory
 
 STAT = "77 (a) (b c) S 1 70 71 0 -1 0 0 0 0 0 11 12 {cutime} {cstime} 20 0 1 0 5555 0 0"
@@ -32,15 +31,22 @@ def shell():
 
 
 def test_cpu_time_includes_children_that_have_ended(shell):
-    assert eventually(lambda: procfs.cpu_seconds(shell) >= 0.28)
+    assert eventually(lambda: usage.read(shell).cpu_seconds >= 0.28)
     assert eventually(lambda: len(procfs.members(shell)) == 2)
-    assert 0.28 <= procfs.cpu_seconds(shell) < 5
+    assert 0.28 <= usage.read(shell).cpu_seconds < 5
+
+
+def test_a_file_that_comes_page_by_page_is_read_to_its_end():
+    """As the children of a process with a thousand of them do."""
+    content = procfs._content("/proc/self/smaps")
+    assert content is not None and len(content) > 8192
+    assert "VmFlags" in content.splitlines()[-1]
 
 
 def test_the_clock_of_a_process_is_finer_than_a_tick():
-    before, own = procfs._clock(os.getpid()), time.process_time()
+    before, own = procfs.PROC.clock(os.getpid()), time.process_time()
     assert before == pytest.approx(own, abs=0.1)
-    assert procfs._clock(os.getpid()) > before
+    assert procfs.PROC.clock(os.getpid()) > before
 
 
 def test_zombies_are_no_members(shell):
@@ -98,79 +104,10 @@ def test_a_forked_child_hardly_adds_to_pss_but_doubles_summed_rss():
     assert 40 << 20 < read.pss < 70 << 20
 
 
-PROC_STAT = """cpu  9 9 9 9 9 9 9 9 0 0
-cpu0 100 0 50 800 50 0 0 20 0 0
-cpu12 0 0 0 400 0 0 0 0 0 0
-intr 1 2 3
-"""
-
-
-def test_cpu_lines_are_read_by_number_and_waiting_for_io_is_idle():
-    times = cpus.parse(PROC_STAT)
-    assert times.keys() == {0, 12}
-    assert (times[0].idle, times[0].steal) == pytest.approx((850 * procfs.TICK, 20 * procfs.TICK))
-
-
-def reading(time: float, own: float, idle: dict[int, float], steal: float = 0) -> Reading:
-    return Reading(time, own, {cpu: CpuTimes(seconds, steal) for cpu, seconds in idle.items()})
-
-
-def test_what_is_neither_idle_nor_ours_was_taken_by_others():
-    before, after = reading(10, 0, {0: 5, 1: 5}), reading(12, 0.25, {0: 5.5, 1: 5.25})
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=1.5, load=0.75)
-    assert found.server_cpu == pytest.approx(0.25 / 2)  # 2 s - 0.25 idle - 1.5 server
-    assert found.load_cpu == pytest.approx(0.5 / 2)  # 2 s - 0.5 idle - 0.75 wrk - 0.25 harness
-    assert found.steal == 0
-
-
-def test_stolen_time_is_reported_apart():
-    before, after = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.9, 1: 0}, steal=0.1)
-    found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
-    assert (found.server_cpu, found.load_cpu) == (pytest.approx(0), pytest.approx(0))
-    assert found.steal == pytest.approx(0.1)
-
-
-def test_what_others_took_of_a_cpu_that_is_not_listed_is_unknown():
-    """lxcfs counts from 0 where the cpuset is CPU 1; a CPU may also go offline in between."""
-    full, renumbered = reading(0, 0, {0: 0, 1: 0}), reading(1, 0, {0: 0.5})
-    later = reading(2, 0, {0: 1, 1: 1})
-    for before, after in ((reading(0, 0, {0: 0}), renumbered), (full, renumbered), (renumbered, later)):
-        found = cpus.disturbance(before, after, CpuSets((1,), (0,)), server=0.9, load=0)
-        assert (found.server_cpu, found.steal, found.unknown) == (None, None, True)
-        assert cpus.system_share(before, after, [1]) is None
-    assert cpus.disturbance(full, renumbered, CpuSets((1,), (0,)), 0.9, 0).worst == pytest.approx(0.5)  # of CPU 0
-    assert not cpus.disturbance(full, reading(1, 0, {0: 0, 1: 0}), CpuSets((1,), (0,)), 0, 0).unknown
-
-
-def test_a_hidden_or_shortened_stat_lists_no_cpu(monkeypatch, tmp_path):
-    monkeypatch.setattr(cpus, "STAT", tmp_path / "stat")
-    assert cpus.read().cpus == {}
-    (tmp_path / "stat").write_text("cpu  1 2 3 4\ncpu0 1 2 3 4\n")
-    assert cpus.read().cpus == {}
-
-
 def test_context_switches_that_the_kernel_does_not_tell_are_unknown():
     told = "voluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t4\n"
     assert procfs.parse_switches([told, "Name:\tx\n"]) is None
     assert procfs.parse_switches([told, ""]) == procfs.Switches(3, 4)  # one has ended in the meantime
-
-
-def test_a_single_cpu_is_one_budget():
-    before, after = reading(0, 0, {0: 0}), reading(1, 0.1, {0: 0.1})
-    found = cpus.disturbance(before, after, CpuSets((0,), (0,)), server=0.5, load=0.3)
-    assert found.worst == pytest.approx(0)
-
-
-def test_the_real_file_has_our_cpus():
-    assert set(os.sched_getaffinity(0)) <= cpus.read().cpus.keys()
-
-
-def test_the_kernels_share_is_that_of_the_time_the_cpus_worked():
-    def reading(user: float, system: float) -> Reading:
-        return Reading(0, 0, {1: CpuTimes(0, 0, user, system)})
-
-    assert cpus.system_share(reading(1, 1), reading(2, 4), [1]) == 0.75
-    assert cpus.system_share(reading(1, 1), reading(1, 1), [1]) is None
 
 
 def test_context_switches_are_those_of_all_threads():

@@ -55,6 +55,8 @@ LOST = {
     "accept queue": f"Thousands of clients at once cannot be measured: the servers' queue of {SERVER_QUEUE:,} is cut",
     "ports": f"{IDLE_CONNECTIONS:,} connections beside a load cannot be held, because a client has {{room:,}} ports",
     "TIME_WAIT reuse": "More than {rate:,} fresh connections a second cannot last: each keeps its port for a minute",
+    "interrupt time": "CPU time per request leaves out what interrupts do for it, such as receiving packets: this "
+    "kernel keeps their time out of processes' CPU time",
     "core dumps": "After a crash, time without service is not the server's: a program reads the dead server's memory",
     "smaps_rollup": "Memory cannot be measured: {reason}",
     "strace": "The system calls of one request cannot be shown (walk): {reason}",
@@ -79,7 +81,7 @@ MENDED = {
     "ports": 'sudo sysctl net.ipv4.ip_local_port_range="10000 65000"',
     "TIME_WAIT reuse": "sudo sysctl net.ipv4.tcp_tw_reuse=2",
     "core dumps": "sudo sysctl kernel.core_pattern=core",
-    "servers": "cmake --preset release && cmake --build --preset release",
+    "servers": "loadtest/setup.sh build && cmake --preset release && cmake --build --preset release",
     "wrk": "apt-get install wrk",
     **dict.fromkeys(("taskset", "setpriv"), "apt-get install util-linux"),
     **dict.fromkeys(("nginx", "h2o", "apache2"), "loadtest/setup.sh peers"),
@@ -145,6 +147,8 @@ def limits(facts: Facts) -> Iterator[Finding]:
 
 def kernel(facts: Facts) -> Iterator[Finding]:
     yield Finding("release", facts.system)
+    told = {"yes": "left out of processes' CPU time", "no": "in processes' CPU time"}
+    yield _judged("interrupt time", told.get(facts.irq_time, facts.irq_time), facts.irq_time == "yes")
     yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
     yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 

@@ -49,7 +49,7 @@ class Facts:
     governor: str  # "" where the frequency is nobody's here
     clock: str
     others: dict[int, float | None]  # share of each available CPU that others took; None: /proc/stat does not list it
-    steal: float | None
+    steal: float | None  # of the worst CPU
     memory: dict[str, int]  # bytes, by the names of /proc/meminfo; empty where that is hidden
     group: Group
     descriptors: tuple[int, int]  # soft and hard limit
@@ -65,6 +65,7 @@ class Facts:
     tracing: str  # why strace cannot look into a server, and the fix; "" when it can
     counting: str  # why perf cannot count system calls, and the fix
     docker: str  # why containers cannot be measured, and the fix
+    irq_time: str  # whether the kernel leaves interrupts out of processes' CPU time, as cpus.irq_time() says it
 
 
 def read(binaries: Path, executables: Sequence[str]) -> Facts:
@@ -100,6 +101,7 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         tracing=strace.missing(),
         counting=syscalls.available(),
         docker=containers.missing(),
+        irq_time=cpus.irq_time(),
     )
 
 
