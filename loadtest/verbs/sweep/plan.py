@@ -1,0 +1,102 @@
+"""What a rate sweep is asked: for each cell the highest rate at which an objective is met. A step is one cell in one
+round: a whole search, against a server of its own."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from loadtest.clients.client_side import SHARES
+from loadtest.engine.run import Labels
+from loadtest.verbs.load import plan
+from loadtest.verbs.load.plan import Cell, Gate, Settings
+
+ROUNDS, DURATION = 2, "1s"  # by default; of each probe
+HIGHEST = 1e6  # requests a second, beyond every client here
+APART = 1.05  # each rate is so many times the one below it
+BEYOND = 10  # requests that must be slower than a quantile, or it says nothing
+LONGER = 4  # seconds by which a probe may be longer, at rates too low for so many requests
+# A queue that grows through a probe is as long as the overload is large: by 5 % of a second after a second. So a probe
+# that is shorter than that many limits would take an overloaded server for one that meets them.
+LIMITS = 20
+USUAL_PROBES = 16  # of a search; 12 on a quiet machine
+
+
+@dataclass(frozen=True)
+class SweepSettings(Settings):
+    """`gates` has one, the objective; `duration` is a probe's."""
+
+    @property
+    def objective(self) -> Gate:
+        return self.gates[0]
+
+    @property
+    def objective_name(self) -> str:
+        return self.objective.quantile.replace("p999", "p99.9")
+
+    @property
+    def limit(self) -> float:
+        """Of the objective, in seconds."""
+        return self.objective.milliseconds / 1000
+
+    @property
+    def offered(self) -> list[float]:
+        """Requests a second, whole ones: the rates that can be the answer, rising. The lowest is what the longest probe
+        takes for a quantile."""
+        lowest = self._requests / (self.duration + LONGER)
+        count = math.ceil(math.log(HIGHEST / lowest, APART))
+        rounded = (float(max(1, round(lowest * APART**number))) for number in range(count + 1))
+        return list(dict.fromkeys(rounded))
+
+    def seconds(self, rate: float) -> int:
+        """Of a probe."""
+        return min(max(self.duration, math.ceil(self._requests / rate)), self.duration + LONGER)
+
+    @property
+    def _requests(self) -> float:
+        return round(BEYOND / (1 - SHARES[self.objective.quantile]))
+
+
+@dataclass(frozen=True)
+class SweepStep:
+    round: int  # from 1
+    cell: Cell
+
+    @property
+    def contestant(self) -> str:
+        return self.cell.contestant
+
+    @property
+    def what(self) -> str:
+        return f"highest rate, {self.cell.load}"
+
+
+def steps(settings: SweepSettings) -> Iterator[SweepStep]:
+    """In the order of trials."""
+    yield from (SweepStep(one.round, one.cell) for one in plan.steps(settings))
+
+
+def seconds(settings: SweepSettings, step: SweepStep) -> float:
+    """Start, as many probes as a search mostly takes, each with its start and the answers still due, and drain."""
+    return USUAL_PROBES * (settings.duration + 0.25) + 0.5
+
+
+def labels(step: SweepStep) -> Labels:
+    cell = step.cell
+    return Labels(cell.workload, cell.connections, cell.cpus, cell.keep_alive, cell.pipeline, client=cell.client)
+
+
+def checked(settings: SweepSettings) -> SweepSettings:
+    """The same. Raises ValueError for what cannot be found out."""
+    if len(settings.gates) != 1:
+        raise ValueError("--sweep takes exactly one objective, such as --slo p99=5ms")
+    if settings.objective.quantile not in SHARES:
+        raise ValueError(
+            f"--sweep takes a quantile as its objective, such as --slo p99=5ms, and no {settings.objective.quantile}"
+        )
+    if settings.duration < LIMITS * settings.limit:
+        least = math.ceil(LIMITS * settings.limit)
+        raise ValueError(
+            f"--sweep: {settings.objective.milliseconds:g} ms take probes of {least} s, in which the queue of an "
+            f"overloaded server shows; add -d {least}s"
+        )
+    return settings

@@ -1,0 +1,344 @@
+"""`latency --sweep`: what a probe says of server and client, the whole of it with stand-ins, and its report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+import samples
+from conftest import FAKES, ROOT
+from test_quartet import quartet, say  # noqa: F401  fixtures
+
+from loadtest.clients.client_side import ClientSide, Quantiles
+from loadtest.document import terminal
+from loadtest.engine import metrics, report
+from loadtest.engine.run import Exit, Part, Run
+from loadtest.places import agent
+from loadtest.system import MeasurementError, cpus
+from loadtest.system.cpus import CpuSets, Disturbance
+from loadtest.system.processes import Dialogue
+from loadtest.system.records import from_json
+from loadtest.verbs.load.plan import Gate
+from loadtest.verbs.load.verb import LATENCY
+from loadtest.verbs.sweep import clients, plan
+from loadtest.verbs.sweep.clients import Probe, Sought
+from loadtest.verbs.sweep.measure import Highest
+from loadtest.verbs.sweep.plan import SweepSettings, SweepStep
+from loadtest.verbs.sweep.search import Found, Verdict
+
+QUIET = Disturbance(0, 0, 0)
+NOISY = Disturbance(0.3, 0, 0)
+
+
+def settings(objective: Gate = Gate("p99", 5.0), rounds: int = 3, duration: int = 1, **changes) -> SweepSettings:
+    chosen = replace(samples.settings(samples.MODELS[-2:], rounds), duration=duration, gates=(objective,), **changes)
+    return SweepSettings(**vars(chosen))
+
+
+SETTINGS = settings()
+
+
+def client(p99: float, p50: float = 0.1, **changes) -> ClientSide:
+    """In milliseconds."""
+    times = Quantiles(1000, 200, p50 * 1000, 300, p99 * 1000, 9e4, 1e5)
+    found = ClientSide("quartet-pace", 1.0, 1000, 1000, 0, {}, times, cpu_seconds=0.1, connections=16)
+    return replace(found, **changes)
+
+
+def verdict(seen: ClientSide, disturbance: Disturbance = QUIET) -> Verdict:
+    return clients.judged(SETTINGS, 1000, seen, disturbance).verdict
+
+
+# --- one probe
+
+
+def test_a_rate_is_met_when_the_quantile_is_below_the_limit_and_all_are_answered_well():
+    assert verdict(client(4.9)) == Verdict.met
+    assert verdict(client(5.0)) == Verdict.missed
+    assert verdict(client(1.0, errors={"timed out": 1})) == Verdict.missed
+    assert verdict(client(1.0, censored=1)) == Verdict.missed
+
+
+def test_a_queue_as_long_as_a_tenth_of_the_probe_is_an_overload():
+    assert verdict(client(900, p50=99)) == Verdict.missed
+    assert verdict(client(900, p50=101)) == Verdict.overloaded
+    assert verdict(client(1, errors={"never answered": 1001})) == Verdict.overloaded
+    assert verdict(client(1, latency=None, good=0, errors={"refused": 9})) == Verdict.overloaded
+
+
+def test_a_schedule_that_was_not_kept_is_the_clients_fault_whatever_the_server_did():
+    for p99 in (1.0, 900.0):
+        assert verdict(client(p99, problems=["the schedule was not kept"])) == Verdict.client
+
+
+def test_a_client_that_is_late_by_a_fifth_of_the_limit_says_nothing_of_the_server():
+    assert verdict(client(1.0, lateness={1_000: 900, 1_001_000: 100})) == Verdict.client  # nanoseconds
+    assert verdict(client(1.0, lateness={1_000: 900, 999_000: 100})) == Verdict.met
+
+
+def test_other_load_excuses_a_miss_and_takes_nothing_from_what_was_met():
+    assert verdict(client(900), NOISY) == Verdict.disturbed
+    assert verdict(client(1, problems=["the schedule was not kept"]), NOISY) == Verdict.disturbed
+    assert verdict(client(1), NOISY) == Verdict.met
+
+
+def test_a_probe_says_what_it_saw():
+    found = clients.judged(SETTINGS, 1000, client(7.25, errors={"timed out": 2}), QUIET)
+    assert (found.reason, found.milliseconds, found.answered) == ("p99 7.25 ms, 2 timed out", 7.25, 1000)
+
+
+def test_its_command_line_has_poisson_arrivals_and_a_seed_of_its_own():
+    step = next(iter(plan.steps(SETTINGS)))
+    address = clients.Address("127.0.0.1", 8080)
+    argv = [" ".join(clients.command(address, SETTINGS, step, 2500, number)) for number in (1, 2)]
+    assert "/plaintext --rate 2500 -c 16 -d 1s --poisson --seed 1001001 " in argv[0]
+    assert "--seed 1001002 " in argv[1] and "--fresh" not in argv[0]
+    assert argv[0].endswith("--timeout 2s --grace 200ms --tolerance 50ms --json -")
+
+
+def test_a_probe_is_long_enough_for_its_quantile():
+    """Ten requests are slower than it; what is too rare for that is not offered."""
+    assert [SETTINGS.seconds(rate) for rate in (200, 250, 999, 1000, 50_000)] == [5, 4, 2, 1, 1]
+    assert SETTINGS.offered[0] == 200
+    rare = settings(Gate("p999", 5.0))
+    assert (rare.offered[0], rare.seconds(2000), rare.seconds(10_000)) == (2000, 5, 1)
+    assert SETTINGS.offered[-1] >= 1e6
+
+
+# --- a search
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A quiet one; the stand-in for quartet-pace asks servers and clients of known limits."""
+    monkeypatch.setattr(cpus, "disturbance", lambda *_: QUIET)
+
+    def limits(server: float, of_the_client: float) -> SweepSettings:
+        monkeypatch.setenv("FAKE_LIMITS", f"{server},{of_the_client}")
+        return replace(SETTINGS, pace=str(FAKES / "pace.py"), budgets={1: CpuSets((0,), (0,))})
+
+    return limits
+
+
+def sought(server, chosen: SweepSettings) -> tuple[Sought, list[str]]:
+    moments: list[str] = []
+    return clients.seek(server.address, chosen, next(iter(plan.steps(chosen))), moments.append), moments
+
+
+def test_a_search_finds_the_servers_limit(server, machine):
+    found, moments = sought(server, machine(5_000, 90_000))
+    assert 5_000 / 1.1 < found.found.rate <= 5_000 and not found.found.at_least
+    assert moments == ["before", "after"] * len(found.probes)
+    assert found.command.endswith("--json -")
+
+
+def test_where_the_client_cannot_ask_faster_the_answer_is_a_bound(server, machine):
+    found, _ = sought(server, machine(200_000, 40_000))
+    assert 40_000 / 1.1 < found.found.rate <= 40_000 and found.found.at_least
+
+
+def test_a_server_that_meets_no_rate_is_asked_down_to_the_lowest(server, machine):
+    found, _ = sought(server, machine(10, 90_000))
+    assert (found.found.rate, found.found.at_least) == (0, False)
+    assert min(probe.rate for probe in found.probes) < 1.11 * SETTINGS.offered[0]
+    assert found.probes[-1].reason == "p99 450 ms"
+
+
+def test_without_the_servers_cpu_time_nobody_knows_who_else_was_on_its_cpu(server, machine):
+    found, _ = sought(server, machine(5_000, 90_000))
+    assert {probe.disturbance.server_cpu for probe in found.probes} == {None}
+
+
+def test_what_is_not_answered_without_load_is_no_objective(server, machine):
+    chosen = machine(5_000, 90_000)
+    workload = replace(chosen.workloads[0], path="/missing")
+    with pytest.raises(MeasurementError, match="GET /missing was answered with 404 before there was any load"):
+        sought(server, replace(chosen, workloads=(workload,)))
+
+
+def test_an_agent_searches_as_well(server, machine):
+    chosen = machine(5_000, 90_000)
+    argv = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", "from loadtest.places import agent; agent.main()"]
+    with Dialogue(argv) as talk:
+        step = next(iter(plan.steps(chosen)))
+        found = agent.ask(talk, clients.seek, server.address, chosen, step, lambda _: None)
+    assert found.probes[0].verdict in Verdict
+    assert found == from_json(Sought, json.loads(json.dumps(asdict(found))))
+
+
+# --- the whole
+
+
+def test_a_sweep_is_measured_shown_and_in_the_folder(quartet):  # noqa: F811
+    quartet.environment["FAKE_LIMITS"] = "5000,90000"
+    arguments = ("--sweep", "--slo", "p99=5ms", "--only", "prefork,epoll", "--rounds", "2")
+    status, output, _ = quartet.run("latency", *arguments)
+    found = quartet.results()
+    assert (status, found.state, found.parts[0].measurement, len(found.results)) == (0, "complete", "sweep", 4)
+    assert all(0 < result.found.rate <= 5_000 for result in found.results)  # lower where the machine is busy
+    assert all(probe.server_cpu_seconds >= 0 for result in found.results for probe in result.probes)
+    assert "--max-requests-per-connection 0" in found.results[0].server_command
+    assert "What is the highest rate at which p99 stays below 5 ms? (plaintext, 16 connections" in output
+    rows = list(csv.DictReader((quartet.out / "cells.csv").open()))
+    assert {row["metric"] for row in rows} <= {"highest rate"}
+    assert quartet.servers_are_gone()
+
+
+def test_a_client_that_keeps_no_schedule_makes_an_invalid_cell(quartet):  # noqa: F811
+    quartet.environment["FAKE_LIMITS"] = "5000,10"
+    status, output, _ = quartet.run("latency", "--sweep", "--slo", "p99=5ms", "--only", "epoll", "--rounds", "1")
+    assert status == 4
+    assert "epoll: invalid, no probe tells: the schedule was not kept." in output
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--sweep", "--sweep takes exactly one objective, such as --slo p99=5ms"),
+        ("--sweep --slo p99=5ms --slo p50=1ms", "--sweep takes exactly one objective, such as --slo p99=5ms"),
+        ("--sweep --slo max=5ms", "--sweep takes a quantile as its objective, such as --slo p99=5ms, and no max"),
+        ("--sweep --slo mean=5ms", "--sweep takes a quantile as its objective, such as --slo p99=5ms, and no mean"),
+        ("--sweep --slo p98=5ms", "--slo p98=5ms: expected a quantile and a time, such as p99=5ms or max=1s"),
+        ("--sweep --slo p99=5ms --rate 1000", "--sweep finds the rate itself; it takes no --rate"),
+        ("--sweep --slo p99=90ms", "--sweep: 90 ms take probes of 2 s, in which the queue of an overloaded server"),
+    ],
+)
+def test_what_does_not_go_with_a_sweep_is_one_sentence_and_exit_2(say, line, sentence):  # noqa: F811
+    status, output, errors = say("latency", *line.split())
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"loadtest/quartet: {sentence}")
+    assert errors.count("\n") == 1
+
+
+def test_its_rounds_and_probes_are_fewer_unless_told(say):  # noqa: F811
+    sweep = ("latency", "--sweep", "--slo", "p99=5ms", "--only", "epoll", "--dry-run")
+    usual, told = say(*sweep)[1], say(*sweep, "--rounds", "6", "-d", "2s")[1]
+    assert "# 2 steps in 2 rounds, " in usual and " -c 16 -d 1s --poisson " in usual
+    assert "# 6 steps in 6 rounds, " in told and " -c 16 -d 2s --poisson " in told
+    assert "quartet-epoll --listen 127.0.0.1:8080" in usual
+
+
+def test_all_models_take_less_than_five_minutes(say):  # noqa: F811
+    output = say("latency", "--sweep", "--slo", "p99=5ms", "--dry-run")[1]
+    assert float(output.rsplit("about ", 1)[1].removesuffix(" s\n")) < 300
+
+
+# --- the report
+
+
+def probe(rate: float, milliseconds: float, said: Verdict = Verdict.met, **changes) -> Probe:
+    reason = f"p99 {milliseconds:g} ms"
+    return replace(Probe(rate, said, reason, milliseconds, round(rate), QUIET, server_cpu_seconds=0.5), **changes)
+
+
+def highest(step: SweepStep, rate: float | None, at_least: bool = False, **changes) -> Highest:
+    """It was met with 2 ms, and missed by a tenth more."""
+    probes = [probe(rate, 2.0)] if rate else []
+    probes.append(probe(1.1 * (rate or 200), 9.0, Verdict.client if at_least else Verdict.missed))
+    found = Found(rate, at_least, rate or 0, 1.05 * (rate or 200))
+    result = Highest(step=step, server_command="s", client_command="c", found=found, probes=probes)
+    return replace(result, **changes)
+
+
+def run(*results: Highest) -> Run:
+    return samples.run(Part("sweep", SETTINGS, list(results)), verb="latency")
+
+
+def of(name: str) -> list[SweepStep]:
+    return sorted((step for step in plan.steps(SETTINGS) if step.contestant == name), key=lambda step: step.round)
+
+
+def shown(*results: Highest) -> str:
+    return terminal.render(report.document(run(*results)), 120)
+
+
+def row(text: str, name: str = "epoll") -> list[str]:
+    return next(line for line in text.splitlines() if line.startswith(name)).split()
+
+
+NAME = SETTINGS.contestants[0].name
+
+
+def rounds(*rates: float | None, at_least: tuple[int, ...] = ()) -> list[Highest]:
+    """Those of `at_least`, from 0, are bounds."""
+    steps = of(NAME)
+    return [highest(step, rate, number in at_least) for number, (step, rate) in enumerate(zip(steps, rates))]
+
+
+def test_a_row_has_the_median_the_range_and_what_it_costs_there():
+    cells = row(shown(*rounds(10_000, 12_000, 11_000)), NAME)
+    assert cells[1:] == ["11,000", "10,000", "-", "12,000", "2.00", "45.5", "12,100", "3/3", "6"]
+
+
+def test_a_bound_at_or_below_the_median_makes_it_one():
+    assert row(shown(*rounds(10_000, 12_000, 11_000, at_least=(2,))), NAME)[1:3] == [">=", "11,000"]
+    assert row(shown(*rounds(10_000, 12_000, 11_000, at_least=(0,))), NAME)[1:3] == [">=", "11,000"]
+    text = shown(*rounds(10_000, 12_000, 11_000, at_least=(1,)))
+    assert row(text, NAME)[1] == "11,000" and ">=:" not in text
+
+
+def test_a_bound_says_whose_limit_it_is_and_is_no_value():
+    found = run(*rounds(10_000, 10_000, 10_000, at_least=(0, 1, 2)))
+    assert f">=: quartet-pace's limit, not the server's: it could not ask faster and keep its schedule ({NAME})." in (
+        " ".join(terminal.render(report.document(found), 120).split())
+    )
+    assert list(metrics.values(found)) == []
+
+
+def test_highest_rates_are_values_of_a_metric():
+    found = list(metrics.values(run(*rounds(10_000, 12_000, 11_000))))
+    assert [one.value for one in found] == [10_000, 12_000, 11_000]
+    assert {(one.metric.name, one.metric.better, one.labels.workload) for one in found} == {
+        ("highest rate", "more", "plaintext")
+    }
+
+
+def test_no_rate_met_is_less_than_all_that_were_asked_for_and_a_missed_gate():
+    found = run(*rounds(0.0, 0.0, 11_000))
+    assert row(terminal.render(report.document(found), 120), NAME)[1:5] == ["<", "220", "<", "220"]
+    assert LATENCY.status(found) == Exit.gate
+    assert f"{NAME}: met at no rate; at 220/s: p99 9 ms." in terminal.render(report.document(run(*rounds(0.0))), 120)
+    assert LATENCY.status(run(*rounds(0.0, 12_000, 11_000))) == Exit.ok
+
+
+def test_an_invalid_cell_has_dashes_and_a_reason():
+    found = run(*(replace(one, problems=["the port was taken"]) for one in rounds(1e4, 1e4, 1e4)))
+    text = terminal.render(report.document(found), 120)
+    assert row(text, NAME)[1:] == ["-", "-", "-", "-", "-", "0/3", "6"]
+    assert f"{NAME}: invalid, the port was taken." in text
+    assert LATENCY.status(found) == Exit.invalid
+
+
+def test_a_rate_above_the_answer_that_was_met_is_told():
+    first, *others = rounds(10_000, 10_000, 10_000)
+    first.probes.append(probe(30_000, 3.0))
+    assert f"{NAME}: now and then met at a higher rate, too, at most 30,000/s" in shown(first, *others)
+
+
+def test_a_search_that_did_not_settle_is_told():
+    first, *others = rounds(10_000, 10_000, 10_000)
+    first.found = replace(first.found, low=5_000, high=20_000)
+    text = shown(first, *others)
+    assert f"{NAME}: not settled after 22 probes in 1 of 3 rounds, between 5,000 to 20,000." in text
+    at_the_lowest = [replace(one, found=replace(one.found, low=0, high=210)) for one in rounds(200, 200, 200)]
+    assert "not settled" not in shown(*at_the_lowest)
+
+
+def test_rounds_that_differ_by_more_than_a_tenth_are_told():
+    sentence = f"{NAME}: its rounds differ by more than a tenth; repeat them on a quiet machine."
+    assert sentence in shown(*rounds(10_000, 11_100, 10_500))
+    assert sentence not in shown(*rounds(10_000, 10_900, 10_500))
+
+
+def test_disturbed_probes_are_counted():
+    first, *others = rounds(10_000, 10_000, 10_000)
+    first.probes.append(probe(10_500, 9.0, Verdict.disturbed, disturbance=NOISY))
+    assert "Other load took CPU time in 1 of 7 probes. They were not met, and count for less." in shown(first, *others)
+
+
+def test_a_load_is_still_shown_as_a_load():
+    chosen = samples.settings(rates=(1000.0,), closed=False)
+    assert "at a constant rate?" in terminal.render(report.document(samples.trial_run(chosen, verb="latency")), 120)
