@@ -1,9 +1,10 @@
 #!/bin/bash -p
-# Sourced by loadtest/run and tests/run, which work from a fresh clone on a bare Debian 12 or 13:
+# Sourced by loadtest/run, loadtest/quartet and tests/run, which work from a fresh clone on a bare Debian 12 or 13:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
 #                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
+#   quartet_provide SET... -- [TARGET...]  both, for what the harness has found to be needed
 #
 # By hand, loadtest/setup.sh SET... installs.
 
@@ -283,32 +284,41 @@ quartet_configure() {
   cmake --preset "$1" "-DQUARTET_TESTS=$tests" "${options[@]}"
 }
 
-quartet_compile() {
-  local preset=$1 options=()
+# Peers that are programs of ours need libraries that may not be had here: without, there is no such target. The harness
+# says which of them it misses.
+quartet_targets() {
+  local preset=$1 target
   shift
-  (($# == 0)) || options=(--target "$@")
-  cmake --build --preset "$preset" --parallel "$(quartet_jobs)" "${options[@]}"
+  for target in "$@"; do
+    [[ $target != peer-* ]] || ninja -C "build/$preset" -t query "$target" >/dev/null 2>&1 || continue
+    echo "$target"
+  done
 }
 
-# Ninja's "[12/80] Building ..." on one line of a terminal; elsewhere nothing.
+quartet_compile() {
+  local preset=$1 targets=()
+  shift
+  (($# == 0)) || mapfile -t targets < <(quartet_targets "$preset" "$@")
+  cmake --build --preset "$preset" --parallel "$(quartet_jobs)" ${targets:+--target "${targets[@]}"}
+}
+
+# Ninja's "[12/80] Building ..." on one line of a terminal; elsewhere a line at the start, and then one now and then.
 quartet_show_progress() {
-  local line
+  local line step next=0
   while IFS= read -r line; do
-    [[ -t 2 && $line == \[* ]] && printf '\r\e[K%.110s' "$line" >&2
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    if [[ -t 2 ]]; then
+      printf '\r\e[K%.78s' "$line" >&2
+    elif ((SECONDS >= next && BASH_REMATCH[1] > 0)); then  # [0/1]: CMake looks whether it has to run again
+      step="step ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]}"
+      quartet_say "building, $step"
+      next=$((SECONDS + quartet_progress_seconds))
+    fi
   done
   [[ -t 2 ]] && printf '\r\e[K' >&2
   return 0
 }
-
-# Ends with the sentence and the status of a dry run of that command line which refuses it. What is only missing (5) may be
-# about to be built: the real run says it if it still is.
-quartet_refuse_usage() {
-  local said status=0
-  said=$("$@" 2>&1 >/dev/null) || status=$?
-  ((status != 0 && status != 5)) || return 0
-  [[ ! $said ]] || quartet_say "$said"
-  exit "$status"
-}
+quartet_progress_seconds=15
 
 quartet_build() (
   set -o pipefail
@@ -326,5 +336,15 @@ quartet_build() (
     exit 1
   fi
 )
+
+quartet_provide() {
+  local sets=()
+  while [[ $1 != -- ]]; do
+    sets+=("$1")
+    shift
+  done
+  quartet_install "${sets[@]}"
+  (($# == 1)) || quartet_build release "${@:2}"
+}
 
 [[ ${BASH_SOURCE[0]} != "$0" ]] || quartet_install "$@"

@@ -119,7 +119,7 @@ WORKLOADS = (
     Workload("json", "/json", "a small object, serialized"),
     Workload("bytes", "/bytes?n=16384", "16 KiB from memory"),
     Workload("file", "/file/16k", "16 KiB from a file, by sendfile"),
-    Workload("cpu", "/cpu?units=100", "fixed work, some 30 us of it"),
+    Workload("cpu", "/cpu?units=100", "100 units of work; CPU us tells how long they take here"),
     Workload("sleep", "/sleep?ms=10", "a delay: nothing to do meanwhile"),
 )
 

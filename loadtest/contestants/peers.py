@@ -83,8 +83,13 @@ def missing(executable: str, binaries: Path) -> str:
     peer = next((peer for peer in PEERS if peer.executable == executable), None)
     if peer and Path(executable).is_absolute():
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
-    packages, target = ("loadtest/setup.sh peers && ", f" --target {executable}") if peer else ("", "")
-    build = f"{packages}cmake --preset release && cmake --build --preset release{target}"
+    packages, target = (
+        "peers" if peer else "build",
+        "quartet-programs" if executable.startswith("quartet-") else executable,
+    )
+    build = (
+        f"loadtest/setup.sh {packages} && cmake --preset release && cmake --build --preset release --target {target}"
+    )
     return f"{binaries / executable} is missing; {build}"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import samples
 
@@ -18,6 +20,10 @@ def test_an_unknown_contestant_is_an_error_that_names_the_known():
         match="'apache'; there are fork-per-request, fork-per-connection, prefork, threads, coroutines, epoll",
     ):
         contestants.select(["epoll", "apache"], contestants.MODELS)
+
+
+def test_no_workload_says_how_long_it_takes_which_is_the_machines_to_say():
+    assert not [one.needs for one in contestants.WORKLOADS if re.search(r"\d+ [um]?s\b", one.needs)]
 
 
 def test_every_model_has_a_bare_server_and_every_peer_a_model():

@@ -170,7 +170,7 @@ def test_the_cpu_time_of_a_peer_includes_its_workers(running):
     with closing(connect(running)) as connection:
         for _ in range(300):
             get(connection, "/file/16k")
-    used = procfs.cpu_seconds(running.pid)
+    used = running.usage().cpu_seconds
     ended = running.stop()
     assert ended.cpu_seconds is not None and ended.cpu_seconds >= used - procfs.TICK
 

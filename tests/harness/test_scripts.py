@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, eventually
+
+from loadtest.engine import provision
+from loadtest.engine.run import Exit, Stop
 
 HARMLESS = (["loadtest/run", "--dry-run"], ["loadtest/quartet", "list"])  # they build and start nothing
 EXPECTED = {"loadtest/run": "rounds, about", "loadtest/quartet": "Contestants (--only, --peer)"}
@@ -179,3 +183,164 @@ def test_ctrl_c_amid_a_build_is_130_and_no_failed_build(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     errors = process.communicate(timeout=30)[1]
     assert (process.returncode, errors) == (130, "building x\n")
+
+
+# --- what is installed and built, and when
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of the harness on a machine with the harness's own packages, and with the peers before whose installation
+    the machine itself is changed. What would install or build writes down how it was called, and fails."""
+    there, stubs = tmp_path / "clone", tmp_path / "stubs"
+    shutil.copytree(ROOT / "loadtest", there / "loadtest", ignore=shutil.ignore_patterns("__pycache__"))
+    stubs.mkdir()
+    installed = subprocess.check_output(
+        [
+            "bash",
+            "-c",
+            f"source {ROOT}/loadtest/setup.sh; echo ${{quartet_harness_packages[*]}} ${{quartet_services[*]}}",
+        ],
+        text=True,
+    )
+    refuse = f"#!/bin/sh\necho ${{0##*/}} $* >>{tmp_path}/calls\nexit 1\n"
+    list_installed = f"#!/bin/sh\nprintf '%s installed\\n' {installed}"
+    for name, text in {"apt-get": refuse, "cmake": refuse, "sudo": refuse, "dpkg-query": list_installed}.items():
+        (stubs / name).write_text(text)
+        (stubs / name).chmod(0o755)
+    return there
+
+
+def on_a_fresh_machine(clone: Path, *argv: str) -> tuple[int, str, list[str]]:
+    """Exit status, stderr, and who was called to install or build."""
+    path = f"{clone.parent}/stubs:{os.environ['PATH']}"
+    status, output, errors = say([str(clone / argv[0]), *argv[1:]], clone, PATH=path)
+    assert output == ""
+    calls = clone.parent / "calls"
+    return status, errors, calls.read_text().splitlines() if calls.exists() else []
+
+
+WRONG = {
+    "there is no contestant 'nonsense'": ["throughput", "--peer", "nonsense"],
+    "there is no contestant 'nobody'": ["throughput", "--preset", "yardstick", "--only", "nobody"],
+    "there is no preset 'yard'": ["latency", "--preset", "yard"],
+    "--rate 0: expected 1 to": ["latency", "--rate", "0"],
+    "--connections x: expected whole numbers": ["memory", "-c", "x"],
+    "--path plaintext: expected a path": ["walk", "--path", "plaintext"],
+    "No such command 'trouhgput'": ["trouhgput"],
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_a_wrong_word_is_refused_before_anything_is_installed_or_built(sentence, clone):
+    status, errors, calls = on_a_fresh_machine(clone, "loadtest/quartet", *WRONG[sentence])
+    assert (status, calls) == (2, [])
+    assert sentence in errors and "installing" not in errors and "building" not in errors
+
+
+def test_the_main_job_refuses_a_wrong_word_before_anything_is_installed_or_built(clone):
+    status, errors, calls = on_a_fresh_machine(clone, "loadtest/run", "--only", "nginx")
+    assert (status, calls) == (2, [])
+    assert "there is no contestant 'nginx'" in errors
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted", "unwanted"),
+    [
+        (["loadtest/run"], {"g++", "wrk"}, {"strace", "linux-perf", "apache2-bin", "libgtest-dev"}),
+        (["loadtest/quartet", "throughput"], {"g++", "wrk", "linux-perf"}, {"apache2-bin"}),
+        (["loadtest/quartet", "throughput", "--only", "nginx"], {"g++", "wrk", "apache2-bin"}, {"libgtest-dev"}),
+        (["loadtest/quartet", "latency", "--bin", "/bin"], {"wrk", "linux-perf"}, {"g++", "cmake"}),
+        (["loadtest/quartet", "walk"], {"g++", "strace"}, {"apache2-bin"}),
+        (["loadtest/quartet", "memory"], {"g++"}, {"strace", "apache2-bin"}),
+    ],
+)
+def test_what_is_installed_is_what_was_asked_for(argv, wanted, unwanted, clone):
+    status, errors, calls = on_a_fresh_machine(clone, *argv)
+    installed = next(call.split() for call in calls if " install " in call and "--simulate" not in call)
+    assert status == 5
+    assert f"{argv[0]}: cannot install the Debian packages" in errors
+    assert wanted <= set(installed) and not unwanted & set(installed)
+    assert not (clone / "results").exists() or not list((clone / "results").iterdir())
+
+
+def built(clone: Path, *argv: str) -> list[str]:
+    """The targets. All packages are there."""
+    everything = 'shift 3; printf "%s installed\\n" "$@"'  # --show --showformat FORMAT PACKAGE...
+    (clone.parent / "stubs/dpkg-query").write_text(f"#!/bin/sh\n{everything}\n")
+    configure = '[ "$1" = --build ] || exit 0'
+    stub = f"#!/bin/sh\n{configure}\necho cmake $* >>{clone.parent}/calls\nexit 1\n"
+    (clone.parent / "stubs/cmake").write_text(stub)
+    status, errors, [call] = on_a_fresh_machine(clone, *argv)
+    assert (status, "building release" in errors, f"{argv[0]}: cannot build the preset" in errors) == (1, True, True)
+    return call.partition(" --target ")[2].split()
+
+
+@pytest.mark.parametrize(
+    ("argv", "targets"),
+    [
+        (["loadtest/run", "--smoke"], []),
+        (["loadtest/quartet", "throughput"], []),
+        (["loadtest/quartet", "memory"], []),
+        (["loadtest/quartet", "walk", "--only", "bare-epoll,epoll"], ["bare-epoll"]),
+        (
+            ["loadtest/quartet", "throughput", "--preset", "yardstick"],
+            ["bare-coroutines", "bare-epoll", "bare-fork", "bare-threads"],
+        ),
+    ],
+)
+def test_what_is_built_is_what_was_asked_for_and_no_test(argv, targets, clone):
+    assert built(clone, *argv) == ["quartet-programs", *targets]
+
+
+@pytest.mark.parametrize("argv", [["loadtest/run", "--dry-run"], ["loadtest/quartet", "list"]])
+def test_what_measures_nothing_installs_and_builds_nothing(argv, clone):
+    say([str(clone / argv[0]), *argv[1:]], clone, PATH=f"{clone.parent}/stubs:{os.environ['PATH']}")
+    assert not (clone.parent / "calls").exists()
+
+
+NEEDS = provision.Needs(("wrk",), ("quartet-programs",))
+
+
+def provide(setup: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With that in place of setup.sh."""
+    (tmp_path / "setup.sh").write_text(setup)
+    monkeypatch.setattr(provision, "SETUP", tmp_path / "setup.sh")
+    provision.provide(NEEDS)
+
+
+def test_without_the_scripts_nothing_is_installed_or_built(tmp_path, monkeypatch):
+    monkeypatch.delenv(provision.ASKED, raising=False)
+    provide(f": >{tmp_path}/called", tmp_path, monkeypatch)
+    assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "words"), [(5, Exit.environment, ""), (1, Exit.failed, ""), (77, Exit.failed, "with status 77")]
+)
+def test_what_cannot_be_provided_ends_the_run_as_setup_says(status, end, words, tmp_path, monkeypatch):
+    monkeypatch.setenv(provision.ASKED, "1")
+    with pytest.raises(Stop) as caught:
+        provide(f"quartet_provide() {{ return {status}; }}", tmp_path, monkeypatch)
+    assert caught.value.status == end and str(caught.value).endswith(words)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_amid_an_installation_waits_for_its_end_and_measures_nothing(number, clone, tmp_path):
+    waits = f"#!/bin/sh\ntrap '' INT TERM\n: >{tmp_path}/installing\nsleep 1\n: >{tmp_path}/installed\n"
+    (tmp_path / "stubs/apt-get").write_text(waits)
+    (tmp_path / "stubs/sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    process = subprocess.Popen(
+        [str(clone / "loadtest/quartet"), "throughput", "--bin", str(tmp_path)],
+        env={**os.environ, "PATH": f"{tmp_path}/stubs:{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert eventually((tmp_path / "installing").exists)
+    send = os.killpg if number == signal.SIGINT else os.kill  # a terminal's Ctrl-C reaches all, a kill one
+    send(process.pid, number)
+    errors = process.communicate(timeout=30)[1]
+    assert (process.returncode, (tmp_path / "installed").exists()) == (130, True)
+    assert "Traceback" not in errors

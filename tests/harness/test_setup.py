@@ -106,9 +106,36 @@ def test_base_image_refuses_what_it_does_not_know(arguments):
     assert refused.stderr.endswith("see docker/base-image --help\n")
 
 
-@pytest.mark.parametrize(("status", "refused"), [(0, False), (1, True), (2, True), (5, False), (130, True)])
-def test_a_dry_run_that_lacks_nothing_but_the_servers_does_not_keep_them_from_being_built(status, refused):
-    """5: something is missing here."""
-    said = bash(f"quartet_refuse_usage sh -c 'echo plan; echo why >&2; exit {status}'; echo building")
-    assert (said.stdout, said.stderr) == (("", "why\n") if refused else ("building\n", ""))
-    assert said.returncode == (status if refused else 0)
+# --- progress, and what is built
+
+
+def progress(*lines: str) -> str:
+    """Said of what CMake and ninja print, to somebody who is no terminal."""
+    return bash(f"printf '%s\\n' {' '.join(map(repr, lines))} | quartet_show_progress").stderr
+
+
+def test_a_build_that_nobody_watches_says_how_far_it_is_and_not_with_every_file():
+    steps = [f"[{number}/87] Building CXX object a.o" for number in range(1, 88)]
+    assert progress("-- Configuring done", *steps) == "building, step 1 of 87\n"
+
+
+def test_a_build_that_takes_long_says_how_far_it_is_again():
+    said = bash("{ echo '[1/87] a'; sleep 1.2; echo '[80/87] b'; } | quartet_progress_seconds=1 quartet_show_progress")
+    assert said.stderr == "building, step 1 of 87\nbuilding, step 80 of 87\n"
+
+
+def test_a_build_with_nothing_to_do_says_nothing_of_steps():
+    assert progress("[0/1] Re-running CMake...", "ninja: no work to do.") == ""
+
+
+def test_a_peer_without_its_library_is_no_target_and_everything_else_is(tmp_path):
+    (tmp_path / "ninja").write_text("#!/bin/sh\n[ $5 = peer-beast ]\n")
+    (tmp_path / "ninja").chmod(0o755)
+    said = bash("quartet_targets x quartet-programs bare-epoll peer-beast peer-microhttpd", path=tmp_path)
+    assert said.stdout.split() == ["quartet-programs", "bare-epoll", "peer-beast"]
+
+
+def test_what_is_needed_is_installed_and_then_built():
+    tell = "quartet_install() { echo install $*; }; quartet_build() { echo build $*; }"
+    said = bash(f"{tell}; quartet_provide build wrk -- quartet-programs; quartet_provide wrk --")
+    assert said.stdout == "install build wrk\nbuild release quartet-programs\ninstall wrk\n"
