@@ -23,7 +23,7 @@ from loadtest.system.cpus import CpuSets
 from loadtest.system.records import from_json
 from loadtest.verbs.crash import clients, measure
 from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
-from loadtest.verbs.crash.measure import CRASH, CUT, TURNED_AWAY, WRONG, Crash, Survivors, count
+from loadtest.verbs.crash.measure import CRASH, CUT, Crash, Survivors
 
 OK, EOF, REFUSED, NEVER, WRONG_STATUS = "ok", "EOF before response", "refused", "never answered", "error status"
 
@@ -66,17 +66,24 @@ def test_the_order_of_the_record_does_not_matter():
     assert measure.time_without_service(shuffled, fault_at=1, end=4) == (2, False)
 
 
-def test_losses_are_counted_by_their_kind():
-    tried = attempts(OK, EOF, "reset", "truncated", REFUSED, "timed out", NEVER, WRONG_STATUS)
-    counts = count(tried, CUT), count(tried, TURNED_AWAY), count(tried, WRONG)
-    assert counts == (3, 3, 1)
-    assert sum(counts) == sum(one.outcome != OK for one in tried)
+def test_in_hand_is_what_was_sent_before_the_fault_and_not_ended_by_then():
+    inside = [Attempt(1, 0.9, 1.2, OK, 0.9), Attempt(2, 0.9, 1.1, EOF, 0.9), Attempt(3, 0.9, None, NEVER, 0.9)]
+    outside = [
+        Attempt(4, 0.5, 0.9, OK, 0.5),  # answered before
+        Attempt(5, 0.9, 1.1, EOF, 1.05),  # due before, and sent later
+        Attempt(6, 1.1, 1.2, OK, 1.1),
+        Attempt(0, 0.9, 1.1, REFUSED),  # never sent
+    ]
+    assert measure.in_hand([*outside, *inside], fault_at=1.0) == inside
+    assert measure.lost(inside) == 2
 
 
-def test_every_outcome_but_ok_is_a_loss_of_some_kind():
-    tried = attempts(*(outcome for outcome in OUTCOMES if outcome != OK))
-    counts = count(tried, CUT), count(tried, TURNED_AWAY), count(tried, WRONG)
-    assert sum(counts) == len(tried) == len(OUTCOMES) - 1
+def test_every_loss_is_one_in_hand_or_one_turned_away():
+    lost = [outcome for outcome in OUTCOMES if outcome != OK]
+    early, late = ([Attempt(1, due, 1.5, outcome, due) for outcome in lost] for due in (0.9, 1.1))
+    assert measure.lost(measure.in_hand([*early, *late], 1.0)) == len(lost)
+    assert measure.turned_away([*early, *late], 1.0) == len(lost)
+    assert measure.lost([*early, *late]) == 2 * len(lost)
 
 
 def test_the_slowest_answer_is_of_requests_after_the_fault():
@@ -198,9 +205,9 @@ def test_what_fails_under_a_parent_is_not_left_out_without_one():
 
 def result(name: str, dies: bool, **changes: object) -> Crash:
     """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
-    tried = [Attempt(1, k / 10, k / 10 + 0.05, OK) for k in range(20)]
+    tried = [Attempt(1, k / 10, k / 10 + 0.105, OK, k / 10) for k in range(20)]
     if dies:
-        tried[9:] = [Attempt(1, 0.9, 1.0, EOF), *(Attempt(2, k / 10, k / 10, REFUSED) for k in range(10, 20))]
+        tried[9:] = [Attempt(1, 0.9, 1.001, EOF, 0.9), *(Attempt(2, k / 10, k / 10, REFUSED) for k in range(10, 20))]
     left = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
     found = Crash(step=CrashStep(name), server_command="", fault_at=1.0, faulty=EOF, attempts=tried, survivors=left)
     return replace(found, **changes)
@@ -214,8 +221,8 @@ def rows(*results: Crash) -> list[str]:
 
 def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
     assert rows(result("epoll", dies=True), result("prefork", dies=False)) == [
-        "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV",
-        "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives",
+        "epoll EOF 1/1 10 0/8 > 1.00 - 0/1 0 SIGSEGV",
+        "prefork EOF 0/1 0 8/8 0.00 105 18/19 1 lives",
     ]
 
 
@@ -265,8 +272,9 @@ def test_a_loop_takes_down_requests_in_hand_and_all_that_follow(tmp_path):
     found = crashed("epoll", tmp_path)
     assert problem_of(found) == ""
     assert found.faulty in CUT
-    assert count(found.attempts, CUT) >= 1
-    assert count(found.attempts, TURNED_AWAY) > 10
+    hand = measure.in_hand(found.attempts, found.fault_at)
+    assert measure.lost(hand) == len(hand) >= 1
+    assert measure.turned_away(found.attempts, found.fault_at) > 10
     assert measure.time_without_service(found.attempts, found.fault_at, SETTINGS.end)[1]
     assert found.survivors == Survivors(1, 0, 0, 8, 0, -11)
 
@@ -275,8 +283,8 @@ def test_every_request_of_the_schedule_has_one_outcome(tmp_path):
     found = crashed("epoll", tmp_path)
     assert [round(one.due, 6) for one in found.attempts] == [k / 100 for k in range(150)]
     answered = sum(one.outcome == OK for one in found.attempts)
-    lost = count(found.attempts, CUT) + count(found.attempts, TURNED_AWAY)
-    assert answered + lost == 150
+    hand = measure.in_hand(found.attempts, found.fault_at)
+    assert answered + measure.lost(hand) + measure.turned_away(found.attempts, found.fault_at) == 150
 
 
 def test_losses_begin_with_the_fault(tmp_path):

@@ -29,6 +29,7 @@ from loadtest.engine.run import Failure, Run
 from loadtest.engine.runner import execute, remaining
 from loadtest.places import agent
 from loadtest.places.launch import Local
+from loadtest.statistics.stats import Estimate
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
@@ -317,9 +318,32 @@ def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
 def test_a_connection_is_priced_round_by_round():
     results = [result(connections=level, number=number) for number in range(1, 7) for level in clients.LEVELS]
     results = [replace(one, memory=memory(1024 + 2 * one.step.connections * one.step.round)) for one in results]
-    assert report_memory.price(results, report_memory.PSS) == ("7.00 [2.00-12.0]", "0%")
+    assert report_memory.price(results, report_memory.PSS).cells == ("7.00 [2.00-12.0]", "0%")
     few = [one for one in results if one.step.connections < 1_000]
-    assert report_memory.price(few, report_memory.PSS) == ("-", "-")
+    assert report_memory.price(few, report_memory.PSS).cells == ("-", "-")
+
+
+def stepwise(level: int) -> IdleResult:
+    """All that it takes more, it takes for the first 1,000 connections."""
+    return result(connections=level, memory=memory(4096 if level >= 1_000 else 1024))
+
+
+@pytest.mark.parametrize(("off", "cells"), [(0.5, ("3.00", "50%")), (0.51, ("-", "51%")), (1.0, ("-", "100%"))])
+def test_levels_that_lie_on_no_line_have_no_price(off, cells):
+    assert report_memory.Price(Estimate(3.0, None), off).cells == cells
+
+
+def test_a_line_that_is_flat_to_what_is_shown_is_a_zero_however_far_off_it_is():
+    assert report_memory.Price(Estimate(0.004, None), 3.0).cells == ("0", "-")
+
+
+def test_a_price_that_is_none_is_named_below_the_table_with_the_reason():
+    text = shown(found([result(connections=level) for level in clients.LEVELS]), 110)
+    assert "No price" not in text
+    text = squeezed(shown(found([stepwise(level) for level in clients.LEVELS]), 110))
+    assert "epoll 10,000 - 69% - 69%" in text
+    reason = "No price, since a level lies further off than half of the line's rise: "
+    assert reason + "heap, stack of epoll (by 69%), PSS of epoll (by 69%)." in text
 
 
 # --- the report
@@ -333,21 +357,34 @@ def test_the_report_answers_what_a_connection_costs():
     text = shown(found(), 110)
     assert "What does an idle connection cost?" in text
     row = next(line for line in text.splitlines() if line.startswith("epoll"))
-    assert row.split() == ["epoll", "10,000", "2.00", "0%", "0.500", "0%", "0", "8.00", "0%"]
+    assert row.split() == ["epoll", "10,000", "0.500", "0%", "2.00", "0%", "0", "8.00", "0%"]
+
+
+def test_the_words_tell_the_price_of_a_connection_and_what_is_shared():
+    cheap = [replace(one, step=replace(one.step, contestant="threads")) for one in EVERY]
+    for one in cheap:
+        one.memory = replace(one.memory, anonymous=7 * one.step.connections * 1024)
+    assert list(report.document(found([*EVERY, *cheap], chosen=settings(EPOLL, THREADS))).words) == [
+        "An idle connection costs 0.500 KiB of heap and stack in epoll, the least, and 7.00 KiB in threads, the most; "
+        "kernel memory comes on top.",
+        "After 100 requests of each worker, the 5 processes of prefork share 34.2 of 68.4 MiB.",
+    ]
+    bent = [stepwise(level) for level in clients.LEVELS]
+    assert len(report.document(found(bent)).words) == 1, "levels that lie on no line have no price"
 
 
 def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():
     kept = found([result("prefork", level) for level in (0, 100, 1_000)])
     text = shown(kept, 110)
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("5,000")]
-    assert rows == [["5,000", *"------"]]
+    assert rows == [["5,000", *"-------"]]
     assert "prefork goes no higher: it needs a process for each connection: 10,002 processes." in squeezed(text)
 
 
 def test_kernel_memory_that_others_disturbed_is_a_dash_and_the_report_says_so():
     lost = [result(connections=level, machine=None, machine_problem="+9 MiB after") for level in clients.LEVELS]
     text = squeezed(shown(found(lost), 110))
-    assert "epoll 10,000 2.00 0% 0.500 0% 0 - -" in text
+    assert "epoll 10,000 0.500 0% 2.00 0% 0 - -" in text
     assert "Kernel memory is missing from 5 of 5 runs" in text and "+9 MiB after" in text
 
 

@@ -65,9 +65,18 @@ def test_memory_is_shown_at_start_busy_and_idle():
         samples.plateau("epoll", samples.memory(1, 2), samples.memory(1, 2), samples.memory(1, 2)),
     )
     row = next(line for line in output.splitlines() if line.startswith("prefork"))
-    assert row.split()[1:] == ["19", "19", "2.0", "4.0", "3.0", "2.0", "0.6", "38.0"]
+    assert row.split()[1:] == ["19", "19", "0.5", "1.0", "0.8", "4.0", "0.6", "38.0"]
+    assert "it falls while quartet-pace runs" in " ".join(output.split())
     assert "Busy: 16 connections with a request in hand each" in output
     assert "summed RSS once for each process" in " ".join(output.split())
+
+
+def test_a_kernel_that_does_not_tell_heap_and_stack_gives_dashes_with_the_reason():
+    old = replace(samples.memory(1, 2), anonymous=None)
+    output = shown(samples.plateau("epoll", old, old, old))
+    row = next(line for line in output.splitlines() if line.startswith("epoll"))
+    assert row.split()[3:7] == ["-", "-", "-", "2.0"]
+    assert "No heap, stack: this kernel does not tell" in output
 
 
 # --- the clients' side, with stand-ins for pace and the server

@@ -86,6 +86,7 @@ class Attempt:
     due: float
     done: float | None  # None: never answered
     outcome: str  # of pace.OUTCOMES
+    sent: float | None = None  # None: it never was
 
 
 @dataclass
@@ -117,7 +118,7 @@ def crash(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell
     if not 0 < fault_at < settings.end:
         raise MeasurementError(f"the fault came at {fault_at:.2f} s, not amid the load")
     (faulty,) = pace.outcomes(fault["lanes"][0])
-    attempts = [Attempt(one.connection, one.due, one.done, one.outcome) for one in watched]
+    attempts = [Attempt(one.connection, one.due, one.done, one.outcome, one.sent) for one in watched]
     return Observation(attempts, fault_at, faulty, *connections(watched, fault_at), found["problems"])
 
 

@@ -4,7 +4,7 @@ the table of it. Times are in seconds from the start of the load's schedule."""
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from loadtest.clients.pace import EXECUTABLE, NEVER
+from loadtest.clients.pace import EXECUTABLE
 from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, milliseconds, share
 from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
@@ -14,8 +14,7 @@ from loadtest.system.processes import Address, describe_status
 from loadtest.verbs.crash import clients
 from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
 
-CUT = frozenset({"EOF before response", "truncated", "reset"})  # in hand, or about to be, and not answered
-TURNED_AWAY = frozenset({"refused", "timed out", NEVER})  # by nobody there, or nobody in time
+CUT = frozenset({"EOF before response", "truncated", "reset"})  # the connection was lost before the answer
 WRONG = frozenset({"error status", "wrong content"})
 
 
@@ -89,6 +88,21 @@ def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
     return sum(attempt.outcome in outcomes for attempt in attempts)
 
 
+def in_hand(attempts: Sequence[Attempt], fault_at: float) -> list[Attempt]:
+    """Sent before the fault was asked for, and not ended by then: what a crash could take down."""
+    sent = [one for one in attempts if one.sent is not None and one.sent < fault_at]
+    return [one for one in sent if one.done is None or one.done > fault_at]
+
+
+def lost(attempts: Sequence[Attempt]) -> int:
+    return sum(one.outcome != "ok" for one in attempts)
+
+
+def turned_away(attempts: Sequence[Attempt], fault_at: float) -> int:
+    """Not answered, without having been in hand at the fault: nobody was there, or nobody had time."""
+    return lost(attempts) - lost(in_hand(attempts, fault_at))
+
+
 def slowest_answer(attempts: Sequence[Attempt], fault_at: float) -> float | None:
     """Seconds from due to answered, of requests due after the fault; None when none was answered."""
     later = [one for one in attempts if one.due >= fault_at and one.outcome == "ok"]
@@ -134,7 +148,7 @@ def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, sta
 def section(part: Part) -> Section:
     settings: CrashSettings = part.settings
     filled = table(
-        "", "faulty\nrequest", "cut in\nhand", "turned\naway", "clients\nkept", "s without\nservice", "slowest\nms",
+        "", "faulty\nrequest", "lost in\nhand", "turned\naway", "clients\nkept", "s without\nservice", "slowest\nms",
         "processes\nkept", "\nnew", "server",
     )  # fmt: skip
     for one in part.results:
@@ -143,8 +157,9 @@ def section(part: Part) -> Section:
         f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
         f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched until {settings.end:g} s. "
         "One crash each.",
-        "Other requests, all accounted for: cut in hand (connection lost before the answer), turned away (refused, "
-        "timed out or never answered). Clients kept: connections that outlived the fault.",
+        f"Other requests, all {settings.requests} accounted for. Lost in hand: of those that were sent before the "
+        "fault and not answered yet. Turned away: sent later, or never, and not answered. Clients kept: connections "
+        "that outlived the fault.",
         "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
         "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
         f"Without service: resolution {1000 / settings.rate:g} ms. Slowest: of the answers to requests due after the "
@@ -157,11 +172,12 @@ def _columns(one: Crash, end: float) -> list[str]:
     if one.problems:
         return [DASH] * 9
     survivors, slowest = one.survivors, slowest_answer(one.attempts, one.fault_at)
+    hand = in_hand(one.attempts, one.fault_at)
     outage, lasting = time_without_service(one.attempts, one.fault_at, end)
     return [
         "EOF" if one.faulty == "EOF before response" else one.faulty,
-        share(count(one.attempts, CUT), len(one.attempts)),
-        str(count(one.attempts, TURNED_AWAY)),
+        share(lost(hand), len(hand)),
+        str(turned_away(one.attempts, one.fault_at)),
         share(survivors.connections_kept, survivors.connections_before),
         f"{'> ' if lasting else ''}{outage:.2f}",
         DASH if slowest is None else milliseconds(slowest),

@@ -70,8 +70,9 @@ def crowd(address: Address, settings: CrowdSettings, step: CrowdStep, tell: Tell
     Raises MeasurementError."""
     with Dialogue([*command(address, settings), "--announce"]) as talk:
         talk.hear(pace.PATIENCE)
-        with pace.beside(settings.pace, address, settings.cpus.load, settings.newcomers) as company:
-            time.sleep(settings.seconds)
+        cpu_set, seconds = settings.cpus.load, settings.seconds
+        with pace.beside(settings.pace, address, cpu_set, settings.newcomers, seconds) as company:
+            time.sleep(seconds)
         found = pace.summary(talk.end(signal.SIGINT, pace.PATIENCE))
     return Served(found["lanes"][0]["connections_answered"], company.newcomers, found["problems"])
 

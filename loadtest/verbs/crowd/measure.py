@@ -44,7 +44,8 @@ def server(settings: CrowdSettings, step: CrowdStep) -> ServerPlan:
 
 
 def load(address: Address, settings: CrowdSettings, step: CrowdStep) -> list[list[str]]:
-    newcomers = pace.newcomer_command(settings.pace, address, settings.cpus.load, settings.newcomers)
+    cpu_set, schedule = settings.cpus.load, settings.newcomers
+    newcomers = pace.newcomer_command(settings.pace, address, cpu_set, schedule, settings.seconds)
     return [clients.command(address, settings), newcomers]
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from statistics import median
 
@@ -9,13 +10,15 @@ from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, mebibytes, number, plural, ratio
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import LEAST_ROUNDS
-from loadtest.statistics.stats import estimate, fit
+from loadtest.statistics.stats import Estimate, estimate, fit
 from loadtest.system.memory import Memory
 from loadtest.verbs.memory.clients import IdleResult, absence
 
 Bytes = Callable[[IdleResult], int | None]
 PSS, ANONYMOUS, PRIVATE = (attrgetter(f"memory.{name}") for name in ("pss", "anonymous", "private"))
 PAGE_TABLES, KERNEL = attrgetter("memory.page_tables"), attrgetter("kernel")
+# Of a line's rise. Further off, the worst level says as much about the size as the slope does.
+MOST_OFF = 0.5
 
 
 def head(run: Run) -> list[str]:
@@ -43,6 +46,11 @@ def _unknown(looks: Iterable[Memory], what: str) -> list[str]:
     return [f"No PSS, {what}: {reason}." for reason in sorted({memory.unknown for memory in looks} - {""})]
 
 
+def _without_anonymous(looks: Iterable[Memory]) -> list[str]:
+    old = any(memory.pss is not None and memory.anonymous is None for memory in looks)
+    return ["No heap, stack: this kernel does not tell (Pss_Anon, from Linux 5.3 on)."] if old else []
+
+
 def shared(memory: Memory) -> int | None:
     """What more than one process maps, counted once: PSS without what is private."""
     return None if memory.pss is None or memory.private is None else memory.pss - memory.private
@@ -53,19 +61,25 @@ def slopes(part: Part) -> Section:
     charged, settings = _charged(part), part.settings
     top = max(settings.levels)
     filled = table(
-        "", "most\nheld", "PSS,\nKiB each", "\nline off", "heap, stack\nKiB each", "\nline off",
+        "", "most\nheld", "heap, stack\nKiB each", "\nline off", "PSS,\nKiB each", "\nline off",
         "page tables\nKiB each", "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
     )  # fmt: skip
-    for name, results in _by_contestant(part).items():
+    bent: list[str] = []
+    for name, results in by_contestant(part).items():
         most = max(result.step.connections for result in results)
-        prices = [price(results, value) for value in (PSS, ANONYMOUS, PAGE_TABLES, KERNEL)]
-        pss, anonymous, (page_tables, _), kernel = prices
-        filled.add_row(name, f"{most:,}", *pss, *anonymous, page_tables, *kernel)
+        prices = {what: price(results, value) for what, value in PRICED.items()}
+        anonymous, pss, (page_tables, _), kernel = (one.cells for one in prices.values())
+        filled.add_row(name, f"{most:,}", *anonymous, *pss, page_tables, *kernel)
+        bent += [f"{what} of {name} (by {one.off:.0%})" for what, one in prices.items() if one.bent]
+    off = "a level lies further off than half of the line's rise"
+    unpriced = [f"No price, since {off}: {', '.join(bent)}."] if bent else []
     notes = [
         "The slope of a straight line through all levels, by least squares. Line off: how far the worst level lies "
         "beside it, as a share of its rise; from some 10 % on, a connection has no single price.",
-        "Heap, stack: the part of the PSS that is no file's (Pss_Anon), without the noise of who else on the machine "
-        "maps the same libraries. For a blocking server the price includes the connection's own process or thread.",
+        *unpriced,
+        "Heap, stack: the part of the PSS that is no file's (Pss_Anon). It is what to compare: the rest goes by who "
+        "else on the machine maps the same libraries. For a blocking server the price includes the connection's own "
+        "process or thread.",
         "Kernel: what the kernel charges to the server's container: sockets, files, tasks, stacks and page tables, of "
         "its own ends of the connections only; to some 100 KiB. cgroup v1 knows only the sum."
         if charged
@@ -85,21 +99,47 @@ def slopes(part: Part) -> Section:
     return Section("What does an idle connection cost?", filled, notes)
 
 
-def price(results: Sequence[IdleResult], value: Bytes) -> tuple[str, str]:
-    """KiB for each connection more, and how far off the worst level lies; dashes below three levels. There is a line
-    for each round, because what disturbs a round disturbs all of it."""
+PRICED: dict[str, Bytes] = {"heap, stack": ANONYMOUS, "PSS": PSS, "page tables": PAGE_TABLES, "kernel": KERNEL}
+
+
+@dataclass(frozen=True)
+class Price:
+    """KiB for each connection more."""
+
+    each: Estimate | None  # None: there are fewer than three levels
+    off: float  # how far off the worst level of any round lies, as a share of the line's rise
+
+    @property
+    def nothing(self) -> bool:
+        """To the digits that are shown."""
+        return self.each is not None and abs(self.each.median) < 0.005
+
+    @property
+    def bent(self) -> bool:
+        """The levels lie on no line: its slope is the price of nothing."""
+        return self.each is not None and not self.nothing and self.off > MOST_OFF
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        if self.each is None:
+            return DASH, DASH
+        if self.nothing:
+            return "0", DASH
+        if self.bent:
+            return DASH, f"{self.off:.0%}"
+        shown = ratio(self.each) if self.each.median > 0 else f"-{number(-self.each.median)}"  # others give memory back
+        return shown, f"{self.off:.0%}"
+
+
+def price(results: Sequence[IdleResult], value: Bytes) -> Price:
+    """There is a line for each round, because what disturbs a round disturbs all of it."""
     rounds: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for result in results:
         if (size := value(result)) is not None:
             rounds[result.step.round].append((result.step.connections, size / 1024))
     found = [line for points in rounds.values() if (line := fit(points))]
-    if not found:
-        return DASH, DASH
-    each = estimate([line.slope for line in found])
-    if abs(each.median) < 0.005:
-        return "0", DASH
-    shown = ratio(each) if each.median > 0 else f"-{number(-each.median)}"  # other programs may give memory back
-    return shown, f"{max(line.miss for line in found):.0%}"
+    each = estimate([line.slope for line in found]) if found else None
+    return Price(each, max((line.miss for line in found), default=0.0))
 
 
 def _charged(part: Part) -> bool:
@@ -107,17 +147,17 @@ def _charged(part: Part) -> bool:
     return any(result.memory.group for result in part.results)
 
 
-def _by_contestant(part: Part) -> dict[str, list[IdleResult]]:
+def by_contestant(part: Part) -> dict[str, list[IdleResult]]:
     """In the order of the settings; those that were measured."""
     return {one.name: results for one in part.settings.contestants if (results := part.of(one.name))}
 
 
 def levels(part: Part) -> Section:
     filled = table(
-        "", "connections", "processes", "PSS\nMiB", "private\nMiB", "shared\nMiB", "page tables\nMiB",
-        "kernel\nMiB" if _charged(part) else "kernel, both\nends, MiB",
+        "", "connections", "processes", "heap,\nstack, MiB", "PSS\nMiB", "private\nMiB", "shared\nMiB",
+        "page tables\nMiB", "kernel\nMiB" if _charged(part) else "kernel, both\nends, MiB",
     )  # fmt: skip
-    for name, results in _by_contestant(part).items():
+    for name, results in by_contestant(part).items():
         for level in part.settings.levels:
             found = [result for result in results if result.step.connections == level]
             filled.add_row(name, f"{level:,}", *_level(found))
@@ -129,6 +169,7 @@ def levels(part: Part) -> Section:
         "tables begin and end in: between rounds a process may differ by some 4 KiB, and a thousand by some 4 MiB.",
         "At 0 the server has answered one request, on a connection that is closed.",
         *_unknown((result.memory for result in part.results), "private and shared memory"),
+        *_without_anonymous(result.memory for result in part.results),
         *([f"Every server holds a ballast of {part.settings.ballast} MiB."] if part.settings.ballast else []),
     ]
     return Section("How much memory does the server take, level by level?", filled, notes)
@@ -136,7 +177,7 @@ def levels(part: Part) -> Section:
 
 def _level(results: Sequence[IdleResult]) -> list[str]:
     """Medians; dashes for what was not measured."""
-    values: tuple[Bytes, ...] = (PSS, PRIVATE, lambda result: shared(result.memory), PAGE_TABLES, KERNEL)
+    values: tuple[Bytes, ...] = (ANONYMOUS, PSS, PRIVATE, lambda result: shared(result.memory), PAGE_TABLES, KERNEL)
     known = [[size for result in results if (size := value(result)) is not None] for value in values]
     processes = [result.memory.processes for result in results]
     sizes = [_size(median(found) if found else None) for found in known]
@@ -170,19 +211,23 @@ def plateaus(part: Part) -> Section:
     """At start, while every connection has a request in hand, and when all are idle."""
     charged = any(result.busy.group for result in part.results)
     filled = table(
-        "", "processes\nat start", "\nbusy", "PSS, MiB\nat start", "\nbusy", "\nidle", "private\nbusy",
+        "", "processes\nat start", "\nbusy", "heap, stack,\nMiB, start", "\nbusy", "\nidle", "PSS\nbusy",
         *(("cgroup\nanon", "\nkernel", "\nsockets") if charged else ("page tables\nbusy", "summed RSS\nbusy")),
     )  # fmt: skip
     for result in part.results:
         start, busy, group = result.at_start, result.busy, result.busy.group
         beyond = [group.anonymous, group.kernel, group.sockets] if group else [None] * 3
-        sizes = [start.pss, busy.pss, result.idle.pss, busy.private]
+        sizes = [start.anonymous, busy.anonymous, result.idle.anonymous, busy.pss]
         sizes += beyond if charged else [busy.page_tables, busy.rss]
         filled.add_row(result.step.contestant, str(start.processes), str(busy.processes), *map(_size, sizes))
     notes = [
         f"Of the whole process tree. Busy: {part.settings.connections} connections with a request in hand each; "
         "idle: the same connections, answered and kept alive.",
-        *_unknown((result.busy for result in part.results), "private memory and RSS"),
+        "Heap, stack: what belongs to no file (Pss_Anon), and is what to compare. A small process is mostly shared "
+        "libraries. Its PSS is the smaller, the more programs map these: it falls while quartet-pace runs, which maps "
+        "the same.",
+        *_unknown((result.busy for result in part.results), "heap, stack and RSS"),
+        *_without_anonymous(result.busy for result in part.results),
         "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included, "
         "without page cache. Kernel: stacks, page tables, slabs; cgroup v1 knows only the sum."
         if charged

@@ -13,7 +13,7 @@ from loadtest.places.launch import ServerPlan
 from loadtest.system import MeasurementError, memory
 from loadtest.system.memory import MachineMemory, Memory
 from loadtest.system.processes import Server
-from loadtest.verbs.memory import clients, report
+from loadtest.verbs.memory import clients, report, words
 
 SETTLING = (3.0, 0.1)  # seconds in which a server should have come to rest, and between two looks
 BUSY = (0.2, 0.02)  # the same for the plateaus: requests are in hand for a second or less
@@ -85,7 +85,8 @@ def machine_change(found: Memory, before: MachineMemory, during: MachineMemory) 
 
 
 def idle_values(result: clients.IdleResult) -> dict[str, float | None]:
-    sizes = {"pss": result.memory.pss, "private": result.memory.private}
+    memory = result.memory
+    sizes = {"pss": memory.pss, "private": memory.private, "anonymous": memory.anonymous}
     return {name: None if size is None else size / 2**20 for name, size in sizes.items()}
 
 
@@ -95,6 +96,7 @@ IDLE = Measurement(
     result=clients.IdleResult,
     steps=clients.idle_steps,
     seconds=idle_seconds,
+    primary="anonymous",
     measure=measure_idle,
     server=unbounded_server,
     load=clients.hold_commands,
@@ -183,4 +185,4 @@ def parts(idle: clients.IdleSettings) -> list[Part]:
     return [Part(IDLE.name, idle), Part(SHARING.name, sharing)]
 
 
-MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head)
+MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head, words=words.words)

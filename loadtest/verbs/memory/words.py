@@ -1,0 +1,39 @@
+"""What memory was measured, in words: sentences that follow from the figures by rules. Pure."""
+
+from loadtest.document.figures import mebibytes, ratio
+from loadtest.engine.run import Part, Run
+from loadtest.statistics.stats import Estimate
+from loadtest.verbs.memory.report import ANONYMOUS, by_contestant, price, shared
+
+
+def words(run: Run) -> list[str]:
+    idle, asked = run.parts
+    return [*connections(idle), *shared_pages(asked)]
+
+
+def connections(part: Part) -> list[str]:
+    """By heap and stack, without the noise of libraries that others map, too; of those whose levels lie on a line."""
+    prices = {name: price(results, ANONYMOUS) for name, results in by_contestant(part).items()}
+    found: dict[str, Estimate] = {name: one.each for name, one in prices.items() if one.each and not one.bent}
+    if not found:
+        return []
+    ordered = sorted(found, key=lambda name: found[name].median)
+    least, most = ordered[0], ordered[-1]
+    sentence = f"An idle connection costs {ratio(found[least])} KiB of heap and stack in {least}"
+    if most != least:
+        sentence += f", the least, and {ratio(found[most])} KiB in {most}, the most"
+    return [f"{sentence}; kernel memory comes on top."]
+
+
+def shared_pages(part: Part) -> list[str]:
+    """What the workers of one parent still share after their last requests."""
+    found = []
+    for result in part.results:
+        last = result.points[-1]
+        both = shared(last.memory)
+        if both is not None and last.memory.processes > 1:
+            found.append(
+                f"After {last.requests:,} requests of each worker, the {last.memory.processes} processes of "
+                f"{result.step.contestant} share {mebibytes(both)} of {mebibytes(last.memory.pss)} MiB."
+            )
+    return found
