@@ -18,7 +18,7 @@ from loadtest.cli import options
 from loadtest.cli.options import JSON, Chosen, Invocation, Load, Tries, number, plain
 from loadtest.contestants.contestants import select
 from loadtest.document import terminal
-from loadtest.engine import environment, folder, report
+from loadtest.engine import environment, folder, provision, report
 from loadtest.engine.measurement import VERBS, Verb
 from loadtest.engine.run import Exit, Part, Stop, sentence
 from loadtest.engine.runner import Session, commands, described
@@ -30,16 +30,18 @@ from loadtest.verbs.compare import comparison
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
-from loadtest.verbs.load.plan import Settings, checked
+from loadtest.verbs.load.plan import PACE, WRK, Settings, checked
 from loadtest.verbs.load.verb import against_itself
 from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.clients import LEVELS, IdleSettings
+from loadtest.verbs.sweep import plan as sweep_plan
+from loadtest.verbs.sweep.plan import SweepSettings
 from loadtest.verbs.tour import plan as tour_plan
 from loadtest.verbs.walk.verb import WalkSettings
 
 EXIT_STATUSES = """Exit status: 0 measured; 1 failed (a server did not start, drain or answer; the disk or stdout
 took no more); 2 usage; 3 a gate was not met, or a regression; 4 measured, but some cell is
-invalid; 5 something is missing here (a package, a binary);
+invalid, or compared, but with too few rounds to tell; 5 something is missing here (a package, a binary);
 130 interrupted: what was measured is kept, and --resume DIR goes on."""
 
 
@@ -85,7 +87,8 @@ def run(main_job: bool = False) -> int:
 
 
 def _end(status: Exit, why: str) -> Exit:
-    output.tell(f"{environment.program()}: {why}")
+    if why:  # otherwise setup.sh has said it
+        output.tell(f"{environment.program()}: {why}")
     return status
 
 
@@ -117,9 +120,10 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
         directory = folder.claim(invocation.resume, invocation.out, verb.name)
     log = directory / "servers.log"
     place: Place = Local(invocation.binaries, log)
-    if in_docker:
-        place = Containers(log)
-    return Session(verb, parts, going_on, place, directory, invocation.json).run()
+    needs: Optional[provision.Needs] = provision.needs(parts, builds=not invocation.bin)
+    if in_docker:  # whose images are built with all in them
+        place, needs = Containers(log), None
+    return Session(verb, parts, going_on, place, directory, invocation.json, needs).run()
 
 
 def measures(parts: Callable[..., list[Part]]) -> None:
@@ -177,12 +181,16 @@ def throughput(
     invocation: Invocation,
     pipeline: int = number(1, min=1, max=1000, help="Requests sent at once."),
     rate: str = plain("", metavar="N,...", help="At these rates as well, for CPU per request."),
+    arrivals: options.Arrivals = options.ARRIVALS,
+    client: options.ClientName = typer.Option(options.ClientName.wrk, "--client", help="quartet-pace drives harder."),
 ) -> list[Part]:
-    """How many requests a second, and what does each cost? By wrk: clients that ask again when they are answered."""
+    """How many requests a second, and what does each cost? With clients that ask again when they are answered."""
     rates = presets.YARDSTICK_RATES if chosen.preset else ()
     if rate:
         rates = options.numbers("--rate", rate, 1, 10_000_000)
-    return _under_load(chosen, load, invocation, rates=rates, pipeline=pipeline)
+    asking = WRK if client == options.ClientName.wrk else PACE
+    more = {"rates": rates, "pipeline": pipeline, "client": asking, "arrivals": arrivals.value}
+    return _under_load(chosen, load, invocation, **more)
 
 
 @measures
@@ -192,10 +200,26 @@ def latency(
     invocation: Invocation,
     rate: str = typer.Option("1000", metavar="N,...", help="Requests a second, the same for everybody."),
     slo: list[str] = plain([], metavar="QUANTILE=TIME", help="A gate, such as p99=5ms; repeat it. Missed: exit 3."),
+    arrivals: options.Arrivals = options.ARRIVALS,
+    sweep: bool = typer.Option(False, "--sweep", help="Find the highest rate at which the one --slo is met."),
 ) -> list[Part]:
     """How long does a request take at a constant rate, counted from when it was due? By quartet-pace."""
+    if sweep:
+        return _sweep(chosen, load, invocation, slo)
     rates, gates = options.numbers("--rate", rate, 1, 10_000_000), tuple(map(presets.gate, slo))
-    return _under_load(chosen, load, invocation, rates=rates, closed=False, gates=gates)
+    return _under_load(chosen, load, invocation, rates=rates, closed=False, gates=gates, arrivals=arrivals.value)
+
+
+def _sweep(chosen: Chosen, load: Load, invocation: Invocation, slo: list[str]) -> list[Part]:
+    """Raises ValueError. Its rounds and probes are fewer and shorter than those of a load, unless it was told."""
+    if options.given("rate"):
+        raise ValueError("--sweep finds the rate itself; it takes no --rate")
+    if options.given("arrivals"):
+        raise ValueError("--sweep asks at random times (Poisson); it takes no --arrivals")
+    usual = {"rounds": sweep_plan.ROUNDS, "duration": sweep_plan.DURATION}
+    load = dataclasses.replace(load, **{name: value for name, value in usual.items() if not options.given(name)})
+    [part] = _under_load(chosen, load, invocation, gates=tuple(map(presets.gate, slo)), client=PACE)
+    return [Part("sweep", sweep_plan.checked(SweepSettings(**vars(part.settings))))]
 
 
 @measures
@@ -283,17 +307,21 @@ def compare(
     a: Path = typer.Argument(..., metavar="A", help="A results folder: before."),
     b: Path = typer.Argument(..., metavar="B", help="Another: after."),
     margin: float = number(0.0, min=0, max=100, metavar="PERCENT", help="Worse by less is no regression."),
-    metric: str = typer.Option(
-        "throughput,cpu,latency p99", metavar="NAME,...", help="What is compared; `list` names them."
+    metric: str = plain(
+        "",
+        metavar="NAME,...",
+        help="What is compared; `list` names them. By default throughput, and latency p99 at a constant rate.",
     ),
     json: bool = JSON,
 ) -> Exit:
-    """What has changed between two runs? Exit 3 when something got worse."""
+    """What has changed between two runs? Exit 3 when something got worse, or is gone from B; 4 when there are too few
+    rounds to tell anything, or too few where something has changed by more than a factor of two."""
     with usage_errors():
-        found = comparison.compare(folder.load(a), folder.load(b), metric.split(","), margin / 100)
+        metrics = metric.split(",") if metric else []
+        found = comparison.compare(folder.load(a), folder.load(b), metrics, margin / 100)
         document = comparison.document(found, str(a), str(b))
         output.show(comparison.to_json(found) if json else terminal.render(document))
-    return Exit.gate if any(one.regressed for one in found.changes) else Exit.ok
+    return comparison.status(found)
 
 
 @app.command("doctor", cls=Command)

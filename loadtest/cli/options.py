@@ -9,7 +9,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
+import click
 import typer
+from click.core import ParameterSource
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.system import ROOT
@@ -31,6 +33,19 @@ SEED = number(1, help="Of the order inside the rounds.")
 class RunnerName(str, Enum):
     local = "local"
     docker = "docker"
+
+
+class ClientName(str, Enum):
+    wrk = "wrk"
+    pace = "pace"
+
+
+class Arrivals(str, Enum):
+    even = "even"
+    poisson = "poisson"
+
+
+ARRIVALS = typer.Option(Arrivals.poisson, "--arrivals", help="At a rate: as of independent clients, or even.")
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,11 @@ class Tries(Load):
     tries: int = number(20, min=20, max=1000, help="Each of --rounds rounds.")
     duration: str = DURATION
     rounds: int = number(6, min=6, max=1000, help="Of each try.")
+
+
+def given(name: str) -> bool:
+    """Whether the option of that parameter is on the command line, even with the value that it has by default."""
+    return click.get_current_context().get_parameter_source(name) != ParameterSource.DEFAULT
 
 
 def budgets(cpus: str, pin: str) -> dict[int, CpuSets]:

@@ -44,3 +44,4 @@ class Document:
     head: Sequence[str]  # paragraphs: what was measured, where and how
     sections: Sequence[Section]
     closing: Sequence[str] = ()  # lines: what went wrong, how it ended
+    words: Sequence[str] = ()  # lines: what the sections say, for who reads no tables

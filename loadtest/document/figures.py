@@ -1,5 +1,7 @@
 """How a number is written. Pure."""
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 DASH = "-"
@@ -9,12 +11,35 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *most, last = names or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def number(value: float) -> str:
     """Three significant digits at least: 0.0912, 4.21, 81.3, 4,210."""
     if value >= 100:
         return f"{value:,.0f}"
     digits = 1 if value >= 10 else 2 if value >= 1 else 3
     return f"{value:.{digits}f}"
+
+
+def floor_percent(value: float, digits: int = 0) -> str:
+    """Never more than it is, so that 96.97 % do not stand beside a limit of 97 % as if they had reached it."""
+    return _percent(value, digits, math.floor)
+
+
+def ceiling_percent(value: float, digits: int = 0) -> str:
+    """Never less than it is."""
+    return _percent(value, digits, math.ceil)
+
+
+def _percent(value: float, digits: int, whole: Callable[[float], int]) -> str:
+    if not math.isfinite(value):
+        return f"{value:.0%}"
+    scale = 10**digits
+    return f"{whole(round(100 * scale * value, 6)) / scale:.{digits}f}%"
 
 
 def milliseconds(seconds: float) -> str:

@@ -19,6 +19,8 @@ def render(document: Document, width: int = 0) -> str:
     width = width or max(100, min(120, shutil.get_terminal_size((120, 0)).columns))
     parts = [
         *(_wrap(paragraph, width) for paragraph in document.head),
+        *(["", "In words"] if document.words else []),
+        *(_wrap(line, width, "  * ", "    ") for line in document.words),
         *(line for section in document.sections for line in _section(section, width)),
         *([""] if document.closing else []),
         *(_wrap(line, width) for line in document.closing),

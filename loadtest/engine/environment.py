@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loadtest.engine.run import Environment
 from loadtest.places.launch import Place
-from loadtest.system import ROOT, procfs
+from loadtest.system import ROOT, cpus, procfs
 from loadtest.system.processes import ProcessError, run
 
 
@@ -31,6 +31,7 @@ def stamp(place: Place, executables: Sequence[str]) -> Environment:
         command=shlex.join([program(), *sys.argv[1:]]),
         runner=place.name,
         place=place.description,
+        irq_time=cpus.irq_time(),
     )
 
 

@@ -77,9 +77,11 @@ class Measurement:
     server: Callable[[Any, Any], ServerPlan]  # of settings and a step
     load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
     programs: tuple[str, ...] = ()  # of ours that the clients' side needs
+    instruments: Callable[[Any], bool] = lambda settings: False  # whether it takes strace or perf
     key: Callable[[Any], Hashable] = attrgetter("contestant")  # what is left out of later steps when one fails
     values: Callable[[Any], Mapping[str, float | None]] = lambda result: {}  # of a result, by the name of a metric
     labels: Callable[[Any], Labels] = lambda step: Labels("", 0)  # of a step
+    primary: str = ""  # the metric that answers its question; "": that goes by the load
 
     def executables(self, settings: Any) -> set[str]:
         """What must be there, and is asked for its version."""
@@ -107,6 +109,8 @@ class Verb:
     head: Callable[[Run], Sequence[str]] = lambda run: ()  # how it was asked, below the machine
     status: Callable[[Run], Exit] = status
     missing: Callable[[], str] = lambda: ""  # what this machine lacks for it, a sentence with the fix
+    words: Callable[[Run], Sequence[str]] = lambda run: ()  # what the answers say, in a few sentences
+    first: Callable[[Run], str] = lambda run: ""  # after the first round of several, a sentence for who waits
 
 
 # By name, in the order of their registration.

@@ -37,6 +37,9 @@ METRICS = (
     *(Metric(f"service {name}", "ms") for name in LATENCIES),
     Metric("pss", "MiB"),
     Metric("private", "MiB"),
+    Metric("anonymous", "MiB"),
+    Metric("unanswered", "1/request", "requests that were due"),
+    Metric("highest rate", "requests/s", better="more"),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 
@@ -65,7 +68,7 @@ def values(run: Run) -> Iterator[Value]:
 
 COLUMNS = (
     *("verb", "contestant", "kind", "model"),
-    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate"),
+    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate", "client", "arrivals"),
     *("round", "valid", "metric", "value", "unit"),
 )
 
@@ -81,6 +84,7 @@ def csv_text(run: Run) -> str:
         row = (
             *(run.verb, who.name, who.kind.value, who.model or who.name),
             *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
+            *(load.client, load.arrivals),
             *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
         )
         writer.writerow(row)

@@ -7,9 +7,11 @@ from typing import Any
 from loadtest.document.document import Document
 from loadtest.document.figures import plural
 from loadtest.engine.measurement import VERBS
-from loadtest.engine.run import Run
+from loadtest.engine.run import Environment, Run
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system.cpus import CpuSets, unseen
+
+CALM = 0.1  # the share of disturbed loads that needs no caveat above the tables
 
 
 def document(run: Run) -> Document:
@@ -20,12 +22,31 @@ def document(run: Run) -> Document:
         f"{model}, {plural(environment.cpus, 'CPU')}: {describe_sets(run.parts[0].settings.cpus)}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
-    head, sections = [machine, *verb.head(run)], verb.sections(run)
+    head, sections = [machine, *_interrupts(environment), *verb.head(run)], verb.sections(run)
     if environment.runner != "local":
         place = f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones."
         head.insert(1, place)
         sections = [replace(one, title=f"{one.title} [{environment.runner}]") for one in sections]
-    return Document(head, sections, list(_closing(run)))
+    return Document(head, sections, list(_closing(run)), [*verb.words(run), *_caveats(run)])
+
+
+def _caveats(run: Run) -> Iterator[str]:
+    """What holds for all of it."""
+    watched = [result for result in run.results if result.disturbance]
+    disturbed = sum(result.disturbed for result in watched)
+    if disturbed > CALM * len(watched):
+        yield f"With care: other load disturbed {disturbed} of {len(watched)} loads. Repeat it on a quiet machine."
+    if run.failures or run.state != "complete":
+        yield "With care: not all of it was measured; below the tables stands why."
+
+
+def _interrupts(environment: Environment) -> list[str]:
+    if environment.irq_time != "yes":
+        return []
+    return [
+        "INTERRUPT TIME: this kernel keeps it out of processes' CPU time, so that CPU time per request leaves out what "
+        "interrupts do for it, such as receiving packets."
+    ]
 
 
 def describe_sets(sets: CpuSets) -> str:
@@ -50,11 +71,12 @@ def _closing(run: Run) -> Iterator[str]:
         yield f"INVALID {cell}, round {_list(one.step.round for one in alike)}: {'; '.join(alike[0].problems)}"
     watched = [result for result in run.results if result.disturbance]
     if repeated := sum(result.repeats for result in watched):
-        yield f"Other load on our CPUs: {plural(repeated, 'step')} thrown away and repeated."
+        yield f"Other load on our CPUs, or a client that was late: {plural(repeated, 'step')} thrown away and repeated."
     if disturbed := [result.disturbance.worst for result in watched if result.disturbed]:
         yield (
-            f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others took more than {DISTURBED:.0%} of a CPU, "
-            f"at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a quiet machine."
+            f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others, or the host, took more than "
+            f"{DISTURBED:.0%} of a CPU, at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a "
+            "quiet machine."
         )
     yield from unseen([result.disturbance for result in watched])
     if run.state == "interrupted":

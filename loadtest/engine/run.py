@@ -59,6 +59,7 @@ class Environment:
     command: str
     runner: str = "local"
     place: str = ""  # half a sentence on where it ran, other than as it is on this machine
+    irq_time: str = ""  # whether the kernel leaves interrupts out of processes' CPU time, as cpus.irq_time() says it
 
 
 @dataclass(kw_only=True)
@@ -74,6 +75,11 @@ class Result:
     @property
     def disturbed(self) -> bool:
         return self.disturbance is not None and self.disturbance.worst > DISTURBED
+
+    @property
+    def spoiled(self) -> bool:
+        """By no fault of the server's, so that it is worth another try."""
+        return self.disturbed
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,5 @@ class Labels:
     keep_alive: bool = True
     pipeline: int = 1
     rate: float | None = None  # requests a second; None: a closed loop
+    client: str = ""  # the program that asked
+    arrivals: str = ""  # at a rate: even or poisson

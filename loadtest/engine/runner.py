@@ -18,16 +18,18 @@ from pathlib import Path
 from loadtest.contestants import contestants
 from loadtest.document import terminal
 from loadtest.document.figures import plural
-from loadtest.engine import environment, folder, report
+from loadtest.engine import environment, folder, provision, report
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, Verb, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop, sentence
 from loadtest.places import launch
 from loadtest.places.launch import Place
 from loadtest.system import MeasurementError, output, processes
 
-# Steps that other load disturbed are repeated, so that a busy machine costs patience and not the afternoon.
+# Steps that other load disturbed, or the client itself, are repeated, so that a busy machine costs patience and not the
+# afternoon.
 REPEATS = 0.1  # of all steps
 REPEATS_OF_A_STEP = 2
+BEGINNING_OF_LINE = "\r\x1b[K"  # of a terminal, which is empty then
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Session:
     place: Place
     directory: Path
     as_json: bool = False
+    needs: provision.Needs | None = None  # None: the place has all of it
 
     def run(self) -> Exit:
         """Raises Stop or MeasurementError when it cannot begin."""
@@ -58,6 +61,8 @@ class Session:
 
     def _prepare(self) -> Run:
         """Raises Stop; also when the earlier results are of other software or of another machine."""
+        if self.needs and not environment.missing():  # no build mends a kernel
+            provision.provide(self.needs)
         needed = [MEASUREMENTS[part.measurement].executables(part.settings) for part in self.parts]
         executables = sorted(set().union(*needed))
         if missing := environment.missing() or self.verb.missing() or self.place.missing(executables):
@@ -91,7 +96,7 @@ class Session:
         found.state = "running"
         try:
             save()
-            execute(found, self.place, self.directory, save)
+            execute(found, self.place, self.directory, save, self._tell_first)
             found.state = "complete"
         except KeyboardInterrupt:
             found.state = "interrupted"
@@ -106,6 +111,10 @@ class Session:
             found.seconds = time.monotonic() - began
         return ""
 
+    def _tell_first(self, found: Run) -> None:
+        if sentence := self.verb.first(found):
+            output.tell(f"{BEGINNING_OF_LINE if sys.stderr.isatty() else ''}after one round: {sentence}")
+
     def _show(self, found: Run, lost: str) -> Exit:
         try:
             folder.save(found, self.directory)
@@ -113,7 +122,7 @@ class Session:
             lost = lost or sentence(error, self.directory)
             folder.mark_as_failed(self.directory)
         if sys.stderr.isatty():
-            output.tell("\r\x1b[K", end="")  # no progress any more
+            output.tell(BEGINNING_OF_LINE, end="")  # no progress any more
         path = self.directory / "results.json"
         try:
             output.show(folder.to_json(found) if self.as_json else terminal.render(report.document(found)))
@@ -144,12 +153,16 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
     return sorted(todo, key=lambda one: one[1].round)  # which keeps the order inside a round
 
 
-def execute(run: Run, place: Place, directory: Path, save: Callable[[], None]) -> None:
-    """What fails is left out from there on."""
+def execute(
+    run: Run, place: Place, directory: Path, save: Callable[[], None], first: Callable[[Run], None] = lambda run: None
+) -> None:
+    """What fails is left out from there on. `first` is called between the first round and the second."""
     todo, failed = remaining(run), set[Hashable]()
     repeats_left = max(2, int(REPEATS * len(todo)))
     progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
     for index, (part, step) in enumerate(todo):
+        if index > 0 and todo[index - 1][1].round == 1 < step.round and {one.step.round for one in run.results} == {1}:
+            first(run)
         measurement = MEASUREMENTS[part.measurement]
         if measurement.key(step) in failed:
             continue
@@ -157,7 +170,7 @@ def execute(run: Run, place: Place, directory: Path, save: Callable[[], None]) -
         bench = Bench(part.settings, place, directory)
         try:
             result, repeats = measurement.measure(bench, step), 0
-            while result.disturbed and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+            while result.spoiled and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
                 result, repeats = measurement.measure(bench, step), repeats + 1
                 repeats_left -= 1
             result.repeats = repeats
@@ -186,7 +199,7 @@ class Progress:
         position, ending = f"[{index + 1}/{len(self.seconds)}]", f"{left // 60}:{left % 60:02} left"
         group = text.partition(":")[0]
         if sys.stderr.isatty():
-            output.tell(f"\r\x1b[K{position} {text}, {ending}"[:200], end="")
+            output.tell(f"{BEGINNING_OF_LINE}{position} {text}, {ending}"[:200], end="")
         elif group != self._group:
             output.tell(f"{position} {group}, {ending}")
         self._group = group

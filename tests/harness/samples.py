@@ -50,7 +50,8 @@ TEN_NEWCOMERS = Newcomers({"ok": 10}, Quantiles(10, *[1000.0] * 6))  # microseco
 
 
 def memory(processes: int, mebibytes: int) -> Memory:
-    return Memory(processes, mebibytes << 20, mebibytes << 19, (processes * 2) << 20, processes << 15)
+    size = mebibytes << 20
+    return Memory(processes, size, size // 2, (processes * 2) << 20, processes << 15, anonymous=size // 4)
 
 
 TRIED = select(("threads", "epoll", "bare-epoll", "nginx", "h2o"), EVERYBODY)
@@ -63,15 +64,25 @@ def settings(contestants: tuple[Contestant, ...] = TRIED, rounds: int = 8, **cha
     return trials.Settings(contestants, workloads, {1: CpuSets((1,), (0,))}, rounds=rounds, duration=1, **changes)
 
 
+def histogram(times: Quantiles) -> dict[int, int]:
+    """Of a thousand requests, as the quantiles say."""
+    shares = {times.p50: 500, times.p90: 400, times.p99: 90, times.p999: 9, times.max: 1}
+    return {round(1000 * time): sum(n for other, n in shares.items() if other == time) for time in shares}
+
+
 def trial(cell: trials.Cell, number: int = 1, requests: int = 1000, **changes) -> Trial:
-    """One second in which the server used its whole CPU, and its 16 clients waited all the time."""
+    """One second, all of it the window, in which the server used its whole CPU, and its 16 clients waited all the
+    time."""
     mean = 16 / requests * 1e6
     times = Quantiles(requests, mean, p50=mean, p90=2 * mean, p99=3 * mean, p999=4 * mean, max=5 * mean)
+    side = ClientSide("wrk", 1.0, requests, requests, 150 * requests, {}, times, cpu_seconds=0.5, connections=16)
+    side.latencies = histogram(times)
     found = Trial(
         step=TrialStep(number, cell, number == 1),
         server_command="quartet-sample",
-        client=ClientSide("wrk", 1.0, requests, requests, 150 * requests, {}, times, cpu_seconds=0.5, connections=16),
+        client=side,
         server_cpu_seconds=0.99,
+        window_seconds=1.0,
         system_share=0.75,
         switches=Switches(2 * requests, requests // 10),
         system_calls=3.0,
@@ -119,8 +130,11 @@ RATES = {"fork-per-request": 4_000, "prefork": 50_000, "threads": 60_000, "corou
 def tour_trial(step: TrialStep) -> Trial:
     """Every second of the rounds is a little faster, for everybody."""
     name, number = step.contestant, step.round
-    if step.cell.workload == "sleep":
-        return replace(trial(step.cell, number, 1500, server_cpu_seconds=0.06), step=step)
+    if step.cell.rate is not None:
+        price = {"fork-per-request": 300, "prefork": 49, "threads": 47}.get(name, 42)  # microseconds
+        found = trial(step.cell, number, 1000, server_cpu_seconds=(price + number / 10) * 1010 / 1e6)
+        asked = replace(found.client, asked=1000, in_time=1000, cpu_seconds=0.1)
+        return replace(found, step=step, client=asked)
     if step.cell.workload == "cpu":
         return replace(trial(step.cell, number, 640 + number), step=step)
     rate = RATES.get(name) or 4000 // int(name.split("+")[1].split()[0])
@@ -129,9 +143,9 @@ def tour_trial(step: TrialStep) -> Trial:
 
 def crash(step: CrashStep, dies: bool) -> Crash:
     """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
-    attempts = [Attempt(1, k / 10, k / 10 + 0.05, "ok") for k in range(20)]
+    attempts = [Attempt(1, k / 10, k / 10 + 0.105, "ok", sent=k / 10) for k in range(20)]
     if dies:
-        attempts[9:] = [Attempt(1, 0.9, 1.0, "EOF before response")]
+        attempts[9:] = [Attempt(1, 0.9, 1.001, "EOF before response", sent=0.9)]
         attempts += [Attempt(0, k / 10, k / 10, "refused") for k in range(10, 20)]
     survivors = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
     return Crash(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 import samples
 
@@ -10,6 +11,8 @@ from loadtest.contestants.contestants import WORKLOADS, select
 from loadtest.document import terminal
 from loadtest.engine import report
 from loadtest.engine.run import Exit, Failure, Part, Run
+from loadtest.statistics.differences import CONDEMNED, Ratio, false_alarms, paired, verdict
+from loadtest.statistics.stats import Interval
 from loadtest.system.cpus import CpuSets
 from loadtest.verbs.load import verb
 from loadtest.verbs.load.plan import Settings
@@ -98,3 +101,45 @@ def test_the_table_of_tries_is_never_cut(width):
     text = terminal.render(report.document(measured(advantage=1.5)), width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
+
+
+# --- how often it condemns: made-up tries, of which a share shows a difference
+
+TRIES = 20
+
+
+def condemned(share_of_alarms, tries=TRIES, runs=4000, rounds=6):
+    """The share of runs that end with the gate's status, by the verdict itself."""
+    random, limits = np.random.default_rng(1), {}
+    for alarms in range(tries + 1):
+        ratios = [replace(DIFFERENT, rounds=rounds)] * alarms + [replace(EQUAL, rounds=rounds)] * (tries - alarms)
+        limits[alarms] = verdict(ratios)[0] is False
+    return np.mean([limits[alarms] for alarms in random.binomial(tries, share_of_alarms, runs)])
+
+
+EQUAL = Ratio(1.0, Interval(0.98, 1.02), 0.8, 6, 2 / 64)
+DIFFERENT = Ratio(1.1, Interval(1.08, 1.12), 2 / 64, 6, 2 / 64)
+
+
+@pytest.mark.parametrize("rounds", [6, 7, 8, 10, 15])
+@pytest.mark.parametrize("tries", [20, 40])
+def test_a_sound_instrument_is_condemned_in_at_most_two_percent_of_runs(tries, rounds):
+    share = condemned(false_alarms(rounds), tries, rounds=rounds)
+    assert share <= CONDEMNED + 3.1 * (CONDEMNED / 4000) ** 0.5
+
+
+def test_a_faulty_instrument_is_condemned_nearly_always():
+    """Three alarms in ten tries: nine of ten times in 20 tries, and nearly always in 40."""
+    assert condemned(0.3) > 0.85
+    assert condemned(0.3, tries=40) > 0.98
+    assert condemned(0.5) > 0.99
+
+
+def test_equals_of_a_noisy_machine_are_condemned_in_at_most_two_percent_of_runs():
+    """From made-up rounds, through all of the arithmetic."""
+    random, runs = np.random.default_rng(2), 200
+    ended = []
+    for _ in range(runs):
+        noise = np.exp(0.05 * random.standard_t(2, (2, TRIES, 6)))
+        ended.append(verdict([paired(dict(enumerate(a)), dict(enumerate(b))) for a, b in zip(*noise)])[0])
+    assert ended.count(False) <= runs * (CONDEMNED + 3.1 * (CONDEMNED / runs) ** 0.5)

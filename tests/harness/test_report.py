@@ -40,12 +40,12 @@ NEWCOMERS = "Is everybody served while the server is busy?"
 
 def of_epoll(found: Run) -> list[Trial]:
     """Its rounds of plaintext."""
-    return [one for one in found.parts[0].of("epoll") if one.cell.workload == "plaintext"]
+    return [one for one in found.parts[1].of("epoll") if one.cell.workload == "plaintext"]
 
 
 def test_a_load_without_the_reference_has_no_ratios():
     found = samples.tour()
-    loads = found.parts[0]
+    loads = found.parts[1]
     loads.results = [one for one in loads.results if (one.step.contestant, one.cell.workload) != ("prefork", "cpu")]
     cells = row(render(found), THROUGHPUT, "epoll")
     assert cells[2] == "1.61" and cells[6] == "-"
@@ -95,30 +95,42 @@ def test_short_runs_are_called_indicative_and_have_no_group():
 
 def test_an_invalid_cell_is_a_dash_with_a_reason_and_never_a_number():
     found = samples.tour()
-    for trial in found.parts[0].of("epoll"):
-        trial.problems = ["the clients met errors: 7 read"]
+    for trial in found.parts[1].of("epoll"):
+        trial.problems = ["the schedule was not kept"]
     shown = render(found)
     assert row(shown, THROUGHPUT, "epoll") == ["epoll"] + ["-"] * 6
-    assert "/plaintext: epoll: invalid, the clients met errors: 7 read." in shown
+    assert "/plaintext: epoll: invalid, the schedule was not kept." in shown
     assert "INVALID epoll: plaintext, 16 connections, 1 server CPU, round 1, 2, 3, 4, 5, 6, 7, 8, 9: " in shown
 
 
 def test_who_lost_rounds_has_no_interval_and_it_is_said():
     found = samples.tour()
-    for trial in [one for one in found.parts[0].of("threads") if one.cell.workload == "plaintext"][:4]:
+    for trial in [one for one in found.parts[1].of("threads") if one.cell.workload == "plaintext"][:4]:
         trial.problems = ["bad"]
     shown = render(found)
-    assert row(shown, THROUGHPUT, "threads")[2:4] == ["1.20", "-"]
+    assert row(shown, THROUGHPUT, "threads")[1:4] == ["60,605", "(5/9)", "1.20"]
     assert "/plaintext: threads: 5 of 6 valid rounds that an interval takes." in shown
 
 
-def test_who_was_not_the_bottleneck_is_in_no_group_and_it_is_said():
+def test_who_was_not_the_bottleneck_is_a_lower_bound_and_it_is_said():
     found = samples.tour()
     for trial in of_epoll(found):
         trial.server_cpu_seconds = 0.5
-    shown = " ".join(render(found).split())
-    assert "/plaintext: Not the bottleneck, hence in no group, and perhaps faster than the number: epoll (used" in shown
-    assert row(render(found), THROUGHPUT, "epoll")[4] == "-"
+    shown = render(found)
+    assert row(shown, THROUGHPUT, "epoll")[1:7] == [">=", "81,306", ">=", "1.61", "[1.61-1.61]", "a"]
+    said = "/plaintext: Not the bottleneck, and perhaps faster than the number (>=): epoll (used 50.0% of its CPU, less"
+    assert said in " ".join(shown.split())
+
+
+def test_nobody_below_a_lower_bound_is_the_only_first():
+    found = samples.tour()
+    for trial in [one for one in found.parts[1].of("threads") if one.cell.workload == "plaintext"]:
+        trial.server_cpu_seconds = 0.5  # and with that 60,601 requests/s at least
+    shown = render(found)
+    assert row(shown, THROUGHPUT, "threads")[6] == "ab"
+    assert row(shown, THROUGHPUT, "epoll")[4] == "a"
+    words = " ".join(shown.split())
+    assert "most requests a second: epoll (81,306); threads (>= 60,601) could not be told from it" in words
 
 
 def test_what_was_not_measured_is_not_shown():
@@ -148,7 +160,7 @@ def test_other_load_is_reported():
     found.results[0].disturbance, found.results[0].repeats = Disturbance(0, 0.25, 0), 1
     shown = " ".join(render(found).split())
     assert "1 step thrown away and repeated" in shown
-    assert "DISTURBED: in 1 of 114 loads" in shown
+    assert "DISTURBED: in 1 of 144 loads" in shown
     assert "DISTURBED" not in render(samples.tour())
 
 
@@ -173,8 +185,8 @@ def test_unknown_service_is_a_dash():
 
 def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
     shown = render(samples.tour())
-    assert row(shown, CRASH, "epoll") == "epoll EOF 1/20 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
-    assert row(shown, CRASH, "prefork") == "prefork EOF 0/20 0 8/8 0.00 50.0 18/19 1 lives".split()
+    assert row(shown, CRASH, "epoll") == "epoll EOF 1/1 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
+    assert row(shown, CRASH, "prefork") == "prefork EOF 0/1 0 8/8 0.00 105 18/19 1 lives".split()
 
 
 def test_a_crash_that_tells_nothing_is_a_dash_with_a_reason():
@@ -207,6 +219,14 @@ def test_the_head_says_where_the_figures_come_from_and_what_not_to_do_with_them(
     assert "IN DOCKER" not in render(samples.tour())
 
 
+def test_the_head_says_when_interrupts_are_in_no_processes_cpu_time():
+    def shown(word: str) -> str:
+        return " ".join(render(samples.tour(environment=replace(samples.ENVIRONMENT, irq_time=word))).split())
+
+    assert "INTERRUPT TIME: this kernel keeps it out of processes' CPU time" in shown("yes")
+    assert not any("INTERRUPT TIME" in shown(word) for word in ("no", "cannot be told", ""))
+
+
 def memory_table(*results: PlateauResult) -> str:
     found = in_docker()
     next(part for part in found.parts if part.measurement == "plateaus").results = list(results)
@@ -232,7 +252,7 @@ def test_memory_that_we_may_not_look_into_is_a_dash_with_its_reason():
     output = memory_table(samples.plateau("prefork", hidden, hidden, hidden))
     row = next(line for line in output.splitlines() if line.startswith("prefork") and "-  " in line)
     assert row.split()[1:] == ["19", "19", "-", "-", "-", "-", "1.0", "-"]  # page tables are everybody's to read
-    assert "No PSS, private memory and RSS: it is somebody else's." in output
+    assert "No PSS, heap, stack and RSS: it is somebody else's." in output
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ def test_a_disturbed_step_is_repeated_until_it_is_quiet(play):
     assert second.repeats == 0
 
 
+def test_a_trial_that_its_own_client_spoiled_is_repeated_and_not_one_that_the_server_did():
+    late = samples.trial(STEPS[0].cell)
+    late.client.problems = ["the schedule was not kept"]
+    died = samples.trial(STEPS[0].cell)
+    died.problems = ["the server exited with status 3"]
+    assert (late.spoiled, died.spoiled, samples.trial(STEPS[0].cell).spoiled) == (True, False, False)
+
+
 def test_a_step_that_stays_disturbed_is_kept_as_it_is(play):
     first, second = play([BUSY] * (REPEATS_OF_A_STEP + 1))().results[:2]
     assert (first.disturbance, first.repeats) == (BUSY, REPEATS_OF_A_STEP)
@@ -99,6 +107,13 @@ def test_who_minds_no_other_load_is_not_repeated(play):
     played = play([None] * len(STEPS))
     played()
     assert played.attempts == STEPS
+
+
+def test_between_the_first_round_and_the_second_there_is_a_first_figure(play):
+    seen, played, found = [], play(), new()
+    execute(found, NO_PLACE, Path("nowhere"), lambda: None, lambda run: seen.append(len(run.results)))
+    assert seen == [5]
+    assert len(played.attempts) == len(STEPS)
 
 
 def test_results_are_saved_after_every_step_and_what_was_printed_after_them(play):

@@ -7,12 +7,16 @@ from itertools import groupby
 from random import Random
 from typing import TypeVar
 
+from loadtest.clients import pace
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import Workload
 from loadtest.engine.run import BaseSettings, Labels
 from loadtest.system.cpus import CpuSets
 
 Item = TypeVar("Item")
+WRK, PACE = "wrk", pace.EXECUTABLE  # who asks
+EVEN, POISSON = "even", "poisson"
+ARRIVALS = {EVEN: "evenly spaced", POISSON: "Poisson", "": "evenly spaced"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Cell:
     keep_alive: bool = True
     pipeline: int = 1  # requests sent at once on a connection
     rate: float | None = None  # requests a second, at constant rate; None: each client asks again when it is answered
+    client: str = "wrk"  # the program that asks
+    arrivals: str = ""  # at constant rate: EVEN or POISSON
 
     @property
     def load(self) -> str:
@@ -31,7 +37,8 @@ class Cell:
         parts = [self.workload, f"{self.connections} connections"]
         parts += [] if self.keep_alive else ["a fresh one for each request"]
         parts += [f"{self.pipeline} requests at once"] if self.pipeline > 1 else []
-        parts += [f"{self.rate:,.0f} requests/s"] if self.rate is not None else []
+        parts += [f"{self.rate:,.0f} requests/s ({ARRIVALS[self.arrivals]})"] if self.rate is not None else []
+        parts += [f"asked by {self.client}"] if self.rate is None and self.client != WRK else []
         return ", ".join([*parts, f"{self.cpus} server CPU{'' if self.cpus == 1 else 's'}"])
 
     def __str__(self) -> str:
@@ -52,7 +59,9 @@ class Settings(BaseSettings):
     budgets: dict[int, CpuSets]  # by number of server CPUs
     connections: tuple[int, ...] = (16,)
     rates: tuple[float, ...] = ()  # of constant-rate loads
-    closed: bool = True  # closed-loop loads, by wrk
+    closed: bool = True  # closed-loop loads
+    client: str = WRK  # of these
+    arrivals: str = POISSON  # of constant rates: as of clients who do not know of each other
     keep_alive: bool = True
     pipeline: int = 1
     rounds: int = 6
@@ -77,7 +86,7 @@ class Settings(BaseSettings):
     def load_threads(self, cell: Cell) -> int:
         """quartet-pace has one; wrk as many as there are CPUs for the load and as divide the connections, because it
         opens equally many in each."""
-        most = 1 if cell.rate is not None else len(self.budgets[cell.cpus].load)
+        most = 1 if cell.client == PACE else len(self.budgets[cell.cpus].load)
         return max(threads for threads in range(1, most + 1) if cell.connections % threads == 0)
 
 
@@ -98,11 +107,12 @@ class TrialStep:
 
 def cells(settings: Settings) -> list[Cell]:
     """All combinations that make sense."""
-    loops: list[float | None] = [*([None] if settings.closed else []), *settings.rates]
-    kept, pipeline = settings.keep_alive, settings.pipeline
+    kept, closed, paced = settings.keep_alive, (settings.client, ""), (PACE, settings.arrivals)
+    loops: list[tuple[int, float | None, str, str]] = [(settings.pipeline, None, *closed)] if settings.closed else []
+    loops += [(1, rate, *paced) for rate in settings.rates]
     return [
-        Cell(contestant.name, workload.name, connections, cpus, kept, pipeline if rate is None else 1, rate)
-        for rate in loops
+        Cell(contestant.name, workload.name, connections, cpus, kept, *loop)
+        for loop in loops
         for cpus in settings.budgets
         for workload in settings.workloads
         for connections in settings.connections
@@ -157,7 +167,16 @@ def seconds(settings: Settings, step: TrialStep) -> float:
 
 def labels(step: TrialStep) -> Labels:
     cell = step.cell
-    return Labels(cell.workload, cell.connections, cell.cpus, cell.keep_alive, cell.pipeline, cell.rate)
+    return Labels(
+        cell.workload,
+        cell.connections,
+        cell.cpus,
+        cell.keep_alive,
+        cell.pipeline,
+        cell.rate,
+        cell.client,
+        cell.arrivals,
+    )
 
 
 def checked(settings: Settings) -> Settings:

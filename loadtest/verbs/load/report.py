@@ -1,21 +1,31 @@
 """The report of throughput and latency: results in, text out. One table for each question and load. Pure."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from loadtest.contestants.contestants import Kind
 from loadtest.document.document import Section, Table, table
-from loadtest.document.figures import DASH, number, plural, share
+from loadtest.document.figures import DASH, ceiling_percent, floor_percent, number, plural, share
+from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
-from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, holm, letters, standing, too_few_rounds
-from loadtest.verbs.load.plan import Settings
+from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, against, holm, letters, standing, too_few_rounds
+from loadtest.verbs.load.plan import WRK, Gate, Settings
 from loadtest.verbs.load.results import Series, by_load
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
+MEMORY: dict[str, Column] = {"heap, stack\nMiB": "anonymous"}
+HOW_RATIOS_ARE_MADE = (
+    "A ratio is made round by round, and is the median over all pairs of rounds, with its interval at 95 % (signed "
+    "ranks): it is not the quotient of the two medians beside it. = is a tie after Holm's correction over the table."
+)
+HOW_GROUPS_ARE_MADE = (
+    "group: who shares a letter is tied. >=: the server could have answered more, so that nobody below it can be the "
+    "only first."
+)
 
 
 def sections(run: Run) -> list[Section]:
@@ -46,23 +56,23 @@ def indicative(settings: Settings) -> list[str]:
 
 
 def answers(load: str, series: Sequence[Series]) -> Section:
-    letter, _ = groups(series)
+    letter = groups(series).letters
     columns: dict[str, Column] = {
-        "requests/s": "throughput",
+        "requests/s": requests_a_second,
         "group": lambda one: letter.get(one.name, DASH),
-        "server\nCPU": lambda one: percent(one.server_share),
-        "wrk\nCPU": lambda one: percent(one.client_share),
+        "server\nCPU": server_share,
+        f"{series[0].cell.client.removeprefix('quartet-')}\nCPU": client_share,
         **CPU,
-        "p50\nms": "latency p50",
-        "p99\nms": "latency p99",
-        "PSS\nMiB": "pss",
+        "p50\nms": lambda one: quantile(one, "p50"),
+        "p99\nms": lambda one: quantile(one, "p99"),
+        **MEMORY,
     }
     notes = [
         *doubts(series),
-        "group: who shares a letter is tied; only servers that were the bottleneck are grouped. CPU us: of the whole "
-        "process tree, dead children included; user and system as the clock's ticks on the server's CPUs divide it.",
-        "p50, p99: a closed loop's, in which a server that stalls is asked less; wrk's synthetic samples are taken "
-        "out.",
+        f"Asked by {series[0].cell.client}. {HOW_GROUPS_ARE_MADE} CPU us: of the whole process tree, dead children "
+        "included, amid the load; user and system as the clock's ticks on the server's CPUs divide it.",
+        "p50, p99: over all rounds together; a closed loop's, in which a server that stalls is asked less."
+        + (" wrk's synthetic samples are taken out." if series[0].cell.client == WRK else ""),
     ]
     return Section(f"How many requests are answered in a second? ({load})", _rows(series, columns), notes)
 
@@ -70,49 +80,70 @@ def answers(load: str, series: Sequence[Series]) -> Section:
 def latencies(load: str, series: Sequence[Series]) -> Section:
     """At a constant rate."""
     columns: dict[str, Column] = {
-        **{f"{_name_of(name)}\nms": f"latency {name}" for name in ("p50", "p90", "p99", "p999", "max")},
+        "answered\n/s": lambda one: answered(one) + (of_rounds(one) if one.trials else ""),
+        "p50\nms": lambda one: quantile(one, "p50"),
+        "p90\nms": lambda one: quantile(one, "p90"),
+        "p99 ms\n[rounds]": lambda one: with_rounds(one, "p99"),
+        "p99.9\nms": lambda one: quantile(one, "p999"),
+        "max\nms": lambda one: quantile(one, "max"),
         "sent\np99 ms": "service p99",
-        **CPU,
-        "server\nCPU": lambda one: percent(one.server_share),
-        "PSS\nMiB": "pss",
+        "CPU us\neach": "cpu",
+        "server\nCPU": server_share,
+        **MEMORY,
     }
+    late = [one.lateness.p99 / 1000 for one in series if one.lateness]
     notes = [
         *invalid_notes(series),
-        "Medians of the rounds, from when each request was due, whether or not the client could send it then; sent "
-        "p99: from the send, which a closed loop would show. Everybody is asked for the same number of requests a "
-        "second, so that CPU times can be compared.",
+        *lost_notes(series),
+        *short_notes(series),
+        "Quantiles over all requests of all rounds together, from when each was due, whether or not the client could "
+        "send it then; in brackets the lowest and the highest of the rounds. A request that was never answered took "
+        "longer than all others (>). p99.9 takes 10,000 requests. sent p99: from the send, which a closed loop would "
+        "show; the median of the rounds.",
+        "A dash where quartet-pace itself was late by more than a tenth of the figure"
+        + (f"; in its own 99 % it was late by {number(min(late))} to {number(max(late))} ms." if late else "."),
+        "Everybody is asked for the same number of requests a second, so that CPU times can be compared.",
         *missed_gates(series),
     ]
     return Section(f"How long does a request take at a constant rate? ({load})", _rows(series, columns), notes)
 
 
 def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
-    """Models beside their best peers and their bare servers; only where one has any."""
+    """Models beside their best peers and their bare servers, the best of each metric; only where one has any."""
     closed = series[0].cell.rate is None
     units = {"requests/s": "throughput", "CPU each": "cpu"} if closed else {"CPU each": "cpu"}
-    kinds = (Kind.peer, Kind.bare)
     models = [one for one in series if one.contestant.kind == Kind.model]
-    others = {(one.name, kind): best_of(kind, one, series) for one in models for kind in kinds}
+    columns = {
+        f"{unit}\nx {kind.value}": (kind, metric) for kind in (Kind.peer, Kind.bare) for unit, metric in units.items()
+    }
+    others = {
+        (one.name, column): best_of(kind, metric, one, series)
+        for one in models
+        for column, (kind, metric) in columns.items()
+    }
     if not any(others.values()):
         return None
-    columns = {f"{unit}\nx {kind.value}": (kind, metric) for kind in kinds for unit, metric in units.items()}
-    ratios: dict[tuple[str, str], Ratio | None] = {}
-    for one, (column, (kind, metric)) in itertools.product(models, columns.items()):
-        other = others[one.name, kind]
-        fair = other and not (metric == "throughput" and (one.unranked or other.unranked))  # both were the bottleneck
-        ratios[one.name, column] = one.ratio(other, metric) if other and fair else None
-    texts, filled = judged(ratios), table("", "best peer", *columns)
+    ratios = {
+        (one.name, column): one.ratio(other, metric) if (other := others[one.name, column]) else None
+        for one, (column, (_, metric)) in itertools.product(models, columns.items())
+    }
+    texts = judged(ratios)
+    filled = table("", *columns)
     for one in models:
-        peer = others[one.name, Kind.peer]
-        filled.add_row(one.name, peer.name if peer else DASH, *(texts[one.name, column] for column in columns))
+        cells = []
+        for column, (kind, metric) in columns.items():
+            other, text = others[one.name, column], texts[one.name, column]
+            text = one_sided(text, one, other) if other and metric == "throughput" else text
+            cells.append(f"{text} {other.name}" if other and kind == Kind.peer and text != DASH else text)
+        filled.add_row(one.name, *cells)
     few = too_few_rounds([ratio for ratio in ratios.values() if ratio])
     notes = [
-        "x peer: ours / theirs, by round, with the interval at 95 %; = is a tie after Holm's correction over the "
-        "table. CPU each: less than 1 is cheaper than theirs.",
-        "requests/s only where both servers were the bottleneck. CPU each: at unequal load the busier server looks "
-        "cheaper, because it batches; --rate compares at equal load."
+        f"x peer: ours / theirs. {HOW_RATIOS_ARE_MADE} CPU each: less than 1 is cheaper than theirs. Each column has "
+        "the peer that is best by its own metric.",
+        ">=, <=: one of the two could have answered more; a dash, where both could. CPU each: at unequal load the "
+        "busier server looks cheaper, because it batches; --rate compares at equal load."
         if closed
-        else "best peer: the one that takes the least CPU time for a request.",
+        else "Both were asked for the same number of requests a second.",
         "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
         *([f"Ties for want of rounds: {few}."] if few else []),
     ]
@@ -125,48 +156,88 @@ def costs(load: str, series: Sequence[Series]) -> Section:
         "switches\nvoluntary": "voluntary switches",
         "\ninvoluntary": "involuntary switches",
         "system\ncalls": "system calls",
+        "PSS\nMiB": "pss",
         "private\nMiB": "private",
         "newcomers\nserved": newcomers_served,
-        "latency\nmax ms": "latency max",
+        "latency\nmax ms": lambda one: quantile(one, "max"),
         "rounds\nvalid": lambda one: f"{len(one.trials)}/{len(one.tried)}",
     }
-    reasons = {trial.system_calls_problem for one in series for trial in one.trials} - {""}
+    reasons = {trial.system_calls_problem for one in series for trial in one.tried} - {""}
+    uncounted = {trial.switches_problem for one in series for trial in one.trials if not trial.switches} - {""}
     notes = [
         "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
         "its own, because counting takes time. newcomers: fresh connections beside the load, one every 100 ms, all "
-        "rounds together, of invalid ones too.",
+        "rounds together, of invalid ones too. PSS and private memory contain libraries, which go by who else maps "
+        "them.",
         *(f"System calls were not counted: {reason}." for reason in sorted(reasons)),
+        *(f"Switches were not counted: {reason}." for reason in sorted(uncounted)),
     ]
     return Section(f"What does a request take? ({load})", _rows(series, columns), notes)
 
 
-def groups(series: Sequence[Series]) -> tuple[dict[str, str], list[str]]:
-    """Letters by contestant, from requests a second, and a note on why there are none."""
-    values = {one.name: one.by_round("throughput") for one in series if one.trials and not one.unranked}
+@dataclass(frozen=True)
+class Groups:
+    """Of ties, the best first; or why there are none, or why some may mean nothing."""
+
+    ties: list[list[str]]
+    bounds: list[str]  # those whose figure is a lower bound, and who might be the first
+    problem: str = ""
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """By contestant; a is the best."""
+        return letters(self.ties)
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{'Groups' if self.ties else 'No groups'}: {self.problem}."] if self.problem else []
+
+
+def groups(series: Sequence[Series], metric: str = "throughput") -> Groups:
+    """Who lost requests is in no group: what it has answered says nothing of what it could."""
+    values = {one.name: found for one in series if one.trials and not one.losses and (found := _goodness(one, metric))}
+    highest = max((one.middle("throughput") or 0.0 for one in series), default=0.0)
+    bounds = [one.name for one in series if metric == "throughput" and one.is_bound and one.ceiling >= highest]
     if len(values) < 2:
-        return {}, []
+        return Groups([], bounds)
     if any(a.keys().isdisjoint(b) for a, b in itertools.combinations(values.values(), 2)):
-        return {}, ["No groups: some servers have no valid round in common."]
-    ties, problem = standing(values)
-    return ({}, [f"No groups: {problem}."]) if problem else (letters(ties), [])
+        return Groups([], bounds, "some servers have no valid round in common")
+    if any(one.settings.budgets[one.cell.cpus].shared for one in series):
+        return Groups([], bounds, "server and load share a CPU")
+    ties, problem = standing(values, bounds)
+    return Groups([] if problem and len(ties) == 1 else ties, bounds, problem)
 
 
-def best_of(kind: Kind, model: Series, everybody: Sequence[Series]) -> Series | None:
-    """Of that model's bare servers or peers that were measured validly, the one with the most answers a second; at a
-    constant rate, where all of them have as many, the one that takes the least CPU time."""
-    found = [one for one in everybody if one.trials and one.contestant.kind == kind]
-    beside = [one for one in found if one.contestant.model == model.name]
-    if not beside:
-        return None
-    if model.cell.rate is None:
-        return max(beside, key=lambda one: one.middle("throughput") or 0.0)
-    return min(beside, key=lambda one: one.middle("cpu") or math.inf)
+def _goodness(one: Series, metric: str) -> dict[int, float]:
+    """By round, so that more is better; a ratio takes values above 0."""
+    more = BY_NAME[metric].better == "more"
+    return {number: value if more else 1 / value for number, value in one.by_round(metric).items() if value > 0}
+
+
+def best_of(kind: Kind, metric: str, model: Series, everybody: Sequence[Series]) -> Series | None:
+    """Of that model's bare servers or peers that were measured validly, the best by that metric."""
+    sign = -1 if BY_NAME[metric].better == "less" else 1
+    beside = [
+        (sign * value, one)
+        for one in everybody
+        if one.contestant.kind == kind and one.contestant.model == model.name and (value := one.middle(metric))
+    ]
+    return max(beside, key=lambda found: found[0])[1] if beside else None
 
 
 def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
     """The texts of all ratios of one table, which share Holm's correction."""
     adjusted = holm({key: ratio.p for key, ratio in ratios.items() if ratio})
     return {key: _judged(ratio, adjusted[key]) if ratio else DASH for key, ratio in ratios.items()}
+
+
+def compared(base: Series | None, series: Sequence[Series], metric: str) -> dict[str, str]:
+    """The texts of everybody's ratios to one of them, who has "1"; dashes where it was not measured."""
+    if base is None or not base.trials:
+        return {one.name: DASH for one in series}
+    values = {one.name: {n: value for n, value in one.by_round(metric).items() if value > 0} for one in series}
+    found = {name: _judged(*ratio) for name, ratio in against(values, base.name).items()}
+    return {one.name: found.get(one.name, DASH) for one in series} | {base.name: "1"}
 
 
 def _judged(ratio: Ratio, adjusted_p: float) -> str:
@@ -176,18 +247,43 @@ def _judged(ratio: Ratio, adjusted_p: float) -> str:
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
 
 
+def one_sided(text: str, ours: Series, theirs: Series) -> str:
+    """A ratio of requests a second, where one of the two is a lower bound; of two bounds nothing is known."""
+    if text == DASH or (ours.is_bound and theirs.is_bound):
+        return DASH
+    return f">= {text}" if ours.is_bound else f"<= {text}" if theirs.is_bound else text
+
+
 def missed_gates(series: Iterable[Series]) -> list[str]:
-    """The median of the rounds is what counts: a gate is about the server, not about the worst second of a noisy
-    machine. No valid figure is no pass."""
+    """Over all rounds together: a stall in one of them is the server's, too. No valid figure is no pass; but what is
+    below the limit is met, though the client itself was late."""
     found = []
     for one in series:
         for gate in one.settings.gates:
-            value = one.middle(f"latency {gate.quantile}")
-            if value is None or value >= gate.milliseconds:
-                limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
-                seen = "it has no valid figure" if value is None else f"it is {value:.3g} ms"
-                found.append(f"GATE {one.cell}: {limit} is not met, {seen}.")
+            limit = f"{_name_of(gate.quantile)} < {gate.milliseconds:g} ms"
+            if missed := _missed(one, gate):
+                found.append(f"GATE {one.cell}: {limit} is not met, {missed}.")
     return found
+
+
+def _missed(one: Series, gate: Gate) -> str:
+    """How; mostly ""."""
+    name = gate.quantile
+    if not (found := one.latency):
+        return "it has no valid figure"
+    if name == "p999" and found.count < 10_000:
+        return "it has no valid figure: it takes 10,000 requests"
+    value = float(getattr(found, name)) / 1000
+    if value < gate.milliseconds and not found.is_bound(name):
+        return ""
+    if one.shown_latency(name) is None and one.lateness:
+        late = getattr(one.lateness, name) / 1000
+        return f"it has no valid figure: quartet-pace itself was {number(late)} ms late"
+    return f"it is {_bound(one, name)}{value:.3g} ms"
+
+
+def _bound(one: Series, name: str) -> str:
+    return "> " if one.latency and one.latency.is_bound(name) else ""
 
 
 def _name_of(quantile: str) -> str:
@@ -195,7 +291,7 @@ def _name_of(quantile: str) -> str:
 
 
 def _rows(series: Sequence[Series], columns: Mapping[str, Column]) -> Table:
-    filled = table("", *columns)
+    filled = Table(("", *columns), wide=True)
     for one in series:
         filled.add_row(one.name, *(text(one, column) for column in columns.values()))
     return filled
@@ -209,12 +305,46 @@ def text(one: Series, column: Column) -> str:
     return DASH if value is None else number(value)
 
 
-def percent(value: float | None) -> str:
-    return DASH if value is None else f"{value:.0%}"
+def quantile(one: Series, name: str) -> str:
+    value = one.shown_latency(name)
+    return DASH if value is None else _bound(one, name) + number(value)
+
+
+def with_rounds(one: Series, name: str) -> str:
+    """ "0.70 [0.65-601]": with the lowest and the highest of the rounds."""
+    rounds = one.by_round(f"latency {name}").values()
+    shown = quantile(one, name)
+    return shown if shown == DASH or len(rounds) < 2 else f"{shown} [{number(min(rounds))}-{number(max(rounds))}]"
+
+
+def requests_a_second(one: Series) -> str:
+    shown = text(one, "throughput")
+    return shown if shown == DASH else f"{'>= ' if one.is_bound else ''}{shown}{of_rounds(one)}"
+
+
+def of_rounds(one: Series) -> str:
+    """Where fewer are valid than were asked for: "(5/6)"."""
+    return "" if len(one.trials) == len(one.tried) else f" ({len(one.trials)}/{len(one.tried)})"
+
+
+def answered(one: Series) -> str:
+    """Of requests at a constant rate: within the schedule's time."""
+    if not one.trials or not (found := one.answered):
+        return DASH
+    asked = number(found[1])
+    return f"{number(found[0])} of {asked}" if one.overloaded else asked
+
+
+def server_share(one: Series) -> str:
+    return DASH if one.server_share is None else floor_percent(one.server_share)
+
+
+def client_share(one: Series) -> str:
+    return DASH if one.client_share is None else ceiling_percent(one.client_share)
 
 
 def newcomers_served(one: Series) -> str:
-    """Also of invalid trials: that somebody was not served is what makes them invalid, and the answer."""
+    """Also of invalid trials."""
     beside = [trial.newcomers for trial in one.tried]
     return share(sum(each.served for each in beside), sum(each.asked for each in beside))
 
@@ -223,14 +353,31 @@ def invalid_notes(series: Sequence[Series]) -> list[str]:
     return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.trials]
 
 
+def short_notes(series: Sequence[Series]) -> list[str]:
+    """Where rounds are missing, and where too many are."""
+    fewer = [one for one in series if 0 < len(one.trials) < len(one.tried)]
+    short = [one for one in fewer if len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
+    notes = ["(5/6): so many of its rounds are valid; at the end stands why."] if fewer else []
+    return notes + [
+        f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short
+    ]
+
+
+def lost_notes(series: Sequence[Series]) -> list[str]:
+    """What the servers did not do."""
+    found = []
+    for one in series:
+        reasons = [*([f"overloaded, {one.overloaded}"] if one.overloaded else []), *one.losses]
+        found += [f"{one.name}: {'; '.join(reasons)}."] if reasons else []
+    return found
+
+
 def doubts(series: Sequence[Series]) -> list[str]:
     """Why throughput has no number, no interval or no group."""
-    short = [one for one in series if 0 < len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
-    notes = invalid_notes(series)
-    notes += [f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short]
+    notes = [*invalid_notes(series), *lost_notes(series), *short_notes(series)]
     reasons: dict[str, list[str]] = {}
     for one in series:
         reasons.setdefault(one.unranked, []).append(one.name)
     if said := "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items() if reason):
-        notes.append(f"Not the bottleneck, hence in no group, and perhaps faster than the number: {said}.")
-    return notes + groups(series)[1]
+        notes.append(f"Not the bottleneck, and perhaps faster than the number (>=): {said}.")
+    return notes + groups(series).notes

@@ -9,13 +9,20 @@ from loadtest.engine import measurement
 from loadtest.engine.measurement import Measurement, Verb
 from loadtest.engine.run import Exit, Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
-from loadtest.verbs.load import measure, plan, report, results
+from loadtest.verbs.load import measure, plan, report, results, words
+from loadtest.verbs.sweep import report as sweep_report
+from loadtest.verbs.sweep.measure import SWEEP
 
 
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
     found = measurement.status(run)
     return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
+
+
+def _sweeps(run: Run) -> bool:
+    """`latency --sweep`: the rate is the answer."""
+    return run.parts[0].measurement == SWEEP.name
 
 
 def against_itself(once: plan.Settings, tries: int) -> plan.Settings:
@@ -40,7 +47,8 @@ def tries(part: Part, metric: str) -> Iterator[Ratio]:
 
 
 def aa_status(run: Run) -> Exit:
-    """3: of requests a second, it saw differences that are not there in more than one try of 20."""
+    """3: of requests a second, it saw differences that are not there in so many tries as a sound instrument does in at
+    most 2 % of such runs."""
     if run.failures:
         return Exit.failed
     passed, _ = verdict([*tries(run.parts[0], "throughput")])
@@ -53,6 +61,12 @@ def aa_head(run: Run) -> list[str]:
         f"{chosen.contestants[0].name.removesuffix(' A')} against itself: "
         f"{chosen.rounds_of_a_try} interleaved rounds of {chosen.duration} s a try.",
     ]
+
+
+def aa_words(run: Run) -> list[str]:
+    told = {metric: verdict([*tries(run.parts[0], metric)])[1] for metric in ("throughput", "cpu")}
+    told["cpu"] = told["cpu"].partition(";")[0]  # requests a second decide
+    return [f"By {metric}: {sentence.rstrip('.')}." for metric, sentence in told.items()]
 
 
 def aa_sections(run: Run) -> list[Section]:
@@ -74,9 +88,18 @@ LOAD = Measurement(
     server=measure.server,
     load=measure.load,
     programs=("quartet-pace",),  # newcomers', too
+    instruments=lambda settings: bool(settings.counts_system_calls),
     values=results.values,
     labels=plan.labels,
 )
-THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status)
-LATENCY = replace(THROUGHPUT, name="latency")
-AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status)
+THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status, words=words.words, first=words.first)
+LATENCY = Verb(
+    "latency",
+    (LOAD, SWEEP),
+    lambda run: sweep_report.sections(run) if _sweeps(run) else report.sections(run),
+    lambda run: sweep_report.head(run) if _sweeps(run) else report.head(run),
+    lambda run: sweep_report.status(run) if _sweeps(run) else status(run),
+    words=lambda run: sweep_report.words(run) if _sweeps(run) else words.words(run),
+    first=lambda run: sweep_report.first(run) if _sweeps(run) else words.first(run),
+)
+AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status, words=aa_words)

@@ -14,14 +14,15 @@ from loadtest.verbs.load.plan import Settings
 from loadtest.verbs.load.verb import LOAD
 from loadtest.verbs.memory.clients import PlateauSettings
 from loadtest.verbs.memory.verb import PLATEAUS
-from loadtest.verbs.tour import report
+from loadtest.verbs.tour import report, words
 
 CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")
 SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plaintext", "cpu"))
-# Its throughput is connections / delay in every model, and CPU time per request hardly varies.
-DELAYED = tuple(workload for workload in WORKLOADS if workload.name == "sleep")
+# Requests a second, for the same work from everybody: below what the slowest model answers. At unequal load the busier
+# server looks cheaper, because it batches.
+EQUAL_RATE = 1000.0
 ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
-SPARSE = 3  # every so many rounds there is one of what need not be ranked: the delay, and the ballast
+SPARSE = 3  # every so many rounds there is one of what need not be ranked: the ballast
 
 BALLASTED = "fork-per-request"
 BALLASTS = (64, 512)  # MiB
@@ -37,7 +38,8 @@ SMOKE: dict[str, dict[str, Any]] = {
 def parts(saturating: Settings) -> list[Part]:
     """`saturating` has what can be chosen. All that is measured once is in the first round, behind its loads."""
     sparse = replace(saturating, rounds=-(-saturating.rounds // SPARSE))
-    loads = [saturating, replace(sparse, workloads=DELAYED)]
+    equal = replace(saturating, workloads=SATURATING[:1], rates=(EQUAL_RATE,), closed=False)
+    loads = [equal, saturating]
     for one in [one for one in saturating.contestants if one.name == BALLASTED]:
         heavy = [replace(one, name=f"{one.name} +{mib} MiB", ballast=mib, kind=Kind.variant) for mib in BALLASTS]
         # Without any first: to that the others are compared.
@@ -58,4 +60,4 @@ def smoke(whole: list[Part]) -> list[Part]:
     return [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]
 
 
-TOUR = Verb("tour", (LOAD, PLATEAUS, CROWD, CRASH), report.sections, report.head)
+TOUR = Verb("tour", (LOAD, PLATEAUS, CROWD, CRASH), report.sections, report.head, words=words.words, first=words.first)

@@ -1,15 +1,16 @@
 """The main job's answers: a table for each question, the loads side by side, and below it what can mislead. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 from loadtest.document.document import Section, Table, table
-from loadtest.document.figures import DASH, milliseconds, number, plural, share
+from loadtest.document.figures import DASH, milliseconds, plural, share
 from loadtest.engine.run import Part, Run
 from loadtest.verbs.crash import measure as crash
 from loadtest.verbs.crowd import measure as crowd
 from loadtest.verbs.load import report as load_report
-from loadtest.verbs.load.report import Column, groups, judged, percent, text
+from loadtest.verbs.load.plan import ARRIVALS
+from loadtest.verbs.load.report import Column, groups, judged, text
 from loadtest.verbs.load.results import Series, by_load
 from loadtest.verbs.memory import report as memory
 
@@ -19,25 +20,28 @@ Loads = dict[str, list[Series]]  # by route
 
 
 def head(run: Run) -> list[str]:
-    saturating, delayed, *_ = (part.settings for part in run.parts)
-    paths = ", ".join(workload.path for workload in (*saturating.workloads, *delayed.workloads))
+    equal, saturating, *_ = (part.settings for part in run.parts)
+    paths = ", ".join(workload.path for workload in saturating.workloads)
     connections = saturating.connections[0]
     return [
-        f"wrk: {connections} connections, {saturating.duration} s, in {plural(saturating.rounds, 'interleaved round')} "
-        f"(/sleep and the ballast: {delayed.rounds}); every run has a fresh server. Routes: {paths}.",
+        f"At full load: wrk, {connections} connections, {saturating.duration} s, in "
+        f"{plural(saturating.rounds, 'interleaved round')}, each in a random order; every run has a fresh server. "
+        f"Routes: {paths}. At an equal rate: quartet-pace, {equal.rates[0]:,.0f} requests/s "
+        f"({ARRIVALS[equal.arrivals]}), in the same rounds.",
         f"Pools have {connections + 2} workers: one for each connection, one for newcomers, one for /stats.",
         *(f"{line} Medians only; no groups." for line in load_report.indicative(saturating)),
     ]
 
 
 def sections(run: Run) -> list[Section]:
-    saturating, delayed, *more = (_loads(part) for part in run.parts if part.measurement == "load")
+    equal, saturating, *more = (_loads(part) for part in run.parts if part.measurement == "load")
     once = {part.measurement: part for part in run.parts}
     found = [
+        *(same_rate(series) for series in equal.values()),
         answers(saturating),
         *(ballast(loads) for loads in more),
-        latency({**saturating, **delayed}),
-        cpu_time(saturating, delayed),
+        latency(saturating),
+        cpu_time(saturating),
         newcomers(saturating),
         crowd.section(once["crowd"]),
         memory.plateaus(once["plateaus"]),
@@ -47,8 +51,49 @@ def sections(run: Run) -> list[Section]:
 
 
 def _loads(part: Part) -> Loads:
-    paths = {workload.name: workload.path for workload in part.settings.workloads}
-    return {paths[series[0].cell.workload].partition("?")[0]: series for series in by_load(part).values()}
+    """By route, and by rate where there is one."""
+    found: Loads = {}
+    for series in by_load(part).values():
+        cell = series[0].cell
+        path = part.settings.workload(cell.workload).path.partition("?")[0]
+        found[path if cell.rate is None else f"{path} {cell.rate:,.0f}/s"] = series
+    return found
+
+
+def reference(series: Sequence[Series]) -> Series | None:
+    """To which the others are compared: prefork, or else the first; None where it was not measured."""
+    return next((one for one in series if one.name == REFERENCE), series[0] if series else None)
+
+
+def same_rate(series: Sequence[Series]) -> Section:
+    """The headline: the same work, asked for in the same way."""
+    base = reference(series)
+    ratios, found = load_report.compared(base, series, "cpu"), groups(series, "cpu")
+    columns: dict[str, Column] = {
+        "CPU us": lambda one: text(one, "cpu") + load_report.of_rounds(one),
+        f"x {base.name if base else ''}": lambda one: ratios[one.name],
+        "group": lambda one: found.letters.get(one.name, DASH),
+        "answered\n/s": load_report.answered,
+        "median\nms": lambda one: load_report.quantile(one, "p50"),
+        "99 % ms\n[rounds]": lambda one: load_report.with_rounds(one, "p99"),
+        "heap, stack\nMiB": "anonymous",
+    }
+    filled = table("", *columns)
+    for one in series:
+        filled.add_row(one.name, *(text(one, column) for column in columns.values()))
+    rate = series[0].cell.rate or 0
+    notes = [
+        *load_report.invalid_notes(series),
+        *load_report.lost_notes(series),
+        *load_report.short_notes(series),
+        f"/plaintext, {rate:,.0f} requests/s for everybody, so that nobody is cheaper because he is busier. CPU: user "
+        "and system time of the whole process tree, dead children included, per answer, amid the load.",
+        f"{load_report.HOW_RATIOS_ARE_MADE} group: who shares a letter is tied, a is the cheapest.",
+        "Times are from when a request was due, over all rounds together; in brackets the lowest and the highest "
+        "round. At a low rate they are mostly the time it takes to wake somebody up.",
+        *found.notes,
+    ]
+    return Section(f"What does a request cost, when all are asked {rate:,.0f} times a second?", filled, notes)
 
 
 def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table:
@@ -68,22 +113,24 @@ def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str
 def answers(loads: Loads) -> Section:
     """Dashes in place of ratios where the reference was not measured under a load."""
     names = [one.name for series in loads.values() for one in series]
-    reference = REFERENCE if REFERENCE in names else next(iter(names), "")
+    against = REFERENCE if REFERENCE in names else next(iter(names), "")
 
     def columns(series: list[Series]) -> dict[str, Column]:
-        base = next((one for one in series if one.name == reference), None)
-        others = [one for one in series if one is not base]
-        ratios = judged({one.name: one.ratio(base, "throughput") if base else None for one in others})
-        letters, _ = groups(series)
+        base = next((one for one in series if one.name == against), None)
+        ratios, letters = load_report.compared(base, series, "throughput"), groups(series).letters
+
+        def ratio(one: Series) -> str:
+            known = ratios[one.name]
+            return known if base is None or one is base else load_report.one_sided(known, one, base)
+
         return {
-            "requests/s": "throughput",
-            f"x {reference}": lambda one: ratios.get(one.name, "1" if one.trials else DASH),
+            "requests/s": load_report.requests_a_second,
+            f"x {against}": ratio,
             "group": lambda one: letters.get(one.name, DASH),
         }
 
     notes = [
-        f"Medians of the rounds. x {reference}: round by round, with the interval at 95 % (signed ranks); = is a tie "
-        "after Holm's correction over the column. group: who shares a letter is tied.",
+        f"Asked by wrk; medians of the rounds. {load_report.HOW_RATIOS_ARE_MADE} {load_report.HOW_GROUPS_ARE_MADE}",
         *(f"{load}: {note}" for load, series in loads.items() for note in load_report.doubts(series)),
     ]
     return Section("How many requests a second does one server CPU answer?", _side_by_side(loads, columns), notes)
@@ -98,10 +145,15 @@ def ballast(loads: Loads) -> Section | None:
     ratios = judged({(one.name, metric): one.ratio(base, metric) for one in heavier for metric in metrics})
     filled = table("", "requests/s", "x 0 MiB", "CPU us", "x 0 MiB", "median ms")
     for one in variants:
-        compared = [cell for metric in metrics for cell in (text(one, metric), ratios.get((one.name, metric), "1"))]
-        filled.add_row(one.name, *compared, text(one, "latency p50"))
+        same = "1" if one.trials else DASH
+        figures = (load_report.requests_a_second(one), text(one, "cpu"))
+        compared = [
+            cell for metric, figure in zip(metrics, figures) for cell in (figure, ratios.get((one.name, metric), same))
+        ]
+        filled.add_row(one.name, *compared, load_report.quantile(one, "p50"))
     notes = [
         *load_report.invalid_notes(variants),
+        *load_report.lost_notes(variants),
         "/plaintext; CPU and median time of a request. A fork visits every page of its parent, to copy its entry in "
         "the page table and to count one more user, and the child's exit visits them again.",
     ]
@@ -109,34 +161,35 @@ def ballast(loads: Loads) -> Section | None:
 
 
 def latency(loads: Loads) -> Section:
-    columns = {"median": "latency p50", "99 %": "latency p99", "max": "latency max"}
+    columns: dict[str, Column] = {
+        "median": lambda one: load_report.quantile(one, "p50"),
+        "99 %": lambda one: load_report.with_rounds(one, "p99"),
+        "max": lambda one: load_report.quantile(one, "max"),
+    }
     missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
     notes = [
         "A closed loop: each client asks again when it is answered, so that at full load the mean is clients / "
         "throughput, and a server that stalls is asked less. `quartet latency` asks at a constant rate.",
-        "Medians of the rounds; wrk's synthetic samples (its stats_correct) are taken out.",
+        "Over all rounds together, in brackets the lowest and the highest round; wrk's synthetic samples (its "
+        "stats_correct) are taken out.",
         *(f"A round without latencies: {problem}." for problem in sorted(missing - {""})),
     ]
-    return Section("How long does a request take, in milliseconds?", _side_by_side(loads, lambda _: columns), notes)
+    return Section("How long does a request take at full load, in ms?", _side_by_side(loads, lambda _: columns), notes)
 
 
-def cpu_time(saturating: Loads, delayed: Loads) -> Section:
+def cpu_time(saturating: Loads) -> Section:
     columns: dict[str, Column] = {
         "us": "cpu",
-        "server": lambda one: percent(one.server_share),
-        "wrk": lambda one: percent(one.client_share),
+        "server": load_report.server_share,
+        "wrk": load_report.client_share,
     }
-    filled = _side_by_side({**saturating, **delayed}, lambda _: columns)
-    rates = [rate for series in delayed.values() for one in series if (rate := one.middle("throughput"))]
-    span = f" ({number(min(rates))} to {number(max(rates))} requests/s)" if rates else ""
+    filled = _side_by_side(saturating, lambda _: columns)
     notes = [
-        "User and system time of the whole process tree, dead children included, without start-up, divided by all "
-        "answers, newcomers' included. server, wrk: share of their CPU that was used.",
-        f"/sleep is the fair comparison: the delay gives every server that can follow nearly the same rate{span}.",
-        "At unequal load the busier server looks cheaper, because it batches: compare the columns of the saturated "
-        "servers only among themselves.",
+        "Of the whole process tree, dead children included, amid the load, per answer; newcomers' included. server, "
+        "wrk: share of their CPU that was used.",
+        "At unequal load the busier server looks cheaper, because it batches: the first table compares at one rate.",
     ]
-    return Section("What does a request cost, in microseconds of CPU time?", filled, notes)
+    return Section("What does a request cost at full load, in microseconds of CPU time?", filled, notes)
 
 
 def newcomers(loads: Loads) -> Section:
@@ -147,9 +200,9 @@ def newcomers(loads: Loads) -> Section:
         "max": lambda one: _wait(one, "max", max),
     }
     notes = [
-        "Beside wrk, every 100 ms somebody new connects, asks for the same and gives up after 500 ms. Answered/asked, "
-        "all rounds together; milliseconds from when each was due, connecting included: the median of the rounds' "
-        "medians, and the longest.",
+        "Beside wrk, every 100 ms, but in the last 500, somebody new connects, asks for the same and gives up after "
+        "500. Answered/asked, all rounds together; milliseconds from when each was due, connecting included: the "
+        "median of the rounds' medians, and the longest.",
         "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run.",
     ]
     return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)

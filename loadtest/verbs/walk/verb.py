@@ -13,6 +13,7 @@ from itertools import zip_longest
 from typing import ClassVar
 
 from loadtest.document.document import Section, Table
+from loadtest.document.figures import listed, plural
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import BaseSettings, Result, Run
 from loadtest.places.launch import ServerPlan
@@ -159,5 +160,23 @@ def _column(walk: Walk) -> list[str]:
     return lines
 
 
-WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load)
-WALK = Verb("walk", (WALKS,), sections, missing=strace.missing)
+def words(run: Run) -> list[str]:
+    """How many calls, by kind of connection; the fewest first."""
+    return [sentence for kind, when in WHEN.items() if (sentence := _counted(run, kind, when))]
+
+
+WHEN = {Connection.kept: "On a connection that is kept", Connection.fresh: "On a connection of its own"}
+
+
+def _counted(run: Run, kind: Connection, when: str) -> str:
+    by_calls: dict[int, list[str]] = {}
+    for found in (one for result in run.results for one in result.walks if one.kind == kind):
+        if 2 * found.agreeing <= found.samples:  # no majority
+            continue
+        by_calls.setdefault(len(found.calls), []).append(found.contestant)
+    told = [f"{plural(calls, 'system call')} in {listed(by_calls[calls])}" for calls in sorted(by_calls)]
+    return f"{when} one request makes {', '.join(told)}." if told else ""
+
+
+WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load, instruments=lambda _: True)
+WALK = Verb("walk", (WALKS,), sections, missing=strace.missing, words=words)

@@ -1,0 +1,150 @@
+"""Throughput and latency in words: sentences that follow from the figures by rules. Pure.
+
+A sentence names the first group of letters and the last, never a rank; it says where a figure is only a lower bound,
+and where the rounds are too few to tell anybody from anybody.
+"""
+
+from collections.abc import Sequence
+
+from loadtest.document.figures import DASH, listed, number, plural
+from loadtest.engine.metrics import BY_NAME
+from loadtest.engine.run import Part, Run
+from loadtest.statistics.differences import may_be_first
+from loadtest.verbs.load.report import Groups, groups, one_sided, quantile
+from loadtest.verbs.load.results import Series, by_load
+
+MOST_LOADS = 4  # that are told one by one
+QUICK = 1.25  # times the lowest p99, up to which nobody is called slower: no test stands behind it
+
+
+def words(run: Run) -> list[str]:
+    """Of the loads of its first part."""
+    loads = list(by_load(run.parts[0]).items())
+    found = []
+    for load, series in loads[:MOST_LOADS]:
+        name = f"{load}: " if len(loads) > 1 else ""
+        told = [*fastest(series), *served(series)] if series[0].cell.rate is None else paced(series)
+        found += [f"{name}{sentence}" for sentence in told]
+    more = len(loads) - MOST_LOADS
+    return [*found, *([f"Of {plural(more, 'more load')} see the tables."] if more > 0 else [])]
+
+
+def fastest(series: Sequence[Series]) -> list[str]:
+    """By requests a second."""
+    ties = groups(series)
+    found = standing(series, ties, "throughput", "most requests a second:", "")
+    bounds = [one for one in series if one.trials and one.is_bound]
+    if ties.ties and bounds:
+        limited = [one for one in bounds if _limited_by_client(one)]
+        why = f": {limited[0].cell.client} was at its own limit" if len(limited) == len(bounds) else ""
+        found.append(f"{listed([one.name for one in bounds])} could have answered more (>=){why}.")
+    return found
+
+
+def _limited_by_client(one: Series) -> bool:
+    return one.unranked.startswith(one.cell.client)
+
+
+def paced(series: Sequence[Series]) -> list[str]:
+    """At a constant rate, by CPU time and by latency."""
+    found = standing(series, groups(series, "cpu"), "cpu", "least CPU time for a request:", " us")
+    return [*found, *quickest(series), *lost_in_time(series), *overloaded(series), *served(series)]
+
+
+def standing(series: Sequence[Series], groups: Groups, metric: str, what: str, unit: str) -> list[str]:
+    """Who may be the first, and how far behind the last one is."""
+    known = {one.name: one for one in series if one.middle(metric) is not None}
+    what = what[0].upper() + what[1:]
+    if not groups.ties:
+        if len(known) < 2:
+            return []
+        return [f"{what} nobody can be told from anybody; {groups.problem or 'nobody could be compared'}."]
+    figures = {name: f"{name} ({_figure(one, metric)}{unit})" for name, one in known.items()}
+    best, *tied = may_be_first(groups.ties, groups.bounds)
+    sentence = f"{what} {figures[best]}"
+    if tied:
+        sentence += f"; {listed([figures[name] for name in tied])} could not be told from it"
+    apart = [name for group in groups.ties for name in group if name not in (best, *tied)]
+    if not apart:
+        return [f"{sentence}."]
+    worst = max if BY_NAME[metric].better == "less" else min
+    last = worst(apart, key=lambda name: known[name].middle(metric) or 0.0)
+    return [f"{sentence}. Last: {figures[last]}{_times(known[last], known[best], metric)}."]
+
+
+def _figure(one: Series, metric: str) -> str:
+    value = one.middle(metric)
+    bound = ">= " if metric == "throughput" and one.is_bound else ""
+    return f"{bound}{number(value or 0)}"
+
+
+def _times(one: Series, other: Series, metric: str) -> str:
+    """ ", 0.04 [0.03-0.05] times as much as epoll"."""
+    ratio = one.ratio(other, metric)
+    if ratio is None or ratio.interval is None:
+        return ""
+    low, high = ratio.interval.low, ratio.interval.high
+    text = f"{number(ratio.ratio)} [{number(low)}-{number(high)}]"
+    text = one_sided(text, one, other) if metric == "throughput" else text
+    return "" if text == DASH else f", {text} times as much as {other.name}"
+
+
+def quickest(series: Sequence[Series]) -> list[str]:
+    """By the 99th percentile, over all rounds together."""
+    known = [one for one in series if one.shown_latency("p99") is not None]
+    known = sorted((one for one in known if not _is_bound(one)), key=lambda one: one.shown_latency("p99") or 0.0)
+    if len(known) < 2:
+        return []
+    best, worst = known[0], known[-1]
+    low, high = quantile(best, "p99"), quantile(worst, "p99")
+    what = "99 % of the requests were answered within"
+    if (worst.shown_latency("p99") or 0.0) > QUICK * (best.shown_latency("p99") or 0.0):
+        return [f"{what} {low} ms by {best.name}, and within {high} ms by {worst.name}."]
+    who = "everybody" if len(known) == len(series) else listed([one.name for one in known])
+    return [f"{what} {low} to {high} ms by {who}."]
+
+
+def _is_bound(one: Series) -> bool:
+    """More than 1 % of its requests were never answered."""
+    return one.latency is not None and one.latency.is_bound("p99")
+
+
+def lost_in_time(series: Sequence[Series]) -> list[str]:
+    """Of whom more than 1 % were never answered."""
+    found = [one for one in series if _is_bound(one)]
+    least = min((one.latency.p99 / 1000 for one in found if one.latency), default=0.0)
+    names = listed([one.name for one in found])
+    return [f"More than 1 % of the requests were not answered within {number(least)} ms by {names}."] if found else []
+
+
+def overloaded(series: Sequence[Series]) -> list[str]:
+    return [f"{one.name} was overloaded: {one.overloaded}." for one in series if one.trials and one.overloaded]
+
+
+def served(series: Sequence[Series]) -> list[str]:
+    """Whether everybody got an answer, clients and newcomers."""
+    found = []
+    for one in series:
+        asked = sum(trial.newcomers.asked for trial in one.tried)
+        answered = sum(trial.newcomers.served for trial in one.tried)
+        if answered < asked:
+            found.append(f"{one.name} ({answered} of {asked})")
+    lost = [f"{one.name}: {one.losses[0]}." for one in series if one.losses and not one.overloaded]
+    if not found:
+        return lost
+    return [f"Not every newcomer was served within his patience: {listed(found)}.", *lost]
+
+
+def first(run: Run) -> str:
+    """After the first round: the figures of its first load, without any interval."""
+    return first_of(run.parts[0])
+
+
+def first_of(part: Part) -> str:
+    load, series = next(iter(by_load(part).items()), ("", []))
+    paced_load = bool(series) and series[0].cell.rate is not None
+    metric, unit = ("cpu", "us of CPU for a request") if paced_load else ("throughput", "requests/s")
+    known = {one.name: value for one in series if (value := one.middle(metric)) is not None}
+    ordered = sorted(known, key=lambda name: known[name], reverse=not paced_load)
+    figures = ", ".join(f"{name} {number(known[name])}" for name in ordered)
+    return f"{load}: {figures} {unit}; one round has no interval yet" if figures else ""

@@ -1,0 +1,110 @@
+"""The main job in words: what its tables say, in a few sentences that follow from the figures by rules. Pure."""
+
+from collections.abc import Sequence
+
+from loadtest.contestants.contestants import Kind
+from loadtest.document.figures import listed, mebibytes, number
+from loadtest.engine.run import Part, Run
+from loadtest.verbs.crash.measure import Crash, lost
+from loadtest.verbs.load.report import groups
+from loadtest.verbs.load.results import Series, by_load
+from loadtest.verbs.load.words import fastest, first_of, overloaded, standing
+
+
+def words(run: Run) -> list[str]:
+    equal, saturating, *_ = [part for part in run.parts if part.measurement == "load"]
+    once = {part.measurement: part for part in run.parts}
+    found = [
+        *same_rate(_first_load(equal)),
+        *full_load(_first_load(saturating)),
+        *crowd(once["crowd"]),
+        *crash(once["crash"]),
+        *memory(once["plateaus"]),
+    ]
+    return found
+
+
+def _first_load(part: Part) -> list[Series]:
+    return next(iter(by_load(part).values()), [])
+
+
+def same_rate(series: Sequence[Series]) -> list[str]:
+    if not series:
+        return []
+    rate = series[0].cell.rate or 0
+    what = f"at {rate:,.0f} requests a second for everybody, the least CPU time for a request:"
+    return [*standing(series, groups(series, "cpu"), "cpu", what, " us"), *overloaded(series)]
+
+
+def full_load(series: Sequence[Series]) -> list[str]:
+    """One sentence with what limits it."""
+    told = " ".join(fastest(series))
+    return [f"At full load ({series[0].cell.workload}): {told[0].lower()}{told[1:]}"] if told else []
+
+
+def crowd(part: Part) -> list[str]:
+    """Who is served when there are more clients than workers."""
+    clients, found = part.settings.clients, [one for one in part.results if not one.problems and not one.step.rotation]
+    some = [one for one in found if one.clients_served < clients]
+    if not found:
+        return []
+    if not some:
+        return [f"Of {clients} clients at a time, all were served by everybody."]
+    most = listed([f"{one.step.contestant} served {one.clients_served}" for one in some])
+    others = [one.step.contestant for one in found if one not in some]
+    rest = f"; {listed(others)} served all" if others else ""
+    return [f"Of {clients} clients who stay, {most}, and the others waited in vain{rest}."]
+
+
+def crash(part: Part) -> list[str]:
+    """What one segmentation fault takes down, where nobody restarts the server."""
+    alone = [one for one in part.results if not one.problems and not one.step.supervised]
+    dead = [one for one in alone if one.survivors.server_status is not None]
+    alive = [one for one in alone if one not in dead]
+    unhurt = [one for one in alive if not _hurt(one)]
+    found = []
+    if dead:
+        found.append(f"A crash in one request ends the whole server of {_names(dead)}, with all its clients")
+    if unhurt:
+        found.append(
+            f"{'a crash' if not found else 'it'} costs nobody else anything with {_names(unhurt)}".capitalize()
+        )
+    hurt = [one for one in alive if one not in unhurt]
+    if hurt:
+        found.append(f"With {_names(hurt)} the server lives, but other clients lose requests or connections")
+    return (
+        ["; ".join([found[0], *(one[0].lower() + one[1:] for one in found[1:])]) + " (one crash each)."]
+        if found
+        else []
+    )
+
+
+def _hurt(one: Crash) -> bool:
+    survivors = one.survivors
+    return lost(one.attempts) > 0 or survivors.connections_kept < survivors.connections_before
+
+
+def _names(crashes: Sequence[Crash]) -> str:
+    return listed([one.step.contestant for one in crashes])
+
+
+def memory(part: Part) -> list[str]:
+    """By heap and stack, which are no library's that others map, too."""
+    models = [one.name for one in part.settings.contestants if one.kind == Kind.model]
+    busy: dict[str, int] = {
+        one.step.contestant: one.busy.anonymous
+        for one in part.results
+        if not one.problems and one.busy.anonymous is not None and one.step.contestant in models
+    }
+    if len(busy) < 2:
+        return []
+    least, most = min(busy, key=lambda name: busy[name]), max(busy, key=lambda name: busy[name])
+    times = f", {number(busy[most] / busy[least])} times as much" if busy[least] else ""
+    return [
+        f"Heap and stacks while {part.settings.connections} requests are in hand: {least} {mebibytes(busy[least])} "
+        f"MiB, the least, and {most} {mebibytes(busy[most])} MiB, the most{times}."
+    ]
+
+
+def first(run: Run) -> str:
+    return first_of(run.parts[0])

@@ -1,0 +1,284 @@
+"""The verdict above the tables: which sentences follow from which figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import samples
+from test_report_trials import constant_rate
+
+from loadtest.clients.client_side import Newcomers
+from loadtest.document import terminal
+from loadtest.document.figures import listed
+from loadtest.engine import report
+from loadtest.engine.measurement import VERBS
+from loadtest.engine.run import Failure, Part, Run
+from loadtest.statistics.differences import AT_DIFFERENT_TIMES
+from loadtest.system.cpus import CpuSets, Disturbance
+from loadtest.verbs.compare import comparison
+from loadtest.verbs.crash.clients import Attempt
+from loadtest.verbs.crowd.clients import CrowdStep
+from loadtest.verbs.crowd.measure import Crowd
+from loadtest.verbs.load import plan
+from loadtest.verbs.load.verb import against_itself
+from loadtest.verbs.walk.sequence import Call, Connection, Walk
+from loadtest.verbs.walk.verb import WalkResult, WalkSettings, WalkStep
+
+
+def words(found: Run) -> list[str]:
+    return list(report.document(found).words)
+
+
+def told(found: Run, beginning: str) -> str:
+    """The one sentence that begins like that."""
+    [sentence] = [one for one in words(found) if one.startswith(beginning)]
+    return sentence
+
+
+def in_part(found: Run, number: int, *names: str) -> list:
+    return [one for one in found.parts[number].results if one.step.contestant in names]
+
+
+def test_they_stand_above_all_tables():
+    shown = terminal.render(report.document(samples.tour()))
+    assert 0 < shown.index("In words") < shown.index("?\n")
+
+
+def test_nobody_has_anything_to_say_of_nothing():
+    found = samples.tour(state="interrupted")
+    for part in found.parts:
+        part.results.clear()
+    assert words(found) == ["With care: not all of it was measured; below the tables stands why."]
+
+
+def test_a_list_is_read_aloud():
+    assert [listed([]), listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+
+
+# --- throughput
+
+
+def test_the_first_and_the_last_are_named_with_their_ratio():
+    sentence = told(samples.trial_run(samples.settings(rounds=10)), "Most requests a second")
+    assert sentence == (
+        "Most requests a second: bare-epoll (105,626). Last: h2o (42,250), 0.400 [0.400-0.400] times as much as "
+        "bare-epoll."
+    )
+
+
+def test_who_shares_the_first_letter_is_told_together():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.results:
+        if trial.cell.contestant == "epoll":
+            twin = next(
+                t for t in found.results if (t.cell.contestant, t.step.round) == ("bare-epoll", trial.step.round)
+            )
+            factor = 1.01 if trial.step.round % 2 else 0.99
+            trial.client = replace(trial.client, requests=int(twin.client.requests * factor))
+    assert "bare-epoll (105,626); epoll (105,621) could not be told from it. Last" in told(found, "Most requests")
+
+
+def test_a_lower_bound_says_so_and_why():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.results:
+        if trial.cell.contestant in ("bare-epoll", "epoll"):
+            trial.client = replace(trial.client, cpu_seconds=0.95)
+    assert "bare-epoll (>= 105,626); epoll (>= 84,500) could not be told from it. Last" in told(found, "Most requests")
+    assert "epoll and bare-epoll could have answered more (>=): wrk was at its own limit." in words(found)
+
+
+def test_too_few_rounds_tell_nobody_from_anybody():
+    sentence = told(samples.trial_run(samples.settings(rounds=8)), "Most requests a second")
+    assert sentence.startswith(
+        "Most requests a second: nobody can be told from anybody; a table of 10 comparisons takes"
+    )
+
+
+def test_newcomers_who_were_left_waiting_and_clients_without_a_worker_are_told():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.results:
+        if trial.cell.contestant == "nginx":
+            trial.clients_served, trial.newcomers = 3, Newcomers({"ok": 1, "timed out": 4}, None)
+    assert "Not every newcomer was served within his patience: nginx (10 of 50)." in words(found)
+    assert "nginx: only 3 of 16 clients got a worker." in words(found)
+
+
+def test_several_loads_are_told_each_by_its_name():
+    found = samples.trial_run(samples.settings(rounds=10, connections=(16, 64)))
+    assert len([one for one in words(found) if one.startswith("plaintext, 64 connections, 1 server CPU: Most")]) == 1
+
+
+# --- a constant rate
+
+
+def test_at_a_constant_rate_cpu_time_and_the_slowest_percent_are_told():
+    assert told(constant_rate(), "99 % of the requests") == (
+        "99 % of the requests were answered within 0.475 ms by bare-epoll, and within 1.19 ms by h2o."
+    )
+    ten = samples.trial_run(samples.settings(rounds=10, rates=(1000.0,), closed=False), verb="latency")
+    for trial in ten.results:
+        trial.server_cpu_seconds = (0.02 if trial.cell.contestant == "epoll" else 0.04) * (1 + trial.step.round / 1000)
+        trial.client = replace(trial.client, requests=1000)
+    assert told(ten, "Least CPU time for a request: epoll").endswith("] times as much as epoll.")
+
+
+def test_latencies_that_hardly_differ_name_nobody():
+    found = constant_rate()
+    for trial in found.results:
+        trial.client.latencies = {500_000: 1000}
+    assert told(found, "99 %") == "99 % of the requests were answered within 0.500 to 0.500 ms by everybody."
+
+
+def test_only_those_who_have_a_figure_are_everybody():
+    found = constant_rate()
+    for trial in found.results:
+        trial.client.latencies = {500_000: 1000}
+        trial.problems = ["the schedule was not kept"] if trial.cell.contestant in ("h2o", "nginx") else []
+    assert told(found, "99 %").endswith(" ms by threads, epoll and bare-epoll.")
+
+
+def test_who_never_answered_is_not_called_quick():
+    found = constant_rate()
+    for trial in found.results:
+        if trial.cell.contestant == "epoll":
+            trial.client = replace(trial.client, in_time=500, latencies={400_000: 500}, censored=500, patience=2.0)
+    assert told(found, "99 %").endswith("by bare-epoll, and within 1.19 ms by h2o.")
+    assert "More than 1 % of the requests were not answered within 2,000 ms by epoll." in words(found)
+    assert "epoll was overloaded: 500 of 1,000/s answered." in words(found)
+
+
+# --- the main job
+
+
+def test_the_main_job_is_told_in_three_to_six_sentences():
+    assert 3 <= len(words(samples.tour())) <= 6
+
+
+def test_the_headline_is_cpu_time_at_one_rate_for_everybody():
+    sentence = told(samples.tour(), "At 1,000 requests a second for everybody")
+    assert "coroutines (42.5 us); epoll (42.5 us) could not be told from it. Last" in sentence
+    assert "Last: fork-per-request (300 us), 7.07 [7.04-7.11] times as much as coroutines." in sentence
+
+
+def test_full_load_is_told_with_what_limited_it():
+    found = samples.tour()
+    for trial in in_part(found, 1, "epoll", "coroutines"):
+        trial.client = replace(trial.client, cpu_seconds=0.99)
+    sentence = told(found, "At full load (plaintext)")
+    assert "epoll (>= 81,306); coroutines (>= 80,801) could not be told from it. Last" in sentence
+    assert sentence.endswith("coroutines and epoll could have answered more (>=): wrk was at its own limit.")
+
+
+def test_a_crowd_is_told_by_who_served_whom():
+    found = samples.tour()
+    crowd = next(part for part in found.parts if part.measurement == "crowd")
+    everybody = Newcomers({"ok": 5}, None)
+    crowd.results.append(
+        Crowd(step=CrowdStep("epoll", None), server_command="", workers=None, clients_served=64, newcomers=everybody)
+    )
+    assert told(found, "Of 64 clients") == (
+        "Of 64 clients who stay, threads served 18, and the others waited in vain; epoll served all."
+    )
+
+
+def test_a_crash_is_told_by_whom_it_takes_down():
+    assert told(samples.tour(), "A crash") == (
+        "A crash in one request ends the whole server of threads, coroutines and epoll, with all its clients; it costs "
+        "nobody else anything with fork-per-request and prefork (one crash each)."
+    )
+
+
+def test_who_lives_but_hurts_others_is_not_told_to_be_harmless():
+    found = samples.tour()
+    crashes = next(part for part in found.parts if part.measurement == "crash")
+    [prefork] = crashes.of("prefork")
+    prefork.attempts[15] = Attempt(1, 1.5, 2.0, "timed out")
+    sentence = told(found, "A crash")
+    assert "it costs nobody else anything with fork-per-request; with prefork the server lives, but other" in sentence
+
+
+def test_invalid_crashes_tell_nothing():
+    found = samples.tour()
+    for one in next(part for part in found.parts if part.measurement == "crash").results:
+        one.problems = ["the fault crashed nothing"]
+    assert not [one for one in words(found) if "crash" in one]
+
+
+def test_memory_is_told_by_heap_and_stack():
+    found = samples.tour()
+    for one in next(part for part in found.parts if part.measurement == "plateaus").results:
+        one.busy.anonymous = (5 if one.step.contestant == "prefork" else 1) << 20
+    assert told(found, "Heap and stacks") == (
+        "Heap and stacks while 16 requests are in hand: fork-per-request 1.0 MiB, the least, and prefork 5.0 MiB, the "
+        "most, 5.00 times as much."
+    )
+
+
+# --- the other verbs
+
+
+def test_the_instrument_against_itself_is_told_by_its_verdict():
+    once = samples.settings(samples.select(("epoll",), samples.EVERYBODY), rounds=6)
+    chosen = against_itself(once, 20)
+    found = [samples.trial(step.cell, step.round, 1000 + step.round) for step in plan.steps(chosen)]
+    told_by_all = words(samples.run(Part("load", chosen, found), verb="aa"))
+    assert told_by_all[0].startswith("By throughput: 0 of 20 tries of the same against itself showed a difference")
+    assert told_by_all[1].startswith("By cpu: 0 of 20")
+
+
+def test_a_comparison_is_told_by_who_got_worse_and_that_the_machine_may_have_drifted():
+    before = samples.trial_run(samples.settings(rounds=10))
+    after = samples.trial_run(samples.settings(rounds=10))
+    for trial in after.results:
+        if trial.cell.contestant == "epoll":
+            trial.client = replace(trial.client, requests=trial.client.requests // 10)
+    shown = comparison.document(comparison.compare(before, after, [], 0.0), "A", "B")
+    assert shown.words[0] == "1 of 5 comparisons got worse: epoll plaintext -c16."
+    assert shown.words[-1] == AT_DIFFERENT_TIMES
+    same = comparison.document(comparison.compare(before, before, [], 0.0), "A", "A")
+    assert same.words[0] == "0 of 5 comparisons got worse."
+
+
+def test_a_walk_is_told_by_its_number_of_calls():
+    calls = {"prefork": 2, "threads": 2, "epoll": 3}
+    walks = [
+        Walk(name, Connection.kept, [Call("worker", "recv", "", "1")] * count, 5, 5) for name, count in calls.items()
+    ]
+    results = [WalkResult(step=WalkStep(one.contestant), server_command="", walks=[one]) for one in walks]
+    settings = WalkSettings(samples.MODELS, CpuSets((1,), (0,)))
+    assert words(samples.run(Part("walk", settings, results), verb="walk")) == [
+        "On a connection that is kept one request makes 2 system calls in prefork and threads, 3 system calls in epoll."
+    ]
+
+
+# --- what holds for all of it
+
+
+def test_a_noisy_machine_is_told_above_the_tables():
+    found = samples.tour()
+    for trial in found.parts[0].results[:20]:
+        trial.disturbance = Disturbance(0, 0.25, 0)
+    assert "With care: other load disturbed 20 of 144 loads. Repeat it on a quiet machine." in words(found)
+    assert not [one for one in words(samples.tour()) if one.startswith("With care")]
+
+
+def test_a_run_that_is_not_whole_says_so_above_the_tables():
+    failed = samples.tour(failures=[Failure("epoll", "round 1, a crash: epoll", "it did not start")])
+    assert words(failed)[-1].startswith("With care: not all of it was measured")
+
+
+def test_after_the_first_round_there_is_a_figure():
+    found = samples.trial_run()
+    found.parts[0].results = [one for one in found.results if one.step.round == 1]
+    assert VERBS["throughput"].first(found) == (
+        "plaintext, 16 connections, 1 server CPU: bare-epoll 101,000, epoll 80,800, nginx 64,640, threads 50,500, h2o "
+        "40,400 requests/s; one round has no interval yet"
+    )
+    assert VERBS["tour"].first(samples.tour()).startswith("plaintext, 16 connections, 1,000 requests/s (Poisson)")
+    found.parts[0].results.clear()
+    assert VERBS["throughput"].first(found) == ""
