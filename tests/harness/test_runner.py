@@ -88,6 +88,7 @@ def test_a_trial_that_its_own_client_spoiled_is_repeated_and_not_one_that_the_se
     died = samples.trial(STEPS[0].cell)
     died.problems = ["the server exited with status 3"]
     assert (late.spoiled, died.spoiled, samples.trial(STEPS[0].cell).spoiled) == (True, False, False)
+    assert samples.trial(STEPS[0].cell, misread=True).spoiled
 
 
 def test_a_step_that_stays_disturbed_is_kept_as_it_is(play):

@@ -150,6 +150,7 @@ def measure(bench: Bench, step: TrialStep) -> Trial:
     )
     of_window = window_problems(watch, work, step.cell.cpus, observed.began + settings.duration)
     trial.problems = [*problems(trial), *of_window, *incidents, *([fate] if ended.status != 0 else [])]
+    trial.misread = bool(of_window) and ended.status == 0
     if step.counts_system_calls:
         invalid = None, "the first round, which counts them, is invalid"
         trial.system_calls, trial.system_calls_problem = invalid if trial.problems else count_system_calls(bench, step)

@@ -46,6 +46,7 @@ class Trial(Result):
     clients_served: int | None  # None: the server cannot tell
     newcomers: Newcomers
     memory: Memory | None  # amid the load
+    misread: bool = False  # the window could not be read as it should: this machine was too busy
     disturbance: Disturbance
 
     @property
@@ -54,7 +55,7 @@ class Trial(Result):
 
     @property
     def spoiled(self) -> bool:
-        return self.disturbed or bool(self.client.problems)
+        return self.disturbed or self.misread or bool(self.client.problems)
 
     @property
     def answers_in_window(self) -> float:
