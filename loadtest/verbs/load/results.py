@@ -22,9 +22,8 @@ from loadtest.verbs.load.plan import PACE, Cell, Settings, TrialStep, cells
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 CLIENT_SHARE = 0.90  # of a CPU, up to which the client is not
 KEPT_UP = 0.95  # of the requests that can be answered within the schedule; who answers fewer is overloaded
-BATCHING = (
-    2  # times its throughput that a server may answer at most when it is asked for more, for what it has not used
-)
+# Times its throughput, for the CPU time that it has used, that a server may answer at most when it is asked for more.
+BATCHING = 2
 LATE = 0.1  # of a latency: by how much the client itself may have been late
 
 

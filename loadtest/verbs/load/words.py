@@ -1,6 +1,6 @@
 """Throughput and latency in words: sentences that follow from the figures by rules. Pure.
 
-A sentence names the first group of letters and the last, never a rank; it says where a figure is only a lower bound,
+A sentence names who may be the first and who is the last, never a rank; it says where a figure is only a lower bound,
 and where the rounds are too few to tell anybody from anybody.
 """
 
