@@ -14,6 +14,7 @@
 #include "loadtest/pace/engine.h"
 #include "loadtest/pace/options.h"
 #include "loadtest/pace/report.h"
+#include "loadtest/pace/turn.h"
 
 namespace quartet::pace {
 namespace {
@@ -105,6 +106,7 @@ void announce(const Ledger& ledger) { print(fmt::format("holding {}\n", ledger.h
 int measure(const Options& options) {
   for (const auto* path : {&options.json, &options.records, &options.histogram}) check_writable(*path);
   listen_to_signals();
+  take_short_turns();
   const Ledger ledger = run(options.plan, interrupted, options.announce ? announce : nullptr);
   const Summary summary = summarize(options.plan, ledger);
   const bool written = write_results(options, ledger, summary);
