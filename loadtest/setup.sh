@@ -5,6 +5,7 @@
 #                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 #   quartet_provide SET... -- [TARGET...]  both, for what the harness has found to be needed
+#   quartet_require [PACKAGE...]        exits 5 when this release does not have one of them
 #
 # By hand, loadtest/setup.sh SET... installs.
 
@@ -143,6 +144,16 @@ quartet_say_absent() {
   for package in "$@"; do
     [[ " ${quartet_peers_packages[*]} " != *" $package "* || $(quartet_called "$package") ]] ||
       quartet_say "$0: $package is left out: $pretty does not have it"
+  done
+}
+
+quartet_require() {
+  local package pretty
+  read -r _ pretty < <(quartet_os)
+  for package in "$@"; do
+    [[ $(quartet_called "$package") ]] && continue
+    quartet_say "$0: $pretty has no package $package: measure without it, or install it by hand"
+    exit 5
   done
 }
 

@@ -14,7 +14,8 @@ import typer
 from click.core import ParameterSource
 
 from loadtest.contestants.contestants import Contestant
-from loadtest.system import ROOT
+from loadtest.engine import environment, provision
+from loadtest.system import ROOT, output
 from loadtest.system.cpus import CpuSets, parse_pin, split
 from loadtest.verbs.load import presets
 
@@ -81,7 +82,11 @@ class Chosen:
 
     @property
     def contestants(self) -> tuple[Contestant, ...]:
-        return presets.contestants(self.preset, self.only, self.peer, self.variant)
+        found = presets.contestants(self.preset, self.only, self.peer, self.variant)
+        absent = provision.not_to_be_had() - {*self.peer} if self.preset else set()
+        for name in [one.name for one in found if one.name in absent]:
+            output.tell(f"{environment.program()}: {name} is left out: this release has no package of it")
+        return tuple(one for one in found if one.name not in absent)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Load:
     connections: str = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, as 1,16,64.")
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive.")
     duration: str = typer.Option("2s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
-    rounds: int = number(6, min=1, max=1000, help="Interleaved; fewer than 6 are indicative.")
+    rounds: int = number(10, min=1, max=1000, help="Interleaved; 10 tell six apart, fewer than 6 are indicative.")
     workers: Optional[int] = plain(None, min=1, max=20000, metavar="N", help="Of the pools (connections + 2).")
     cpus: str = typer.Option("1", metavar="N,...", help="CPU budgets of the server.")
     pin: str = PIN

@@ -157,13 +157,17 @@ def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
         raise MeasurementError(f"{executable} --describe prints nothing that this harness knows: {reason}") from error
 
 
+def describer(one: Contestant) -> Contestant:
+    """Who knows its facts: itself, or the model that a limit, or a peer, is compared with."""
+    return one if one.ours else select([one.model], MODELS)[0]
+
+
 def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> tuple[Contestant, ...]:
     """With the facts of their models, for which each server is asked once. Raises MeasurementError."""
     ask = cache(lambda executable: modes(executable, describe))
 
     def complete(one: Contestant) -> Contestant:
-        """A limit, or a peer, has the facts of the model that it is compared with."""
-        server = one if one.ours else select([one.model], MODELS)[0]
+        server = describer(one)
         there = ask(server.executable)
         # a mode that there is not is the server's to refuse
         found = next((facts for facts in there if facts.mode == server.mode), there[0])

@@ -6,45 +6,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.contestants.contestants import Kind
+from loadtest.clients import wrk
+from loadtest.contestants import peers
+from loadtest.contestants.contestants import Kind, describer
 from loadtest.engine import environment
-from loadtest.engine.measurement import MEASUREMENTS
+from loadtest.engine.measurement import MEASUREMENTS, Verb
 from loadtest.engine.run import Exit, Part, Stop
 from loadtest.system import ROOT, processes
 
 ASKED = "LOADTEST_PROVIDE"  # in the environment, by loadtest/run and loadtest/quartet; nobody else wants packages
 SETUP = ROOT / "loadtest/setup.sh"
 # Ctrl-C reaches setup.sh too, which ends by itself. Its own words are on stderr: stdout is for results.
-SCRIPT = 'trap \'exit 130\' INT TERM; source "$1"; quartet_provide "${@:2}" >&2'
-PROGRAMS = "quartet-programs"  # the target of our servers, quartet-pace, and what README shows by hand
+SCRIPT = 'trap \'exit 130\' INT TERM; source "$1"; { quartet_require $2 && quartet_provide "${@:3}"; } >&2'
+UNKNOWN = 'source "$1"; for package in "${@:2}"; do [[ $(quartet_called "$package") ]] || echo "$package"; done'
 
 
 @dataclass(frozen=True)
 class Needs:
     sets: tuple[str, ...]  # of packages, by setup.sh's names
     targets: tuple[str, ...]  # of CMake
+    packages: tuple[str, ...] = ()  # of peers; where a release lacks one, nothing is installed or built
 
 
-def needs(parts: Sequence[Part], builds: bool) -> Needs:
+def needs(verb: Verb, parts: Sequence[Part], builds: bool) -> Needs:
     """Of a run on this machine; with servers that were built elsewhere nothing is built."""
     contestants = [one for part in parts for one in part.settings.contestants]
-    instruments = any(MEASUREMENTS[part.measurement].instruments(part.settings) for part in parts)
+    measured = [(MEASUREMENTS[part.measurement], part.settings) for part in parts]
+    used = {name for measurement, settings in measured for name in measurement.executables(settings)}
+    foreign = {name for name in used if Path(name).is_absolute() or name == wrk.EXECUTABLE}
     wanted = {
         "build": builds,
-        "wrk": True,
-        "instruments": instruments,
+        "wrk": wrk.EXECUTABLE in used,
+        "instruments": any(measurement.instruments(settings) for measurement, settings in measured),
         "peers": any(one.kind == Kind.peer for one in contestants),
     }
-    extra = {one.executable for one in contestants if not one.ours and not Path(one.executable).is_absolute()}
-    targets = (PROGRAMS, *sorted(extra)) if builds else ()
-    return Needs(tuple(name for name, is_wanted in wanted.items() if is_wanted), targets)
+    targets = {*verb.targets, *(used - foreign), *(describer(one).executable for one in contestants)}
+    absent = {one.package for one in peers.PEERS if one.executable in foreign and not Path(one.executable).exists()}
+    sets = tuple(name for name, is_wanted in wanted.items() if is_wanted)
+    return Needs(sets, tuple(sorted(targets)) if builds else (), tuple(sorted(absent)))
+
+
+def not_to_be_had() -> set[str]:
+    """Peers that are not installed, and that this release has no package of, by their names."""
+    absent = [one for one in peers.PEERS if Path(one.executable).is_absolute() and not Path(one.executable).exists()]
+    packages = sorted({one.package for one in absent})
+    found = processes.run(["bash", "-p", "-c", UNKNOWN, "bash", str(SETUP), *packages], 10).stdout.split()
+    return {one.name for one in absent if one.package in found}
 
 
 def provide(wanted: Needs) -> None:
     """Installs and builds, where that was asked for. Raises Stop, and KeyboardInterrupt when all has ended."""
     if ASKED not in os.environ:
         return
-    arguments = [environment.program(), str(SETUP), *wanted.sets, "--", *wanted.targets]
+    required = " ".join(wanted.packages)
+    arguments = [environment.program(), str(SETUP), required, *wanted.sets, "--", *wanted.targets]
     status = processes.attend(["bash", "-p", "-c", SCRIPT, *arguments])
     if status == Exit.interrupted:
         raise KeyboardInterrupt

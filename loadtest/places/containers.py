@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from loadtest.clients import pace
+from loadtest.clients import pace, wrk
 from loadtest.places import agent
 from loadtest.system import ROOT, MeasurementError, memory, output, processes, procfs
 from loadtest.system.cpus import CpuSets
@@ -201,12 +201,14 @@ class Containers:
         return self._output("server", executable, "--describe")
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        found = {"wrk": self._output("load", "sh", "-c", "wrk -v || true").removeprefix("wrk ").split(" ")[0]}
-        for name in executables:
-            target = "load" if name == pace.EXECUTABLE else "server"
-            found[name] = ", ".join(self._output(target, name, "--version").splitlines())
         ids = {f"image quartet-{target}": one.removeprefix("sha256:")[:12] for target, one in self.images.items()}
-        return found | ids
+        return {name: self._version(name) for name in executables} | ids
+
+    def _version(self, executable: str) -> str:
+        if executable == wrk.EXECUTABLE:
+            return wrk.version(self._output("load", "sh", "-c", "wrk -v || true"))
+        target = "load" if executable == pace.EXECUTABLE else "server"
+        return ", ".join(self._output(target, executable, "--version").splitlines())
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         return ContainerServer(self, argv, cpus, next(self._numbers))

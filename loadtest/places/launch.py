@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from loadtest.clients import wrk
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import Contestant, Kind, command_line
 from loadtest.places.containers import Containers
@@ -32,9 +33,12 @@ class Local:
 
     def missing(self, executables: Sequence[str]) -> str:
         """One sentence with the fix when something is not there that we need; else nothing."""
-        if not shutil.which("wrk"):
-            return "wrk is not installed; apt-get install wrk"
-        return next(filter(None, (peers.missing(name, self.binaries) for name in executables)), "")
+        return next(filter(None, map(self._missing, executables)), "")
+
+    def _missing(self, executable: str) -> str:
+        if executable != wrk.EXECUTABLE:
+            return peers.missing(executable, self.binaries)
+        return "" if shutil.which(executable) else "wrk is not installed; apt-get install wrk"
 
     def prepare(self) -> None:
         """Makes what is needed and takes a while: nothing, for the servers were built before anything was started."""
@@ -46,8 +50,12 @@ class Local:
         return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        wrk = run(["wrk", "-v"], timeout=5, good=(0, 1)).stdout.removeprefix("wrk ").split(" ")[0]
-        return {"wrk": wrk, **{Path(name).name: peers.version(name, self.binaries) for name in executables}}
+        return {Path(name).name: self._version(name) for name in executables}
+
+    def _version(self, executable: str) -> str:
+        if executable != wrk.EXECUTABLE:
+            return peers.version(executable, self.binaries)
+        return wrk.version(run([executable, "-v"], timeout=5, good=(0, 1)).stdout)
 
     def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""

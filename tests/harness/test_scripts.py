@@ -250,9 +250,12 @@ def test_the_main_job_refuses_a_wrong_word_before_anything_is_installed_or_built
         (["loadtest/run"], {"g++", "wrk"}, {"strace", "linux-perf", "apache2-bin", "libgtest-dev"}),
         (["loadtest/quartet", "throughput"], {"g++", "wrk", "linux-perf"}, {"apache2-bin"}),
         (["loadtest/quartet", "throughput", "--only", "nginx"], {"g++", "wrk", "apache2-bin"}, {"libgtest-dev"}),
-        (["loadtest/quartet", "latency", "--bin", "/bin"], {"wrk", "linux-perf"}, {"g++", "cmake"}),
-        (["loadtest/quartet", "walk"], {"g++", "strace"}, {"apache2-bin"}),
-        (["loadtest/quartet", "memory"], {"g++"}, {"strace", "apache2-bin"}),
+        (["loadtest/quartet", "throughput", "--bin", "/bin"], {"wrk", "linux-perf"}, {"g++", "cmake"}),
+        (["loadtest/quartet", "throughput", "--client", "pace"], {"g++", "linux-perf"}, {"wrk"}),
+        (["loadtest/quartet", "latency"], {"g++", "linux-perf"}, {"wrk"}),
+        (["loadtest/quartet", "latency", "--sweep", "--slo", "p99=5ms"], {"g++"}, {"wrk"}),
+        (["loadtest/quartet", "walk"], {"g++", "strace"}, {"wrk", "apache2-bin"}),
+        (["loadtest/quartet", "memory"], {"g++"}, {"wrk", "strace", "apache2-bin"}),
     ],
 )
 def test_what_is_installed_is_what_was_asked_for(argv, wanted, unwanted, clone):
@@ -262,6 +265,10 @@ def test_what_is_installed_is_what_was_asked_for(argv, wanted, unwanted, clone):
     assert f"{argv[0]}: cannot install the Debian packages" in errors
     assert wanted <= set(installed) and not unwanted & set(installed)
     assert not (clone / "results").exists() or not list((clone / "results").iterdir())
+
+
+MODELS = "quartet-coroutines quartet-epoll quartet-fork quartet-threads"
+BARE = "bare-coroutines bare-epoll bare-fork bare-threads"
 
 
 def built(clone: Path, *argv: str) -> list[str]:
@@ -279,18 +286,29 @@ def built(clone: Path, *argv: str) -> list[str]:
 @pytest.mark.parametrize(
     ("argv", "targets"),
     [
-        (["loadtest/run", "--smoke"], []),
-        (["loadtest/quartet", "throughput"], []),
-        (["loadtest/quartet", "memory"], []),
-        (["loadtest/quartet", "walk", "--only", "bare-epoll,epoll"], ["bare-epoll"]),
-        (
-            ["loadtest/quartet", "throughput", "--preset", "yardstick"],
-            ["bare-coroutines", "bare-epoll", "bare-fork", "bare-threads"],
-        ),
+        ("loadtest/run --smoke", f"{MODELS} quartet-pace quartet-programs"),
+        ("loadtest/quartet throughput", f"{MODELS} quartet-pace"),
+        ("loadtest/quartet memory --only epoll,prefork", "quartet-epoll quartet-fork quartet-pace"),
+        ("loadtest/quartet walk --only epoll", "quartet-epoll"),
+        ("loadtest/quartet walk --only bare-epoll", "bare-epoll quartet-epoll"),
+        ("loadtest/quartet latency --only nginx", "quartet-epoll quartet-pace"),
+        ("loadtest/quartet throughput --preset yardstick", f"{MODELS} {BARE} quartet-pace"),
     ],
 )
-def test_what_is_built_is_what_was_asked_for_and_no_test(argv, targets, clone):
-    assert built(clone, *argv) == ["quartet-programs", *targets]
+def test_what_is_built_is_what_is_used_and_what_readme_shows_after_the_main_job(argv, targets, clone):
+    assert sorted(built(clone, *argv.split())) == sorted(targets.split())
+
+
+def test_a_peer_that_a_release_does_not_have_is_refused_before_anything_is_installed_or_built(clone):
+    peers, setup = clone / "loadtest/contestants/peers.py", clone / "loadtest/setup.sh"
+    peers.write_text(peers.read_text().replace("/usr/bin/h2o", "/nowhere/h2o"))
+    setup.write_text(f"{setup.read_text()}\nquartet_os() {{ echo trixie Debian 13; }}\n")
+    status, errors, calls = on_a_fresh_machine(clone, "loadtest/quartet", "throughput", "--peer", "h2o")
+    assert (status, calls) == (5, [])
+    assert errors == "loadtest/quartet: Debian 13 has no package h2o: measure without it, or install it by hand\n"
+    status, errors, calls = on_a_fresh_machine(clone, "loadtest/quartet", "throughput", "--preset", "yardstick")
+    assert errors.startswith("loadtest/quartet: h2o is left out: this release has no package of it\n")
+    assert calls, "it goes on"
 
 
 @pytest.mark.parametrize("argv", [["loadtest/run", "--dry-run"], ["loadtest/quartet", "list"]])
@@ -304,7 +322,7 @@ NEEDS = provision.Needs(("wrk",), ("quartet-programs",))
 
 def provide(setup: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With that in place of setup.sh."""
-    (tmp_path / "setup.sh").write_text(setup)
+    (tmp_path / "setup.sh").write_text(f"quartet_require() {{ :; }}\n{setup}")
     monkeypatch.setattr(provision, "SETUP", tmp_path / "setup.sh")
     provision.provide(NEEDS)
 

@@ -47,6 +47,19 @@ def test_a_peer_that_a_release_does_not_have_is_left_out_with_a_sentence():
     assert said == "setup: h2o is left out: Debian GNU/Linux 13 (trixie) does not have it\n"
 
 
+def test_a_package_that_is_required_and_that_a_release_does_not_have_ends_it():
+    refused = bash("quartet_require nginx h2o; echo installing")
+    assert (refused.returncode, refused.stdout) == (5, "")
+    assert refused.stderr == (
+        "setup: Debian GNU/Linux 13 (trixie) has no package h2o: measure without it, or install it by hand\n"
+    )
+
+
+def test_required_packages_that_a_release_has_are_no_hindrance():
+    assert bash("quartet_require nginx h2o && echo installing", BOOKWORM).stdout == "installing\n"
+    assert bash("quartet_require && echo installing").stdout == "installing\n"
+
+
 def test_every_peer_is_there_on_debian_12():
     assert bash('quartet_say_absent "${quartet_peers_packages[@]}"', BOOKWORM).stderr == ""
 
