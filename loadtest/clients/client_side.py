@@ -11,9 +11,9 @@ Histogram = dict[int, int]
 
 @dataclass
 class Quantiles:
-    """Of requests. One that was never answered took longer than the client's patience: it stands in `count` and in
-    `censored`, and is taken to have lasted as long as that. So a quantile that lies among those is a lower bound, and
-    with any of them the mean and the maximum are, too."""
+    """Of requests. One that was never answered, or after the client's patience (wrk), took longer than that: it stands
+    in `count` and in `censored`, and is taken to have lasted as long as that. So a quantile that lies among those is a
+    lower bound, and with any of them the mean and the maximum are, too."""
 
     count: int
     mean: float
@@ -36,15 +36,15 @@ ROUNDING = 1e-9  # 0.999 x 1000 is 999.0000000000001 in binary: a rank must not 
 
 
 def quantiles(histogram: Histogram, censored: int = 0, patience: float = 0.0) -> Quantiles | None:
-    """By nearest rank: the smallest value that such a share of all do not exceed. `patience`, in seconds, is what those
-    who were never answered waited for at least. None of nothing."""
+    """By nearest rank: the smallest value that such a share of all do not exceed. `patience`, in seconds, is what the
+    censored waited for at least. None of nothing."""
     answered, times = sum(histogram.values()), sorted(histogram)
     count, bound = answered + censored, max([patience * 1e9, *times[-1:]])
     if not count:
         return None
     ranks = list(accumulate(histogram[time] for time in times))
     mean = (sum(time * number for time, number in histogram.items()) + censored * patience * 1e9) / count
-    values = [*times, bound]  # the last one is of those who were never answered
+    values = [*times, bound]  # the last one is of the censored
     p50, p90, p99, p999 = (values[bisect_left(ranks, share * count - ROUNDING)] / 1e3 for share in SHARES.values())
     return Quantiles(count, mean / 1e3, p50, p90, p99, p999, (bound if censored else times[-1]) / 1e3, censored)
 
@@ -67,8 +67,8 @@ class ClientSide:
     problems: list[str] = field(default_factory=list)  # its own: the run says nothing about the server
     asked: int | None = None  # requests that were due; None: a closed loop asks for as many as are answered
     in_time: int | None = None  # of these, answered before the schedule was over
-    latencies: Histogram = field(default_factory=dict)  # what `latency` is of, without those never answered
-    censored: int = 0  # requests that were never answered: the server's loss, not the instrument's
+    latencies: Histogram = field(default_factory=dict)  # what `latency` is of, without the censored
+    censored: int = 0  # requests never answered, or after the patience (wrk): the server's loss, not the instrument's
     patience: float = 0.0  # seconds that those waited at least
     lateness: Histogram = field(default_factory=dict)  # constant rate: of the client itself, by request, from due on
 
@@ -98,8 +98,8 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
 
 
 def pooled(sides: list[ClientSide]) -> Quantiles | None:
-    """Over all requests of all of them: a stall in one round stays what it was. Where some were never answered, the
-    least patience of their clients is what all of them waited at least. None of nothing."""
+    """Over all requests of all of them: a stall in one round stays what it was. Where some are censored, the least
+    patience of their clients is what all of them waited at least. None of nothing."""
     together = merged(one.latencies for one in sides)
     patience = min((one.patience for one in sides if one.censored), default=0.0)
     return quantiles(together, sum(one.censored for one in sides), patience)

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import samples
 from conftest import ROOT
 
 from loadtest.clients import stats, wrk
 from loadtest.clients.client_side import ClientSide, Histogram, Quantiles, quantiles
 from loadtest.clients.wrk import WrkLoad, without_synthetic
+from loadtest.document import terminal
+from loadtest.engine import report as documents
 from loadtest.system import MeasurementError, processes
 from loadtest.system.processes import Address, Finished
 
@@ -127,8 +130,26 @@ def test_latencies_that_do_not_add_up_to_the_answers_are_not_shown():
     assert result.latency_problem == "wrk recorded 3 latencies for 4 answers"
 
 
-def test_answers_after_the_timeout_have_no_latency():
-    assert parsed(report("[[10,3]]", timeout=1)).latency_problem == ""
+def test_an_answer_after_the_timeout_took_that_long_at_least():
+    """A tenth of them, in 3 s."""
+    result = parsed(report("[[10,90]]", requests=100, timeout=10))
+    assert (result.latency_problem, result.censored, result.patience) == ("", 10, 2.0)
+    latency = result.latency
+    assert (latency.count, latency.p50, latency.p90, latency.p99, latency.max) == (100, 10, 10, 2e6, 2e6)
+    assert [name for name in ("p50", "p90", "p99", "max", "mean") if latency.is_bound(name)] == ["p99", "max", "mean"]
+
+
+def test_late_answers_of_pipelines_stay_without_a_latency_too():
+    result = parsed(report("[[10,3]]", requests=32, timeout=1), replace(LOAD, pipeline=8))
+    assert (result.latency, result.censored) == (None, 0)
+
+
+def test_a_table_prints_more_than_the_timeout():
+    seen = parsed(report("[[10,90]]", requests=100, timeout=10, status=0))
+    trials = samples.trial_run(samples.settings())
+    for trial in trials.results:
+        trial.client = replace(seen, problems=[])
+    assert "> 2,000" in terminal.render(documents.document(trials), 160)
 
 
 def test_no_latency_at_all_is_a_problem_of_the_latency_only():
@@ -148,6 +169,7 @@ def test_every_latency_is_kept_in_nanoseconds():
 
 
 def test_wrk_cannot_tell_who_was_never_answered():
+    """Only who was answered late."""
     result = parsed(report("[[10,4]]"))
     assert (result.censored, result.latency.censored, result.asked, result.lateness) == (0, 0, None, {})
 
@@ -219,7 +241,14 @@ def test_wrk_corrects_by_the_connections_asked_for():
 def test_answers_that_are_late_are_no_goodput():
     assert (recorded("late").errors, recorded("late").good) == ({"timeout": 4}, recorded("late").requests - 4)
     assert recorded("too-late").good == 0
-    assert recorded("too-late").latency_problem == "wrk recorded no latency"
+
+
+def test_all_answers_are_in_the_quantiles_also_the_late_ones():
+    for name in ("late", "too-late"):
+        result = recorded(name)
+        assert (result.latency_problem, result.latency.count) == ("", result.requests)
+        assert (result.latency.max, result.latency.is_bound("max")) == (1e6, True)
+    assert recorded("too-late").latency.is_bound("p50")
 
 
 def test_error_answers_are_no_goodput():
