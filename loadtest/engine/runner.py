@@ -167,7 +167,7 @@ def execute(
         if measurement.key(step) in failed:
             continue
         progress.show(index, describe(step))
-        bench = Bench(part.settings, place, directory)
+        bench = Bench(part.settings, place, directory, part.results)
         try:
             result, repeats = measurement.measure(bench, step), 0
             while result.spoiled and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:

@@ -11,7 +11,7 @@ from loadtest.system import MeasurementError, cpus, processes, sockets
 from loadtest.system.cpus import Disturbance
 from loadtest.system.processes import Address, Tell
 from loadtest.verbs.sweep import search
-from loadtest.verbs.sweep.plan import SweepSettings, SweepStep
+from loadtest.verbs.sweep.plan import Search, SweepSettings, SweepStep
 from loadtest.verbs.sweep.search import Found, Verdict
 
 PATIENCE = 2.0  # seconds for each answer
@@ -33,7 +33,7 @@ class Probe:
     milliseconds: float | None  # at the objective's quantile, of the answers; None: there were none
     answered: int  # well
     disturbance: Disturbance
-    server_cpu_seconds: float | None = None  # the harness's side tells
+    server_cpu_seconds: float | None = None  # the harness's side tells; None: not believable
 
 
 @dataclass
@@ -43,20 +43,21 @@ class Sought:
     probes: list[Probe]
 
 
-def seek(address: Address, settings: SweepSettings, step: SweepStep, tell: Tell) -> Sought:
+def seek(address: Address, settings: SweepSettings, step: Search, tell: Tell) -> Sought:
     """Tells before each probe and after it. What the first of these returns is taken for CPU seconds of the server;
     where it is none, nobody knows who else was on its CPU. Raises MeasurementError."""
-    calm = max(settings.limit, CALM * _unloaded(address, _path(settings, step)))
+    path = _path(settings, step.step)
+    calm = max(settings.limit, CALM * _unloaded(address, path))
     commands: list[str] = []
 
     def ask(rate: float) -> Probe:
-        argv = command(address, settings, step, rate, len(commands) + 1)
-        _await_rest(address, _path(settings, step), calm)
-        found, client = _probe(address, settings, step, rate, argv, tell)
+        argv = command(address, settings, step.step, rate, len(commands) + 1)
+        _await_rest(address, path, calm)
+        found, client = _probe(address, settings, step.step, rate, argv, tell)
         commands.append(client.command)
         return found
 
-    found, probes = search.find(settings.offered, ask)
+    found, probes = search.find(settings.offered, ask, step.near)
     return Sought(commands[0], found, probes)
 
 
@@ -156,6 +157,6 @@ def _milliseconds(latency: Quantiles | None, settings: SweepSettings) -> float |
 
 
 def commands(address: Address, settings: SweepSettings, step: SweepStep) -> list[list[str]]:
-    """One probe, for all: that of a rate in the middle, where a search begins."""
+    """One probe, for all: that of a rate in the middle, where the first search begins."""
     offered = settings.offered
     return [command(address, settings, step, offered[len(offered) // 2], 1)]

@@ -3,14 +3,14 @@ round: a whole search, against a server of its own."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadtest.clients.client_side import SHARES
 from loadtest.engine.run import Labels
 from loadtest.verbs.load import plan
-from loadtest.verbs.load.plan import Cell, Gate, Settings
+from loadtest.verbs.load.plan import Cell, Gate, Settings, TrialStep
 
-ROUNDS, DURATION = 2, "1s"  # by default; of each probe
+ROUNDS, DURATION = 8, "1s"  # by default; of each probe. Eight rounds can tell four others from one
 HIGHEST = 1e6  # requests a second, beyond every client here
 APART = 1.05  # each rate is so many times the one below it
 BEYOND = 10  # requests that must be slower than a quantile, or it says nothing
@@ -18,7 +18,7 @@ LONGER = 4  # seconds by which a probe may be longer, at rates too low for so ma
 # A queue that grows through a probe is as long as the overload is large: by 5 % of a second after a second. So a probe
 # that is shorter than that many limits would take an overloaded server for one that meets them.
 LIMITS = 20
-USUAL_PROBES = 16  # of a search; 12 on a quiet machine
+USUAL_PROBES = 13, 3  # of the first search, and of a later one
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,14 @@ class SweepStep:
         return f"highest rate, {self.cell.load}"
 
 
+@dataclass(frozen=True)
+class Search:
+    """What the clients' side is told."""
+
+    step: SweepStep
+    near: float | None = None  # where earlier rounds found the rate; None: there were none
+
+
 def steps(settings: SweepSettings) -> Iterator[SweepStep]:
     """In the order of trials."""
     yield from (SweepStep(one.round, one.cell) for one in plan.steps(settings))
@@ -77,12 +85,13 @@ def steps(settings: SweepSettings) -> Iterator[SweepStep]:
 
 def seconds(settings: SweepSettings, step: SweepStep) -> float:
     """Start, as many probes as a search mostly takes, each with its start and the answers still due, and drain."""
-    return USUAL_PROBES * (settings.duration + 0.25) + 0.5
+    return USUAL_PROBES[step.round > 1] * (settings.duration + 0.2) + 0.5
 
 
-def labels(step: SweepStep) -> Labels:
-    cell = step.cell
-    return Labels(cell.workload, cell.connections, cell.cpus, cell.keep_alive, cell.pipeline, client=cell.client)
+def labels(settings: SweepSettings, step: SweepStep) -> Labels:
+    """A rate at which another objective is met is no rate to compare with."""
+    objective = f"{settings.objective_name} < {settings.objective.milliseconds:g} ms"
+    return replace(plan.labels(settings, TrialStep(step.round, step.cell)), objective=objective)
 
 
 def checked(settings: SweepSettings) -> SweepSettings:

@@ -1,80 +1,95 @@
 """The report of a rate sweep: one table for each load. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
 from statistics import median
 
 from loadtest.document.document import Section, table
 from loadtest.document.figures import DASH, listed, number, plural
 from loadtest.engine import measurement
-from loadtest.engine.run import Exit, Part, Run
-from loadtest.verbs.load.plan import Cell, cells
+from loadtest.engine.run import Exit, Run
+from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, paired, too_few_rounds
+from loadtest.verbs.load.report import HOW_RATIOS_ARE_MADE, compared_bounds, invalid_notes, of_rounds, short_notes
+from loadtest.verbs.load.rounds import Rounds, by_load, reference
+from loadtest.verbs.sweep import measure
 from loadtest.verbs.sweep.clients import Probe
-from loadtest.verbs.sweep.measure import Highest
-from loadtest.verbs.sweep.plan import APART, SweepSettings
-from loadtest.verbs.sweep.search import MOST, SERVERS, SURE, TELLING, Verdict, majority
+from loadtest.verbs.sweep.measure import RATE, Highest
+from loadtest.verbs.sweep.plan import APART, HIGHEST, SweepSettings
+from loadtest.verbs.sweep.search import TELLING, Verdict, majority
 
-SPREAD = 1.1  # of the rounds, within which an answer repeats
+WIDE = 1.1  # times the answer: what lies further away is told
+THERE = APART**1.5  # times the answer, and less than two steps of the rates: probes near it
 
 
 @dataclass(frozen=True)
-class Rounds:
-    """One cell, over all rounds."""
+class Searches(Rounds[Highest]):
+    """Of one cell."""
 
     settings: SweepSettings
-    cell: Cell
-    tried: Sequence[Highest]  # at least one
+
+    def values(self, one: Highest) -> Mapping[str, float | None]:
+        return measure.values(one)
 
     @property
-    def name(self) -> str:
-        return self.cell.contestant
+    def lowest(self) -> float:
+        """Of the rates that can be asked for."""
+        return self.settings.offered[0]
+
+    @cached_property
+    def rate(self) -> Ratio | None:
+        """Requests a second, as a ratio to one of them, with the interval that the rounds give."""
+        return _estimate(self.by_round(RATE))
 
     @property
-    def valid(self) -> list[Highest]:
-        return [one for one in self.tried if not one.problems]
+    def is_bound(self) -> bool:
+        """The answer would be higher, had the searches that the client ended gone on."""
+        further = {one.step.round: HIGHEST for one in self.valid if one.found.at_least}
+        then = _estimate(self.by_round(RATE) | further)
+        return self.rate is not None and then is not None and then.ratio > self.rate.ratio
 
     @property
-    def rates(self) -> list[float]:
-        """Of the valid rounds, rising; 0 where none was met."""
-        return sorted(one.found.rate or 0.0 for one in self.valid)
-
-    @property
-    def at_least(self) -> bool:
-        """The median is a bound: one of its rounds, or of those below it, might have gone on."""
-        middle = self.rates[len(self.rates) // 2]
-        return any(one.found.at_least and (one.found.rate or 0.0) <= middle for one in self.valid)
+    def is_wide(self) -> bool:
+        interval = self.rate.interval if self.rate else None
+        return interval is not None and interval.high > WIDE**2 * interval.low
 
     @property
     def never_met(self) -> bool:
-        return bool(self.valid) and median(self.rates) == 0
+        """In most rounds: then the answer is less than all rates, and no number."""
+        met = [bool(one.found.rate) for one in self.valid]
+        return bool(met) and 2 * sum(met) <= len(met)
 
-    def there(self) -> Iterator[Probe]:
-        """The probes that met each round's answer."""
-        for one in self.valid:
-            yield from (probe for probe in one.probes if probe.rate == one.found.rate and probe.verdict == Verdict.met)
+    @property
+    def probes(self) -> list[Probe]:
+        """Of the valid rounds."""
+        return [probe for one in self.valid for probe in one.probes]
 
-    def missed(self) -> list[float]:
-        """By round: the lowest rate above the answer that the server did not meet."""
-        found = []
-        for one in self.valid:
-            told = [probe for probe in one.probes if probe.verdict in (Verdict.met, *SERVERS)]
-            found += [rate for rate in majority(told, False) if rate > (one.found.rate or 0.0)][:1]
-        return found
+    @property
+    def there(self) -> list[Probe]:
+        """Those near the answer that were met."""
+        rate = self.rate.ratio if self.rate else 0.0
+        near = (one for one in self.probes if rate / THERE <= one.rate <= rate * THERE)
+        return [one for one in near if one.verdict == Verdict.met]
+
+    @property
+    def above(self) -> float | None:
+        """The highest rate that was met by most of its probes, far above the answer, or None."""
+        if not self.rate:
+            return None
+        high = self.rate.interval.high if self.rate.interval else self.rate.ratio
+        met = majority([one for one in self.probes if one.verdict in TELLING], True)
+        return max((rate for rate in met if rate > high * WIDE), default=None)
 
 
-def by_load(part: Part) -> dict[str, list[Rounds]]:
-    """In the settings' order; what was tried at least once."""
-    tried = {cell: [one for one in part.results if one.step.cell == cell] for cell in cells(part.settings)}
-    found = [Rounds(part.settings, cell, results) for cell, results in tried.items() if results]
-    return {load: list(group) for load, group in groupby(found, key=lambda one: one.cell.load)}
+def _estimate(rounds: Mapping[int, float]) -> Ratio | None:
+    return paired(rounds, dict.fromkeys(rounds, 1.0)) if rounds else None
 
 
 def status(run: Run) -> Exit:
     """No rate meets the objective: a gate that nobody passes at any rate. A failure says more."""
     found = measurement.status(run)
-    everybody = [one for part in run.parts for group in by_load(part).values() for one in group]
-    return Exit.gate if found != Exit.failed and any(one.never_met for one in everybody) else found
+    never = any(one.never_met for part in run.parts for one in Searches.of(part))
+    return Exit.gate if found != Exit.failed and never else found
 
 
 def head(run: Run) -> list[str]:
@@ -87,8 +102,10 @@ def head(run: Run) -> list[str]:
 
 
 def words(run: Run) -> list[str]:
-    """One sentence for each load, the highest rate first; no test stands behind the order."""
-    return [sentence for part in run.parts for rounds in by_load(part).values() if (sentence := _told(rounds))]
+    """One sentence for each load, the highest rate first; no rank."""
+    return [
+        sentence for part in run.parts for group in by_load(Searches.of(part)).values() for sentence in _told(group)
+    ]
 
 
 def first(run: Run) -> str:
@@ -96,88 +113,92 @@ def first(run: Run) -> str:
     return f"{sentence}; one search each" if sentence else ""
 
 
-def _told(everybody: Sequence[Rounds]) -> str:
-    settings = everybody[0].settings
-    known = sorted((one for one in everybody if one.valid), key=lambda one: median(one.rates), reverse=True)
-    rates = [f"{one.name} {'>= ' if one.at_least else ''}{_rate(one, median(one.rates))}" for one in known]
-    limit = f"{settings.objective_name} stays below {settings.objective.milliseconds:g} ms"
-    return f"{limit} up to so many requests a second: {listed(rates)}." if rates else ""
+def _told(everybody: Sequence[Searches]) -> Iterator[str]:
+    known = [one for one in everybody if one.rate]
+    known.sort(key=lambda one: one.rate.ratio if one.rate and not one.never_met else 0.0, reverse=True)
+    if known:
+        limit = (
+            f"{everybody[0].settings.objective_name} stays below {everybody[0].settings.objective.milliseconds:g} ms"
+        )
+        rates = listed([f"{one.name} {_answer(one)}{_interval(one)}" for one in known])
+        yield f"{limit} up to so many requests a second: {rates}."
 
 
 def sections(run: Run) -> list[Section]:
-    return [_section(load, rounds) for part in run.parts for load, rounds in by_load(part).items()]
+    return [_section(load, group) for part in run.parts for load, group in by_load(Searches.of(part)).items()]
 
 
-def _section(load: str, everybody: Sequence[Rounds]) -> Section:
+def _section(load: str, everybody: Sequence[Searches]) -> Section:
     settings = everybody[0].settings
     name, limit = settings.objective_name, f"{settings.objective.milliseconds:g} ms"
-    filled = table(
-        *("", "requests/s", "of the rounds", f"{name} there\nms", "CPU us\neach there"),
-        *("lowest\nnot met", "rounds\nvalid", "probes"),
-    )
+    base = reference([one for one in everybody if not one.never_met] or everybody) or everybody[0]
+    ratios = compared_bounds(base, everybody, RATE)
+    shared = settings.budgets[base.cell.cpus].shared
+    filled = table("", "requests/s\n[95 %]", f"x {base.name}", f"{name} there\nms", "CPU us\neach there", "probes")
     for one in everybody:
-        filled.add_row(one.name, *_row(one))
+        answer = f"{_answer(one)}{_interval(one)}{of_rounds(one)}"
+        ratio = DASH if one.never_met or shared else ratios[one.name]
+        probes = sum(len(each.probes) for each in one.tried)
+        filled.add_row(one.name, answer, ratio, *_near(one), str(probes))
     title = f"What is the highest rate at which {name} stays below {limit}? ({load})"
-    return Section(title, filled, [*_doubts(everybody), *_explanations(settings)])
+    return Section(title, filled, [*_doubts(everybody, base), *_explanations(settings)])
 
 
-def _row(one: Rounds) -> list[str]:
-    """Medians of the valid rounds."""
-    count, probes = f"{len(one.valid)}/{len(one.tried)}", str(sum(len(each.probes) for each in one.tried))
-    if not one.valid:
-        return [*[DASH] * 5, count, probes]
-    rates, there, missed = one.rates, list(one.there()), one.missed()
+def _interval(one: Searches) -> str:
+    """ " [90,000-110,000]"; "" where there is none."""
+    interval = one.rate.interval if one.rate and not one.never_met else None
+    return f" [{_rate(one, interval.low)}-{_rate(one, interval.high)}]" if interval else ""
+
+
+def _near(one: Searches) -> list[str]:
+    """Medians of the probes there."""
+    there = one.there
     latencies = [probe.milliseconds for probe in there if probe.milliseconds is not None]
     cpu = [1e6 * each.server_cpu_seconds / each.answered for each in there if each.server_cpu_seconds is not None]
-    bound = ">= " if one.at_least else ""
-    return [
-        bound + _rate(one, median(rates)),
-        f"{_rate(one, rates[0])} - {_rate(one, rates[-1])}",
-        *(number(median(values)) if values else DASH for values in (latencies, cpu, missed)),
-        count,
-        probes,
-    ]
+    return [number(median(values)) if values else DASH for values in (latencies, cpu)]
 
 
-def _rate(one: Rounds, rate: float) -> str:
-    """Where none was met, less than all that were asked for."""
-    lowest = min(probe.rate for each in one.valid for probe in each.probes)
-    return f"{rate:,.0f}" if rate else f"< {lowest:,.0f}"
+def _answer(one: Searches) -> str:
+    if not one.rate:
+        return DASH
+    if one.never_met:
+        return f"< {one.lowest:,.0f}"
+    return f"{'>= ' if one.is_bound else ''}{_rate(one, one.rate.ratio)}"
 
 
-def _doubts(everybody: Sequence[Rounds]) -> Iterator[str]:
+def _rate(one: Searches, rate: float) -> str:
+    """Whole ones, as they can be asked for; below the lowest nobody knows more."""
+    return f"{rate:,.0f}" if round(rate) >= one.lowest else f"< {one.lowest:,.0f}"
+
+
+def _doubts(everybody: Sequence[Searches], base: Searches) -> Iterator[str]:
     """Why there is no number, or how far it can be trusted."""
+    yield from invalid_notes(everybody)
+    yield from short_notes(everybody)
     for one in everybody:
-        if not one.valid:
-            yield f"{one.name}: invalid, {one.tried[-1].problems[0]}."
-        elif one.never_met:
-            last = min(one.valid[-1].probes, key=lambda probe: probe.rate)
+        if one.never_met:
+            none = next(each for each in one.valid if not each.found.rate)
+            last = min(none.probes, key=lambda probe: probe.rate)
             yield f"{one.name}: met at no rate; at {last.rate:,.0f}/s: {last.reason}."
-    if bounds := [one.name for one in everybody if one.valid and one.at_least]:
+    if bounds := [one.name for one in everybody if one.is_bound]:
         yield (
             f">=: quartet-pace's limit, not the server's: it could not ask faster and keep its schedule "
             f"({', '.join(bounds)})."
         )
+    if any(one.rate and not one.rate.interval for one in everybody):
+        yield f"Fewer than {LEAST_ROUNDS} rounds have no interval, and are called indicative."
+    elif few := too_few_rounds([ratio for one in everybody if one is not base and (ratio := one.ratio(base, RATE))]):
+        yield f"Ties for want of rounds: {few}."
+    if wide := [one.name for one in everybody if one.is_wide]:
+        yield f"An interval of more than a tenth to each side, which more rounds make narrower: {', '.join(wide)}."
     for one in everybody:
-        yield from _noise(one)
+        if above := one.above:
+            yield f"{one.name}: now and then met at a much higher rate, too, at most {above:,.0f}/s; not for good."
+    if everybody[0].settings.budgets[base.cell.cpus].shared:
+        yield "Server and load share a CPU: nobody is compared."
     probes = [probe for one in everybody for each in one.tried for probe in each.probes]
     if disturbed := sum(probe.verdict == Verdict.disturbed for probe in probes):
         yield f"Other load took CPU time in {disturbed} of {len(probes)} probes. They were not met, and count for less."
-
-
-def _noise(one: Rounds) -> Iterator[str]:
-    """Rounds in which the search did not come to rest, and rates above the answer that were met all the same."""
-    lowest = one.settings.offered[0] / APART  # below the lowest rate there is nothing to settle
-    wide = [each.found for each in one.valid if each.found.high > max(each.found.low, lowest) * APART**3]
-    if wide and not one.never_met:
-        spans = ", ".join(f"{found.low:,.0f} to {found.high:,.0f}" for found in wide)
-        yield f"{one.name}: not settled after {MOST} probes in {len(wide)} of {len(one.valid)} rounds, between {spans}."
-    if one.rates and one.rates[-1] > SPREAD * one.rates[0] > 0:
-        yield f"{one.name}: its rounds differ by more than a tenth; repeat them on a quiet machine."
-    told = [[probe for probe in each.probes if probe.verdict in TELLING] for each in one.valid]
-    above = [rate for probes in told for rate in majority(probes, True) if rate > median(one.rates)]
-    if above:
-        yield f"{one.name}: now and then met at a higher rate, too, at most {max(above):,.0f}/s; not for good."
 
 
 def _explanations(settings: SweepSettings) -> list[str]:
@@ -185,7 +206,8 @@ def _explanations(settings: SweepSettings) -> list[str]:
     return [
         f"A probe asks at one rate for {settings.duration} s, with Poisson arrivals, by quartet-pace. It is met when "
         f"{name}, from when each request was due, is below {limit} and every request was answered well.",
-        f"A probe may err, so that each answer moves a belief, and none decides alone; a search ends when it is "
-        f"{SURE:.0%} sure within two of the rates, which are {APART - 1:.0%} apart, or after {MOST} probes. Medians of "
-        f"the rounds; beside them the lowest and the highest round, which are no interval.",
+        "A probe may err, so that each answer moves a belief, and none decides alone. The first round searches all "
+        f"rates, {APART - 1:.0%} apart, the others around the answers before. requests/s: the Hodges-Lehmann "
+        "estimate over all rounds, with the interval of the signed ranks.",
+        f"x: {HOW_RATIOS_ARE_MADE}",
     ]

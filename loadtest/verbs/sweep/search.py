@@ -4,17 +4,29 @@ A probe may err: a server that meets a rate can miss it in a bad second. So no a
 each possible limit; a probe at the rate that halves it makes all limits that agree with the answer likelier. Bisection
 is the case without doubt. (M. Horstein, Sequential transmission using noiseless feedback, 1963; R. Waeber, P. I.
 Frazier, S. G. Henderson, Bisection search with noisy responses, 2013.)
+
+The first search knows nothing and takes many probes. Each later one begins near the answers before it, and takes few: a
+machine drifts, and many coarse answers over minutes tell more of it than one fine answer.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
-from typing import Protocol, TypeVar
+from random import Random
+from statistics import median_high
+from typing import NamedTuple, Protocol, TypeVar
 
-SURE = 0.95  # of the belief lies between the bounds when the search ends
-CLOSE = 2  # rates between which the bounds lie then
-MOST = 22  # probes
+
+class Effort(NamedTuple):
+    sure: float  # the share of the belief that lies between the bounds when the search ends
+    close: int  # rates between which the bounds lie then
+    most: int  # probes
+
+
+FIRST, LATER = Effort(sure=0.95, close=2, most=22), Effort(sure=0.7, close=4, most=8)
+LAST = 3  # answers near which the next search begins
+NEAR, LIKELY = 1.42, 0.8  # the next answer is within NEAR times those before it, with the probability LIKELY
 
 
 class Verdict(str, Enum):
@@ -54,29 +66,25 @@ class Judged(Protocol):
 Probe = TypeVar("Probe", bound=Judged)
 
 
-@dataclass
 class Belief:
-    """In how many of the rates are met: the lowest ones, from none to all."""
+    """In how many of the rates are met: the lowest ones, from none to all. Without `near`, or with no rate that
+    is, all numbers are equally likely."""
 
-    rates: Sequence[float]  # that can be asked for, rising
-    shares: list[float] = field(init=False)  # by that number; their sum is 1
-
-    def __post_init__(self) -> None:
-        count = len(self.rates) + 1
-        self.shares = [1 / count] * count
+    def __init__(self, rates: Sequence[float], near: float | None = None) -> None:
+        self.rates = rates  # that can be asked for, rising
+        limits = [0.0, *rates]
+        inside = [near is None or near / NEAR <= limit <= near * NEAR for limit in limits]
+        count = sum(inside)
+        weights = [LIKELY / count if one else (1 - LIKELY) / (len(limits) - count) for one in inside] if count else []
+        self.shares = _normal(weights or [1.0] * len(limits))  # by that number; their sum is 1
 
     def within(self, share: float) -> int:
         """As many or fewer are met, with that probability."""
         return next(number for number, total in enumerate(accumulate(self.shares)) if total >= share - 1e-12)
 
-    @property
-    def bounds(self) -> tuple[int, int]:
-        return self.within((1 - SURE) / 2), self.within((1 + SURE) / 2)
-
-    @property
-    def settled(self) -> bool:
-        low, high = self.bounds
-        return high - low <= CLOSE
+    def settled(self, effort: Effort) -> bool:
+        low, high = self.within((1 - effort.sure) / 2), self.within((1 + effort.sure) / 2)
+        return high - low <= effort.close
 
     def halving(self) -> int:
         """The rate, by its index, that is met as likely as not."""
@@ -86,25 +94,27 @@ class Belief:
     def learn(self, index: int, met: bool, doubt: float) -> None:
         """What a probe at that rate says."""
         likely = (1 - doubt if (number > index) == met else doubt for number in range(len(self.shares)))
-        products = [share * one for share, one in zip(self.shares, likely, strict=True)]
-        whole = sum(products)
-        self.shares = [product / whole for product in products]
+        self.shares = _normal([share * one for share, one in zip(self.shares, likely, strict=True)])
+
+
+def _normal(weights: Sequence[float]) -> list[float]:
+    whole = sum(weights)
+    return [weight / whole for weight in weights]
 
 
 @dataclass
 class Found:
-    """Rates in requests a second. 0 stands for less than the lowest that was asked for."""
+    """Of one search."""
 
-    rate: float | None  # the highest that was met; None: no probe says
+    rate: float | None  # requests a second, up to which the objective is met; 0: at no rate; None: no probe says
     at_least: bool  # the client could not ask for more
-    low: float  # between these it is, with the probability SURE
-    high: float
 
 
-def find(rates: Sequence[float], ask: Callable[[float], Probe]) -> tuple[Found, list[Probe]]:
-    """With at most MOST probes."""
-    belief, probes, disturbed = Belief(rates), list[Probe](), 0
-    while not belief.settled and len(probes) < MOST:
+def find(rates: Sequence[float], ask: Callable[[float], Probe], near: float | None = None) -> tuple[Found, list[Probe]]:
+    """`near` is where earlier searches found it; None: there were none."""
+    belief, probes, disturbed = Belief(rates, near), list[Probe](), 0
+    effort = FIRST if near is None else LATER
+    while not belief.settled(effort) and len(probes) < effort.most:
         index = belief.halving()
         probe = ask(rates[index])
         probes.append(probe)
@@ -115,6 +125,12 @@ def find(rates: Sequence[float], ask: Callable[[float], Probe]) -> tuple[Found, 
     return _found(belief, probes), probes
 
 
+def beside(rates: Sequence[float], apart: float, random: Random) -> float | None:
+    """Near the last answers, moved by up to one step of the rates: else every search would ask at the same rates, and
+    err alike. None: there are no answers yet."""
+    return median_high(rates[-LAST:]) * apart ** random.uniform(-1, 1) if rates else None
+
+
 def _believed(probe: Judged, probes: Sequence[Judged]) -> Verdict:
     """A client that has asked as fast or faster before was late by chance, and the machine is to blame."""
     could = any(one.verdict in TELLING and one.rate >= probe.rate for one in probes)
@@ -122,14 +138,16 @@ def _believed(probe: Judged, probes: Sequence[Judged]) -> Verdict:
 
 
 def _found(belief: Belief, probes: Sequence[Judged]) -> Found:
-    """The answer is a rate that was asked for and met: what the belief says of those between is a guess."""
-    likely, (low, high), limits = belief.within(0.5), belief.bounds, [0.0, *belief.rates]
+    """What lies above a bound nobody has seen: it is the highest rate that was met."""
+    likely = belief.within(0.5)
+    rate = belief.rates[likely - 1] if likely else 0.0
     telling = [probe for probe in probes if probe.verdict in TELLING]
-    met = [rate for rate in majority(telling, True) if rate <= limits[likely]]
-    rate = max(met, default=0.0)
-    at_least = likely == len(belief.rates) or _held_up(probes, rate)
-    tells = met or (low == 0 and not at_least and any(probe.verdict in SERVERS for probe in probes))
-    return Found(rate if tells else None, at_least, limits[low], limits[high])
+    met = majority(telling, True)
+    if likely == len(belief.rates) or _held_up(probes, rate):
+        return Found(max((one for one in met if one <= rate), default=None), True)
+    if not met and any(probe.rate <= belief.rates[FIRST.close] for probe in telling):
+        return Found(0.0, False)
+    return Found(rate if telling else None, False)
 
 
 def _held_up(probes: Sequence[Judged], rate: float) -> bool:
