@@ -120,7 +120,7 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
         directory = folder.claim(invocation.resume, invocation.out, verb.name)
     log = directory / "servers.log"
     place: Place = Local(invocation.binaries, log)
-    needs: Optional[provision.Needs] = provision.needs(parts, builds=not invocation.bin)
+    needs: Optional[provision.Needs] = provision.needs(verb, parts, builds=not invocation.bin)
     if in_docker:  # whose images are built with all in them
         place, needs = Containers(log), None
     return Session(verb, parts, going_on, place, directory, invocation.json, needs).run()
@@ -211,7 +211,7 @@ def latency(
 
 
 def _sweep(chosen: Chosen, load: Load, invocation: Invocation, slo: list[str]) -> list[Part]:
-    """Raises ValueError. Its rounds and probes are fewer and shorter than those of a load, unless it was told."""
+    """Raises ValueError. It has a number of rounds and a length of its own, unless it was told."""
     if options.given("rate"):
         raise ValueError("--sweep finds the rate itself; it takes no --rate")
     if options.given("arrivals"):
@@ -310,7 +310,7 @@ def compare(
     metric: str = plain(
         "",
         metavar="NAME,...",
-        help="What is compared; `list` names them. By default throughput, and latency p99 at a constant rate.",
+        help="What is compared; `list` names them. By default goodput; latency p99 at a constant rate, if it is known.",
     ),
     json: bool = JSON,
 ) -> Exit:

@@ -1,12 +1,13 @@
 """One way to measure, as a record: which steps there are, and what is done in each. And a verb, as a record: what it
 measures, and how that is shown. The engine knows no more of them."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
+from loadtest.clients import wrk
 from loadtest.document.document import Section
 from loadtest.engine.run import Exit, Labels, Run
 from loadtest.places import launch
@@ -38,6 +39,7 @@ class Bench:
     settings: Any
     place: Place
     directory: Path  # of the run: peers keep their files there
+    earlier: Sequence[Any] = ()  # results of the same part
     printed: dict[str, str] = field(default_factory=dict)  # what programs printed, by the name of a file to keep it in
 
     def start(self, plan: ServerPlan) -> Server:
@@ -77,15 +79,22 @@ class Measurement:
     server: Callable[[Any, Any], ServerPlan]  # of settings and a step
     load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
     programs: tuple[str, ...] = ()  # of ours that the clients' side needs
+    uses_wrk: Callable[[Any], bool] = lambda settings: False
     instruments: Callable[[Any], bool] = lambda settings: False  # whether it takes strace or perf
     key: Callable[[Any], Hashable] = attrgetter("contestant")  # what is left out of later steps when one fails
     values: Callable[[Any], Mapping[str, float | None]] = lambda result: {}  # of a result, by the name of a metric
-    labels: Callable[[Any], Labels] = lambda step: Labels("", 0)  # of a step
+    bounds: Callable[[Any], Collection[str]] = lambda result: ()  # metrics whose value, if any, is a lower bound
+    labels: Callable[[Any, Any], Labels] = lambda settings, step: Labels("", 0)  # of settings and a step
     primary: str = ""  # the metric that answers its question; "": that goes by the load
+
+    @property
+    def has_values(self) -> bool:
+        return self.values is not Measurement.values  # the default
 
     def executables(self, settings: Any) -> set[str]:
         """What must be there, and is asked for its version."""
-        return {contestant.executable for contestant in settings.contestants} | set(self.programs)
+        by_wrk = [wrk.EXECUTABLE] if self.uses_wrk(settings) else []
+        return {*(one.executable for one in settings.contestants), *self.programs, *by_wrk}
 
 
 def describe(step: Step) -> str:
@@ -108,6 +117,7 @@ class Verb:
     sections: Callable[[Run], Sequence[Section]]  # the answers
     head: Callable[[Run], Sequence[str]] = lambda run: ()  # how it was asked, below the machine
     status: Callable[[Run], Exit] = status
+    targets: tuple[str, ...] = ()  # of CMake, beside what its measurements use
     missing: Callable[[], str] = lambda: ""  # what this machine lacks for it, a sentence with the fix
     words: Callable[[Run], Sequence[str]] = lambda run: ()  # what the answers say, in a few sentences
     first: Callable[[Run], str] = lambda run: ""  # after the first round of several, a sentence for who waits

@@ -55,20 +55,21 @@ class Value:
 
 
 def values(run: Run) -> Iterator[Value]:
-    """All that was measured of a metric."""
+    """All that was measured of a metric. A bound is no value: a change of the client's limit would be taken for one of
+    the server."""
     for part in run.parts:
         measurement, settings = MEASUREMENTS[part.measurement], part.settings
         for result in part.results:
-            step, valid = result.step, not result.problems
+            step, valid, bounds = result.step, not result.problems, measurement.bounds(result)
             for name, value in measurement.values(result).items():
-                if value is not None:
-                    who, labels = settings.contestant(step.contestant), measurement.labels(step)
+                if value is not None and name not in bounds:
+                    who, labels = settings.contestant(step.contestant), measurement.labels(settings, step)
                     yield Value(who, labels, step.round, valid, BY_NAME[name], float(value))
 
 
 COLUMNS = (
     *("verb", "contestant", "kind", "model"),
-    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate", "client", "arrivals"),
+    *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate", "client", "arrivals", "objective"),
     *("round", "valid", "metric", "value", "unit"),
 )
 
@@ -84,7 +85,7 @@ def csv_text(run: Run) -> str:
         row = (
             *(run.verb, who.name, who.kind.value, who.model or who.name),
             *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
-            *(load.client, load.arrivals),
+            *(load.client, load.arrivals, load.objective),
             *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
         )
         writer.writerow(row)

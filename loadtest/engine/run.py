@@ -131,3 +131,4 @@ class Labels:
     rate: float | None = None  # requests a second; None: a closed loop
     client: str = ""  # the program that asked
     arrivals: str = ""  # at a rate: even or poisson
+    objective: str = ""  # of a rate sweep: "p99 < 5 ms"

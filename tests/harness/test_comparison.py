@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from random import Random
 
 import pytest
 import samples
+import test_sweep as sweeps
 
 from loadtest.cli import commands
+from loadtest.clients.client_side import quantiles
 from loadtest.document import terminal
-from loadtest.engine import folder
-from loadtest.engine.run import Exit, Failure, Run
+from loadtest.engine import folder, metrics
+from loadtest.engine.run import Exit, Failure, Part, Run
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs.compare.comparison import Comparison, compare, document, status, to_json, words
+from loadtest.verbs.load.plan import Gate
 from loadtest.verbs.load.results import Trial
+from loadtest.verbs.memory.clients import IdleObservation, IdleResult, IdleSettings, idle_steps
+from loadtest.verbs.sweep import plan as sweep_plan
+from loadtest.verbs.sweep.plan import APART
+from loadtest.verbs.walk.verb import WalkSettings
 
 THROUGHPUT = ["throughput"]
 
@@ -27,7 +37,7 @@ def measured(factor: float = 1.0, seed: int = 1, rounds: int = 8, **changes) -> 
     for trial in found.results:
         faster = factor if trial.cell.contestant == "epoll" else 1
         requests = samples.TRIED_RATES[trial.cell.contestant] * faster * random.uniform(0.99, 1.01)
-        trial.client = replace(trial.client, requests=int(requests))
+        trial.client = replace(trial.client, requests=int(requests), good=int(requests))
     return found
 
 
@@ -74,10 +84,10 @@ def test_two_runs_at_different_times_are_said_to_be():
 # --- what is compared: one metric for each load, unless more are asked for
 
 
-def test_a_closed_loop_is_compared_by_throughput_and_a_constant_rate_by_its_p99():
+def test_a_closed_loop_is_compared_by_its_good_answers_and_a_constant_rate_by_its_p99():
     mixed = samples.trial_run(samples.settings(rates=(1000.0,)))
     found = {change.cell: change.metric for change in compare(mixed, mixed, [], 0).changes}
-    assert found["epoll plaintext -c16"] == "throughput"
+    assert found["epoll plaintext -c16"] == "goodput"
     assert found["epoll plaintext -c16 1000/s"] == "latency p99"
     assert len(found) == 10
 
@@ -124,8 +134,8 @@ def test_too_few_rounds_are_said_to_be_and_how_many_it_takes():
 
 
 def test_more_rounds_are_needed_where_more_is_compared():
-    metrics = ["throughput", "goodput", "cpu", "latency p50", "latency p99"]
-    found = compare(measured(rounds=6), measured(0.1, seed=2, rounds=6), metrics, 0)
+    asked = ["throughput", "goodput", "cpu", "latency p50", "latency p99"]
+    found = compare(measured(rounds=6), measured(0.1, seed=2, rounds=6), asked, 0)
     assert len(found.changes) == 25  # 2 / 924 of them are more than 5 %
     assert {(change.needed, change.adjusted_p) for change in found.changes} == {(7, None)}
     assert not any(change.regressed for change in found.changes)
@@ -152,9 +162,9 @@ def tour(rounds: int, factor: float = 1.0) -> Run:
 
 def slower(trials: list[Trial], factor: float) -> None:
     for trial in trials:
-        requests, latency = trial.client.requests, trial.client.latency
+        requests, latency = max(1, int(trial.client.requests * factor)), trial.client.latency
         if trial.cell.rate is None:
-            trial.client = replace(trial.client, requests=max(1, int(requests * factor)))
+            trial.client = replace(trial.client, requests=requests, good=requests)
         else:
             trial.client = replace(trial.client, latency=replace(latency, p99=latency.p99 / factor))
 
@@ -163,9 +173,9 @@ def slower(trials: list[Trial], factor: float) -> None:
 def test_a_collapse_of_the_main_job_is_a_regression(rounds):
     found = compare(tour(rounds), tour(rounds, 0.1), [], 0)
     judged = [change for change in found.changes if not change.needed]
-    assert len(judged) == 15 and all(change.regressed for change in judged)  # five models, three loads
+    assert len(judged) == 18 and all(change.regressed for change in judged)  # five models, three loads; three heaps
     assert {(change.metric, change.apart) for change in found.changes} == {
-        ("throughput", "below"),
+        ("goodput", "below"),
         ("latency p99", "above"),
     }
     assert status(found) == Exit.gate
@@ -177,18 +187,27 @@ def test_a_collapse_of_three_rounds_cannot_be_told_and_is_not_ok():
     assert status(found) == Exit.invalid
 
 
+def ballast(found: Run, rounds: int) -> list[Trial]:
+    """All that is left of it: an interrupted run has fewer rounds of some cells."""
+    part = next(part for part in found.parts if any("MiB" in one.name for one in part.settings.contestants))
+    part.results = [one for one in part.results if one.step.round <= rounds]
+    return part.results
+
+
 def test_the_main_job_against_itself_is_ok_though_some_of_it_has_few_rounds():
-    found = compare(tour(9), tour(9), [], 0)
+    before, after = tour(9), tour(9)
+    ballast(before, 3), ballast(after, 3)
+    found = compare(before, after, [], 0)
     assert {change.needed for change in found.changes if "MiB" in change.cell} == {6}
     assert status(found) == Exit.ok
-    assert any(one.startswith("CANNOT TELL: 2 of 17 comparisons have too few rounds") for one in found.warnings)
+    assert any(one.startswith("CANNOT TELL: 3 of 18 comparisons have too few rounds") for one in found.warnings)
 
 
 def test_a_huge_change_of_what_has_few_rounds_is_not_ok_beside_others_that_are():
-    after = tour(9)
-    sparse = [one for one in after.results if "MiB" in one.step.contestant and hasattr(one, "client")]
-    slower(sparse, 0.1)
-    found = compare(tour(9), after, [], 0)
+    before, after = tour(9), tour(9)
+    ballast(before, 3)
+    slower(ballast(after, 3), 0.1)
+    found = compare(before, after, [], 0)
     assert not any(change.regressed for change in found.changes)
     assert status(found) == Exit.invalid
 
@@ -232,7 +251,7 @@ def test_a_run_without_any_valid_result_is_a_regression_of_everybody():
     assert status(found) == Exit.gate
 
 
-def test_more_than_half_of_invalid_rounds_are_a_regression_whatever_the_others_show():
+def test_half_of_invalid_rounds_or_more_are_a_regression_whatever_the_others_show():
     found = compare(measured(), spoilt({1: "bad", 2: "bad", 3: "worse", 5: "bad", 8: "bad"}), THROUGHPUT, 0)
     change = of_epoll(found)
     assert (change.regressed, change.rounds) == (True, (8, 3))
@@ -242,8 +261,11 @@ def test_more_than_half_of_invalid_rounds_are_a_regression_whatever_the_others_s
     assert status(found) == Exit.gate
 
 
-def test_half_of_the_rounds_are_enough():
+def test_half_of_the_rounds_are_not_enough_and_more_than_half_are():
     found = compare(measured(), spoilt(dict.fromkeys(range(1, 5), "bad")), THROUGHPUT, 0)
+    assert of_epoll(found).lost == "half gone: 4 of 8 runs of B are invalid (bad)"
+    assert status(found) == Exit.gate
+    found = compare(measured(), spoilt(dict.fromkeys(range(1, 4), "bad")), THROUGHPUT, 0)
     assert not of_epoll(found).regressed and of_epoll(found).needed == 6
 
 
@@ -269,10 +291,14 @@ def test_a_contestant_that_is_absent_from_b_is_a_regression_and_one_that_a_lacks
     assert "Only B has epoll plaintext -c16." in shown(new, "a", "b", 120)
 
 
+def did_not_drain(number: int) -> Failure:
+    return Failure("epoll", f"round {number}, plaintext, 16 connections, 1 server CPU: epoll", "it did not drain")
+
+
 def test_a_server_that_failed_is_lost_with_the_reason():
     after = measured(seed=2)
     after.parts[0].results = [one for one in after.results if one.cell.contestant != "epoll" or one.step.round == 1]
-    after.failures = [Failure("epoll", "round 2", "it did not drain")]
+    after.failures = [did_not_drain(2)]
     change = of_epoll(compare(measured(), after, THROUGHPUT, 0))
     assert change.lost == "half gone: 7 of 8 runs of B have no value (it did not drain)"
 
@@ -282,6 +308,39 @@ def test_an_interrupted_run_is_not_blamed_for_the_rounds_that_it_lacks():
     after.parts[0].results = [one for one in after.results if one.step.round == 1]
     found = compare(measured(), after, THROUGHPUT, 0)
     assert not any(change.regressed for change in found.changes) and status(found) == Exit.invalid
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupted_run_does_not_hide_a_server_that_failed(number):
+    after = measured(seed=2, state="interrupted")
+    until = {"epoll": number, "nginx": 4}
+    kept = [one for one in after.results if one.step.round < until.get(one.cell.contestant, 5)]
+    after.parts[0].results, after.failures = kept, [did_not_drain(number)]
+    found = compare(measured(), after, [], 0)
+    gone, missing = ("gone", 8) if number == 1 else ("half gone", 7)
+    assert of_epoll(found).lost == f"{gone}: {missing} of 8 runs of B have no value (it did not drain)"
+    assert [one.cell for one in found.changes if one.regressed] == ["epoll plaintext -c16"]
+    assert status(found) == Exit.gate
+
+
+def test_a_failure_at_one_number_of_connections_says_nothing_of_the_others_in_an_interrupted_run():
+    before, after = idle(3), idle(3)
+    after.state, after.parts[0].results = "interrupted", after.parts[0].results[:1]
+    after.failures = [Failure("epoll", "round 1, 100 idle connections: epoll", "it did not drain")]
+    lost = {one.cell: one.lost for one in compare(before, after, [], 0).changes}
+    assert lost == {
+        "epoll idle -c0": "",
+        "epoll idle -c100": "gone: 3 of 3 runs of B have no value (it did not drain)",
+    }
+
+
+def test_a_server_that_answers_errors_alone_is_lost():
+    after = measured(seed=2)
+    for trial in after.results:
+        trial.client.good = 0 if trial.cell.contestant == "epoll" else trial.client.good
+    found = compare(measured(), after, [], 0)
+    assert of_epoll(found).lost == "gone: 8 of 8 runs of B have no value (goodput is 0)"
+    assert status(found) == Exit.gate
 
 
 def test_a_server_that_answers_nothing_any_more_is_lost():
@@ -295,6 +354,165 @@ def test_a_metric_that_was_measured_once_is_no_loss_where_both_have_it_once():
         for trial in run.results:
             trial.system_calls = 3.0 if trial.step.round == 1 else None
     assert not any(change.regressed for change in compare(once, counted, ["system calls"], 0).changes)
+
+
+# --- a constant rate at which not everybody is answered
+
+
+def paced(good: float = 1.0, errors: float = 0.0, slow: float = 1.0, rounds: int = 8) -> Run:
+    """Of epoll's requests that share is answered well, and that share with an error; the others never."""
+    chosen = samples.settings(samples.select(("epoll",), samples.EVERYBODY), rounds, rates=(1000.0,), closed=False)
+    found = samples.trial_run(chosen, "latency")
+    for trial in found.results:
+        answers = {"good": int(1000 * good), "requests": int(1000 * (good + errors))}
+        lost = 1000 - answers["requests"]
+        times = quantiles({round(500_000 * slow): answers["good"]}, lost, 2.0)
+        in_time = answers["requests"] - trial.step.round % 3
+        figures = {**answers, "asked": 1000, "in_time": in_time, "censored": lost, "latency": times}
+        trial.client = replace(trial.client, **figures, patience=2.0)
+    return found
+
+
+def test_where_many_are_never_answered_the_number_of_good_answers_is_compared():
+    found = compare(paced(good=0.68), paced(good=0.07), [], 0)
+    assert (of_epoll(found).metric, status(found)) == ("goodput", Exit.gate)
+    text = " ".join(shown(found, "a", "b", 120).split())
+    assert (
+        "By goodput, since p99 is unknown where more than one request in a hundred is not answered well: epoll" in text
+    )
+    assert status(compare(paced(good=0.07), paced(good=0.68), [], 0)) == Exit.ok
+
+
+@pytest.mark.parametrize("after", [{"good": 0.07}, {"good": 0.0, "errors": 1.0}, {"good": 0.1, "errors": 0.9}])
+def test_a_server_that_answers_only_some_at_a_constant_rate_got_worse(after):
+    """Those never answered, errors, and errors beside quick good answers."""
+    found = compare(paced(), paced(**after), [], 0)
+    assert (of_epoll(found).metric, status(found)) == ("goodput", Exit.gate)
+
+
+def test_where_all_but_a_few_are_answered_well_p99_is_compared():
+    found = compare(paced(), paced(slow=10), [], 0)
+    assert (of_epoll(found).metric, status(found)) == ("latency p99", Exit.gate)
+    assert not any("goodput" in one for one in found.warnings)
+
+
+def test_a_quantile_that_was_asked_for_is_worse_when_it_is_at_least_as_bad():
+    metric = ["latency p99"]
+    worse = compare(paced(), paced(good=0.9), metric, 0)
+    assert status(worse) == Exit.gate
+    assert ">= 2,000" in shown(worse, "a", "b", 120)
+    assert status(compare(paced(good=0.9), paced(), metric, 0)) == Exit.ok
+    both = compare(paced(good=0.9), paced(good=0.9), metric, 0)
+    assert words(of_epoll(both)) == ["cannot tell: latency p99 is only a lower bound in A"]
+    assert status(both) == Exit.invalid
+    none = of_epoll(compare(paced(), paced(good=0.0, errors=1.0), metric, 0))
+    assert none.lost == "gone: 8 of 8 runs of B have no value (too few requests were answered well)"
+
+
+# --- rate sweeps
+
+
+def swept(*rates: float, bounds: int = 0, objective: Gate = Gate("p99", 5.0)) -> Run:
+    """epoll's answers, round by round; the last so many are bounds."""
+    chosen = sweeps.settings(objective, len(rates), contestants=samples.select(("epoll",), samples.EVERYBODY))
+    steps = sorted(sweep_plan.steps(chosen), key=lambda step: step.round)
+    found = [sweeps.highest(step, rate, step.round > len(rates) - bounds) for step, rate in zip(steps, rates)]
+    return samples.run(Part("sweep", chosen, found), verb="latency")
+
+
+HIGH = [100_000.0 + 100 * number for number in range(8)]
+LOW = [10_000.0 + 10 * number for number in range(8)]
+
+
+def test_an_objective_that_is_met_at_no_rate_any_more_is_a_regression():
+    found = compare(swept(*HIGH), swept(*[0.0] * 8), [], 0)
+    assert status(found) == Exit.gate
+    assert of_epoll(found).after == pytest.approx(220 / APART)
+    assert status(compare(swept(*[0.0] * 8), swept(*HIGH), [], 0)) == Exit.ok
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), [(HIGH, LOW, Exit.gate), (LOW, HIGH, Exit.ok)])
+def test_highest_rates_are_compared(before, after, expected):
+    assert status(compare(swept(*before), swept(*after), [], 0)) == expected
+
+
+def test_less_than_a_bound_is_worse():
+    found = compare(swept(*HIGH, bounds=8), swept(*LOW), [], 0)
+    assert status(found) == Exit.gate
+    assert of_epoll(found).at_least == (True, False)
+
+
+@pytest.mark.parametrize("bounds", [0, 8])
+def test_a_bound_is_not_worse_than_what_is_higher(bounds):
+    found = compare(swept(*HIGH, bounds=bounds), swept(*LOW, bounds=8), [], 0)
+    assert words(of_epoll(found)) == ["cannot tell: highest rate is only a lower bound in B"]
+    assert status(found) == Exit.invalid
+
+
+def test_a_bound_above_a_value_is_not_worse():
+    found = compare(swept(*LOW), swept(*HIGH, bounds=8), [], 0)
+    assert status(found) == Exit.ok
+    assert ">= 100,350" in shown(found, "a", "b", 120)
+
+
+def test_a_few_bounds_hide_no_collapse():
+    assert status(compare(swept(*HIGH), swept(*LOW, bounds=1), [], 0)) == Exit.gate
+
+
+def test_rates_of_other_objectives_are_other_cells():
+    with pytest.raises(ValueError, match="no cell and metric in common"):
+        compare(swept(*HIGH), swept(*HIGH, objective=Gate("p99", 50.0)), [], 0)
+    assert of_epoll(compare(swept(*HIGH), swept(*HIGH), [], 0)).cell == "epoll plaintext -c16 p99 < 5 ms"
+    assert {row["objective"] for row in rows(swept(*HIGH))} == {"p99 < 5 ms"}
+
+
+# --- figures that are none
+
+
+def rows(run: Run) -> list[dict[str, str]]:
+    """Of cells.csv."""
+    return list(csv.DictReader(io.StringIO(metrics.csv_text(run))))
+
+
+def test_cells_csv_has_no_bound_and_no_quantile_of_too_few_requests():
+    assert {row["metric"] for row in rows(measured())} >= {"latency p99", "latency p999"}
+    lossy = {row["metric"] for row in rows(paced(good=0.95))}
+    assert "latency p90" in lossy and not lossy & {"latency p99", "latency p999", "latency max", "latency mean"}
+    assert "latency p999" not in {row["metric"] for row in rows(tour(1)) if row["rate"]}
+
+
+def idle(rounds: int) -> Run:
+    chosen = IdleSettings(
+        samples.select(("epoll",), samples.MODELS), CpuSets((1,), (0,)), levels=(0, 100), rounds=rounds
+    )
+    found = [
+        IdleResult(
+            step=step,
+            server_command="s",
+            client=IdleObservation("", step.connections, None),
+            memory=samples.memory(1, 4),
+            machine=None,
+            machine_left=None,
+        )
+        for step in idle_steps(chosen)
+    ]
+    found.sort(key=lambda one: (one.step.round, one.step.connections))
+    return samples.run(Part("idle", chosen, found), verb="memory")
+
+
+def test_three_rounds_of_memory_are_too_few_and_it_says_how_many_are_needed():
+    found = compare(idle(3), idle(3), [], 0)
+    text = " ".join(shown(found, "a", "b", 120).split())
+    assert "2 comparisons could not be judged: 6 rounds of each are needed." in text
+    assert status(found) == Exit.invalid
+    assert status(compare(idle(6), idle(6), [], 0)) == Exit.ok
+
+
+def test_a_walk_has_nothing_to_compare_and_it_says_so():
+    chosen = WalkSettings(samples.select(("epoll",), samples.MODELS), CpuSets((1,), (0,)))
+    walked = samples.run(Part("walk", chosen, []), verb="walk")
+    with pytest.raises(ValueError, match="walk has no figures that could be compared"):
+        compare(walked, walked, [], 0)
 
 
 # --- the program
@@ -317,7 +535,7 @@ def compared(tmp_path, capsys):
 
 def test_the_program_exits_with_3_on_a_collapse_of_the_main_job(compared):
     ended, text = compared(tour(6), tour(6, 0.1))
-    assert (ended, text.count("REGRESSION -90"), text.count("REGRESSION +9")) == (3, 10, 5)
+    assert (ended, text.count("REGRESSION -90"), text.count("REGRESSION +9")) == (3, 13, 5)
 
 
 def test_the_program_exits_with_4_when_it_cannot_tell_and_json_says_the_same(compared):
@@ -365,6 +583,11 @@ def test_nothing_in_common_is_an_error():
         compare(measured(), measured(), ["service p99"], 0)
 
 
+def test_a_quantile_that_takes_more_requests_is_said_to_be_unknown():
+    with pytest.raises(ValueError, match="in common: latency p999 could not be told in A"):
+        compare(paced(), paced(), ["latency p999"], 0)
+
+
 def test_cells_of_other_loads_are_other_cells():
     paced = samples.trial_run(samples.settings(rates=(1000.0,), keep_alive=False))
     found = compare(paced, paced, THROUGHPUT, 0)
@@ -397,7 +620,7 @@ def test_the_table_of_changes_is_never_cut(width, rounds):
 
 def test_the_names_of_the_rows_are_seen_beside_the_longest_sentences():
     text = shown(compare(tour(3), tour(3, 0.1), [], 0), "a", "b", 100)
-    assert all(name in text for name in ("prefork cpu", "throughput, requests/s", "latency p99, ms", "6 are needed"))
+    assert all(name in text for name in ("prefork cpu", "goodput, requests/s", "latency p99, ms", "6 are needed"))
 
 
 def test_what_the_instrument_could_not_tell_is_nobodys_loss():
@@ -409,6 +632,16 @@ def test_what_the_instrument_could_not_tell_is_nobodys_loss():
     assert not any(one.regressed for one in found.changes)
     assert status(found) == Exit.invalid
     assert words(found.changes[0]) == ["cannot tell: latency p99 could not be told in B"]
+
+
+def test_what_the_instrument_could_not_tell_before_is_said_to_be_unknown():
+    before, after = paced(), paced(slow=10)
+    for trial in before.results:
+        trial.client.lateness = {round(trial.client.latency.max * 1000): 1000}
+    found = compare(before, after, [], 0)
+    assert (words(of_epoll(found)), found.only_in_b) == (["cannot tell: latency p99 could not be told in A"], [])
+    assert status(found) == Exit.invalid
+    assert "could not be told in A" in " ".join(shown(found, "a", "b", 100).split())
 
 
 def test_what_an_interrupted_run_has_not_reached_is_not_gone():

@@ -83,7 +83,7 @@ COIN = Measurement(
     server=server,
     load=lambda address, settings, step: [["toss", f"{address.host}:{address.port}"]],
     values=lambda result: {"throughput": float(result.heads)},
-    labels=lambda step: Labels("coin", 1),
+    labels=lambda settings, step: Labels("coin", 1),
 )
 COINS = Verb("coins", (COIN,), sections, lambda run: ["Coins."])
 

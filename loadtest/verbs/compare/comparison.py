@@ -1,25 +1,27 @@
 """Two results folders: what has changed, as far as two runs at different times can tell. Pure.
 
-Which comparisons are made is planned, before any value is seen: one metric for each contestant and load, unless more
-are asked for. Of these, only the ones that have rounds enough share Holm's correction (`differences.family`); of the
-others the table says how many rounds it would take, never that there is no difference.
+One metric is compared for each contestant and load, unless more are asked for. Of these comparisons, only the ones
+that have rounds enough share Holm's correction (`differences.family`); of the others the table says how many rounds it
+would take, never that there is no difference.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 
 from loadtest.document.document import Document, Section, table
 from loadtest.document.figures import DASH, listed, number, plural
-from loadtest.engine.measurement import MEASUREMENTS, Step
+from loadtest.engine.measurement import MEASUREMENTS, Step, describe
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Exit, Labels, Part, Run
 from loadtest.statistics import differences
 from loadtest.statistics.differences import ALPHA, Ratio
 
 HUGE = 2  # times: so far outside the range of A, all rounds of B are worth a word even where no test can tell
+
+GOODPUT, P99 = "goodput", "latency p99"
 
 NAMED = 4  # cells that got worse, by name above the table
 
@@ -33,10 +35,11 @@ class Change:
     cell: str
     metric: str
     unit: str
-    before: float  # medians of the valid rounds
-    after: float | None  # None: B has no valid one
+    before: float | None  # medians of the valid rounds
+    after: float | None  # None: there is no valid one
+    at_least: tuple[bool, bool]  # whether these two are only lower bounds
     rounds: tuple[int, int]  # valid ones of A and of B
-    unknown: str = ""  # why B has none, by no fault of the server's
+    unknown: str = ""  # why nobody can tell, by no fault of the server's
     lost: str = ""  # how its rounds became fewer in B: a regression, whatever the others show
     ratio: Ratio | None = None
     adjusted_p: float | None = None  # by Holm; None: it was not judged, for want of rounds
@@ -63,13 +66,29 @@ class Rounds:
 
     asked: int = 0
     values: list[float] = field(default_factory=list)  # of the valid ones
+    bounds: list[float] = field(default_factory=list)  # of the valid ones, too, which may have been any higher
+    endless: int = 0  # valid ones that are higher than anybody knows: too few requests were answered well
     problems: list[str] = field(default_factory=list)  # of invalid ones
     hidden: int = 0  # valid ones in which the instrument could not tell this metric: nobody's loss
     otherwise: str = "they gave no result"  # why there are fewer than asked for, when nothing was invalid
 
     @property
+    def all(self) -> list[float]:
+        return self.values + self.bounds
+
+    @property
     def share(self) -> float:
-        return (len(self.values) + self.hidden) / self.asked if self.asked else 0.0
+        return (len(self.all) + self.hidden) / self.asked if self.asked else 0.0
+
+    @property
+    def is_bound(self) -> bool:
+        return 2 * len(self.bounds) >= len(self.all) > 0
+
+    @property
+    def tells(self) -> bool:
+        """Most of it are values, or would be without the instrument's faults."""
+        without = len(self.bounds) + self.endless
+        return not without or without < len(self.values) + self.hidden
 
 
 def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison:
@@ -79,13 +98,20 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
     if a.environment.runner != b.environment.runner:
         raise ValueError("a figure from a container is never compared with a native one")
+    for run in (a, b):
+        if not any(MEASUREMENTS[part.measurement].has_values for part in run.parts):
+            raise ValueError(f"{run.verb} has no figures that could be compared")
     before, after = _measured(a, metrics), _measured(b, metrics)
-    planned = [key for key, rounds in before.items() if rounds.values and not _not_reached(b, after.get(key))]
+    chosen = list(before) if metrics else _chosen(before, after)
+    known = [key for key in chosen if before[key].all or (before[key].hidden and key in after and after[key].all)]
+    planned = [key for key in known if not _not_reached(b, after.get(key))]
     if not any(key in after for key in planned):
-        raise ValueError("these two have no cell and metric in common")
+        hidden = [before[key].otherwise for key in chosen if key in after and before[key].hidden]
+        raise ValueError("these two have no cell and metric in common" + (f": {hidden[0]} in A" if hidden else ""))
     changes = _judged([_change(key, before[key], after.get(key, Rounds())) for key in planned], before, after, margin)
-    only_in_b = {key[0] for key, rounds in after.items() if rounds.values and key not in planned}
-    return Comparison(changes, sorted(only_in_b - {cell for cell, _ in planned}), _warnings(a, b, changes))
+    only_in_b = {key[0] for key, rounds in after.items() if rounds.all and key not in planned}
+    otherwise = [cell for cell, name in planned if not metrics and (cell, P99) in before and name != P99]
+    return Comparison(changes, sorted(only_in_b - {cell for cell, _ in planned}), _warnings(a, b, changes, otherwise))
 
 
 def _not_reached(run: Run, rounds: Rounds | None) -> bool:
@@ -93,52 +119,80 @@ def _not_reached(run: Run, rounds: Rounds | None) -> bool:
     return run.state != "complete" and (rounds is None or not rounds.asked)
 
 
-def primary(labels: Labels) -> str:
-    """The one metric that answers what a load asks: clients that ask again when they are answered show how many
-    requests a server can bear, a constant rate how long they take."""
-    return "throughput" if labels.rate is None else "latency p99"
+def primary(labels: Labels) -> list[str]:
+    """The metrics that answer what a load asks: clients that ask again when they are answered show how many requests a
+    server can bear, a constant rate how long they take. Of several, the first that both runs tell: where one request in
+    a hundred is not answered well, it is the number of those that are."""
+    return [GOODPUT] if labels.rate is None else [P99, GOODPUT]
+
+
+def _chosen(before: dict[Key, Rounds], after: dict[Key, Rounds]) -> list[Key]:
+    """One for each cell."""
+    cells: dict[str, list[Key]] = {}
+    for key in before:
+        cells.setdefault(key[0], []).append(key)
+    told = {key for key in before if before[key].tells and (key not in after or after[key].tells)}
+    return [next((key for key in keys if key in told), keys[-1]) for keys in cells.values()]
 
 
 def _measured(run: Run, metrics: Sequence[str]) -> dict[Key, Rounds]:
     found: dict[Key, Rounds] = {}
+    failed = _failed(run)
     for part in run.parts:
-        for step in _asked(run, part):
+        measurement = MEASUREMENTS[part.measurement]
+        for step in _asked(run, part, failed):
             for key in _keys(part, step, metrics):
                 found.setdefault(key, Rounds()).asked += 1
+                found[key].otherwise = failed.get(measurement.key(step), found[key].otherwise)
         for result in part.results:
-            values = MEASUREMENTS[part.measurement].values(result)
+            values, bounds = measurement.values(result), measurement.bounds(result)
             for key in _keys(part, result.step, metrics):
-                _count(found.setdefault(key, Rounds()), key[1], values.get(key[1]), result.problems)
-        for failure in run.failures:
-            for step in _asked(run, part):
-                for key in _keys(part, step, metrics) if step.contestant == failure.contestant else []:
-                    found[key].otherwise = failure.reason
+                _count(found.setdefault(key, Rounds()), key[1], values.get(key[1]), key[1] in bounds, result.problems)
     return found
 
 
-def _asked(run: Run, part: Part) -> list[Step]:
-    """Contestant by contestant. A run that was cut short was asked for what it has: the rest is nobody's fault."""
-    cut_short = run.state != "complete"
-    steps = [one.step for one in part.results] if cut_short else MEASUREMENTS[part.measurement].steps(part.settings)
+def _failed(run: Run) -> dict[Hashable, str]:
+    """Why, by the key of the steps that were left out from there on."""
+    reasons = {one.step: one.reason for one in run.failures}
+    everything = ((MEASUREMENTS[part.measurement], part.settings) for part in run.parts) if reasons else []
+    return {
+        measurement.key(step): reasons[describe(step)]
+        for measurement, settings in everything
+        for step in measurement.steps(settings)
+        if describe(step) in reasons
+    }
+
+
+def _asked(run: Run, part: Part, failed: Mapping[Hashable, str]) -> list[Step]:
+    """Contestant by contestant. A run that was cut short was asked for what it has, and for all of those that failed:
+    the rest is nobody's fault."""
+    measurement, done = MEASUREMENTS[part.measurement], {one.step for one in part.results}
+    steps = measurement.steps(part.settings)
+    if run.state != "complete":
+        steps = [step for step in steps if step in done or measurement.key(step) in failed]
     names = [one.name for one in part.settings.contestants]
     return sorted(steps, key=lambda step: names.index(step.contestant))
 
 
 def _keys(part: Part, step: Step, metrics: Sequence[str]) -> list[Key]:
-    labels = MEASUREMENTS[part.measurement].labels(step)
-    usual = MEASUREMENTS[part.measurement].primary or primary(labels)
-    return [(_cell(step.contestant, labels), name) for name in metrics or [usual]]
+    measurement = MEASUREMENTS[part.measurement]
+    labels = measurement.labels(part.settings, step)
+    usual = [measurement.primary] if measurement.primary else primary(labels)
+    return [(_cell(step.contestant, labels), name) for name in metrics or usual]
 
 
-def _count(rounds: Rounds, name: str, value: float | None, problems: Sequence[str]) -> None:
+def _count(rounds: Rounds, name: str, value: float | None, is_bound: bool, problems: Sequence[str]) -> None:
     """A ratio takes values above 0, and finite ones."""
     if problems:
         rounds.problems += problems
+    elif value is None and is_bound:
+        rounds.endless += 1
+        rounds.otherwise = "too few requests were answered well"
     elif value is None:
         rounds.hidden += 1
         rounds.otherwise = f"{name} could not be told"
     elif 0 < value < math.inf:
-        rounds.values.append(value)
+        (rounds.bounds if is_bound else rounds.values).append(value)
     else:
         rounds.otherwise = f"{name} is {value:g}"
 
@@ -148,6 +202,7 @@ def _cell(contestant: str, labels: Labels) -> str:
     words += [] if labels.keep_alive else ["fresh"]
     words += [f"pipeline {labels.pipeline}"] if labels.pipeline != 1 else []
     words += [f"cpus {labels.cpus}"] if labels.cpus != 1 else []
+    words += [labels.objective] if labels.objective else []
     if labels.rate is None:
         return " ".join(words + ([f"by {labels.client}"] if labels.client not in ("", "wrk") else []))
     return " ".join([*words, f"{labels.rate:g}/s", *(["even"] if labels.arrivals == "even" else [])])
@@ -155,33 +210,54 @@ def _cell(contestant: str, labels: Labels) -> str:
 
 def _change(key: Key, before: Rounds, after: Rounds) -> Change:
     cell, name = key
+    mine, its = _series(name, before, after)
     return Change(
         cell=cell,
         metric=name,
         unit=BY_NAME[name].unit,
-        before=median(before.values),
-        after=median(after.values) if after.values else None,
-        rounds=(len(before.values), len(after.values)),
-        unknown=f"{after.otherwise} in B" if after.hidden and not after.values else "",
+        before=median(before.all) if before.all else None,
+        after=median(after.all) if after.all else None,
+        at_least=(before.is_bound, after.is_bound),
+        rounds=(len(mine), len(its)),
+        unknown=_unknown(name, before, after),
         lost=_lost(before, after),
-        ratio=differences.unpaired(after.values, before.values) if after.values else None,
-        apart=_apart(before.values, after.values),
+        ratio=differences.unpaired(its, mine) if mine and its else None,
+        apart=_apart(mine, its),
     )
 
 
+def _series(name: str, before: Rounds, after: Rounds) -> tuple[list[float], list[float]]:
+    """Of A and of B, as they are judged. A bound stands for any higher value: where that is to B's credit, it is taken
+    to be no lower than all of the other run, so that nobody is called worse by it."""
+    if BY_NAME[name].better == "more":
+        return before.all, after.values + [max([bound, *before.all]) for bound in after.bounds]
+    return before.values + [max([bound, *after.all]) for bound in before.bounds], after.all
+
+
+def _unknown(name: str, before: Rounds, after: Rounds) -> str:
+    for rounds, where in ((before, "A"), (after, "B")):
+        if rounds.hidden and not rounds.all:
+            return f"{rounds.otherwise} in {where}"
+    bound, other, where = (after, before, "B") if BY_NAME[name].better == "more" else (before, after, "A")
+    if not bound.is_bound or not other.all:
+        return ""
+    better = median(bound.all) > median(other.all) and not other.is_bound
+    return "" if better else f"{name} is only a lower bound in {where}"
+
+
 def _lost(before: Rounds, after: Rounds) -> str:
-    """Fewer rounds that were asked for are no loss; less than half the share of valid ones is."""
+    """Fewer rounds that were asked for are no loss; half the share of valid ones, or less, is."""
     if not after.asked:
         return "gone: B has no run of it"
-    if 2 * after.share >= before.share:
+    if 2 * after.share > before.share:
         return ""
-    missing = after.asked - len(after.values)
+    missing = after.asked - len(after.all)
     lack = f"are invalid ({after.problems[0]})" if after.problems else f"have no value ({after.otherwise})"
-    return f"{'half gone' if after.values else 'gone'}: {missing} of {after.asked} runs of B {lack}"
+    return f"{'half gone' if after.all else 'gone'}: {missing} of {after.asked} runs of B {lack}"
 
 
 def _apart(before: Sequence[float], after: Sequence[float]) -> str:
-    if not after:
+    if not before or not after:
         return ""
     if HUGE * max(after) < min(before):
         return "below"
@@ -196,7 +272,8 @@ def _judged(changes: list[Change], before: dict[Key, Rounds], after: dict[Key, R
     for one in changes:
         key = one.cell, one.metric
         if key in adjusted:
-            strict = differences.unpaired(after[key].values, before[key].values, len(family))
+            mine, its = _series(one.metric, before[key], after[key])
+            strict = differences.unpaired(its, mine, len(family))
             worse = differences.regressed(ratios[key], adjusted[key], BY_NAME[one.metric].better == "more", margin)
             one = replace(one, adjusted_p=adjusted[key], detectable=differences.detectable(strict), worse=worse)
         elif one.ratio:
@@ -216,7 +293,7 @@ def status(found: Comparison) -> Exit:
     return Exit.invalid if nothing or any(one.apart for one in unjudged) else Exit.ok
 
 
-def _warnings(a: Run, b: Run, changes: Sequence[Change]) -> list[str]:
+def _warnings(a: Run, b: Run, changes: Sequence[Change], by_goodput: Sequence[str]) -> list[str]:
     found = [differences.AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
         mine, its = (getattr(run.environment, name) for run in (a, b))
@@ -224,6 +301,11 @@ def _warnings(a: Run, b: Run, changes: Sequence[Change]) -> list[str]:
             what = name.replace("_", " ")
             found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")
     found += [f"One of them is {run.state}." for run in (a, b) if run.state != "complete"]
+    if by_goodput:
+        found.append(
+            "By goodput, since p99 is unknown where more than one request in a hundred is not answered well: "
+            f"{', '.join(by_goodput)}."
+        )
     if unjudged := [one for one in changes if one.needed]:
         found.append(
             f"CANNOT TELL: {len(unjudged)} of {plural(len(changes), 'comparison')} have too few rounds to show any "
@@ -241,8 +323,10 @@ def to_json(found: Comparison) -> str:
 
 def words(one: Change) -> list[str]:
     """What the cell of the table says, line by line; how its rounds were lost stands below the table."""
-    lines = [one.lost.partition(":")[0]] if one.lost else [f"cannot tell: {one.unknown}"] if one.unknown else []
-    if one.ratio and one.needed:
+    lines = [one.lost.partition(":")[0]] if one.lost else []
+    if one.unknown and not one.worse:
+        lines = lines or [f"cannot tell: {one.unknown}"]
+    elif one.ratio and one.needed:
         lines += [f"x {one.ratio.ratio:.2f}, all rounds of B {one.apart} all of A;"] if one.apart else []
         lines.append(f"cannot tell with {plural(one.ratio.rounds, 'round')}: {one.needed} are needed")
     elif one.ratio:
@@ -253,8 +337,8 @@ def words(one: Change) -> list[str]:
 def document(found: Comparison, before: str, after: str) -> Document:
     filled = table("", "metric", "before", "after", "change")
     for one in found.changes:
-        new = DASH if one.after is None else number(one.after)
-        filled.add_row(one.cell, f"{one.metric}, {one.unit}", number(one.before), new, "\n".join(words(one)))
+        old, new = (_figure(*each) for each in zip((one.before, one.after), one.at_least))
+        filled.add_row(one.cell, f"{one.metric}, {one.unit}", old, new, "\n".join(words(one)))
     judged = sum(one.adjusted_p is not None for one in found.changes)
     notes = [
         *(f"{one.cell}, {one.metric}: {one.lost}." for one in found.changes if one.lost),
@@ -267,6 +351,10 @@ def document(found: Comparison, before: str, after: str) -> Document:
     return Document(head, [Section("What has changed?", filled, notes)], words=verdict(found))
 
 
+def _figure(value: float | None, at_least: bool) -> str:
+    return DASH if value is None else f"{'>= ' if at_least else ''}{number(value)}"
+
+
 def verdict(found: Comparison) -> list[str]:
     """How many got worse, and who; how many could not be told."""
     worse = [one for one in found.changes if one.regressed]
@@ -274,7 +362,11 @@ def verdict(found: Comparison) -> list[str]:
     judged = len(found.changes) - len(unjudged)
     told = [f"{len(worse)} of {plural(judged, 'comparison')} got worse" + (f": {_named(worse)}." if worse else ".")]
     if unjudged:
-        told.append(f"{plural(len(unjudged), 'comparison')} could not be judged.")
+        needed = max(one.needed for one in unjudged)
+        told.append(
+            f"{plural(len(unjudged), 'comparison')} could not be judged"
+            + (f": {plural(needed, 'round')} of each are needed." if needed else ".")
+        )
     if apart := [one for one in unjudged if one.apart]:
         told.append(f"Far from A with all rounds, which are too few to judge: {_named(apart)}.")
     return [*told, differences.AT_DIFFERENT_TIMES]
