@@ -11,7 +11,7 @@ from rich.console import Console
 
 from loadtest.document.document import Document, Section, Table
 
-GAP = 1  # between columns
+GAP = 1  # between columns, beside the one of the box
 
 
 def render(document: Document, width: int = 0) -> str:
@@ -43,7 +43,7 @@ def _section(section: Section, width: int) -> Iterator[str]:
 def _pieces(table: Table, width: int) -> list[list[int]]:
     """As many columns of a wide table as the width takes, each time behind the names of the rows."""
     columns = zip(table.heads, *table.rows, strict=True)
-    names, *widths = (GAP + max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns)
+    names, *widths = (GAP + 1 + max(len(line) for cell in cells for line in cell.split("\n")) for cells in columns)
     pieces, left = [[0]], width - names
     for column, needed in enumerate(widths, start=1):
         if table.wide and needed > left and len(pieces[-1]) > 1:

@@ -137,7 +137,7 @@ def tour_trial(step: TrialStep) -> Trial:
         return replace(found, step=step, client=asked)
     if step.cell.workload == "cpu":
         return replace(trial(step.cell, number, 640 + number), step=step)
-    rate = RATES.get(name) or 4000 // int(name.split("+")[1].split()[0])
+    rate = RATES.get(name) or 4000 // (int(name.split("+")[1].split()[0]) or 1)
     return replace(trial(step.cell, number, rate + number % 2 * rate // 100 + number), step=step)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import samples
 
@@ -7,7 +9,7 @@ from loadtest.engine.run import Exit, Failure, Run
 from loadtest.verbs.load import presets, verb
 from loadtest.verbs.load.plan import Gate
 from loadtest.verbs.load.report import missed_gates
-from loadtest.verbs.load.results import everybody
+from loadtest.verbs.load.results import Series
 
 
 @pytest.mark.parametrize(
@@ -36,11 +38,11 @@ def measured(milliseconds: float) -> Run:
 
 
 def missed(found: Run) -> list[str]:
-    return missed_gates(everybody(found.parts[0]))
+    return missed_gates(Series.of(found.parts[0]))
 
 
 def test_a_gate_is_met_below_its_time_and_missed_at_it():
-    first = everybody(measured(0).parts[0])[0]
+    first = Series.of(measured(0).parts[0])[0]
     p99 = first.shown_latency("p99")
     assert missed(measured(1000)) == []
     assert missed(measured(p99))[0].startswith(f"GATE {first.name}: ")
@@ -64,7 +66,7 @@ def test_a_client_that_was_late_is_no_reason_to_miss_what_was_met_all_the_same()
     found = measured(1000.0)
     for trial in found.results:
         trial.client.lateness = {int(trial.client.latency.p99 * 500): 1000}
-    assert everybody(found.parts[0])[0].shown_latency("p99") is None
+    assert Series.of(found.parts[0])[0].shown_latency("p99") is None
     assert missed(found) == []
     found = measured(0.001)
     for trial in found.results:
@@ -77,6 +79,43 @@ def test_a_quantile_among_those_who_were_never_answered_misses_the_gate():
     for trial in [trial for trial in found.results if trial.cell.contestant == "epoll"]:
         trial.client.latencies, trial.client.censored, trial.client.patience = {500_000: 900}, 100, 3.0
     assert missed(found)[0].endswith("p99 < 3000 ms is not met, it is > 3e+03 ms.")
+
+
+@pytest.mark.parametrize(
+    ("quantile", "bearable", "said"),
+    [
+        ("p50", 5000, "50 %"),
+        ("p90", 1000, "10 %"),
+        ("p99", 100, "1 %"),
+        ("p999", 10, "0.1 %"),
+        ("max", 0, ""),
+        ("mean", 0, ""),
+    ],
+)
+def test_a_gate_is_missed_when_more_got_no_good_answer_than_its_quantile_leaves_out(quantile, bearable, said):
+    """Eight rounds of 1,250 requests: what was answered well was quick."""
+    for lost, more in ((bearable, 0), (bearable + 1, 1)):
+        found = measured(1000.0)
+        found.parts[0].settings = replace(found.parts[0].settings, gates=(Gate(quantile, 1000.0),))
+        for trial in (trial for trial in found.results if trial.cell.contestant == "epoll"):
+            trial.client.latencies, trial.client.asked = {500_000: 1250}, 1250
+            trial.client.errors = {"error status": bearable // 8}
+            if trial.step.round == 1:
+                trial.client.errors = {"error status": lost - 7 * (bearable // 8)}
+        found_missed = [sentence for sentence in missed(found) if sentence.startswith("GATE epoll")]
+        assert len(found_missed) == more
+    [sentence] = found_missed
+    beyond = f", more than {said}" if said else ""
+    assert sentence.endswith(f"is not met, {bearable + 1:,} of 10,000 requests got no good answer{beyond}.")
+
+
+def test_where_nothing_was_answered_well_the_gate_says_so():
+    found = measured(5.0)
+    for trial in (trial for trial in found.results if trial.cell.contestant == "epoll"):
+        trial.client.latencies, trial.client.asked, trial.client.errors = {}, 250, {"error status": 250}
+    assert missed(found)[0].endswith(
+        "p99 < 5 ms is not met, 2,000 of 2,000 requests got no good answer, more than 1 %."
+    )
 
 
 def test_no_valid_figure_is_no_pass():

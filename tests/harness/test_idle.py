@@ -366,11 +366,25 @@ def test_the_words_tell_the_price_of_a_connection_and_what_is_shared():
         one.memory = replace(one.memory, anonymous=7 * one.step.connections * 1024)
     assert list(report.document(found([*EVERY, *cheap], chosen=settings(EPOLL, THREADS))).words) == [
         "An idle connection costs 0.500 KiB of heap and stack in epoll, the least, and 7.00 KiB in threads, the most; "
-        "kernel memory comes on top.",
+        "kernel memory comes on top (indicative: 2 of the 6 rounds that an interval takes).",
         "After 100 requests of each worker, the 5 processes of prefork share 34.2 of 68.4 MiB.",
     ]
     bent = [stepwise(level) for level in clients.LEVELS]
     assert len(report.document(found(bent)).words) == 1, "levels that lie on no line have no price"
+
+
+def test_six_rounds_of_a_price_are_not_indicative():
+    every = [result(connections=level, number=number) for number in range(1, 7) for level in clients.LEVELS]
+    assert report.document(found(every, chosen=settings(rounds=6))).words[0].endswith("kernel memory comes on top.")
+
+
+def test_after_the_first_round_there_is_a_price_which_is_called_indicative():
+    run = found([one for one in EVERY if one.step.round == 1])
+    assert verb.MEMORY.first(run) == (
+        "An idle connection costs 0.500 KiB of heap and stack in epoll; kernel memory comes on top (indicative: 1 of "
+        "the 6 rounds that an interval takes)"
+    )
+    assert verb.MEMORY.first(found([])) == ""
 
 
 def test_a_level_that_was_not_tried_is_a_dash_with_the_reason_below():

@@ -139,8 +139,8 @@ def a_run(speeds, factor=1.0):
     """A folder of a verb, whose servers have the speeds of consecutive steps."""
     found = samples.trial_run(samples.settings(rounds=8))
     for trial, speed in zip(found.results, speeds, strict=True):
-        requests = samples.TRIED_RATES[trial.cell.contestant] * factor * speed
-        trial.client = replace(trial.client, requests=int(requests))
+        requests = int(samples.TRIED_RATES[trial.cell.contestant] * factor * speed)
+        trial.client = replace(trial.client, requests=requests, good=requests)
     return found
 
 

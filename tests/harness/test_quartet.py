@@ -404,7 +404,7 @@ def test_a_dry_run_prints_every_command_and_starts_nothing(say, tmp_path):
     assert sum(" wrk -t1 -c" in one for one in lines) == sum(" --rate 1000 " in one for one in lines) == 12
     assert sum(" --newcomer 100ms:" in one for one in lines) == 24
     assert sum("/usr/sbin/nginx" in one for one in lines) == 8
-    assert lines[-1].startswith("# 144 steps in 6 rounds, about ")
+    assert lines[-1].startswith("# 240 steps in 10 rounds, about ")
     assert [path.name for path in tmp_path.iterdir()] == ["dry-run"]
 
 

@@ -133,6 +133,27 @@ def test_nobody_below_a_lower_bound_is_the_only_first():
     assert "most requests a second: epoll (81,306); threads (>= 60,601) could not be told from it" in words
 
 
+def test_who_failed_at_once_has_a_row_of_dashes():
+    found = samples.tour(failures=[Failure("epoll", "round 1", "it did not start")])
+    for part in found.parts[:2]:
+        part.results = [one for one in part.results if one.step.contestant != "epoll"]
+    shown = render(found)
+    assert (
+        set(row(shown, THROUGHPUT, "epoll")[1:])
+        == set(row(shown, "What does a request cost, when", "epoll")[1:])
+        == {"-"}
+    )
+
+
+def test_who_was_overloaded_at_the_equal_rate_is_compared_with_nobody_there():
+    found = samples.tour()
+    for trial in found.parts[0].of("fork-per-request"):
+        trial.client = replace(trial.client, in_time=700, censored=300, errors={"never answered": 300})
+    shown = render(found, 120)
+    assert row(shown, "What does a request cost, when", "fork-per-request")[2:4] == ["-", "-"]
+    assert "not all that was asked for was answered: fork-per-request." in " ".join(shown.split())
+
+
 def test_what_was_not_measured_is_not_shown():
     found = samples.tour(state="interrupted")
     for part in found.parts[:-1]:
@@ -160,7 +181,7 @@ def test_other_load_is_reported():
     found.results[0].disturbance, found.results[0].repeats = Disturbance(0, 0.25, 0), 1
     shown = " ".join(render(found).split())
     assert "1 step thrown away and repeated" in shown
-    assert "DISTURBED: in 1 of 144 loads" in shown
+    assert "DISTURBED: in 1 of 162 loads" in shown
     assert "DISTURBED" not in render(samples.tour())
 
 

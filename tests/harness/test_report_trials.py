@@ -12,6 +12,7 @@ import samples
 from loadtest.clients.client_side import quantiles
 from loadtest.contestants.contestants import select, variant
 from loadtest.document import terminal
+from loadtest.document.document import Document, Section, Table
 from loadtest.engine import report
 from loadtest.engine.run import Failure, Run
 from loadtest.system.cpus import CpuSets, Disturbance
@@ -51,12 +52,19 @@ LATENCIES, COSTS = "How long does a request take", "What does a request take?"
 
 
 def test_throughput_shows_medians_of_the_rounds():
-    assert row(render(samples.trial_run()), ANSWERS, "epoll")[:6] == ["83,664", "-", "99%", "50%", "11.8", "2.96"]
+    assert row(render(samples.trial_run()), ANSWERS, "epoll")[:6] == [
+        "83,664",
+        "1.60 [1.60-1.60]",
+        "-",
+        "99%",
+        "50%",
+        "11.8",
+    ]
 
 
 def test_with_enough_rounds_letters_tell_who_differs():
     found = samples.trial_run(samples.settings(rounds=10))
-    letters = {name: row(render(found), ANSWERS, name)[1] for name in samples.TRIED_RATES}
+    letters = {name: row(render(found), ANSWERS, name)[2] for name in samples.TRIED_RATES}
     assert letters == {"bare-epoll": "a", "epoll": "b", "nginx": "c", "threads": "d", "h2o": "e"}
 
 
@@ -68,8 +76,8 @@ def test_ties_share_a_letter():
             factor = 1.01 if trial.step.round % 2 else 0.99
             trial.client = replace(trial.client, requests=int(epoll.client.requests * factor))
     text = render(found)
-    assert row(text, ANSWERS, "nginx")[1] == row(text, ANSWERS, "epoll")[1] == "b"
-    assert row(text, ANSWERS, "threads")[1] == "c"
+    assert row(text, ANSWERS, "nginx")[2] == row(text, ANSWERS, "epoll")[2] == "b"
+    assert row(text, ANSWERS, "threads")[2] == "c"
 
 
 def test_too_few_rounds_for_letters_are_said_to_be():
@@ -96,7 +104,7 @@ def test_an_invalid_cell_is_a_dash_and_the_reason_never_a_number():
     text = render(found)
     assert row(text, ANSWERS, "epoll") == ["-"] * 10
     assert "epoll: invalid, the schedule was not kept." in text
-    assert row(text, COSTS, "epoll") == ["-"] * 6 + ["80/80", "-", "0/8"]
+    assert row(text, COSTS, "epoll") == ["-"] * 7 + ["80/80", "-", "0/8"]
     assert row(text, YARDSTICKS, "epoll") == ["-"] * 4
     assert "83,664" not in text
 
@@ -119,8 +127,8 @@ def test_where_wrk_was_the_bottleneck_throughput_is_a_lower_bound():
         if trial.cell.contestant == "nginx":
             trial.client = replace(trial.client, cpu_seconds=0.95)
     text = render(found)
-    assert row(text, ANSWERS, "nginx")[:2] == [">= 67,600", "ab"]
-    assert [row(text, ANSWERS, name)[1] for name in ("bare-epoll", "epoll", "threads")] == ["a", "b", "c"]
+    assert row(text, ANSWERS, "nginx")[:3] == [">= 67,600", ">= 1.28 [1.28-1.28]", "ab"]
+    assert [row(text, ANSWERS, name)[2] for name in ("bare-epoll", "epoll", "threads")] == ["a", "b", "c"]
     assert "Not the bottleneck, and perhaps faster than the number" in text
     assert "nginx (wrk used 95.0% of a CPU, more than 90%)" in " ".join(text.split())
     rates, cpu = row(text, YARDSTICKS, "epoll")[:2]
@@ -195,7 +203,7 @@ def test_a_stall_in_two_of_six_rounds_is_in_the_quantiles_and_the_longest_is_the
     assert cells[1] == "0.500"
     assert cells[3] == "144 [0.500-444]"  # the 90,288th of 91,200
     assert cells[5] == "600"
-    assert row(render(stalled()), COSTS, "epoll")[7] == "600"
+    assert row(render(stalled()), COSTS, "epoll")[8] == "600"
 
 
 def test_the_ten_thousandth_request_makes_the_quantile_of_one_in_a_thousand():
@@ -226,6 +234,71 @@ def overloaded() -> Run:
     return found
 
 
+def test_the_rate_that_was_asked_for_never_stands_alone_where_anything_was_lost():
+    found = constant_rate()
+    for trial in found.results:
+        if trial.cell.contestant == "epoll" and trial.step.round < 4:
+            trial.client.errors = {"timed out": 1}
+    assert row(render(found), LATENCIES, "epoll")[0] == "1,000 (3 lost)"
+    assert row(render(found), LATENCIES, "nginx")[0] == "1,000"
+
+
+def test_who_lost_requests_at_a_constant_rate_is_compared_with_nobody():
+    found = overloaded()
+    text = render(found)
+    assert row(text, YARDSTICKS, "epoll") == ["-"] * 2
+    said = " ".join(text.split())
+    assert "Compared with nobody, because not all that was asked for was answered: epoll." in said
+    assert "Compared with nobody" not in render(constant_rate())
+
+
+def test_everybody_stands_beside_the_reference():
+    text = render(samples.trial_run())
+    assert [row(text, ANSWERS, name)[1] for name in ("threads", "epoll")] == ["1", "1.60 [1.60-1.60]"]
+    assert "x threads" in text and "x prefork" not in text
+    models = samples.select(("threads", "prefork"), samples.EVERYBODY)
+    assert "x prefork" in render(with_models(models))
+    paced = render(constant_rate())
+    assert "0.20 [0.20-0.20]" in paced[paced.index(LATENCIES) : paced.index(YARDSTICKS)]
+
+
+def with_models(models) -> Run:
+    chosen = samples.settings(models)
+    found = [samples.trial(step.cell, step.round, 1000 + step.round) for step in samples.trials.steps(chosen)]
+    return samples.run(samples.Part("load", chosen, found))
+
+
+def test_who_stands_alone_has_no_such_column():
+    assert "x epoll" not in render(with_models(samples.select(("epoll",), samples.EVERYBODY)))
+
+
+def test_rounds_that_a_failure_or_an_interruption_has_cost_are_missing_in_the_cell():
+    found = samples.trial_run(samples.settings(rounds=6), failures=[Failure("h2o", "round 3", "it did not drain")])
+    found.parts[0].results = [t for t in found.results if t.cell.contestant != "h2o" or t.step.round < 3]
+    text = render(found)
+    assert row(text, ANSWERS, "h2o")[0].endswith(" (2/6)")
+    assert row(text, COSTS, "h2o")[-1] == "2/6"
+    assert "h2o: 2 of 6 valid rounds that an interval takes." in " ".join(text.split())
+
+
+def test_who_failed_at_once_has_a_row_of_dashes():
+    found = samples.trial_run(failures=[Failure("nginx", "round 1", "it did not start")])
+    found.parts[0].results = [trial for trial in found.results if trial.cell.contestant != "nginx"]
+    assert set(row(render(found), ANSWERS, "nginx")) == {"-"}
+    assert list(re.findall(r"(?m)^(nginx|h2o) ", render(found)))[:2] == ["nginx", "h2o"]
+
+
+def test_disturbed_rounds_that_were_kept_are_marked_in_the_cell():
+    found = samples.trial_run()
+    for trial in found.results:
+        if trial.cell.contestant == "epoll" and trial.step.round in (2, 5, 6):
+            trial.disturbance = Disturbance(0, 0.25, 0)
+            trial.problems = ["bad"] if trial.step.round == 6 else []
+    text = render(found)
+    assert row(text, ANSWERS, "epoll")[0].endswith(" (7/8, 2 disturbed)")
+    assert "(2 disturbed): others took more than 5% of a CPU in so many of the valid rounds." in " ".join(text.split())
+
+
 def test_losses_are_a_result_and_no_dash():
     text = render(overloaded())
     cells = row(text, LATENCIES, "epoll")
@@ -243,7 +316,7 @@ def test_who_lost_requests_in_a_closed_loop_keeps_the_number_and_is_in_no_group(
         if trial.cell.contestant == "nginx":
             trial.clients_served = 3
     text = render(found)
-    assert row(text, ANSWERS, "nginx")[:2] == ["67,600", "-"]
+    assert row(text, ANSWERS, "nginx")[:3] == ["67,600", "1.28 [1.28-1.28]", "-"]
     assert "nginx: only 3 of 16 clients got a worker." in text
 
 
@@ -306,6 +379,14 @@ def test_container_figures_are_marked_as_such():
     text = render(found)
     assert "1 server CPU) [docker]" in text
     assert "IN DOCKER: in containers." in text
+
+
+def test_columns_for_which_there_is_no_room_stand_below_and_no_name_wraps():
+    narrow = Table(("", *["1234"] * 17), wide=True)
+    narrow.add_row("bare-epoll", *["5678"] * 17)
+    shown = terminal.render(Document([], [Section("How?", narrow, [])], []), 100)
+    assert sum(line.split()[0] == "bare-epoll" for line in shown.splitlines() if line) == 2
+    assert shown.count("5678") == 17
 
 
 @pytest.mark.parametrize("width", [100, 120])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import samples
@@ -93,10 +94,99 @@ def test_a_lower_bound_says_so_and_why():
 
 
 def test_too_few_rounds_tell_nobody_from_anybody():
-    sentence = told(samples.trial_run(samples.settings(rounds=8)), "Most requests a second")
+    sentence = told(samples.trial_run(samples.settings(rounds=6)), "Most requests a second")
     assert sentence.startswith(
         "Most requests a second: nobody can be told from anybody; a table of 10 comparisons takes"
     )
+
+
+def test_rounds_that_make_no_groups_still_tell_who_differs_from_the_reference():
+    sentence = told(samples.trial_run(samples.settings(rounds=8)), "Most requests a second")
+    assert sentence == (
+        "Most requests a second: compared with threads alone, epoll, bare-epoll, nginx and h2o differ, most of all "
+        "bare-epoll, 2.00 [2.00-2.00] times as much as threads."
+    )
+
+
+def test_a_lower_bound_differs_from_the_reference_only_where_it_is_above_it():
+    found = samples.trial_run(samples.settings(rounds=8))
+    for trial in found.results:
+        if trial.cell.contestant in ("bare-epoll", "h2o"):
+            trial.client = replace(trial.client, cpu_seconds=0.95)
+    assert told(found, "Most requests a second").endswith(
+        "epoll, bare-epoll and nginx differ, most of all bare-epoll, >= 2.00 [2.00-2.00] times as much as threads."
+    )
+    for trial in found.results:
+        trial.client = replace(trial.client, cpu_seconds=0.95)
+    assert "nobody can be told from anybody" in told(found, "Most requests a second")
+
+
+def test_who_lost_requests_does_not_differ_from_the_reference_either():
+    found = samples.trial_run(samples.settings(rounds=7))
+    for trial in found.results:
+        trial.clients_served = 3 if trial.cell.contestant == "threads" else 16
+    assert "compared with epoll alone, bare-epoll, nginx and h2o differ" in told(found, "Most requests a second")
+
+
+def test_at_a_constant_rate_too_the_planned_comparisons_tell():
+    assert told(constant_rate(), "Least CPU time for a request") == (
+        "Least CPU time for a request: compared with threads alone, epoll, nginx and h2o differ, most of all epoll, "
+        "0.200 [0.200-0.200] times as much as threads."
+    )
+
+
+def test_one_alone_is_told_by_its_figure_and_interval():
+    one = samples.select(("epoll",), samples.EVERYBODY)
+    assert words(samples.trial_run(samples.settings(one))) == [
+        "epoll: 83,664 [80,800-86,628] requests a second; there is nobody to compare it with."
+    ]
+    bound = samples.trial_run(samples.settings(one, rounds=3))
+    for trial in bound.results:
+        trial.client = replace(trial.client, cpu_seconds=0.95)
+    assert words(bound) == [
+        "epoll: >= 81,608 (indicative) requests a second; there is nobody to compare it with.",
+        "epoll could have answered more (>=): wrk was at its own limit.",
+    ]
+
+
+def test_one_alone_at_a_constant_rate_is_told_by_its_cpu_time_and_latencies():
+    found = samples.trial_run(
+        samples.settings(samples.select(("epoll",), samples.EVERYBODY), rates=(1000.0,), closed=False), verb="latency"
+    )
+    for trial in found.results:
+        trial.client = replace(trial.client, requests=990, asked=990, in_time=990)
+        trial.client.latencies = {500_000: 980, 2_000_000: 20}
+    assert words(found) == [
+        "epoll: 990 [990-990] us of CPU time for a request at 1,000 requests a second; there is nobody to "
+        "compare it with.",
+        "epoll answered half of the requests within 0.500 ms, and 99 % within 2.00 ms.",
+    ]
+
+
+def test_the_only_one_of_several_with_a_figure_is_not_told_as_if_it_stood_alone():
+    found = constant_rate()
+    for trial in found.results:
+        if trial.cell.contestant != "h2o":
+            trial.client.lateness = {int(trial.client.latency.p50 * 1000): 1000}
+    assert not [one for one in words(found) if "99 %" in one]
+
+
+def test_models_stand_beside_the_best_of_their_peers():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.parts[0].results:
+        trial.client.cpu_seconds = 0.5  # nobody is a lower bound
+    sentence = told(found, "Requests a second, beside the best peer of its kind: ")
+    assert re.search(r"peer of its kind: epoll 1\.2\d \[[\d.]+-[\d.]+\] x nginx\.$", sentence)
+    assert not any("peer" in one for one in words(samples.tour())), "where there is none"
+
+
+def test_rounds_of_which_half_were_disturbed_are_told_with_care():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.results:
+        if trial.cell.contestant == "nginx" and trial.step.round % 2 or trial.step.round == 1:
+            trial.disturbance = Disturbance(0, 0.25, 0)
+    sentences = [one for one in words(found) if one.startswith("With care: other load disturbed half")]
+    assert sentences == ["With care: other load disturbed half of the rounds, or more, of nginx (5 of 10)."]
 
 
 def test_newcomers_who_were_left_waiting_and_clients_without_a_worker_are_told():
@@ -132,6 +222,21 @@ def test_latencies_that_hardly_differ_name_nobody():
     for trial in found.results:
         trial.client.latencies = {500_000: 1000}
     assert told(found, "99 %") == "99 % of the requests were answered within 0.500 to 0.500 ms by everybody."
+
+
+def test_who_was_overloaded_is_not_named_the_cheapest():
+    found = samples.trial_run(samples.settings(rounds=10, rates=(1000.0,), closed=False), verb="latency")
+    for trial in found.results:
+        cheap = trial.cell.contestant == "epoll"
+        trial.server_cpu_seconds = (0.02 if cheap else 0.04) * (1 + trial.step.round / 1000)
+        lost = {"in_time": 600, "censored": 400, "errors": {"never answered": 400}} if cheap else {}
+        trial.client = replace(trial.client, requests=1000, asked=1000, **{"in_time": 1000, **lost})
+    assert told(found, "Least CPU time") == (
+        "Least CPU time for a request: threads (39.8 us); bare-epoll (39.8 us), nginx (39.8 us) and h2o (39.8 us) "
+        "could not be told from it."
+    )
+    assert "epoll was overloaded: 600 of 1,000/s answered." in words(found)
+    assert ", epoll" not in VERBS["latency"].first(found) and ": epoll" not in VERBS["latency"].first(found)
 
 
 def test_only_those_who_have_a_figure_are_everybody():
@@ -215,7 +320,7 @@ def test_memory_is_told_by_heap_and_stack():
         one.busy.anonymous = (5 if one.step.contestant == "prefork" else 1) << 20
     assert told(found, "Heap and stacks") == (
         "Heap and stacks while 16 requests are in hand: fork-per-request 1.0 MiB, the least, and prefork 5.0 MiB, the "
-        "most, 5.00 times as much."
+        "most, 5.00 times as much (one look each)."
     )
 
 
@@ -236,7 +341,8 @@ def test_a_comparison_is_told_by_who_got_worse_and_that_the_machine_may_have_dri
     after = samples.trial_run(samples.settings(rounds=10))
     for trial in after.results:
         if trial.cell.contestant == "epoll":
-            trial.client = replace(trial.client, requests=trial.client.requests // 10)
+            requests = trial.client.requests // 10
+            trial.client = replace(trial.client, requests=requests, good=requests)
     shown = comparison.document(comparison.compare(before, after, [], 0.0), "A", "B")
     assert shown.words[0] == "1 of 5 comparisons got worse: epoll plaintext -c16."
     assert shown.words[-1] == AT_DIFFERENT_TIMES
@@ -263,7 +369,7 @@ def test_a_noisy_machine_is_told_above_the_tables():
     found = samples.tour()
     for trial in found.parts[0].results[:20]:
         trial.disturbance = Disturbance(0, 0.25, 0)
-    assert "With care: other load disturbed 20 of 144 loads. Repeat it on a quiet machine." in words(found)
+    assert "With care: other load disturbed 20 of 162 loads. Repeat it on a quiet machine." in words(found)
     assert not [one for one in words(samples.tour()) if one.startswith("With care")]
 
 
@@ -278,6 +384,14 @@ def test_after_the_first_round_there_is_a_figure():
     assert VERBS["throughput"].first(found) == (
         "plaintext, 16 connections, 1 server CPU: bare-epoll 101,000, epoll 80,800, nginx 64,640, threads 50,500, h2o "
         "40,400 requests/s; one round has no interval yet"
+    )
+    once = samples.settings(samples.select(("epoll",), samples.EVERYBODY), rounds=6)
+    twins = against_itself(once, 20)
+    trials = [samples.trial(step.cell, 1, 1000) for step in plan.steps(twins) if step.round == 1]
+    assert (
+        VERBS["aa"]
+        .first(samples.run(Part("load", twins, trials), verb="aa"))
+        .endswith(": epoll A 1,000, epoll B 1,000 requests/s; one round has no interval yet")
     )
     assert VERBS["tour"].first(samples.tour()).startswith("plaintext, 16 connections, 1,000 requests/s (Poisson)")
     found.parts[0].results.clear()

@@ -238,7 +238,7 @@ def counted_switches(watch: Watch, ended: Ended, observed: Observed, cell: Cell)
         unanswered(client) + newcomers.asked - newcomers.served,
     )
     if unknown > UNKNOWN_FATES * answers:
-        reason = f"processes have ended, and of {unknown} requests nobody knows whether the server worked for them"
+        reason = "processes have ended, and of many requests nobody knows whether the server worked for them"
         return CountedSwitches(None, None, reason)
     return CountedSwitches(ended.switches - whole.begin.switches, answers)
 

@@ -165,7 +165,7 @@ def seconds(settings: Settings, step: TrialStep) -> float:
     return settings.duration + 0.4 + (1.4 if step.counts_system_calls else 0.0)
 
 
-def labels(step: TrialStep) -> Labels:
+def labels(settings: Settings, step: TrialStep) -> Labels:
     cell = step.cell
     return Labels(
         cell.workload,

@@ -3,24 +3,27 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from loadtest.clients.client_side import ROUNDING, SHARES
 from loadtest.contestants.contestants import Kind
-from loadtest.document.document import Section, Table, table
+from loadtest.document.document import Section, Table
 from loadtest.document.figures import DASH, ceiling_percent, floor_percent, number, plural, share
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.report import describe_sets
 from loadtest.engine.run import Run
 from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, against, holm, letters, standing, too_few_rounds
-from loadtest.verbs.load.plan import WRK, Gate, Settings
-from loadtest.verbs.load.results import Series, by_load
+from loadtest.statistics.validity import DISTURBED
+from loadtest.verbs.load.plan import WRK, Gate, Settings, cells
+from loadtest.verbs.load.results import Series
+from loadtest.verbs.load.rounds import Rounds, by_load, reference
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
-MEMORY: dict[str, Column] = {"heap, stack\nMiB": "anonymous"}
 HOW_RATIOS_ARE_MADE = (
     "A ratio is made round by round, and is the median over all pairs of rounds, with its interval at 95 % (signed "
-    "ranks): it is not the quotient of the two medians beside it. = is a tie after Holm's correction over the table."
+    "ranks): it is not the quotient of the two figures beside it. = is a tie after Holm's correction over the table."
 )
 HOW_GROUPS_ARE_MADE = (
     "group: who shares a letter is tied. >=: the server could have answered more, so that nobody below it can be the "
@@ -31,7 +34,7 @@ HOW_GROUPS_ARE_MADE = (
 def sections(run: Run) -> list[Section]:
     found: list[Section] = []
     for part in run.parts:
-        for load, series in by_load(part).items():
+        for load, series in by_load(Series.of(part)).items():
             first = answers if series[0].cell.rate is None else latencies
             found += filter(None, [first(load, series), yardsticks(load, series), costs(load, series)])
     return found
@@ -59,16 +62,17 @@ def answers(load: str, series: Sequence[Series]) -> Section:
     letter = groups(series).letters
     columns: dict[str, Column] = {
         "requests/s": requests_a_second,
+        **beside_reference(series, "throughput"),
         "group": lambda one: letter.get(one.name, DASH),
         "server\nCPU": server_share,
         f"{series[0].cell.client.removeprefix('quartet-')}\nCPU": client_share,
         **CPU,
         "p50\nms": lambda one: quantile(one, "p50"),
         "p99\nms": lambda one: quantile(one, "p99"),
-        **MEMORY,
     }
     notes = [
         *doubts(series),
+        *reference_notes(series, "throughput"),
         f"Asked by {series[0].cell.client}. {HOW_GROUPS_ARE_MADE} CPU us: of the whole process tree, dead children "
         "included, amid the load; user and system as the clock's ticks on the server's CPUs divide it.",
         "p50, p99: over all rounds together; a closed loop's, in which a server that stalls is asked less."
@@ -80,7 +84,7 @@ def answers(load: str, series: Sequence[Series]) -> Section:
 def latencies(load: str, series: Sequence[Series]) -> Section:
     """At a constant rate."""
     columns: dict[str, Column] = {
-        "answered\n/s": lambda one: answered(one) + (of_rounds(one) if one.trials else ""),
+        "answered\n/s": lambda one: answered(one) + (of_rounds(one) if one.valid else ""),
         "p50\nms": lambda one: quantile(one, "p50"),
         "p90\nms": lambda one: quantile(one, "p90"),
         "p99 ms\n[rounds]": lambda one: with_rounds(one, "p99"),
@@ -88,14 +92,16 @@ def latencies(load: str, series: Sequence[Series]) -> Section:
         "max\nms": lambda one: quantile(one, "max"),
         "sent\np99 ms": "service p99",
         "CPU us\neach": "cpu",
+        **beside_reference(series, "cpu"),
         "server\nCPU": server_share,
-        **MEMORY,
     }
     late = [one.lateness.p99 / 1000 for one in series if one.lateness]
     notes = [
         *invalid_notes(series),
         *lost_notes(series),
         *short_notes(series),
+        *other_work_notes(series),
+        *reference_notes(series, "cpu"),
         "Quantiles over all requests of all rounds together, from when each was due, whether or not the client could "
         "send it then; in brackets the lowest and the highest of the rounds. A request that was never answered took "
         "longer than all others (>). p99.9 takes 10,000 requests. sent p99: from the send, which a closed loop would "
@@ -108,35 +114,57 @@ def latencies(load: str, series: Sequence[Series]) -> Section:
     return Section(f"How long does a request take at a constant rate? ({load})", _rows(series, columns), notes)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A model beside the best of its peers, or of its bare servers, by one metric."""
+
+    other: Series | None
+    ratio: Ratio | None
+    text: str
+
+
+def beside(series: Sequence[Series]) -> dict[str, dict[str, Beside]]:
+    """By column and model; all of them share Holm's correction. Empty where no model has any."""
+    units = ({"requests/s": "throughput"} if series[0].cell.rate is None else {}) | {"CPU each": "cpu"}
+    models = [one for one in series if one.contestant.kind == Kind.model]
+    others = {
+        (f"{unit}\nx {kind.value}", one.name): (one, best_of(kind, metric, one, series), metric)
+        for kind, (unit, metric) in itertools.product((Kind.peer, Kind.bare), units.items())
+        for one in models
+    }
+    if not any(other for _, other, _ in others.values()):
+        return {}
+    ratios = {
+        key: one.ratio(other, metric) if other and one.same_work else None
+        for key, (one, other, metric) in others.items()
+    }
+    found: dict[str, dict[str, Beside]] = {}
+    for (column, name), text in judged(ratios).items():
+        one, other, metric = others[column, name]
+        text = one_sided(text, one, other) if other and metric == "throughput" else text
+        found.setdefault(column, {})[name] = Beside(other, ratios[column, name], text)
+    return found
+
+
 def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     """Models beside their best peers and their bare servers, the best of each metric; only where one has any."""
-    closed = series[0].cell.rate is None
-    units = {"requests/s": "throughput", "CPU each": "cpu"} if closed else {"CPU each": "cpu"}
-    models = [one for one in series if one.contestant.kind == Kind.model]
-    columns = {
-        f"{unit}\nx {kind.value}": (kind, metric) for kind in (Kind.peer, Kind.bare) for unit, metric in units.items()
-    }
-    others = {
-        (one.name, column): best_of(kind, metric, one, series)
-        for one in models
-        for column, (kind, metric) in columns.items()
-    }
-    if not any(others.values()):
+    columns = beside(series)
+    if not columns:
         return None
-    ratios = {
-        (one.name, column): one.ratio(other, metric) if (other := others[one.name, column]) else None
-        for one, (column, (_, metric)) in itertools.product(models, columns.items())
-    }
-    texts = judged(ratios)
-    filled = table("", *columns)
-    for one in models:
-        cells = []
-        for column, (kind, metric) in columns.items():
-            other, text = others[one.name, column], texts[one.name, column]
-            text = one_sided(text, one, other) if other and metric == "throughput" else text
-            cells.append(f"{text} {other.name}" if other and kind == Kind.peer and text != DASH else text)
-        filled.add_row(one.name, *cells)
-    few = too_few_rounds([ratio for ratio in ratios.values() if ratio])
+    closed = series[0].cell.rate is None
+    filled = Table(("", *columns), wide=True)
+    for name in next(iter(columns.values())):
+        cells = [(column, found[name]) for column, found in columns.items()]
+        filled.add_row(
+            name,
+            *(
+                f"{one.text} {one.other.name}"
+                if one.other and column.endswith("peer") and one.text != DASH
+                else one.text
+                for column, one in cells
+            ),
+        )
+    few = too_few_rounds([one.ratio for found in columns.values() for one in found.values() if one.ratio])
     notes = [
         f"x peer: ours / theirs. {HOW_RATIOS_ARE_MADE} CPU each: less than 1 is cheaper than theirs. Each column has "
         "the peer that is best by its own metric.",
@@ -144,6 +172,7 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
         "busier server looks cheaper, because it batches; --rate compares at equal load."
         if closed
         else "Both were asked for the same number of requests a second.",
+        *other_work_notes(series),
         "bare: the same server around one canned answer, without HTTP: the difference is what HTTP costs.",
         *([f"Ties for want of rounds: {few}."] if few else []),
     ]
@@ -156,14 +185,15 @@ def costs(load: str, series: Sequence[Series]) -> Section:
         "switches\nvoluntary": "voluntary switches",
         "\ninvoluntary": "involuntary switches",
         "system\ncalls": "system calls",
+        "heap, stack\nMiB": "anonymous",
         "PSS\nMiB": "pss",
         "private\nMiB": "private",
         "newcomers\nserved": newcomers_served,
         "latency\nmax ms": lambda one: quantile(one, "max"),
-        "rounds\nvalid": lambda one: f"{len(one.trials)}/{len(one.tried)}",
+        "rounds\nvalid": lambda one: f"{len(one.valid)}/{one.settings.rounds}",
     }
     reasons = {trial.system_calls_problem for one in series for trial in one.tried} - {""}
-    uncounted = {trial.switches_problem for one in series for trial in one.trials if not trial.switches} - {""}
+    uncounted = {trial.switches_problem for one in series for trial in one.valid if not trial.switches} - {""}
     notes = [
         "Per request: context switches of the whole process tree; system calls on the server's CPUs, in a short run of "
         "its own, because counting takes time. newcomers: fresh connections beside the load, one every 100 ms, all "
@@ -195,7 +225,8 @@ class Groups:
 
 def groups(series: Sequence[Series], metric: str = "throughput") -> Groups:
     """Who lost requests is in no group: what it has answered says nothing of what it could."""
-    values = {one.name: found for one in series if one.trials and not one.losses and (found := _goodness(one, metric))}
+    able = [one for one in series if one.valid and one.same_work and not one.losses]
+    values = {one.name: found for one in able if (found := _goodness(one, metric))}
     highest = max((one.middle("throughput") or 0.0 for one in series), default=0.0)
     bounds = [one.name for one in series if metric == "throughput" and one.is_bound and one.ceiling >= highest]
     if len(values) < 2:
@@ -215,12 +246,13 @@ def _goodness(one: Series, metric: str) -> dict[int, float]:
 
 
 def best_of(kind: Kind, metric: str, model: Series, everybody: Sequence[Series]) -> Series | None:
-    """Of that model's bare servers or peers that were measured validly, the best by that metric."""
+    """Of that model's bare servers or peers that were measured validly, at the same work, the best by that metric."""
     sign = -1 if BY_NAME[metric].better == "less" else 1
     beside = [
         (sign * value, one)
         for one in everybody
-        if one.contestant.kind == kind and one.contestant.model == model.name and (value := one.middle(metric))
+        if one.contestant.kind == kind and one.contestant.model == model.name and one.same_work
+        if (value := one.middle(metric))
     ]
     return max(beside, key=lambda found: found[0])[1] if beside else None
 
@@ -231,13 +263,52 @@ def judged(ratios: Mapping[Key, Ratio | None]) -> dict[Key, str]:
     return {key: _judged(ratio, adjusted[key]) if ratio else DASH for key, ratio in ratios.items()}
 
 
-def compared(base: Series | None, series: Sequence[Series], metric: str) -> dict[str, str]:
+def planned(base: Rounds[Any] | None, series: Sequence[Rounds[Any]], metric: str) -> dict[str, tuple[Ratio, float]]:
+    """Ratios to one of them, and their p, of those who did the same work; of nobody where it did not."""
+    if base is None or not base.valid or not base.same_work:
+        return {}
+    able = [one for one in series if one.same_work]
+    values = {one.name: {n: value for n, value in one.by_round(metric).items() if value > 0} for one in able}
+    return against(values, base.name)
+
+
+def compared(base: Rounds[Any] | None, series: Sequence[Rounds[Any]], metric: str) -> dict[str, str]:
     """The texts of everybody's ratios to one of them, who has "1"; dashes where it was not measured."""
-    if base is None or not base.trials:
-        return {one.name: DASH for one in series}
-    values = {one.name: {n: value for n, value in one.by_round(metric).items() if value > 0} for one in series}
-    found = {name: _judged(*ratio) for name, ratio in against(values, base.name).items()}
-    return {one.name: found.get(one.name, DASH) for one in series} | {base.name: "1"}
+    found = {name: _judged(*ratio) for name, ratio in planned(base, series, metric).items()}
+    itself = {base.name: "1"} if base and base.valid and base.same_work else {}
+    return {one.name: found.get(one.name, DASH) for one in series} | itself
+
+
+def compared_bounds(base: Rounds[Any] | None, series: Sequence[Rounds[Any]], metric: str) -> dict[str, str]:
+    """The same of a figure that may be a lower bound."""
+    found = compared(base, series, metric)
+    return {
+        one.name: found[one.name] if base is None or one is base else one_sided(found[one.name], one, base)
+        for one in series
+    }
+
+
+def beside_reference(series: Sequence[Series], metric: str) -> dict[str, Column]:
+    """A column of the planned comparisons; none where one stands alone."""
+    base = reference(series)
+    if base is None or len(series) < 2:
+        return {}
+    ratios = (compared_bounds if metric == "throughput" else compared)(base, series, metric)
+    return {f"x {base.name}": lambda one: ratios.get(one.name, DASH)}
+
+
+def reference_notes(series: Sequence[Series], metric: str) -> list[str]:
+    """How that column is made, and whether its ties say anything."""
+    base = reference(series)
+    if base is None or len(series) < 2:
+        return []
+    few = too_few_rounds([ratio for ratio, _ in planned(base, series, metric).values()])
+    return [f"x {base.name}: {HOW_RATIOS_ARE_MADE}{f' Ties for want of rounds: {few}.' if few else ''}"]
+
+
+def other_work_notes(series: Sequence[Series]) -> list[str]:
+    names = ", ".join(one.name for one in series if one.valid and not one.same_work)
+    return [f"Compared with nobody, because not all that was asked for was answered: {names}."] if names else []
 
 
 def _judged(ratio: Ratio, adjusted_p: float) -> str:
@@ -247,7 +318,7 @@ def _judged(ratio: Ratio, adjusted_p: float) -> str:
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
 
 
-def one_sided(text: str, ours: Series, theirs: Series) -> str:
+def one_sided(text: str, ours: Rounds[Any], theirs: Rounds[Any]) -> str:
     """A ratio of requests a second, where one of the two is a lower bound; of two bounds nothing is known."""
     if text == DASH or (ours.is_bound and theirs.is_bound):
         return DASH
@@ -256,7 +327,8 @@ def one_sided(text: str, ours: Series, theirs: Series) -> str:
 
 def missed_gates(series: Iterable[Series]) -> list[str]:
     """Over all rounds together: a stall in one of them is the server's, too. No valid figure is no pass; but what is
-    below the limit is met, though the client itself was late."""
+    below the limit is met, though the client itself was late. Who got no good answer waits longer than any limit: of
+    such requests p99 bears 1 %, and the maximum and the mean none."""
     found = []
     for one in series:
         for gate in one.settings.gates:
@@ -269,6 +341,10 @@ def missed_gates(series: Iterable[Series]) -> list[str]:
 def _missed(one: Series, gate: Gate) -> str:
     """How; mostly ""."""
     name = gate.quantile
+    bearable = 1 - SHARES.get(name, 1.0)
+    if one.lost > (bearable + ROUNDING) * one.asked:
+        more = f", more than {100 * bearable:.3g} %" if bearable else ""
+        return f"{one.lost:,} of {one.asked:,} requests got no good answer{more}"
     if not (found := one.latency):
         return "it has no valid figure"
     if name == "p999" and found.count < 10_000:
@@ -291,10 +367,18 @@ def _name_of(quantile: str) -> str:
 
 
 def _rows(series: Sequence[Series], columns: Mapping[str, Column]) -> Table:
+    """Of everybody who was asked; dashes for whom there is no trial, since its first one failed."""
     filled = Table(("", *columns), wide=True)
-    for one in series:
-        filled.add_row(one.name, *(text(one, column) for column in columns.values()))
+    for name, one in contestants_of(series).items():
+        filled.add_row(name, *(text(one, column) if one else DASH for column in columns.values()))
     return filled
+
+
+def contestants_of(series: Sequence[Series]) -> dict[str, Series | None]:
+    """By name, in the order of the settings: all that this load was for."""
+    measured = {one.name: one for one in series}
+    asked = [cell for one in series[:1] for cell in cells(one.settings) if cell.load == one.cell.load]
+    return {cell.contestant: measured.get(cell.contestant) for cell in asked}
 
 
 def text(one: Series, column: Column) -> str:
@@ -311,9 +395,9 @@ def quantile(one: Series, name: str) -> str:
 
 
 def with_rounds(one: Series, name: str) -> str:
-    """ "0.70 [0.65-601]": with the lowest and the highest of the rounds."""
-    rounds = one.by_round(f"latency {name}").values()
+    """ "0.70 [0.65-601]": with the lowest and the highest of the rounds, in which the client may have been late."""
     shown = quantile(one, name)
+    rounds = [getattr(trial.client.latency, name) / 1000 for trial in one.valid if trial.client.latency]
     return shown if shown == DASH or len(rounds) < 2 else f"{shown} [{number(min(rounds))}-{number(max(rounds))}]"
 
 
@@ -322,17 +406,22 @@ def requests_a_second(one: Series) -> str:
     return shown if shown == DASH else f"{'>= ' if one.is_bound else ''}{shown}{of_rounds(one)}"
 
 
-def of_rounds(one: Series) -> str:
-    """Where fewer are valid than were asked for: "(5/6)"."""
-    return "" if len(one.trials) == len(one.tried) else f" ({len(one.trials)}/{len(one.tried)})"
+def of_rounds(one: Rounds[Any]) -> str:
+    """ " (5/6, 2 disturbed)", where fewer are valid than were asked for, or other load disturbed some."""
+    asked = one.settings.rounds
+    found = [*([f"{len(one.valid)}/{asked}"] if len(one.valid) < asked else [])]
+    found += [f"{one.disturbed} disturbed"] if one.disturbed else []
+    return f" ({', '.join(found)})" if found else ""
 
 
 def answered(one: Series) -> str:
     """Of requests at a constant rate: within the schedule's time."""
-    if not one.trials or not (found := one.answered):
+    if not one.valid or not (found := one.answered):
         return DASH
     asked = number(found[1])
-    return f"{number(found[0])} of {asked}" if one.overloaded else asked
+    if one.overloaded:
+        return f"{number(found[0])} of {asked}"
+    return f"{asked} ({one.lost:,} lost)" if one.lost else asked
 
 
 def server_share(one: Series) -> str:
@@ -349,17 +438,19 @@ def newcomers_served(one: Series) -> str:
     return share(sum(each.served for each in beside), sum(each.asked for each in beside))
 
 
-def invalid_notes(series: Sequence[Series]) -> list[str]:
-    return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.trials]
+def invalid_notes(series: Sequence[Rounds[Any]]) -> list[str]:
+    return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.valid]
 
 
-def short_notes(series: Sequence[Series]) -> list[str]:
-    """Where rounds are missing, and where too many are."""
-    fewer = [one for one in series if 0 < len(one.trials) < len(one.tried)]
-    short = [one for one in fewer if len(one.trials) < LEAST_ROUNDS <= len(one.tried)]
+def short_notes(series: Sequence[Rounds[Any]]) -> list[str]:
+    """Where rounds are missing, and where too many are; and where some were disturbed."""
+    fewer = [one for one in series if 0 < len(one.valid) < one.settings.rounds]
+    short = [one for one in fewer if len(one.valid) < LEAST_ROUNDS <= one.settings.rounds]
     notes = ["(5/6): so many of its rounds are valid; at the end stands why."] if fewer else []
+    if any(one.disturbed for one in series):
+        notes.append(f"(2 disturbed): others took more than {DISTURBED:.0%} of a CPU in so many of the valid rounds.")
     return notes + [
-        f"{one.name}: {len(one.trials)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short
+        f"{one.name}: {len(one.valid)} of {LEAST_ROUNDS} valid rounds that an interval takes." for one in short
     ]
 
 

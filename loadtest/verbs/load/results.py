@@ -1,23 +1,20 @@
 """What a trial gave: its numbers by the names of engine/metrics.py, why it is invalid; and all trials of a cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from statistics import median
-from typing import Self
 
-from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles, merged, pooled, quantiles
-from loadtest.contestants.contestants import Contestant
+from loadtest.clients.client_side import ROUNDING, SHARES, ClientSide, Newcomers, Quantiles, merged, pooled, quantiles
 from loadtest.document.figures import ceiling_percent, floor_percent
 from loadtest.engine.metrics import LATENCIES
-from loadtest.engine.run import Part, Result
-from loadtest.statistics.differences import Ratio, paired
+from loadtest.engine.run import Result
 from loadtest.statistics.validity import DISTURBED, closed_loop, open_loop
 from loadtest.system.cpus import Disturbance, taken
 from loadtest.system.memory import Memory
 from loadtest.system.procfs import Switches
-from loadtest.verbs.load.plan import PACE, Cell, Settings, TrialStep, cells
+from loadtest.verbs.load.plan import PACE, Cell, TrialStep
+from loadtest.verbs.load.rounds import Rounds, middle_of
 
 SERVER_SHARE = 0.97  # of its CPU budget, from which on the server is the bottleneck
 CLIENT_SHARE = 0.90  # of a CPU, up to which the client is not
@@ -25,6 +22,7 @@ KEPT_UP = 0.95  # of the requests that can be answered within the schedule; who 
 # Times its throughput, for the CPU time that it has used, that a server may answer at most when it is asked for more.
 BATCHING = 2
 LATE = 0.1  # of a latency: by how much the client itself may have been late
+RARE = 10_000  # requests that p999 takes: of fewer, fewer than ten are beyond it
 
 
 @dataclass(kw_only=True)
@@ -73,7 +71,7 @@ class Trial(Result):
 
 
 def values(trial: Trial) -> dict[str, float | None]:
-    """None: not measured."""
+    """None: not measured. A quantile may be a bound."""
     client, switches, memory, system = trial.client, trial.switches, trial.memory, trial.system_share
     throughput = _throughput(trial)
     answers = trial.answers_in_window
@@ -97,6 +95,16 @@ def values(trial: Trial) -> dict[str, float | None]:
     }
 
 
+def bounds(trial: Trial) -> list[str]:
+    """Quantiles of which nobody knows an upper limit, because of what was not answered well. Of those there may be no
+    value at all."""
+    client = trial.client
+    asked = client.asked or client.requests + client.censored
+    least = {name: SHARES.get(name, 1.0) * asked - ROUNDING for name in LATENCIES}
+    names = [name for name in LATENCIES if not client.good or client.good < least[name]]
+    return [f"{kind} {name}" for kind in ("latency", "service") for name in names]
+
+
 def _throughput(trial: Trial) -> float:
     """At a constant rate what was answered within the schedule's time: one late answer makes no second of it longer."""
     client, rate = trial.client, trial.cell.rate
@@ -110,8 +118,10 @@ def _divided(total: float | None, by: float) -> float | None:
 
 
 def _milliseconds(kind: str, times: Quantiles | None, late: Quantiles | None = None) -> dict[str, float | None]:
-    """Those of which no more than a tenth may be the client's own lateness."""
+    """Those of which no more than a tenth may be the client's own lateness; p999 of RARE requests or more."""
     found = {name: getattr(times, name) if times else None for name in LATENCIES}
+    if times and times.count < RARE:
+        found["p999"] = None
     shown = {
         name: value for name, value in found.items() if value and not (late and getattr(late, name) > LATE * value)
     }
@@ -155,60 +165,33 @@ def _little(trial: Trial) -> str:
 
 
 @dataclass(frozen=True)
-class Series:
-    """One cell, over all rounds."""
+class Series(Rounds[Trial]):
+    """Trials of one cell."""
 
-    settings: Settings
-    cell: Cell
-    tried: Sequence[Trial]  # at least one
-
-    @property
-    def name(self) -> str:
-        return self.cell.contestant
-
-    @property
-    def contestant(self) -> Contestant:
-        return self.settings.contestant(self.name)
-
-    @cached_property
-    def trials(self) -> list[Trial]:
-        """The valid ones."""
-        return [trial for trial in self.tried if not trial.problems]
-
-    def by_round(self, metric: str) -> dict[int, float]:
-        """What was measured validly."""
-        found = {trial.step.round: values(trial)[metric] for trial in self.trials}
-        return {number: value for number, value in found.items() if value is not None}
-
-    def middle(self, metric: str) -> float | None:
-        return _median([*self.by_round(metric).values()])
-
-    def ratio(self, other: Self, metric: str) -> Ratio | None:
-        """Of the rounds that both have."""
-        both = (one.by_round(metric) for one in (self, other))
-        mine, its = ({number: value for number, value in rounds.items() if value > 0} for rounds in both)
-        return paired(mine, its) if mine.keys() & its.keys() else None
+    def values(self, one: Trial) -> Mapping[str, float | None]:
+        return values(one)
 
     @property
     def server_share(self) -> float | None:
-        """Of its CPU budget."""
-        return _median([one.server_share for one in self.trials if one.server_share is not None])
+        """Of its CPU budget. At most 1: the errors of the readings may add up to a little more."""
+        share = middle_of([one.server_share for one in self.valid if one.server_share is not None])
+        return None if share is None else min(share, 1.0)
 
     @property
     def client_share(self) -> float | None:
         """Of the CPUs that its threads can use, which may be fewer than there are for the load."""
         threads = self.settings.load_threads(self.cell)
-        return _median([one.client.cpu_seconds / one.client.seconds / threads for one in self.trials])
+        return middle_of([one.client.cpu_seconds / one.client.seconds / threads for one in self.valid])
 
     @cached_property
     def latency(self) -> Quantiles | None:
         """Over all requests of all valid rounds together."""
-        return pooled([trial.client for trial in self.trials])
+        return pooled([trial.client for trial in self.valid])
 
     def shown_latency(self, name: str) -> float | None:
         """Milliseconds, of that quantile. None where the client's own lateness at that quantile is more than a tenth of
-        it, and of p999 below 10,000 requests, of which fewer than ten are beyond it."""
-        if not (found := self.latency) or (name == "p999" and found.count < 10_000):
+        it, and of p999 below RARE requests."""
+        if not (found := self.latency) or (name == "p999" and found.count < RARE):
             return None
         value = float(getattr(found, name))
         late = self.lateness
@@ -217,12 +200,12 @@ class Series:
     @cached_property
     def lateness(self) -> Quantiles | None:
         """Of the client itself, over all requests of all valid rounds together. None where there is no schedule."""
-        return quantiles(merged(trial.client.lateness for trial in self.trials))
+        return quantiles(merged(trial.client.lateness for trial in self.valid))
 
     @property
     def answered(self) -> tuple[float, float] | None:
         """Requests a second, answered within the schedule's time and due in it; None in a closed loop."""
-        known = [one.client for one in self.trials if one.client.asked and one.client.in_time is not None]
+        known = [one.client for one in self.valid if one.client.asked and one.client.in_time is not None]
         if not known or self.cell.rate is None:
             return None
         share = sum(one.in_time or 0 for one in known) / sum(one.asked or 0 for one in known)
@@ -230,19 +213,36 @@ class Series:
 
     @property
     def overloaded(self) -> str:
-        """ "3,390 of 5,000/s answered", or "". What is due in the last moments cannot be answered in time."""
+        """ "3,390 of 5,000/s answered", or "". What is due in the last moments cannot be answered in time; what was
+        never answered has no such excuse, though where connections are the queue all answers take long."""
         if not (found := self.answered):
             return ""
-        services = [one.client.service.p50 / 1e6 for one in self.trials if one.client.service]
+        services = [one.client.service.p50 / 1e6 for one in self.valid if one.client.service]
         possible = max(0.0, 1 - (median(services) if services else 0.0) / self.settings.duration)
-        if found[0] >= KEPT_UP * possible * found[1]:
+        unanswered = sum(one.client.censored for one in self.valid)
+        if found[0] >= KEPT_UP * possible * found[1] and unanswered <= (1 - KEPT_UP) * self.asked:
             return ""
         return f"{found[0]:,.0f} of {found[1]:,.0f}/s answered"
 
     @property
+    def asked(self) -> int:
+        """Requests that were due at a constant rate, in all valid rounds; 0 in a closed loop."""
+        return sum(one.client.asked or 0 for one in self.valid)
+
+    @property
+    def lost(self) -> int:
+        """Of these, those that got no good answer."""
+        return sum(sum(one.client.errors.values()) for one in self.valid if one.client.asked)
+
+    @property
+    def same_work(self) -> bool:
+        """At a constant rate, who was overloaded or lost something answered another one."""
+        return self.cell.rate is None or not (self.overloaded or self.losses)
+
+    @property
     def losses(self) -> list[str]:
         """Of the first round that had some."""
-        return next(filter(None, map(losses, self.trials)), [])
+        return next(filter(None, map(losses, self.valid)), [])
 
     @property
     def unranked(self) -> str:
@@ -251,7 +251,7 @@ class Series:
             return ""
         if self.settings.budgets[self.cell.cpus].shared:
             return "shares its CPU with the load"
-        if (taken([trial.disturbance for trial in self.trials]) or 0) > DISTURBED:
+        if (taken([trial.disturbance for trial in self.valid]) or 0) > DISTURBED:
             return "shared its CPU with others"
         if not self.client_share <= CLIENT_SHARE:  # also when it is not a number
             used = ceiling_percent(self.client_share, 1)
@@ -269,17 +269,3 @@ class Series:
     def ceiling(self) -> float:
         """Requests a second that a server whose figure is a lower bound cannot reach."""
         return BATCHING * (self.middle("throughput") or 0.0) / max(self.server_share or 0.0, 0.01)
-
-
-def _median(numbers: Sequence[float]) -> float | None:
-    return median(numbers) if numbers else None
-
-
-def everybody(part: Part) -> list[Series]:
-    """In the settings' order; what was tried at least once."""
-    tried = {cell: [trial for trial in part.results if trial.cell == cell] for cell in cells(part.settings)}
-    return [Series(part.settings, cell, trials) for cell, trials in tried.items() if trials]
-
-
-def by_load(part: Part) -> dict[str, list[Series]]:
-    return {load: list(series) for load, series in groupby(everybody(part), key=lambda one: one.cell.load)}

@@ -10,6 +10,7 @@ from loadtest.engine.measurement import Measurement, Verb
 from loadtest.engine.run import Exit, Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
 from loadtest.verbs.load import measure, plan, report, results, words
+from loadtest.verbs.load.results import Series
 from loadtest.verbs.sweep import report as sweep_report
 from loadtest.verbs.sweep.measure import SWEEP
 
@@ -17,7 +18,7 @@ from loadtest.verbs.sweep.measure import SWEEP
 def status(run: Run) -> Exit:
     """A failure says more than a missed gate, and that more than a cell without a number."""
     found = measurement.status(run)
-    return Exit.gate if found != Exit.failed and report.missed_gates(results.everybody(run.parts[0])) else found
+    return Exit.gate if found != Exit.failed and report.missed_gates(Series.of(run.parts[0])) else found
 
 
 def _sweeps(run: Run) -> bool:
@@ -37,7 +38,7 @@ def against_itself(once: plan.Settings, tries: int) -> plan.Settings:
 
 def tries(part: Part, metric: str) -> Iterator[Ratio]:
     """Of A to B; those that have all their rounds."""
-    measured = {one.name: one.by_round(metric) for one in results.everybody(part)}
+    measured = {one.name: one.by_round(metric) for one in Series.of(part)}
     a, b = (measured.get(twin.name, {}) for twin in part.settings.contestants)
     size = part.settings.rounds_of_a_try
     for first in range(1, part.settings.rounds + 1, size):
@@ -88,8 +89,10 @@ LOAD = Measurement(
     server=measure.server,
     load=measure.load,
     programs=("quartet-pace",),  # newcomers', too
+    uses_wrk=lambda settings: any(cell.client == plan.WRK for cell in plan.cells(settings)),
     instruments=lambda settings: bool(settings.counts_system_calls),
     values=results.values,
+    bounds=results.bounds,
     labels=plan.labels,
 )
 THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status, words=words.words, first=words.first)
@@ -102,4 +105,4 @@ LATENCY = Verb(
     words=lambda run: sweep_report.words(run) if _sweeps(run) else words.words(run),
     first=lambda run: sweep_report.first(run) if _sweeps(run) else words.first(run),
 )
-AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status, words=aa_words)
+AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status, words=aa_words, first=words.first)

@@ -4,14 +4,17 @@ A sentence names who may be the first and who is the last, never a rank; it says
 and where the rounds are too few to tell anybody from anybody.
 """
 
+import math
 from collections.abc import Sequence
 
-from loadtest.document.figures import DASH, listed, number, plural
+from loadtest.document.figures import DASH, listed, number, plural, ratio
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import may_be_first
-from loadtest.verbs.load.report import Groups, groups, one_sided, quantile
-from loadtest.verbs.load.results import Series, by_load
+from loadtest.statistics.stats import estimate
+from loadtest.verbs.load.report import Groups, beside, groups, one_sided, planned, quantile
+from loadtest.verbs.load.results import Series
+from loadtest.verbs.load.rounds import by_load, reference
 
 MOST_LOADS = 4  # that are told one by one
 QUICK = 1.25  # times the lowest p99, up to which nobody is called slower: no test stands behind it
@@ -19,12 +22,12 @@ QUICK = 1.25  # times the lowest p99, up to which nobody is called slower: no te
 
 def words(run: Run) -> list[str]:
     """Of the loads of its first part."""
-    loads = list(by_load(run.parts[0]).items())
+    loads = list(by_load(Series.of(run.parts[0])).items())
     found = []
     for load, series in loads[:MOST_LOADS]:
         name = f"{load}: " if len(loads) > 1 else ""
         told = [*fastest(series), *served(series)] if series[0].cell.rate is None else paced(series)
-        found += [f"{name}{sentence}" for sentence in told]
+        found += [f"{name}{sentence}" for sentence in [*told, *beside_peers(series), *noisy(series)]]
     more = len(loads) - MOST_LOADS
     return [*found, *([f"Of {plural(more, 'more load')} see the tables."] if more > 0 else [])]
 
@@ -33,8 +36,9 @@ def fastest(series: Sequence[Series]) -> list[str]:
     """By requests a second."""
     ties = groups(series)
     found = standing(series, ties, "throughput", "most requests a second:", "")
-    bounds = [one for one in series if one.trials and one.is_bound]
-    if ties.ties and bounds:
+    valid = [one for one in series if one.valid]
+    bounds = [one for one in valid if one.is_bound]
+    if bounds and (ties.ties or len(valid) == 1):
         limited = [one for one in bounds if _limited_by_client(one)]
         why = f": {limited[0].cell.client} was at its own limit" if len(limited) == len(bounds) else ""
         found.append(f"{listed([one.name for one in bounds])} could have answered more (>=){why}.")
@@ -45,6 +49,17 @@ def _limited_by_client(one: Series) -> bool:
     return one.unranked.startswith(one.cell.client)
 
 
+def beside_peers(series: Sequence[Series]) -> list[str]:
+    """The planned comparisons of a yardstick: at unequal load CPU times cannot be compared."""
+    unit, what = (
+        ("requests/s", "Requests a second") if series[0].cell.rate is None else ("CPU each", "CPU time for a request")
+    )
+    column = beside(series).get(f"{unit}\nx peer", {})
+    told = [f"{name} {one.text} x {one.other.name}" for name, one in column.items() if one.other and one.text != DASH]
+    tie = "; = is a tie" if any(" =" in one for one in told) else ""
+    return [f"{what}, beside the best peer of its kind: {listed(told)}{tie}."] if told else []
+
+
 def paced(series: Sequence[Series]) -> list[str]:
     """At a constant rate, by CPU time and by latency."""
     found = standing(series, groups(series, "cpu"), "cpu", "least CPU time for a request:", " us")
@@ -53,12 +68,13 @@ def paced(series: Sequence[Series]) -> list[str]:
 
 def standing(series: Sequence[Series], groups: Groups, metric: str, what: str, unit: str) -> list[str]:
     """Who may be the first, and how far behind the last one is."""
-    known = {one.name: one for one in series if one.middle(metric) is not None}
+    known = {one.name: one for one in series if one.same_work and one.middle(metric) is not None}
     what = what[0].upper() + what[1:]
     if not groups.ties:
         if len(known) < 2:
-            return []
-        return [f"{what} nobody can be told from anybody; {groups.problem or 'nobody could be compared'}."]
+            return [alone(one, metric) for one in known.values()]
+        unknown = f"nobody can be told from anybody; {groups.problem or 'nobody could be compared'}"
+        return [f"{what} {by_plan(series, metric) or unknown}."]
     figures = {name: f"{name} ({_figure(one, metric)}{unit})" for name, one in known.items()}
     best, *tied = may_be_first(groups.ties, groups.bounds)
     sentence = f"{what} {figures[best]}"
@@ -70,6 +86,40 @@ def standing(series: Sequence[Series], groups: Groups, metric: str, what: str, u
     worst = max if BY_NAME[metric].better == "less" else min
     last = worst(apart, key=lambda name: known[name].middle(metric) or 0.0)
     return [f"{sentence}. Last: {figures[last]}{_times(known[last], known[best], metric)}."]
+
+
+ALONE = {"throughput": "requests a second", "cpu": "us of CPU time for a request"}
+
+
+def alone(one: Series, metric: str) -> str:
+    """The median of its rounds, with its interval."""
+    found = estimate([*one.by_round(metric).values()])
+    bound = ">= " if metric == "throughput" and one.is_bound else ""
+    few = "" if found.interval else " (indicative)"
+    at = "" if one.cell.rate is None else f" at {one.cell.rate:,.0f} requests a second"
+    figure = f"{bound}{ratio(found)}{few} {ALONE[metric]}{at}"
+    return f"{one.name}: {figure}; there is nobody to compare it with."
+
+
+def by_plan(series: Sequence[Series], metric: str) -> str:
+    """Who differs from the reference, with which alone each was meant to be compared; "" when nobody does. Of two the
+    lower one may be no lower bound; and what somebody answered who lost requests says nothing of what he could."""
+    series = [one for one in series if not one.losses]
+    base = reference(series)
+    if base is None or base.settings.budgets[base.cell.cpus].shared:
+        return ""
+    known = {one.name: one for one in series}
+    apart: dict[str, float] = {}
+    for name, (found, p) in planned(base, series, metric).items():
+        lower = known[name] if found.ratio < 1 else base
+        if found.different(p) and not (metric == "throughput" and lower.is_bound):
+            apart[name] = abs(math.log(found.ratio))
+    if not apart:
+        return ""
+    furthest = max(apart, key=lambda name: apart[name])
+    who = f"{listed([*apart])} {'differs' if len(apart) == 1 else 'differ'}"
+    most = f", most of all {furthest}" if len(apart) > 1 else ""
+    return f"compared with {base.name} alone, {who}{most}{_times(known[furthest], base, metric)}"
 
 
 def _figure(one: Series, metric: str) -> str:
@@ -93,10 +143,13 @@ def quickest(series: Sequence[Series]) -> list[str]:
     """By the 99th percentile, over all rounds together."""
     known = [one for one in series if one.shown_latency("p99") is not None]
     known = sorted((one for one in known if not _is_bound(one)), key=lambda one: one.shown_latency("p99") or 0.0)
-    if len(known) < 2:
+    if not known or len(known) < min(2, len(series)):
         return []
     best, worst = known[0], known[-1]
     low, high = quantile(best, "p99"), quantile(worst, "p99")
+    if len(known) == 1:
+        half = f"half of the requests within {quantile(best, 'p50')} ms, and "
+        return [f"{best.name} answered {half if quantile(best, 'p50') != DASH else ''}99 % within {low} ms."]
     what = "99 % of the requests were answered within"
     if (worst.shown_latency("p99") or 0.0) > QUICK * (best.shown_latency("p99") or 0.0):
         return [f"{what} {low} ms by {best.name}, and within {high} ms by {worst.name}."]
@@ -118,7 +171,14 @@ def lost_in_time(series: Sequence[Series]) -> list[str]:
 
 
 def overloaded(series: Sequence[Series]) -> list[str]:
-    return [f"{one.name} was overloaded: {one.overloaded}." for one in series if one.trials and one.overloaded]
+    return [f"{one.name} was overloaded: {one.overloaded}." for one in series if one.valid and one.overloaded]
+
+
+def noisy(series: Sequence[Series]) -> list[str]:
+    """Half of whose rounds, or more, were disturbed."""
+    found = [one for one in series if one.valid and 2 * one.disturbed >= len(one.valid)]
+    names = listed([f"{one.name} ({one.disturbed} of {len(one.valid)})" for one in found])
+    return [f"With care: other load disturbed half of the rounds, or more, of {names}."] if found else []
 
 
 def served(series: Sequence[Series]) -> list[str]:
@@ -141,10 +201,10 @@ def first(run: Run) -> str:
 
 
 def first_of(part: Part) -> str:
-    load, series = next(iter(by_load(part).items()), ("", []))
+    load, series = next(iter(by_load(Series.of(part)).items()), ("", []))
     paced_load = bool(series) and series[0].cell.rate is not None
     metric, unit = ("cpu", "us of CPU for a request") if paced_load else ("throughput", "requests/s")
-    known = {one.name: value for one in series if (value := one.middle(metric)) is not None}
+    known = {one.name: value for one in series if one.same_work and (value := one.middle(metric)) is not None}
     ordered = sorted(known, key=lambda name: known[name], reverse=not paced_load)
     figures = ", ".join(f"{name} {number(known[name])}" for name in ordered)
     return f"{load}: {figures} {unit}; one round has no interval yet" if figures else ""

@@ -103,7 +103,7 @@ IDLE = Measurement(
     programs=(EXECUTABLE,),
     key=attrgetter("contestant", "connections"),
     values=idle_values,
-    labels=lambda step: Labels("idle", step.connections),
+    labels=lambda settings, step: Labels("idle", step.connections),
 )
 
 
@@ -185,4 +185,4 @@ def parts(idle: clients.IdleSettings) -> list[Part]:
     return [Part(IDLE.name, idle), Part(SHARING.name, sharing)]
 
 
-MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head, words=words.words)
+MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head, words=words.words, first=words.first)

@@ -2,6 +2,7 @@
 
 from loadtest.document.figures import mebibytes, ratio
 from loadtest.engine.run import Part, Run
+from loadtest.statistics.differences import LEAST_ROUNDS
 from loadtest.statistics.stats import Estimate
 from loadtest.verbs.memory.report import ANONYMOUS, by_contestant, price, shared
 
@@ -9,6 +10,11 @@ from loadtest.verbs.memory.report import ANONYMOUS, by_contestant, price, shared
 def words(run: Run) -> list[str]:
     idle, asked = run.parts
     return [*connections(idle), *shared_pages(asked)]
+
+
+def first(run: Run) -> str:
+    """After the first round."""
+    return next(iter(connections(run.parts[0])), "").rstrip(".")
 
 
 def connections(part: Part) -> list[str]:
@@ -22,7 +28,9 @@ def connections(part: Part) -> list[str]:
     sentence = f"An idle connection costs {ratio(found[least])} KiB of heap and stack in {least}"
     if most != least:
         sentence += f", the least, and {ratio(found[most])} KiB in {most}, the most"
-    return [f"{sentence}; kernel memory comes on top."]
+    rounds = len({result.step.round for result in part.results})
+    few = f" (indicative: {rounds} of the {LEAST_ROUNDS} rounds that an interval takes)"
+    return [f"{sentence}; kernel memory comes on top{few if rounds < LEAST_ROUNDS else ''}."]
 
 
 def shared_pages(part: Part) -> list[str]:

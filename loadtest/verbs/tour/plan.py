@@ -22,10 +22,9 @@ SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plai
 # server looks cheaper, because it batches.
 EQUAL_RATE = 1000.0
 ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
-SPARSE = 3  # every so many rounds there is one of what need not be ranked: the ballast
 
 BALLASTED = "fork-per-request"
-BALLASTS = (64, 512)  # MiB
+BALLASTS = (0, 64, 512)  # MiB; to the first the others are compared
 
 # By measurement, what makes its steps short: for the question whether they all work.
 SMOKE: dict[str, dict[str, Any]] = {
@@ -37,13 +36,14 @@ SMOKE: dict[str, dict[str, Any]] = {
 
 def parts(saturating: Settings) -> list[Part]:
     """`saturating` has what can be chosen. All that is measured once is in the first round, behind its loads."""
-    sparse = replace(saturating, rounds=-(-saturating.rounds // SPARSE))
     equal = replace(saturating, workloads=SATURATING[:1], rates=(EQUAL_RATE,), closed=False)
     loads = [equal, saturating]
     for one in [one for one in saturating.contestants if one.name == BALLASTED]:
-        heavy = [replace(one, name=f"{one.name} +{mib} MiB", ballast=mib, kind=Kind.variant) for mib in BALLASTS]
-        # Without any first: to that the others are compared.
-        loads.append(replace(sparse, workloads=SATURATING[:1], contestants=(one, *heavy)))
+        heavy = [
+            replace(one, name=f"{one.name} +{mib} MiB", ballast=mib, kind=Kind.variant, model=one.name)
+            for mib in BALLASTS
+        ]
+        loads.append(replace(saturating, workloads=SATURATING[:1], contestants=tuple(heavy)))
     once: dict[str, Any] = {name: getattr(saturating, name) for name in ("contestants", "cpus", "pace", "runner")}
     connections = saturating.connections[0]
     workers = connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
@@ -60,4 +60,12 @@ def smoke(whole: list[Part]) -> list[Part]:
     return [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]
 
 
-TOUR = Verb("tour", (LOAD, PLATEAUS, CROWD, CRASH), report.sections, report.head, words=words.words, first=words.first)
+TOUR = Verb(
+    "tour",
+    (LOAD, PLATEAUS, CROWD, CRASH),
+    report.sections,
+    report.head,
+    targets=("quartet-programs",),  # README shows them by hand
+    words=words.words,
+    first=words.first,
+)

@@ -11,10 +11,9 @@ from loadtest.verbs.crowd import measure as crowd
 from loadtest.verbs.load import report as load_report
 from loadtest.verbs.load.plan import ARRIVALS
 from loadtest.verbs.load.report import Column, groups, judged, text
-from loadtest.verbs.load.results import Series, by_load
+from loadtest.verbs.load.results import Series
+from loadtest.verbs.load.rounds import by_load, reference
 from loadtest.verbs.memory import report as memory
-
-REFERENCE = "prefork"
 
 Loads = dict[str, list[Series]]  # by route
 
@@ -53,25 +52,19 @@ def sections(run: Run) -> list[Section]:
 def _loads(part: Part) -> Loads:
     """By route, and by rate where there is one."""
     found: Loads = {}
-    for series in by_load(part).values():
+    for series in by_load(Series.of(part)).values():
         cell = series[0].cell
         path = part.settings.workload(cell.workload).path.partition("?")[0]
         found[path if cell.rate is None else f"{path} {cell.rate:,.0f}/s"] = series
     return found
 
 
-def reference(series: Sequence[Series]) -> Series | None:
-    """To which the others are compared: prefork, or else the first; None where it was not measured."""
-    return next((one for one in series if one.name == REFERENCE), series[0] if series else None)
-
-
 def same_rate(series: Sequence[Series]) -> Section:
     """The headline: the same work, asked for in the same way."""
-    base = reference(series)
-    ratios, found = load_report.compared(base, series, "cpu"), groups(series, "cpu")
+    found = groups(series, "cpu")
     columns: dict[str, Column] = {
         "CPU us": lambda one: text(one, "cpu") + load_report.of_rounds(one),
-        f"x {base.name if base else ''}": lambda one: ratios[one.name],
+        **load_report.beside_reference(series, "cpu"),
         "group": lambda one: found.letters.get(one.name, DASH),
         "answered\n/s": load_report.answered,
         "median\nms": lambda one: load_report.quantile(one, "p50"),
@@ -79,13 +72,14 @@ def same_rate(series: Sequence[Series]) -> Section:
         "heap, stack\nMiB": "anonymous",
     }
     filled = table("", *columns)
-    for one in series:
-        filled.add_row(one.name, *(text(one, column) for column in columns.values()))
+    for name, one in load_report.contestants_of(series).items():
+        filled.add_row(name, *(text(one, column) if one else DASH for column in columns.values()))
     rate = series[0].cell.rate or 0
     notes = [
         *load_report.invalid_notes(series),
         *load_report.lost_notes(series),
         *load_report.short_notes(series),
+        *load_report.other_work_notes(series),
         f"/plaintext, {rate:,.0f} requests/s for everybody, so that nobody is cheaper because he is busier. CPU: user "
         "and system time of the whole process tree, dead children included, per answer, amid the load.",
         f"{load_report.HOW_RATIOS_ARE_MADE} group: who shares a letter is tied, a is the cheapest.",
@@ -97,11 +91,11 @@ def same_rate(series: Sequence[Series]) -> Section:
 
 
 def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table:
-    """A row for each model, and the same columns for each load."""
+    """A row for each model that was asked for, and the same columns for each load."""
     columns = {load: columns_of(series) for load, series in loads.items()}
     heads = [f"{'' if i else load}\n{head}" for load, found in columns.items() for i, head in enumerate(found)]
     filled = table("", *heads)
-    for name in dict.fromkeys(one.name for series in loads.values() for one in series):
+    for name in dict.fromkeys(name for series in loads.values() for name in load_report.contestants_of(series)):
         cells: list[str] = []
         for load, series in loads.items():
             found = next((one for one in series if one.name == name), None)
@@ -112,20 +106,15 @@ def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str
 
 def answers(loads: Loads) -> Section:
     """Dashes in place of ratios where the reference was not measured under a load."""
-    names = [one.name for series in loads.values() for one in series]
-    against = REFERENCE if REFERENCE in names else next(iter(names), "")
+    found = reference([one for series in loads.values() for one in series])
+    against = found.name if found else ""
 
     def columns(series: list[Series]) -> dict[str, Column]:
         base = next((one for one in series if one.name == against), None)
-        ratios, letters = load_report.compared(base, series, "throughput"), groups(series).letters
-
-        def ratio(one: Series) -> str:
-            known = ratios[one.name]
-            return known if base is None or one is base else load_report.one_sided(known, one, base)
-
+        ratios, letters = load_report.compared_bounds(base, series, "throughput"), groups(series).letters
         return {
             "requests/s": load_report.requests_a_second,
-            f"x {against}": ratio,
+            f"x {against}": lambda one: ratios[one.name],
             "group": lambda one: letters.get(one.name, DASH),
         }
 
@@ -145,7 +134,7 @@ def ballast(loads: Loads) -> Section | None:
     ratios = judged({(one.name, metric): one.ratio(base, metric) for one in heavier for metric in metrics})
     filled = table("", "requests/s", "x 0 MiB", "CPU us", "x 0 MiB", "median ms")
     for one in variants:
-        same = "1" if one.trials else DASH
+        same = "1" if one.valid else DASH
         figures = (load_report.requests_a_second(one), text(one, "cpu"))
         compared = [
             cell for metric, figure in zip(metrics, figures) for cell in (figure, ratios.get((one.name, metric), same))
@@ -166,7 +155,7 @@ def latency(loads: Loads) -> Section:
         "99 %": lambda one: load_report.with_rounds(one, "p99"),
         "max": lambda one: load_report.quantile(one, "max"),
     }
-    missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.trials}
+    missing = {trial.client.latency_problem for series in loads.values() for one in series for trial in one.valid}
     notes = [
         "A closed loop: each client asks again when it is answered, so that at full load the mean is clients / "
         "throughput, and a server that stalls is asked less. `quartet latency` asks at a constant rate.",

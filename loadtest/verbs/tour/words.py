@@ -7,8 +7,9 @@ from loadtest.document.figures import listed, mebibytes, number
 from loadtest.engine.run import Part, Run
 from loadtest.verbs.crash.measure import Crash, lost
 from loadtest.verbs.load.report import groups
-from loadtest.verbs.load.results import Series, by_load
-from loadtest.verbs.load.words import fastest, first_of, overloaded, standing
+from loadtest.verbs.load.results import Series
+from loadtest.verbs.load.rounds import by_load
+from loadtest.verbs.load.words import fastest, first_of, noisy, overloaded, standing
 
 
 def words(run: Run) -> list[str]:
@@ -25,7 +26,7 @@ def words(run: Run) -> list[str]:
 
 
 def _first_load(part: Part) -> list[Series]:
-    return next(iter(by_load(part).values()), [])
+    return next(iter(by_load(Series.of(part)).values()), [])
 
 
 def same_rate(series: Sequence[Series]) -> list[str]:
@@ -33,12 +34,13 @@ def same_rate(series: Sequence[Series]) -> list[str]:
         return []
     rate = series[0].cell.rate or 0
     what = f"at {rate:,.0f} requests a second for everybody, the least CPU time for a request:"
-    return [*standing(series, groups(series, "cpu"), "cpu", what, " us"), *overloaded(series)]
+    told = [*standing(series, groups(series, "cpu"), "cpu", what, " us"), *noisy(series)]
+    return [*([" ".join(told)] if told else []), *overloaded(series)]
 
 
 def full_load(series: Sequence[Series]) -> list[str]:
     """One sentence with what limits it."""
-    told = " ".join(fastest(series))
+    told = " ".join([*fastest(series), *noisy(series)])
     return [f"At full load ({series[0].cell.workload}): {told[0].lower()}{told[1:]}"] if told else []
 
 
@@ -102,7 +104,7 @@ def memory(part: Part) -> list[str]:
     times = f", {number(busy[most] / busy[least])} times as much" if busy[least] else ""
     return [
         f"Heap and stacks while {part.settings.connections} requests are in hand: {least} {mebibytes(busy[least])} "
-        f"MiB, the least, and {most} {mebibytes(busy[most])} MiB, the most{times}."
+        f"MiB, the least, and {most} {mebibytes(busy[most])} MiB, the most{times} (one look each)."
     ]
 
 
