@@ -14,6 +14,7 @@ ROUNDS, DURATION = 8, "1s"  # by default; of each probe. Eight rounds can tell f
 HIGHEST = 1e6  # requests a second, beyond every client here
 APART = 1.05  # each rate is so many times the one below it
 BEYOND = 10  # requests that must be slower than a quantile, or it says nothing
+ENOUGH = 25  # that should be: a burst of arrivals, or a stall of the machine, makes several requests slow at once
 LONGER = 4  # seconds by which a probe may be longer, at rates too low for so many requests
 # A queue that grows through a probe is as long as the overload is large: by 5 % of a second after a second. So a probe
 # that is shorter than that many limits would take an overloaded server for one that meets them.
@@ -42,18 +43,18 @@ class SweepSettings(Settings):
     def offered(self) -> list[float]:
         """Requests a second, whole ones: the rates that can be the answer, rising. The lowest is what the longest probe
         takes for a quantile."""
-        lowest = self._requests / (self.duration + LONGER)
+        lowest = self._requests(BEYOND) / (self.duration + LONGER)
         count = math.ceil(math.log(HIGHEST / lowest, APART))
         rounded = (float(max(1, round(lowest * APART**number))) for number in range(count + 1))
         return list(dict.fromkeys(rounded))
 
     def seconds(self, rate: float) -> int:
         """Of a probe."""
-        return min(max(self.duration, math.ceil(self._requests / rate)), self.duration + LONGER)
+        return min(max(self.duration, math.ceil(self._requests(ENOUGH) / rate)), self.duration + LONGER)
 
-    @property
-    def _requests(self) -> float:
-        return round(BEYOND / (1 - SHARES[self.objective.quantile]))
+    def _requests(self, beyond: int) -> int:
+        """Of which so many are slower than the quantile."""
+        return round(beyond / (1 - SHARES[self.objective.quantile]))
 
 
 @dataclass(frozen=True)
