@@ -30,6 +30,13 @@ bool fits_status_line(std::size_t position, char c) {
   return c == wanted || (c == '\r' && position + 1 == kStatusLine.size());
 }
 
+/// FNV-1a.
+std::uint64_t hash_on(std::uint64_t hash, std::string_view octets) {
+  constexpr std::uint64_t kPrime = 0x100000001b3;
+  for (const char octet : octets) hash = (hash ^ static_cast<unsigned char>(octet)) * kPrime;
+  return hash;
+}
+
 }  // namespace
 
 ResponseParser::ResponseParser() {
@@ -42,6 +49,7 @@ void ResponseParser::begin(Method method) {
   worker_ = {};
   body_.clear();
   body_bytes_ = 0;
+  body_hash_ = kNoOctets;
   is_head_ = method == Method::head;
   started_ = complete_ = malformed_ = keep_alive_ = false;
 }
@@ -145,6 +153,7 @@ void ResponseParser::add_body(std::string_view part) {
   previous_ = '\0';
   if (malformed_) return;
   body_bytes_ += part.size();
+  if (hashes_bodies_) body_hash_ = hash_on(body_hash_, part);
   if (!keeps_bodies_) return;
   try {
     body_.append(part);

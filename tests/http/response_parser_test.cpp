@@ -38,6 +38,35 @@ TEST(ResponseParser, ReadsABodyOfGivenLength) {
   EXPECT_TRUE(reader.parser.keep_alive());
 }
 
+/// The hash of the body, fed in two parts.
+std::uint64_t hash_of(std::string_view response, std::size_t split) {
+  ResponseParser parser;
+  parser.hash_bodies();
+  parser.begin(Method::get);
+  parser.feed(response.substr(0, split));
+  if (split < response.size()) parser.feed(response.substr(split));
+  EXPECT_TRUE(parser.complete());
+  return parser.body_hash();
+}
+
+TEST(ResponseParser, HashesABodyHoweverItComes) {
+  constexpr std::uint64_t kHello = 0xa430d84680aabd0b;  // FNV-1a of "hello"
+  for (const auto response : {kSized, kChunked})
+    for (std::size_t split = 1; split < response.size(); ++split)
+      EXPECT_EQ(hash_of(response, split), kHello) << split;
+}
+
+TEST(ResponseParser, HashesEachBodyByItself) {
+  ResponseParser parser;
+  parser.hash_bodies();
+  parser.begin(Method::get);
+  parser.feed(kSized);
+  const auto first = parser.body_hash();
+  parser.begin(Method::get);
+  parser.feed(kSized);
+  EXPECT_EQ(parser.body_hash(), first);
+}
+
 TEST(ResponseParser, PutsChunksTogether) {
   const Reader reader(kChunked);
   EXPECT_TRUE(reader.parser.complete());
