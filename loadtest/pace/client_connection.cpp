@@ -1,78 +1,27 @@
 #include "loadtest/pace/client_connection.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
-#include <stdexcept>
 #include <utility>
 
 #include "common/net/system.h"
+#include "loadtest/pace/client_socket.h"
 
 namespace quartet::pace {
 namespace {
 
 constexpr int kFirstError = 400;
 
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-SocketAddress to_socket_address(const net::Address& address) {
-  SocketAddress result;
-  const auto port = htons(static_cast<std::uint16_t>(address.port));
-  sockaddr_in v4{.sin_family = AF_INET, .sin_port = port, .sin_addr = {}, .sin_zero = {}};
-  sockaddr_in6 v6{
-      .sin6_family = AF_INET6, .sin6_port = port, .sin6_flowinfo = 0, .sin6_addr = {}, .sin6_scope_id = 0};
-  if (::inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) == 1) {
-    std::memcpy(&result.storage, &v4, result.length = sizeof v4);
-  } else if (::inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr) == 1) {
-    std::memcpy(&result.storage, &v6, result.length = sizeof v6);
-  }  // net::Address::parse lets nothing else through
-  return result;
-}
-
-int set_option(int socket, int level, int name) {
-  const int on = 1;
-  return ::setsockopt(socket, level, name, &on, sizeof on) == 0 ? 0 : errno;
-}
-
-/// The port is chosen by connect(), so that one that is in use towards another server will do.
-int bind_to_loopback(int socket, std::size_t index) {
-  if (const int error = set_option(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)) return error;
-  const auto host = static_cast<std::uint32_t>(INADDR_LOOPBACK + index);
-  const sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(host)}, .sin_zero = {}};
-  return ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
-}
-
 }  // namespace
 
 int ClientConnection::open(const net::Address& server, std::optional<std::size_t> source) {
-  const SocketAddress address = to_socket_address(server);
-  socket_ = net::Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket_) return errno;
-  if (const int error = set_option(socket_.get(), IPPROTO_TCP, TCP_NODELAY)) return error;
-  if (source) {
-    if (const int error = bind_to_loopback(socket_.get(), *source)) return error;
-  }
-  if (::connect(socket_.get(), address.get(), address.length) == 0 || errno == EINPROGRESS) return 0;
-  return errno;
+  Connecting connecting = start_to_connect(server, source);
+  socket_ = std::move(connecting.socket);
+  return connecting.error;
 }
 
-int ClientConnection::finish_open() {
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
-  return error;
-}
+int ClientConnection::finish_open() { return connect_error(socket_); }
 
 void ClientConnection::begin(const Exchange& exchange) {
   exchange_ = exchange;
@@ -81,6 +30,7 @@ void ClientConnection::begin(const Exchange& exchange) {
   received_ = {};
   reusable_ = false;
   if (exchange.expected_body != nullptr) response_.keep_bodies();
+  if (exchange.same_body != nullptr) response_.hash_bodies();
   response_.begin(exchange.method);
 }
 
@@ -132,7 +82,7 @@ std::optional<Outcome> ClientConnection::take_received() {
     known->learn(bytes.substr(0, taken));
   end_response(response_.keep_alive());
   if (unanswered_ > 0) response_.begin(exchange_.method);
-  return unanswered_ == 0 && !received_.empty() ? Outcome::wrong_content : outcome;  // nobody asked for more
+  return outcome;
 }
 
 void ClientConnection::end_response(bool keep_alive) {
@@ -148,22 +98,14 @@ Outcome ClientConnection::on_end(Outcome before_response) {
   return response_.started() ? Outcome::truncated : before_response;
 }
 
-Outcome ClientConnection::judge() const {
+Outcome ClientConnection::judge() {
+  if (unanswered_ == 1 && !received_.empty()) return Outcome::wrong_content;  // nobody asked for more
   if (response_.status() >= kFirstError) return Outcome::error_status;
   if (exchange_.expected_body != nullptr && response_.body() != *exchange_.expected_body)
     return Outcome::wrong_content;
+  const BodyPrint print{.length = response_.body_bytes(), .hash = response_.body_hash()};
+  if (exchange_.same_body != nullptr && !exchange_.same_body->admits(print)) return Outcome::wrong_content;
   return Outcome::ok;
-}
-
-void raise_descriptor_limit(std::size_t needed) {
-  rlimit limit{};
-  net::check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
-  if (limit.rlim_max < needed) {
-    throw std::runtime_error(fmt::format("this needs {} descriptors, and the limit is {}; see ulimit -Hn",
-                                         needed, limit.rlim_max));
-  }
-  limit.rlim_cur = limit.rlim_max;
-  net::check(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
 }
 
 }  // namespace quartet::pace

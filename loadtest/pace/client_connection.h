@@ -11,6 +11,7 @@
 #include "common/net/listener.h"
 #include "loadtest/pace/known_response.h"
 #include "loadtest/pace/record.h"
+#include "loadtest/pace/reference_body.h"
 
 namespace quartet::pace {
 
@@ -19,6 +20,7 @@ struct Exchange {
   std::string_view bytes;  ///< of all requests
   http::Method method = http::Method::get;
   const std::string* expected_body = nullptr;  ///< null: any will do
+  ReferenceBody* same_body = nullptr;          ///< of its class; null: any will do
   std::size_t requests = 1;                    ///< pipelined ones: they leave at once
   /// Where a response is looked up before it is parsed, and learned; response() does not know those that were
   /// found. Null: all are parsed.
@@ -61,7 +63,7 @@ class ClientConnection {
   std::optional<Outcome> take_received();
   void end_response(bool keep_alive);
   Outcome on_end(Outcome before_response);
-  Outcome judge() const;
+  Outcome judge();
 
   net::Fd socket_;
   http::ResponseParser response_;
@@ -72,9 +74,5 @@ class ClientConnection {
   bool drained_ = true;         // the socket, when it was last read
   bool reusable_ = false;
 };
-
-/// Lets this process open as many descriptors as it may.
-/// @throws std::runtime_error when that is fewer than `needed`
-void raise_descriptor_limit(std::size_t needed);
 
 }  // namespace quartet::pace

@@ -13,21 +13,18 @@
 #include <ctime>
 #include <deque>
 #include <limits>
-#include <queue>
 #include <stdexcept>
 #include <utility>
 
 #include "common/net/system.h"
-#include "loadtest/pace/client_connection.h"
-#include "loadtest/pace/ring.h"
+#include "loadtest/pace/client_socket.h"
+#include "loadtest/pace/lane.h"
 
 namespace quartet::pace {
 namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
-
-constexpr std::size_t kNoRecord = std::numeric_limits<std::size_t>::max();
 
 /// Requests taken up, and events handled, before the clock is looked at again: neither may starve the other.
 constexpr std::size_t kBatch = 32;
@@ -42,6 +39,8 @@ constexpr int kDoublings = 5;  // 32 ms is longer than that already
 /// Held connections that are being opened at a time: fewer than any server's queue.
 constexpr std::size_t kOpening = 64;
 constexpr Nanoseconds kPatienceAtStart = 10s;
+/// Before a client that has lost a request asks again.
+constexpr Nanoseconds kRetryPause = 10ms;
 
 std::uint32_t saturate(std::uint64_t number) {
   return static_cast<std::uint32_t>(
@@ -68,66 +67,6 @@ void end_gap(Tally& tally, Nanoseconds time) {
   tally.last_ok = time;
 }
 
-enum class State : std::uint8_t { closed, connecting, idle, busy };
-
-struct Lane;
-
-struct Client {
-  ClientConnection connection;
-  Lane* lane = nullptr;  ///< null: a held one
-  State state = State::closed;
-  std::size_t record = kNoRecord;  ///< of the request in hand
-  std::size_t in_hand = 0;         ///< of a closed loop: requests that are not answered yet
-  Nanoseconds asked{0};            ///< of a closed loop: when it turned to them
-  std::uint32_t number = 0;
-  Nanoseconds since{0};  ///< connecting or busy
-  bool served = false;   ///< this connection has had an answer
-  bool had_ok = false;   ///< one of its connections has had an ok
-  int failures = 0;      ///< in a row, over all its connections
-};
-
-/// A closed connection, and when it may be opened again.
-struct Pause {
-  Nanoseconds end{0};
-  Client* client = nullptr;
-
-  bool operator>(const Pause& other) const { return end > other.end; }
-};
-
-struct Lane {
-  Lane(const LanePlan& lane_plan, std::uint8_t lane_index)
-      : plan(lane_plan),
-        index(lane_index),
-        schedule(lane_plan.arrivals),
-        due(schedule.next()),
-        clients(lane_plan.connections),
-        idle(2 * lane_plan.connections),
-        waiting(1024) {
-    for (Client& client : clients) {
-      client.lane = this;
-      closed.push({.client = &client});
-    }
-  }
-  Lane(const Lane&) = delete;  // its clients point back
-  Lane& operator=(const Lane&) = delete;
-
-  void end_pauses() {
-    decltype(closed) ended;
-    for (; !closed.empty(); closed.pop()) ended.push({.client = closed.top().client});
-    closed = std::move(ended);
-  }
-
-  const LanePlan& plan;
-  std::uint8_t index;
-  KnownResponse known{};  ///< of a closed loop
-  Schedule schedule;
-  std::optional<Nanoseconds> due;  ///< of the next request; nothing: there is none left
-  std::deque<Client> clients;
-  Ring<Client*> idle;         ///< and clients that were, when they came into it
-  Ring<std::size_t> waiting;  ///< records
-  std::priority_queue<Pause, std::vector<Pause>, std::greater<>> closed;
-};
-
 class Engine {
  public:
   Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted);
@@ -141,7 +80,9 @@ class Engine {
   void wait(Nanoseconds until);
   void turn();
 
-  // --- before the schedule
+  // --- before the schedule, and after it
+  void invite_rude();
+  void count_rude();
   void open_held();
   void open_lanes();
   bool all_opened() const;
@@ -151,6 +92,7 @@ class Engine {
   void take_due();
   Lane* next_due();
   void take(Lane& lane, Nanoseconds time);
+  std::size_t note(Lane& lane, Nanoseconds time);
   void serve_waiting();
   void serve_waiting(Lane& lane, Nanoseconds time);
   Client* free_client(Lane& lane, Nanoseconds time);
@@ -159,14 +101,17 @@ class Engine {
   bool has_work(const Lane& lane, Nanoseconds time) const;
   void ask(Client& client, Nanoseconds time);
   bool over(Nanoseconds time) const;
+  void retry(Lane& lane, const Record& lost);
   void end_records(Nanoseconds time);
 
   // --- connections
   void open(Client& client);
   void on_open_failed(Client& client, int error);
+  void note_local_failures(std::uint64_t count, int first);
   void on_connected(Client& client);
   void send(Client& client, Nanoseconds time);
   void send_rest(Client& client);
+  void on_event(Client* client, std::uint32_t events);
   void on_event(Client& client, std::uint32_t events);
   void on_input(Client& client, bool to_the_end);
   void finish(Client& client, Outcome outcome);
@@ -189,6 +134,7 @@ class Engine {
   std::deque<Lane> lanes_;
   std::deque<Client> held_;
   std::size_t held_opening_ = 0;
+  std::optional<RudeClients> rude_;
   Ledger ledger_;
   std::size_t in_hand_ = 0;
   bool started_ = false;
@@ -205,18 +151,27 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
   constexpr std::size_t kOthers = 16;  // standard streams, epoll, files
   std::size_t connections = plan.hold;
   for (const LanePlan& lane : plan.lanes) connections += lane.connections;
+  for (const RudePlan& rude : plan.rude) connections += rude.connections;
   raise_descriptor_limit(connections + kOthers);
   held_.resize(plan.hold);
   std::uint64_t requests = 0;
   for (const LanePlan& lane : plan.lanes) {
     lanes_.emplace_back(lane, static_cast<std::uint8_t>(lanes_.size()));
-    requests += lanes_.back().schedule.expected();
+    requests += lanes_.back().schedule.expected() + (lane.fault ? lane.fault->retries : 0);
   }
   ledger_.connections_answered.resize(lanes_.size());
+  ledger_.fault_tries.resize(lanes_.size());
   ledger_.tallies.resize(lanes_.size());
   ledger_.records.reserve(requests + requests / 16);  // a Poisson process may bring a few more
+  if (!plan.rude.empty()) invite_rude();
   // Without it the kernel lets a sleep take 50 us longer, to save power.
   net::check(::prctl(PR_SET_TIMERSLACK, 1UL), "prctl(PR_SET_TIMERSLACK)");
+}
+
+void Engine::invite_rude() {
+  rude_.emplace(plan_.server, plan_.rude, plan_.sources);
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};  // as no client has
+  net::check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, rude_->descriptor(), &event), "epoll_ctl");
 }
 
 Ledger Engine::run(const std::function<void(const Ledger&)>& on_open) {
@@ -230,6 +185,7 @@ Ledger Engine::run(const std::function<void(const Ledger&)>& on_open) {
   ledger_.elapsed = now();
   ledger_.cpu_time = cpu_time() - cpu_before;
   end_records(ledger_.elapsed);
+  if (rude_) count_rude();
   return std::move(ledger_);
 }
 
@@ -237,6 +193,7 @@ void Engine::turn() {
   take_due();
   serve_waiting();
   if (const auto time = now(); time >= tick_) expire(time);
+  if (rude_) rude_->on_time(now());
   wait(next_wake());
 }
 
@@ -244,9 +201,10 @@ void Engine::turn() {
 
 Nanoseconds Engine::next_wake() const {
   Nanoseconds wake = tick_;
+  if (rude_) wake = std::min(wake, rude_->next_wake().value_or(wake));
   const auto time = now();
   for (const Lane& lane : lanes_) {
-    if (started_ && lane.due) wake = std::min(wake, *lane.due);
+    if (const auto due = lane.due(); started_ && due) wake = std::min(wake, *due);
     const bool has_work = this->has_work(lane, time);
     if (has_work && !lane.idle.empty()) return time;  // more than one batch
     const bool wanted = !lane.plan.fresh || has_work;
@@ -265,7 +223,7 @@ void Engine::wait(Nanoseconds until) {
   const int count = ::epoll_pwait2(epoll_.get(), events.data(), events.size(), &timeout, nullptr);
   if (count < 0 && errno != EINTR) net::throw_errno("epoll_pwait2");
   for (int i = 0; i < count; ++i)
-    on_event(*static_cast<Client*>(events[static_cast<std::size_t>(i)].data.ptr),
+    on_event(static_cast<Client*>(events[static_cast<std::size_t>(i)].data.ptr),
              events[static_cast<std::size_t>(i)].events);
   if (count != 0 || sleep == 0ns) return;
   const auto late = now() - (until - oversleep_);
@@ -324,7 +282,7 @@ void Engine::start_schedule() {
 Lane* Engine::next_due() {
   Lane* first = nullptr;
   for (Lane& lane : lanes_)
-    if (lane.due && (first == nullptr || *lane.due < *first->due)) first = &lane;
+    if (lane.due() && (first == nullptr || *lane.due() < *first->due())) first = &lane;
   return first;
 }
 
@@ -332,20 +290,39 @@ void Engine::take_due() {
   for (std::size_t taken = 0; taken < kBatch; ++taken) {
     Lane* lane = next_due();
     const auto time = now();
-    if (lane == nullptr || *lane->due > time) return;
+    if (lane == nullptr || *lane->due() > time) return;
     take(*lane, time);
   }
 }
 
 void Engine::take(Lane& lane, Nanoseconds time) {
-  const std::size_t record = ledger_.records.size();
-  ledger_.records.push_back({.due = lane.due->count(),
-                             .lateness = saturate(static_cast<std::uint64_t>((time - *lane.due).count())),
-                             .lane = lane.index});
-  lane.due = lane.schedule.next();
+  const std::size_t record = note(lane, time);
   ++in_hand_;
   Client* client = lane.waiting.empty() ? free_client(lane, time) : nullptr;
   client == nullptr ? lane.waiting.push(record) : start(*client, record);
+}
+
+/// Makes a record of the lane's next request. @return which one
+std::size_t Engine::note(Lane& lane, Nanoseconds time) {
+  const auto due = lane.due().value();
+  const bool is_retry = lane.retry == due;
+  const std::size_t record = ledger_.records.size();
+  ledger_.records.push_back({.due = due.count(),
+                             .lateness = saturate(static_cast<std::uint64_t>((time - due).count())),
+                             .lane = lane.index});
+  if (is_retry || (lane.plan.fault && lane.plan.fault->time == due)) {
+    lane.fault_record = record;
+    ledger_.fault_tries[lane.index].push_back(record);
+  }
+  is_retry ? lane.retry.reset() : void(lane.scheduled = lane.schedule.next());
+  return record;
+}
+
+/// Of a fault whose try is over: its client asks again when that try was lost, and the schedule is not over.
+void Engine::retry(Lane& lane, const Record& lost) {
+  const Nanoseconds due = Nanoseconds(lost.done) + kRetryPause;
+  const bool may = ledger_.fault_tries[lane.index].size() <= lane.plan.fault->retries;
+  if (is_broken(lost.outcome) && may && due < plan_.duration) lane.retry = due;
 }
 
 void Engine::serve_waiting() {
@@ -404,22 +381,24 @@ void Engine::ask(Client& client, Nanoseconds time) {
 bool Engine::over(Nanoseconds time) const {
   if (interrupted_ != 0) return true;
   if (time < plan_.duration) return false;
-  const bool all_taken = std::ranges::none_of(lanes_, [](const Lane& lane) { return lane.due.has_value(); });
+  const bool all_taken =
+      std::ranges::none_of(lanes_, [](const Lane& lane) { return lane.due().has_value(); });
   return (all_taken && in_hand_ == 0) || time >= plan_.duration + plan_.grace;
 }
 
 /// What is due by now was asked for, whether or not this program got around to it.
 void Engine::end_records(Nanoseconds time) {
   const auto end = std::min(time, plan_.duration);
-  for (Lane* lane = next_due(); lane != nullptr && *lane->due < end; lane = next_due()) {
-    const auto lateness = saturate(static_cast<std::uint64_t>((time - *lane->due).count()));
-    ledger_.records.push_back({.due = lane->due->count(), .lateness = lateness, .lane = lane->index});
-    lane->due = lane->schedule.next();
-  }
+  for (Lane* lane = next_due(); lane != nullptr && *lane->due() < end; lane = next_due()) note(*lane, time);
   for (Lane& lane : lanes_) {
     for (Client& client : lane.clients) tally_rest(client, Outcome::unanswered, time);
     end_gap(ledger_.tallies[lane.index], time);
   }
+}
+
+void Engine::count_rude() {
+  ledger_.rude = rude_->counts();
+  note_local_failures(rude_->local_failures(), rude_->local_failure());
 }
 
 // --- connections
@@ -447,8 +426,14 @@ void Engine::on_open_failed(Client& client, int error) {
     case ETIMEDOUT: return finish(client, Outcome::timed_out);
     default: break;
   }
-  if (ledger_.local_failures++ == 0) ledger_.local_failure = fmt::format("connect: {}", std::strerror(error));
+  note_local_failures(1, error);
   finish(client, Outcome::refused);
+}
+
+void Engine::note_local_failures(std::uint64_t count, int first) {
+  if (count > 0 && ledger_.local_failures == 0)
+    ledger_.local_failure = fmt::format("connect: {}", std::strerror(first));
+  ledger_.local_failures += count;
 }
 
 void Engine::on_connected(Client& client) {
@@ -474,18 +459,19 @@ void Engine::send(Client& client, Nanoseconds time) {
   if (client.lane == nullptr) {
     client.connection.begin({.bytes = plan_.hold_request});
   } else {
-    const LanePlan& plan = client.lane->plan;
-    client.connection.begin({.bytes = plan.request,
-                             .method = plan.method,
-                             .expected_body = plan.expected_body ? &*plan.expected_body : nullptr,
-                             .requests = plan.pipeline,
-                             .known = plan.closed ? &client.lane->known : nullptr});
+    const Lane& lane = *client.lane;
+    client.connection.begin(client.record == lane.fault_record ? lane.fault : lane.ordinary);
   }
   send_rest(client);
 }
 
 void Engine::send_rest(Client& client) {
   if (const auto outcome = client.connection.send()) finish(client, *outcome);
+}
+
+/// @param client null: one of the rude ones
+void Engine::on_event(Client* client, std::uint32_t events) {
+  client == nullptr ? rude_->on_events(now()) : on_event(*client, events);
 }
 
 void Engine::on_event(Client& client, std::uint32_t events) {
@@ -562,10 +548,12 @@ void Engine::record_end(Client& client, Outcome outcome) {
   Record& record = *record_of(client);
   record.outcome = outcome;
   record.done = now().count();
+  const bool was_fault = client.record == client.lane->fault_record;
   client.record = kNoRecord;
   --in_hand_;
   if (outcome == Outcome::ok && !std::exchange(client.had_ok, true))
     ++ledger_.connections_answered[client.lane->index];
+  if (was_fault) retry(*client.lane, record);
   if (record.first_byte == Record::kNever) return;
   const auto& response = client.connection.response();
   record.body_bytes = saturate(response.body_bytes());

@@ -9,6 +9,7 @@
 
 #include "loadtest/pace/histogram.h"
 #include "loadtest/pace/record.h"
+#include "loadtest/pace/rude.h"
 
 namespace quartet::pace {
 
@@ -33,11 +34,15 @@ struct Ledger {
   /// By lane: places of its pool that had at least one ok. A connection that is closed and opened again keeps
   /// its place.
   std::vector<std::size_t> connections_answered{};
+  /// By lane: which records are of its fault, one after the other when it was asked again.
+  std::vector<std::vector<std::size_t>> fault_tries{};
   bool interrupted = false;
 
   std::size_t held = 0;         ///< idle connections that were opened, and
   std::size_t held_served = 0;  ///< of these, got their one answer
   std::size_t held_lost = 0;    ///< of these, were closed by the server before the end
+
+  std::vector<RudeCount> rude{};  ///< in the order of the plan
 
   /// Connections that this side could not even try to open, and the first reason: out of ports or
   /// descriptors.

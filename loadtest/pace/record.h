@@ -31,6 +31,12 @@ constexpr bool is_answer(Outcome outcome) {
   return outcome == Outcome::ok || outcome == Outcome::error_status || outcome == Outcome::wrong_content;
 }
 
+/// The connection broke, or there was none.
+constexpr bool is_broken(Outcome outcome) {
+  return outcome == Outcome::eof || outcome == Outcome::truncated || outcome == Outcome::reset ||
+         outcome == Outcome::refused;
+}
+
 /// "ok", "error status", ...: the names that reports and DESIGN use.
 std::string_view to_string(Outcome outcome);
 

@@ -28,11 +28,19 @@ double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).co
 
 // --- text
 
+std::string describe_steps(const Arrivals& arrivals) {
+  std::string text = fmt::format("{:g}", arrivals.rate);
+  for (const auto& [time, rate] : arrivals.changes)
+    text += fmt::format(", from {:g} s {:g}", seconds(time), rate);
+  return text;
+}
+
 std::string describe_load(const LanePlan& plan) {
   if (plan.closed && plan.pipeline > 1) return fmt::format("closed loop, {} requests at once", plan.pipeline);
   if (plan.closed) return "closed loop";
   const Arrivals& arrivals = plan.arrivals;
   const auto kind = arrivals.poisson ? fmt::format(", Poisson with seed {}", arrivals.seed) : std::string();
+  if (!arrivals.changes.empty()) return fmt::format("{} requests/s{}", describe_steps(arrivals), kind);
   if (arrivals.rate == arrivals.last_rate) return fmt::format("{:g} requests/s{}", arrivals.rate, kind);
   return fmt::format("{:g} to {:g} requests/s{}", arrivals.rate, arrivals.last_rate, kind);
 }
@@ -76,16 +84,39 @@ std::string describe_throughput(const LaneSummary& lane, Nanoseconds window) {
                      lane.answered_in_time, seconds(window));
 }
 
+std::string describe_fault(const FaultPlan& fault, const LaneSummary& lane) {
+  std::string text = fmt::format("  fault at {:g} ms: {} {}", milliseconds(fault.time),
+                                 to_string(fault.method), fault.target);
+  if (lane.fault_tries.empty()) return text + ", not asked\n";
+  for (const Record& attempt : lane.fault_tries) {
+    text += fmt::format("{} {}",
+                        &attempt == lane.fault_tries.data() ? ":" : ", again:", to_string(attempt.outcome));
+    if (attempt.status != 0) text += fmt::format(" ({})", attempt.status);
+  }
+  return text + "\n";
+}
+
 std::string describe_lane(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
   std::string text = fmt::format("{}: {} {}, {}, {}\n  {} requests: {}\n", plan.name, to_string(plan.method),
                                  plan.target, describe_load(plan), describe_connections(plan, lane),
                                  lane.requests, describe_outcomes(lane));
   if (plan.closed) text += describe_throughput(lane, window);
+  if (plan.fault) text += describe_fault(*plan.fault, lane);
   if (lane.latency.empty()) return text;
   const auto* of = lane.latency.censored() > 0 ? "ms, ok, lost" : "ms, of ok";
   text += fmt::format("  {:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", of, "mean", "50 %", "90 %",
                       "95 %", "99 %", "99.9 %", "max");
   return text + describe_times("latency", lane.latency) + describe_times("service", lane.service);
+}
+
+std::string describe_rude(const RudePlan& plan, const RudeCount& count) {
+  std::string text =
+      fmt::format("rude, from {:g} s: {} {}{}{}: {} opened, {} refused, {} closed by the server",
+                  seconds(plan.time), plan.connections, plan.kind->name, plan.target.empty() ? "" : " of ",
+                  plan.target, count.opened, count.refused, count.closed_by_server);
+  for (const auto& [status, answers] : count.answers)
+    text += fmt::format(", {} answered with {}", answers, status);
+  return text + "\n";
 }
 
 std::string describe_schedule(const Summary& summary) {
@@ -127,14 +158,41 @@ Json histogram_json(const Percentiles& times) {
   return json;
 }
 
+std::string name_of(Outcome outcome) {
+  std::string name(to_string(outcome));
+  std::ranges::replace(name, ' ', '_');
+  return name;
+}
+
 Json outcomes_json(const LaneSummary& lane) {
   Json json;
-  for (std::size_t i = 0; i < kOutcomes; ++i) {
-    std::string name(to_string(static_cast<Outcome>(i)));
-    std::ranges::replace(name, ' ', '_');
-    json[name] = lane.outcomes[i];
-  }
+  for (std::size_t i = 0; i < kOutcomes; ++i) json[name_of(static_cast<Outcome>(i))] = lane.outcomes[i];
   return json;
+}
+
+/// Of one of its tries. Nulls: there was no status, it was never done.
+Json try_json(const Record& record) {
+  return {{"due_ms", milliseconds(record.due)},
+          {"outcome", name_of(record.outcome)},
+          {"status", record.status == 0 ? Json() : Json(record.status)},
+          {"done_ms", record.done == Record::kNever ? Json() : Json(milliseconds(record.done))}};
+}
+
+/// Its outcome is that of the first try; null: the run ended before it was asked.
+Json fault_json(const LanePlan& plan, const LaneSummary& lane) {
+  if (!plan.fault) return nullptr;
+  const auto& tries = lane.fault_tries;
+  const Json first = tries.empty() ? Json() : try_json(tries.front());
+  const auto field = [&](const char* name) { return first.is_null() ? Json() : first[name]; };
+  Json retries = Json::array();
+  for (std::size_t i = 1; i < tries.size(); ++i) retries.push_back(try_json(tries[i]));
+  return {{"at_ms", milliseconds(plan.fault->time)},
+          {"method", to_string(plan.fault->method)},
+          {"target", plan.fault->target},
+          {"outcome", field("outcome")},
+          {"status", field("status")},
+          {"done_ms", field("done_ms")},
+          {"retries", retries}};
 }
 
 Json closed_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
@@ -144,12 +202,20 @@ Json closed_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds wind
           {"answered_per_s", throughput(lane, window)}};
 }
 
+Json changes_json(const Arrivals& arrivals) {
+  Json changes = Json::array();
+  for (const auto& [time, rate] : arrivals.changes)
+    changes.push_back({{"time_s", seconds(time)}, {"rate", rate}});
+  return changes;
+}
+
 Json lane_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window) {
   return {{"name", plan.name},
           {"method", to_string(plan.method)},
           {"target", plan.target},
           {"rate", plan.arrivals.rate},
           {"last_rate", plan.arrivals.last_rate},
+          {"rate_changes", changes_json(plan.arrivals)},
           {"poisson", plan.arrivals.poisson},
           {"seed", plan.arrivals.seed},
           {"connections", plan.connections},
@@ -160,10 +226,25 @@ Json lane_json(const LanePlan& plan, const LaneSummary& lane, Nanoseconds window
           {"answered_in_time", lane.answered_in_time},
           {"ok_in_time", lane.ok_in_time},
           {"closed_loop", closed_json(plan, lane, window)},
+          {"fault", fault_json(plan, lane)},
           {"patience_ms", milliseconds(lane.patience)},
           {"latency", times_json(lane.latency)},
           {"service", times_json(lane.service)},
           {"latency_histogram", histogram_json(lane.latency)}};
+}
+
+Json rude_json(const RudePlan& plan, const RudeCount& count) {
+  Json statuses = Json::object();
+  for (const auto& [status, answers] : count.answers) statuses[std::to_string(status)] = answers;
+  return {{"kind", plan.kind->name},
+          {"at_ms", milliseconds(plan.time)},
+          {"target", plan.target.empty() ? Json() : Json(plan.target)},
+          {"connections", plan.connections},
+          {"opened", count.opened},
+          {"refused", count.refused},
+          {"closed_by_server", count.closed_by_server},
+          {"answered", count.answered()},
+          {"statuses", statuses}};
 }
 
 Json workers_json(const Summary& summary) {
@@ -184,6 +265,7 @@ std::string to_text(const Plan& plan, const Ledger& ledger, const Summary& summa
     text += fmt::format("held: {} of {} connections opened, {} served, {} closed by the server\n",
                         ledger.held, plan.hold, ledger.held_served, ledger.held_lost);
   }
+  for (std::size_t i = 0; i < plan.rude.size(); ++i) text += describe_rude(plan.rude[i], ledger.rude.at(i));
   if (!plan.lanes.empty()) {
     text += fmt::format("longest time without an ok: {:.3f} ms, from {:.3f} s\n",
                         milliseconds(summary.gap.length()), seconds(summary.gap.begin));
@@ -200,6 +282,9 @@ Json to_json(const Plan& plan, const Ledger& ledger, const Summary& summary) {
   Json lanes = Json::array();
   for (std::size_t i = 0; i < plan.lanes.size(); ++i)
     lanes.push_back(lane_json(plan.lanes[i], summary.lanes[i], window(plan, ledger)));
+  Json rude = Json::array();
+  for (std::size_t i = 0; i < plan.rude.size(); ++i)
+    rude.push_back(rude_json(plan.rude[i], ledger.rude.at(i)));
   return {
       {"version", 2},
       {"server", plan.server.to_string()},
@@ -222,6 +307,7 @@ Json to_json(const Plan& plan, const Ledger& ledger, const Summary& summary) {
         {"opened", ledger.held},
         {"served", ledger.held_served},
         {"closed_by_server", ledger.held_lost}}},
+      {"rude", rude},
       {"connections_opened", ledger.connections_opened},
       {"workers", workers_json(summary)},
       {"cpu_s", seconds(ledger.cpu_time)},

@@ -43,6 +43,10 @@ Percentiles percentiles_of(const Ledger& ledger, std::uint8_t lane, Nanoseconds 
   return Percentiles(std::move(values), censored);
 }
 
+std::size_t index_of(const Ledger& ledger, const Record& record) {
+  return static_cast<std::size_t>(&record - ledger.records.data());
+}
+
 void summarize_records(LaneSummary& summary, const Plan& plan, const Ledger& ledger, std::uint8_t lane) {
   for (const Record& record : ledger.records) {
     if (record.lane != lane) continue;
@@ -52,12 +56,17 @@ void summarize_records(LaneSummary& summary, const Plan& plan, const Ledger& led
     if (record.outcome == Outcome::ok) ++summary.ok_in_time;
   }
   summary.patience = patience_of(plan, ledger, summary);
-  const auto any = [](const Record&) { return true; };
-  // when a request was sent that the end cut off, its own time says next to nothing
-  const auto was_sent = [](const Record& record) {
-    return record.sent != Record::kNever && record.outcome != Outcome::unanswered;
+  const auto& tries = ledger.fault_tries.at(lane);
+  for (const std::size_t record : tries) summary.fault_tries.push_back(ledger.records[record]);
+  // A fault is asked to do harm: how long that takes is no latency of anybody.
+  const auto ordinary = [&](const Record& record) {
+    return std::ranges::find(tries, index_of(ledger, record)) == tries.end();
   };
-  summary.latency = percentiles_of(ledger, lane, summary.patience, any, latency);
+  // when a request was sent that the end cut off, its own time says next to nothing
+  const auto was_sent = [&](const Record& record) {
+    return ordinary(record) && record.sent != Record::kNever && record.outcome != Outcome::unanswered;
+  };
+  summary.latency = percentiles_of(ledger, lane, summary.patience, ordinary, latency);
   summary.service = percentiles_of(ledger, lane, summary.patience, was_sent, service_time);
 }
 

@@ -26,8 +26,9 @@ struct LaneSummary {
   /// From due to done, of those that ended ok; who was never answered is censored. An error status and wrong
   /// content are answers, but not those that were asked for: they are not in here.
   Percentiles latency{};
-  Percentiles service{};    ///< from sent to done, of the same if they were sent; a closed loop has none
-  Nanoseconds patience{0};  ///< so long at least was waited for each that was never answered
+  Percentiles service{};  ///< from sent to done, of the same if they were sent; a closed loop has none
+  std::vector<Record> fault_tries{};  ///< of its fault: not among latency and service
+  Nanoseconds patience{0};            ///< so long at least was waited for each that was never answered
 
   std::uint64_t count(Outcome outcome) const { return outcomes[static_cast<std::size_t>(outcome)]; }
 };

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::size_t allocations_of_run(std::size_t requests, bool fresh) {
+std::size_t allocations_of_run(std::size_t requests, bool fresh, bool same_body = false) {
   const ScriptedServer server(answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
   Plan plan;
   plan.server = server.address();
@@ -24,7 +24,8 @@ std::size_t allocations_of_run(std::size_t requests, bool fresh) {
                         .request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
                         .arrivals = {.rate = rate, .last_rate = rate, .duration = plan.duration},
                         .connections = 1,
-                        .fresh = fresh});
+                        .fresh = fresh,
+                        .same_body = same_body});
   const volatile std::sig_atomic_t never = 0;
   const auto before = test::allocations.count;
   EXPECT_EQ(run(plan, never).records.size(), requests);
@@ -55,6 +56,10 @@ TEST(EngineAllocation, OfAClosedLoopDoesNotDependOnTheNumberOfRequests) {
   EXPECT_GT(many, few);
   EXPECT_GT(allocations, 0U);
   EXPECT_EQ(allocations_of_many, allocations);
+}
+
+TEST(EngineAllocation, IsTheSameWhereBodiesAreCompared) {
+  EXPECT_EQ(allocations_of_run(500, true, true), allocations_of_run(500, true, false));
 }
 
 TEST(EngineAllocation, DoesNotDependOnTheNumberOfRequests) {

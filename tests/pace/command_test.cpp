@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "loadtest/pace/record.h"
 #include "tests/servers/process_table.h"
@@ -176,6 +177,7 @@ TEST(PaceCommand, ExitsWithTwoForAUsageError) {
   EXPECT_EQ(finished.ending, exited(2));
   EXPECT_EQ(finished.err, "quartet-pace: --rate: \"many\" is not a number from 0 to 10000000\n");
   EXPECT_EQ(finished.out, "");
+  EXPECT_EQ(suite::run(pace({"127.0.0.1:1", "--closed", "--fault", "1s:/fault/segv"})).ending, exited(2));
 }
 
 TEST(PaceCommand, RefusesAFileThatItCannotWriteBeforeTheRun) {
@@ -187,8 +189,8 @@ TEST(PaceCommand, RefusesAFileThatItCannotWriteBeforeTheRun) {
 TEST(PaceCommand, ExplainsItself) {
   const auto finished = suite::run(suite::server_command("quartet-pace", {"--help"}));
   EXPECT_EQ(finished.ending, exited(0));
-  for (const auto* part :
-       {"--rate", "--closed", "--pipeline", "--mix", "--newcomer", "--hold", "--records", "130"})
+  for (const auto* part : {"--rate", "--closed", "--pipeline", "--mix", "--newcomer", "--hold", "--records",
+                           "--fault", "--rude", "--same-body", "130"})
     EXPECT_NE(finished.out.find(part), std::string::npos) << part;
 }
 
@@ -229,6 +231,80 @@ TEST(PaceCommand, NewcomersCanComeWithoutALoad) {
   EXPECT_EQ(lanes[0]["outcomes"]["ok"], 10);
   EXPECT_EQ(read_records(records).records.size(), 10U);
   std::remove(records.c_str());
+}
+
+TEST(PaceCommand, AFaultBesideALoadIsReportedAndLossesAreNoErrorOfTheRun) {
+  const ServerProcess server(
+      suite::server_command("quartet-epoll", {"--listen", "127.0.0.1:0", "--enable-faults"}));
+  const auto records = temporary("faulty.records");
+  const auto finished = suite::run(pace(
+      {address_of(server), "--rate", "100", "--duration", "500ms", "--worker", "--same-body", "--newcomer",
+       "50ms", "--fault", "250ms:/fault/segv", "--fault-retries", "2", "--json", "-", "--records", records}));
+  EXPECT_EQ(finished.ending, exited(0)) << finished.err;
+  const auto summary = Json::parse(finished.out);
+  EXPECT_EQ(summary["valid"], true);
+  const auto lane = summary["lanes"][2];
+  EXPECT_EQ(lane["name"], "faulty");
+  EXPECT_EQ(lane["requests"], 5 + 2);
+  EXPECT_EQ(lane["fault"]["at_ms"], 250.0);
+  EXPECT_EQ(lane["fault"]["outcome"], "EOF_before_response");
+  EXPECT_EQ(lane["fault"]["retries"].size(), 2U);
+  EXPECT_EQ(lane["fault"]["retries"][1]["outcome"], "refused");
+  std::vector<Record> faulty;
+  for (const auto& record : read_records(records).records)
+    if (record.lane == 2) faulty.push_back(record);
+  ASSERT_EQ(faulty.size(), 7U);
+  EXPECT_EQ(faulty[2].due, 250'000'000);
+  EXPECT_EQ(faulty[2].worker_process, 0);
+  EXPECT_EQ(faulty[1].worker_process, server.pid());
+  EXPECT_EQ(faulty[1].connection, faulty[2].connection);  // so its worker is known
+  std::remove(records.c_str());
+}
+
+TEST(PaceCommand, RequestsToAServerThatHangsWereSentOverConnectionsThatAreKnown) {
+  const auto server = start_server();
+  const auto records = temporary("hung.records");
+  ::kill(server.pid(), SIGSTOP);  // the kernel goes on letting connections in
+  const auto finished =
+      suite::run(pace({address_of(server), "--rate", "100", "--duration", "200ms", "-c", "3", "--timeout",
+                       "0", "--grace", "100ms", "--newcomer", "100ms", "--records", records}));
+  ::kill(server.pid(), SIGCONT);
+  EXPECT_EQ(finished.ending, exited(1));
+  std::set<std::uint32_t> kept, fresh;
+  for (const auto& record : read_records(records).records) {
+    EXPECT_EQ(record.outcome, Outcome::unanswered);
+    EXPECT_EQ(record.done, Record::kNever);
+    EXPECT_EQ(record.worker_process, 0);
+    EXPECT_EQ(record.connection == 0, record.sent == Record::kNever);  // it waits here
+    if (record.connection != 0) (record.lane == 0 ? kept : fresh).insert(record.connection);
+  }
+  EXPECT_EQ(kept.size(), 3U);  // each of them has one in hand
+  EXPECT_EQ(fresh.size(), 2U);
+  std::remove(records.c_str());
+}
+
+TEST(PaceCommand, RudeClientsAreThrownOutAndTheOthersServed) {
+  // A new connection must send something within the header timeout: the load's few do so at once.
+  const ServerProcess server(suite::server_command(
+      "quartet-epoll",
+      {"--listen", "127.0.0.1:0", "--header-timeout", "1500ms", "--keep-alive-timeout", "30s"}));
+  const auto finished =
+      suite::run(pace({address_of(server), "--rate", "100", "--connections", "4", "--duration", "5s",
+                       "--rude", "100ms:slow-header=30", "--rude", "0ms:abort=2:/bytes?n=1000000", "--rude",
+                       "0ms:slow-reader=2:/bytes?n=1000000", "--rude", "200ms:flood=30", "--json", "-"}));
+  EXPECT_EQ(finished.ending, exited(0)) << finished.err;
+  const auto summary = Json::parse(finished.out);
+  EXPECT_EQ(summary["lanes"].size(), 1U);
+  EXPECT_EQ(summary["lanes"][0]["requests"], 500);
+  EXPECT_EQ(summary["lanes"][0]["outcomes"]["ok"], 500);
+  const auto rude = summary["rude"];
+  EXPECT_EQ(rude[0]["opened"], 30);
+  EXPECT_EQ(rude[0]["statuses"].dump(), R"({"408":30})");
+  EXPECT_EQ(rude[0]["closed_by_server"], 30);
+  EXPECT_GT(rude[1]["opened"], 2);
+  EXPECT_EQ(rude[1]["closed_by_server"], 0);
+  EXPECT_EQ(rude[2]["statuses"].dump(), R"({"200":2})");
+  EXPECT_EQ(rude[3]["opened"], 30);
 }
 
 TEST(PaceCommand, WhoStillWaitsAtTheEndWasNeverAnswered) {

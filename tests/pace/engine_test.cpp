@@ -3,15 +3,21 @@
 #include "loadtest/pace/engine.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <list>
+#include <map>
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "tests/pace/scripted_server.h"
+#include "tests/pace/small_run.h"
 
 namespace quartet::pace {
 namespace {
@@ -19,41 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view kHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// 20 requests within 200 ms over one kept connection.
-Plan small_plan(const net::Address& server) {
-  Plan plan;
-  plan.server = server;
-  plan.hold_request = kRequest;
-  plan.duration = 200ms;
-  plan.timeout = plan.grace = 20s;
-  plan.lanes.push_back({.name = "requests",
-                        .target = "/",
-                        .request = std::string(kRequest),
-                        .arrivals = {.rate = 100, .last_rate = 100, .duration = plan.duration},
-                        .connections = 1,
-                        .expected_body = {}});
-  return plan;
-}
-
-Plan fresh_plan(const net::Address& server) {
-  auto plan = small_plan(server);
-  plan.lanes[0].fresh = true;
-  return plan;
-}
-
-Ledger carry_out(const Plan& plan, std::sig_atomic_t interrupted = 0) {
-  const volatile std::sig_atomic_t flag = interrupted;
-  return run(plan, flag);
-}
-
-std::uint64_t count(const Ledger& ledger, Outcome outcome) {
-  std::uint64_t sum = 0;
-  for (const auto& record : ledger.records) sum += record.outcome == outcome;
-  return sum;
-}
-
 /// What holds for every record, whatever became of the request.
 void expect_consistent(const Ledger& ledger) {
   std::int64_t last_due = 0;
@@ -291,6 +262,42 @@ TEST(Engine, KeepsLanesAndTheirConnectionsApart) {
   std::size_t second = 0;
   for (const auto& record : ledger.records) second += record.lane == 1;
   EXPECT_EQ(second, 10U);
+}
+
+/// Accepts so many connections, and from then on answers them in turn, whoever has asked meanwhile.
+Script answer_round_robin(std::size_t connections, std::list<net::Fd>& accepted) {
+  return [connections, &accepted](int socket) {
+    accepted.emplace_back(::dup(socket));
+    if (accepted.size() < connections) return;
+    std::vector<pollfd> waiting;
+    for (const net::Fd& each : accepted)
+      waiting.push_back({.fd = each.get(), .events = POLLIN, .revents = 0});
+    std::vector<int> turns;
+    while (turns.size() < connections) {  // the order in which they ask for the first time
+      ::poll(waiting.data(), waiting.size(), -1);
+      for (pollfd& each : waiting) {
+        if (each.fd < 0 || each.revents == 0) continue;
+        turns.push_back(std::exchange(each.fd, -1));
+        if (read_request(turns.back())) write_all(turns.back(), kHello);
+      }
+    }
+    for (std::size_t i = 0; read_request(turns[i % connections]); ++i)
+      write_all(turns[i % connections], kHello);
+  };
+}
+
+TEST(Engine, RequestsGoToTheConnectionsInTurn) {
+  std::list<net::Fd> accepted;
+  const ScriptedServer server(answer_round_robin(4, accepted));
+  auto plan = small_plan(server.address());
+  plan.lanes[0].connections = 4;
+  plan.grace = 2s;
+  const auto ledger = carry_out(plan);
+  expect_all(ledger, Outcome::ok);
+  std::map<std::uint32_t, int> requests;
+  for (const auto& record : ledger.records) ++requests[record.connection];
+  ASSERT_EQ(requests.size(), 4U);
+  for (const auto& [connection, number] : requests) EXPECT_EQ(number, 5) << connection;
 }
 
 TEST(Engine, CountsThePlacesOfItsPoolThatWereAnswered) {

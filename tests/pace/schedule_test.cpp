@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -55,6 +56,50 @@ TEST(Schedule, OfARampHasTheAreaUnderTheRate) {
   }
 }
 
+TEST(Schedule, OfStepsIsThatOfEachRateFromItsStepOn) {
+  auto arrivals = constant(200, 6s);
+  arrivals.changes = {{3s, 400}, {4s, 3}};
+  const auto times = all_of(arrivals);
+  ASSERT_EQ(times.size(), 600U + 400U + 6U);
+  for (std::size_t k = 0; k < 600; ++k) EXPECT_EQ(times[k], k * 5ms) << k;
+  for (std::size_t k = 0; k < 400; ++k) EXPECT_EQ(times[600 + k], 3s + k * 2500us) << k;
+  EXPECT_EQ(times[1001], 4'333'333'333ns);
+}
+
+TEST(Schedule, OfStepsCarriesOverAFractionOfARequest) {
+  auto arrivals = constant(5, 2s);
+  arrivals.phase = 0.5;  // due at 100, 300 and 500 ms, and 0.25 of a request is left at 550 ms
+  arrivals.changes = {{550ms, 10}};
+  const auto times = all_of(arrivals);
+  EXPECT_EQ(times[2], 500ms);
+  EXPECT_EQ(times[3], 625ms);
+  EXPECT_EQ(times[4], 725ms);
+}
+
+TEST(Schedule, HasNoRequestWhileTheRateIsNothing) {
+  auto arrivals = constant(0, 4s);
+  arrivals.changes = {{1s, 10}, {2s, 0}, {3s, 10}};
+  const auto times = all_of(arrivals);
+  ASSERT_EQ(times.size(), 20U);
+  EXPECT_EQ(times.front(), 1s);
+  EXPECT_EQ(times[9], 1900ms);
+  EXPECT_EQ(times[10], 3s);
+  arrivals.changes = {{1s, 10}, {2s, 0}};
+  EXPECT_EQ(all_of(arrivals).back(), 1900ms);
+}
+
+TEST(Schedule, OfPoissonArrivalsFollowsSteps) {
+  auto arrivals = constant(1000, 20s);
+  arrivals.changes = {{10s, 3000}};
+  arrivals.poisson = true;
+  const auto times = all_of(arrivals);
+  const auto before = std::ranges::lower_bound(times, Nanoseconds(10s)) - times.begin();
+  EXPECT_NEAR(static_cast<double>(before), 10'000, 500);  // five standard deviations
+  EXPECT_NEAR(static_cast<double>(times.size()), 40'000, 1'000);
+  EXPECT_TRUE(std::ranges::is_sorted(times));
+  EXPECT_EQ(all_of(arrivals), times);
+}
+
 TEST(Schedule, OfPoissonArrivalsHasGapsThatAreExponential) {
   auto arrivals = constant(1000, 100s);
   arrivals.poisson = true;
@@ -76,7 +121,8 @@ TEST(Schedule, OfPoissonArrivalsDependsOnTheSeedAlone) {
 
 TEST(Schedule, KnowsHowManyRequestsThereWillBe) {
   for (const auto& arrivals : {constant(1000, 10s), constant(7, 1s), constant(0.1, 5s), constant(0, 1s),
-                               Arrivals{.rate = 100, .last_rate = 301, .duration = 3s}}) {
+                               Arrivals{.rate = 100, .last_rate = 301, .duration = 3s},
+                               Arrivals{.rate = 7, .changes = {{1500ms, 0}, {2s, 33}}, .duration = 3s}}) {
     EXPECT_EQ(Schedule(arrivals).expected(), all_of(arrivals).size()) << arrivals.rate;
   }
 }

@@ -33,16 +33,18 @@ void ScriptedServer::serve(const Script& script) {
   }
 }
 
-bool read_request(int socket) {
+bool read_request(int socket) { return !request_text(socket).empty(); }
+
+std::string request_text(int socket) {
   std::string received;
   while (!received.ends_with("\r\n\r\n")) {
     char buffer[4096];
     const auto count = ::recv(socket, buffer, sizeof buffer, 0);
     if (count < 0 && net::is_transient(errno)) continue;
-    if (count <= 0) return false;
+    if (count <= 0) return {};
     received.append(buffer, static_cast<std::size_t>(count));
   }
-  return true;
+  return received;
 }
 
 void write_all(int socket, std::string_view bytes) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -31,6 +32,8 @@ class ScriptedServer {
 
 /// Reads a request without a body. @return false when the client has closed
 bool read_request(int socket);
+/// The same. @return its bytes; none when the client has closed
+std::string request_text(int socket);
 void write_all(int socket, std::string_view bytes);
 /// The next close() of it is a RST.
 void arm_reset(int socket);

@@ -30,7 +30,10 @@ Plan one_lane() {
 }
 
 Ledger ledger_of(std::vector<Record> records, Nanoseconds elapsed = 100ms) {
-  return {.records = std::move(records), .elapsed = elapsed, .connections_answered = {16, 16}};
+  return {.records = std::move(records),
+          .elapsed = elapsed,
+          .connections_answered = {16, 16},
+          .fault_tries = {{}, {}}};
 }
 
 TEST(Summary, CountsLatencyFromTheScheduleAndServiceFromTheSend) {
@@ -261,6 +264,104 @@ TEST(Report, AsJsonTellsPlacesFromNone) {
   const auto lanes = to_json(plan, ledger, summarize(plan, ledger))["lanes"];
   EXPECT_EQ(lanes[0]["connections_answered"], 16);
   EXPECT_TRUE(lanes[1]["connections_answered"].is_null());
+}
+
+TEST(Report, TellsTheStepsOfARate) {
+  auto plan = one_lane();
+  plan.lanes[0].arrivals.rate = 200;
+  plan.lanes[0].arrivals.changes = {{3s, 400}, {4500ms, 0}};
+  const auto ledger = ledger_of({});
+  const auto text = to_text(plan, ledger, summarize(plan, ledger));
+  EXPECT_NE(text.find("200, from 3 s 400, from 4.5 s 0 requests/s"), std::string::npos) << text;
+  const auto lane = to_json(plan, ledger, summarize(plan, ledger))["lanes"][0];
+  EXPECT_EQ(lane["rate_changes"].dump(), R"([{"time_s":3.0,"rate":400.0},{"time_s":4.5,"rate":0.0}])");
+}
+
+Plan fault_lane() {
+  auto plan = one_lane();
+  plan.lanes[0].fault = {.time = 20ms, .target = "/fault/segv", .request = {}};
+  return plan;
+}
+
+/// Two ordinary requests, a fault, and another try of it.
+Ledger fault_ledger() {
+  auto fault = ok(20, 20, 21), retry = ok(30, 30, 95);
+  fault.outcome = Outcome::eof;
+  fault.status = 0;
+  retry.outcome = Outcome::error_status;
+  retry.status = 500;
+  auto ledger = ledger_of({ok(10, 10, 11), fault, retry, ok(40, 41, 43)});
+  ledger.fault_tries[0] = {1, 2};
+  return ledger;
+}
+
+TEST(Summary, AFaultIsCountedButItsTimeIsNoLatency) {
+  auto ledger = fault_ledger();
+  ledger.records[2].outcome = Outcome::ok;  // even where it does no harm
+  const auto lane = summarize(fault_lane(), ledger).lanes[0];
+  EXPECT_EQ(lane.requests, 4U);
+  EXPECT_EQ(lane.count(Outcome::eof), 1U);
+  EXPECT_EQ(lane.latency.count(), 2U);
+  EXPECT_EQ(lane.latency.censored(), 0U);
+  EXPECT_EQ(lane.latency.max(), 3 * kMillisecond);
+  EXPECT_EQ(lane.service.count(), 2U);
+  ASSERT_EQ(lane.fault_tries.size(), 2U);
+  EXPECT_EQ(lane.fault_tries[1].due, 30 * kMillisecond);
+}
+
+TEST(Report, SaysWhatBecameOfAFault) {
+  const auto text = to_text(fault_lane(), fault_ledger(), summarize(fault_lane(), fault_ledger()));
+  EXPECT_NE(text.find("  fault at 20 ms: POST /fault/segv: EOF before response, again: error status (500)\n"),
+            std::string::npos)
+      << text;
+  const auto nothing = to_text(fault_lane(), ledger_of({}), summarize(fault_lane(), ledger_of({})));
+  EXPECT_NE(nothing.find("  fault at 20 ms: POST /fault/segv, not asked\n"), std::string::npos) << nothing;
+}
+
+TEST(Report, AsJsonHasTheFaultAndWhenItWasAskedAgain) {
+  const auto ledger = fault_ledger();
+  const auto fault = to_json(fault_lane(), ledger, summarize(fault_lane(), ledger))["lanes"][0]["fault"];
+  EXPECT_EQ(fault.dump(),
+            R"({"at_ms":20.0,"method":"POST","target":"/fault/segv","outcome":"EOF_before_response",)"
+            R"("status":null,"done_ms":21.0,"retries":[)"
+            R"({"due_ms":30.0,"outcome":"error_status","status":500,"done_ms":95.0}]})");
+}
+
+TEST(Report, AsJsonTellsAFaultThatWasNotAskedOrNotAnsweredFromNone) {
+  const auto plan = fault_lane();
+  const auto fault_of = [](const Plan& of, const Ledger& ledger) {
+    return to_json(of, ledger, summarize(of, ledger))["lanes"][0]["fault"];
+  };
+  EXPECT_TRUE(fault_of(one_lane(), ledger_of({})).is_null());
+  EXPECT_TRUE(fault_of(plan, ledger_of({}))["outcome"].is_null());
+  auto ledger = ledger_of({{.outcome = Outcome::unanswered}});
+  ledger.fault_tries[0] = {0};
+  EXPECT_EQ(fault_of(plan, ledger)["outcome"], "never_answered");
+  EXPECT_TRUE(fault_of(plan, ledger)["done_ms"].is_null());
+}
+
+TEST(Report, CountsWhatBecameOfRudeClients) {
+  auto plan = one_lane();
+  const auto kinds = rude_kinds();
+  plan.rude = {{.time = 500ms, .kind = &kinds[0], .connections = 10},
+               {.time = 1s, .kind = &kinds[1], .connections = 2, .target = "/x"}};
+  auto ledger = ledger_of({});
+  ledger.rude = {{.opened = 9, .refused = 1, .closed_by_server = 7, .answers = {{408, 4}, {503, 2}}}, {}};
+  const auto summary = summarize(plan, ledger);
+  const auto text = to_text(plan, ledger, summary);
+  EXPECT_NE(text.find("rude, from 0.5 s: 10 slow-header: 9 opened, 1 refused, 7 closed by the server, "
+                      "4 answered with 408, 2 answered with 503\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("rude, from 1 s: 2 slow-reader of /x: 0 opened, 0 refused, 0 closed by the server\n"),
+            std::string::npos)
+      << text;
+  const auto rude = to_json(plan, ledger, summary)["rude"];
+  EXPECT_EQ(rude[0].dump(),
+            R"({"kind":"slow-header","at_ms":500.0,"target":null,"connections":10,"opened":9,"refused":1,)"
+            R"("closed_by_server":7,"answered":6,"statuses":{"408":4,"503":2}})");
+  EXPECT_EQ(rude[1]["target"], "/x");
+  EXPECT_TRUE(to_json(one_lane(), ledger, summarize(one_lane(), ledger))["rude"].empty());
 }
 
 TEST(Report, NamesEveryOutcomeThatOccurred) {
