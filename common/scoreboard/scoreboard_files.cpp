@@ -41,6 +41,21 @@ bool is_default_name(const std::string& name) {
   return parse_digits(port) && (dash == std::string::npos || !canonical(name.substr(dash + 1)).empty());
 }
 
+/// The default files, whoever made them.
+std::vector<std::filesystem::path> default_paths() {
+  std::vector<std::filesystem::path> paths;
+  std::error_code error;  // without the directory there are none
+  for (const auto& entry : std::filesystem::directory_iterator(kDirectory, error))
+    if (is_default_name(entry.path().filename())) paths.push_back(entry.path());
+  return paths;
+}
+
+/// What is left of a scoreboard that somebody has truncated.
+bool is_truncated(const std::filesystem::path& path) {
+  std::error_code error;
+  return is_regular_file(symlink_status(path, error)) && file_size(path, error) == 0;
+}
+
 std::optional<ScoreboardFile> look_at(const std::filesystem::path& path) try {
   const ScoreboardReader reader(path);
   return ScoreboardFile{path, reader.board().unix_seconds, is_dead(reader.board())};
@@ -66,16 +81,15 @@ std::filesystem::path default_scoreboard(const net::Address& address) {
 
 std::vector<ScoreboardFile> default_scoreboards() {
   std::vector<ScoreboardFile> files;
-  std::error_code error;  // without the directory there are none
-  for (const auto& entry : std::filesystem::directory_iterator(kDirectory, error)) {
-    if (!is_default_name(entry.path().filename())) continue;
-    if (auto file = look_at(entry.path())) files.push_back(std::move(*file));
-  }
+  for (const auto& path : default_paths())
+    if (auto file = look_at(path)) files.push_back(std::move(*file));
   std::ranges::sort(files, std::ranges::greater{}, &ScoreboardFile::unix_seconds);
   return files;
 }
 
 void remove_old_scoreboards(std::size_t keep) {
+  for (const auto& path : default_paths())
+    if (is_truncated(path)) remove_unused(path);
   for (const ScoreboardFile& file : default_scoreboards()) {
     if (!file.dead) continue;
     if (keep > 0) {

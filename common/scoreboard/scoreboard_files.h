@@ -24,7 +24,7 @@ struct ScoreboardFile {
 std::vector<ScoreboardFile> default_scoreboards();
 
 /// A crash leaves its scoreboard behind, for somebody to look at: keeps the latest of the dead and removes
-/// the others. Files that orphans still use are left alone.
+/// the others, and empty ones: what is left when somebody has truncated one. Files in use are left alone.
 void remove_old_scoreboards(std::size_t keep);
 
 }  // namespace quartet::app

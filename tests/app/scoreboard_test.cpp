@@ -1,6 +1,8 @@
 #include "common/scoreboard/scoreboard.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -514,6 +516,29 @@ TEST(DefaultScoreboard, IsNamedByPortAndByAnyUnusualAddress) {
   EXPECT_EQ(default_scoreboard({"127.0.0.2", 8080}), "/dev/shm/quartet-8080-127.0.0.2");
   EXPECT_EQ(default_scoreboard({"::1", 8080}), "/dev/shm/quartet-8080-::1");
   EXPECT_EQ(default_scoreboard({"0:0:0:0:0:0:0:1", 8080}), "/dev/shm/quartet-8080-::1");
+}
+
+/// An address that no test listens on, and a port of this process's own.
+std::filesystem::path unusual_scoreboard() {
+  return default_scoreboard({"127.9.9.9", static_cast<std::uint16_t>(1024 + ::getpid() % 60'000)});
+}
+
+/// Made, and locked as a server does. Whoever starts a server meanwhile may remove it before it is locked.
+net::Fd locked_empty_file(const std::filesystem::path& path) {
+  for (;;) {
+    net::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0 && std::filesystem::exists(path)) return file;
+  }
+}
+
+TEST(DefaultScoreboard, WhatATruncationHasLeftIsRemovedUnlessAServerUsesIt) {
+  const auto path = unusual_scoreboard();
+  auto used = locked_empty_file(path);
+  remove_old_scoreboards(1'000);
+  EXPECT_TRUE(std::filesystem::exists(path));
+  used.reset();
+  remove_old_scoreboards(1'000);
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(ScoreboardReader, RefusesWhatIsNoScoreboard) {
