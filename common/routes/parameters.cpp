@@ -61,6 +61,8 @@ Response bad_parameter(const Parameter& parameter, const Request& request) {
 }
 
 std::string hint(const Number& number) {
+  if (number.fallback == kForEver)
+    return fmt::format(" {}=N (at most {}), or for ever without it", number.name, number.most);
   return fmt::format(" {}={} (at most {})", number.name, number.fallback, number.most);
 }
 std::string hint(const Choice& choice) {

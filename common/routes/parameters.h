@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,10 +12,13 @@
 
 namespace quartet::app {
 
+/// The fallback of a time that has no end when nobody gives one.
+inline constexpr std::uint64_t kForEver = std::numeric_limits<std::uint64_t>::max();
+
 /// A query parameter: a whole number from 0 to `most`.
 struct Number {
   std::string_view name;
-  std::uint64_t fallback;
+  std::uint64_t fallback;  ///< or kForEver
   std::uint64_t most;
 };
 

@@ -16,7 +16,5 @@ void add_state_routes(http::Router& router, SharedSessions& shared);
 void add_layout_route(http::Router& router);
 /// GET /file/NAME below `root`: sendfile, Range, ETag, conditional requests (RFC 9110, 13 and 14).
 void add_file_route(http::Router& router, const std::filesystem::path& root);
-/// POST /fault/...: what a bug does to the server. Only with --enable-faults.
-void add_fault_routes(http::Router& router);
 
 }  // namespace quartet::app

@@ -13,6 +13,7 @@
 #include <exception>
 #include <system_error>
 
+#include "common/faults/fault.h"
 #include "common/http/router.h"
 #include "common/net/system.h"
 #include "common/net/systemd.h"

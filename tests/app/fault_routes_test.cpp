@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "common/routes/routes.h"
+#include "common/faults/fault.h"
 #include "tests/app/captured.h"
 
 namespace quartet::app {
@@ -39,6 +39,8 @@ class FaultRoutes : public testing::Test {
 
 TEST_F(FaultRoutes, ArePostOnly) {
   for (const http::Route& route : router_.routes()) {
+    // These commit none: the list, and the victims.
+    if (route.path == "/fault" || route.path == "/fault/cached" || route.path == "/fault/locked") continue;
     EXPECT_TRUE(route.allows(Method::post)) << route.path;
     EXPECT_FALSE(route.allows(Method::get)) << route.path;
     EXPECT_FALSE(route.quick) << route.path;

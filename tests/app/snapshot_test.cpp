@@ -12,7 +12,7 @@ namespace {
 
 using http::Phase;
 using http::Slot;
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 using namespace std::chrono_literals;
 
 constexpr http::TimePoint kNow{1h};
@@ -93,7 +93,7 @@ TEST_F(SnapshotTest, KnowsSinceWhenTheServerDrains) {
 TEST_F(SnapshotTest, IsJson) {
   Slot& slot = scoreboard_.take();
   slot.running.begin("GET", "/block", kNow - 1500ms);
-  const json answer = to_json(snapshot());
+  const ordered_json answer = to_json(snapshot());
   EXPECT_EQ(answer["server"]["pid"], ::getpid());
   EXPECT_EQ(answer["server"]["draining_seconds"], nullptr);
   EXPECT_EQ(answer["workers"][0]["state"], "running");
