@@ -73,6 +73,14 @@ void PrintTo(const Ending& ending, std::ostream* stream) {
   }
 }
 
+Command after(const std::string& line, const Command& command) {
+  Command shell = command;
+  shell.executable = "/bin/bash";
+  shell.arguments = {"-c", line + R"(; exec "$0" "$@")", command.executable};
+  shell.arguments.insert(shell.arguments.end(), command.arguments.begin(), command.arguments.end());
+  return shell;
+}
+
 ChildProcess::ChildProcess(const Command& command)
     : name_(command.executable),
       out_(check(::memfd_create("stdout", MFD_CLOEXEC), "memfd_create")),
@@ -91,6 +99,7 @@ ChildProcess::ChildProcess(const Command& command)
   ::dup2(err_, STDERR_FILENO);
   limit(RLIMIT_CORE, 0);
   if (command.descriptors) limit(RLIMIT_NOFILE, *command.descriptors);
+  if (command.address_space) limit(RLIMIT_AS, *command.address_space);
   ::execvpe(argv[0], argv.data(), envp.data());
   ::dprintf(STDERR_FILENO, "exec %s: %s\n", argv[0], std::strerror(errno));
   ::_exit(127);

@@ -28,8 +28,12 @@ struct Command {
   std::string executable;
   std::vector<std::string> arguments = {};
   std::vector<std::string> environment = {};  ///< "NAME=value", besides the test's own without QUARTET_*
-  std::optional<rlim_t> descriptors = std::nullopt;  ///< RLIMIT_NOFILE, soft and hard
+  std::optional<rlim_t> descriptors = std::nullopt;    ///< RLIMIT_NOFILE, soft and hard
+  std::optional<rlim_t> address_space = std::nullopt;  ///< RLIMIT_AS in bytes, soft and hard
 };
+
+/// Runs a line of bash before the command, in its process.
+Command after(const std::string& line, const Command& command);
 
 /// A process in a session of its own: nothing that it starts can get lost, because this process adopts its
 /// orphans (PR_SET_CHILD_SUBREAPER) and the destructor ends the whole session. It prints stderr when a test

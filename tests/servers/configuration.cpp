@@ -92,6 +92,13 @@ std::vector<Configuration> describe_all() {
 
 void PrintTo(const Configuration& configuration, std::ostream* stream) { *stream << configuration.name; }
 
+std::string Configuration::model() const {
+  std::string model = name;
+  std::ranges::replace(model, '_', '-');
+  if (model.ends_with("-1")) model.resize(model.size() - 2);
+  return model.starts_with("per-") ? "fork-" + model : model;
+}
+
 Command Configuration::command(const std::vector<std::string>& more) const {
   std::vector<std::string> arguments{"--listen", "127.0.0.1:0"};
   arguments.insert(arguments.end(), options.begin(), options.end());

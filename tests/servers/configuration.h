@@ -35,6 +35,9 @@ struct Configuration {
   /// Of a single loop the main thread is the worker.
   bool starts_threads() const { return !has_parent && many_workers; }
 
+  /// What the catalogue of faults calls it: "fork-per-request" for per_request, "coroutines" for
+  /// coroutines_1.
+  std::string model() const;
   Command command(const std::vector<std::string>& more = {}) const;
 };
 void PrintTo(const Configuration& configuration, std::ostream* stream);

@@ -127,21 +127,6 @@ TEST_P(ContainmentTest, ADrainWorksAfterACrash) {
   EXPECT_EQ(server.processes(), std::vector<pid_t>());
 }
 
-TEST_P(ContainmentTest, TheWorkersOfAKilledParentGoAway) {
-  if (!GetParam().has_parent) GTEST_SKIP() << "no parent";
-  auto server = start();
-  TestClient idle(server), busy(server);
-  idle.get("/plaintext");
-  busy.send(get("/sleep?ms=500"));
-  server.await_taken();
-  server.signal(SIGKILL);
-  EXPECT_EQ(busy.read_answer().status, 200);  // to them it is a drain
-  busy.close();
-  EXPECT_EQ(server.wait_exit(), killed_by(SIGKILL));
-  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
-  EXPECT_TRUE(refuses(server.endpoint()));
-}
-
 TEST_P(ContainmentTest, NoProcessIsLeftUnreaped) {
   if (!GetParam().has_parent) GTEST_SKIP() << "no processes come and go";
   const auto server = start();

@@ -1,9 +1,10 @@
-// Each fault ends, or holds up, whom the model says; and a drain ends what is left.
+// What faults do beside what the catalogue says of them; and a drain ends what is left.
 #include <gtest/gtest.h>
 
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "common/faults/catalogue.h"
 #include "tests/servers/configuration.h"
 #include "tests/servers/process_table.h"
 
@@ -19,36 +20,12 @@ class FaultsTest : public ServerTest {
 };
 QUARTET_EVERY_CONFIGURATION(FaultsTest);
 
-/// A fault that ends its process.
-struct Deadly {
-  const char* path;
-  Ending ending;     ///< of a server that is one process
-  const char* word;  ///< of the parent, of its worker
-};
-constexpr Deadly kDeadly[] = {
-    {"/fault/segv", killed_by(SIGSEGV), " was killed by signal 11 (Segmentation fault)"},
-    {"/fault/abort", killed_by(SIGABRT), " was killed by signal 6 (Aborted)"},
-    {"/fault/exit", exited(1), " exited with status 1"},
-    {"/fault/throw-uncaught", killed_by(SIGABRT), " was killed by signal 6 (Aborted)"},
-};
-
-TEST_P(FaultsTest, ADeadlyFaultTakesDownWhatTheModelSays) {
-  for (const auto& [path, ending, word] : kDeadly) {
-    SCOPED_TRACE(path);
-    auto server = start_with_faults();
-    TestClient bystander(server), faulty(server);
-    bystander.get("/plaintext");
-    faulty.send(request("POST", path));
-    EXPECT_EQ(faulty.read_to_end().bytes, "");
-    if (GetParam().has_parent) {
-      EXPECT_EQ(bystander.get("/plaintext").status, 200);
-      EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
-      EXPECT_TRUE(eventually([&] { return server.err().find(word) != std::string::npos; })) << server.err();
-    } else {
-      EXPECT_EQ(bystander.read_to_end().bytes, "");
-      EXPECT_EQ(server.wait_exit(), ending);
-    }
+std::vector<std::string> fault_paths() {
+  std::vector<std::string> paths;
+  for (const auto& fault : app::catalogue()) {
+    if (fault.kind == app::FaultKind::handler) paths.push_back("/fault/" + fault.id);
   }
+  return paths;
 }
 
 TEST_P(FaultsTest, SpinAndBlockEndAfterTheTimeAskedFor) {
@@ -58,25 +35,6 @@ TEST_P(FaultsTest, SpinAndBlockEndAfterTheTimeAskedFor) {
     const auto start_time = Clock::now();
     EXPECT_EQ(client.exchange(request("POST", path)).status, 200);
     EXPECT_GE(Clock::now() - start_time, 100ms) << path;
-  }
-}
-
-TEST_P(FaultsTest, AHandlerThatNeverEndsHoldsUpALoopAndNobodyElse) {
-  if (GetParam().name == "coroutines_2")
-    GTEST_SKIP() << "which loop has the other client is the kernel's choice";
-  for (const auto* path : {"/fault/spin", "/fault/block"}) {
-    SCOPED_TRACE(path);
-    const auto server = start_with_faults();
-    TestClient other(server), hung(server);
-    other.get("/plaintext");
-    hung.send(request("POST", path));
-    server.await_taken();
-    other.send(get("/plaintext"));
-    if (GetParam().loop()) {
-      EXPECT_TRUE(other.silent_for(500ms));
-    } else {
-      EXPECT_EQ(other.read_answer().status, 200);
-    }
   }
 }
 
@@ -144,20 +102,17 @@ TEST_P(FaultsTest, EveryFaultIsPostOnlyAndListed) {
   const auto server = start_with_faults();
   TestClient client(server);
   const auto index = client.get("/").body;
-  for (const auto* path : {"/fault/segv", "/fault/abort", "/fault/exit", "/fault/throw",
-                           "/fault/throw-uncaught", "/fault/spin", "/fault/block", "/fault/leak"}) {
+  for (const auto& path : fault_paths()) {
     EXPECT_EQ(client.get(path).status, 405) << path;
-    EXPECT_NE(index.find(path), std::string::npos) << path;
+    EXPECT_NE(index.find("<td>" + path + "<td>"), std::string::npos) << path;
   }
 }
 
 TEST_P(FaultsTest, WithoutTheOptionThereAreNone) {
   const auto server = start();
   TestClient client(server);
-  for (const auto* path : {"/fault/abort", "/fault/exit", "/fault/throw-uncaught", "/fault/spin",
-                           "/fault/block", "/fault/leak"}) {
+  for (const auto& path : fault_paths())
     EXPECT_EQ(client.exchange(request("POST", path)).status, 404) << path;
-  }
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "tests/servers/configuration.h"
 #include "tests/servers/small_disk.h"
@@ -179,33 +178,6 @@ TEST_P(ShortageTest, ADiskThatIsFullAtTheStartIsAStartUpError) {
   expect_start_up_error(run(GetParam().command({"--scoreboard", file})),
                         {"scoreboard " + file + ": No space left on device"});
   EXPECT_FALSE(fs::exists(file));
-}
-
-TEST_P(ShortageTest, ATruncatedScoreboardHarmsNobody) {
-  if (GetParam().sanitizers == "thread")
-    GTEST_SKIP()
-        << "from g++ 13 on, an atomic that meets SIGBUS holds a lock that its handler's atomics wait for";
-  for (const std::vector<std::string>& options : {std::vector<std::string>{}, {"--supervise"}}) {
-    if (!options.empty() && GetParam().has_parent) continue;
-    const auto file = testing::TempDir() + "truncated." + std::to_string(::getpid());
-    auto all = options;
-    all.insert(all.end(), {"--scoreboard", file});
-    auto server = start(all);
-    TestClient early(server);
-    EXPECT_EQ(early.get("/plaintext").status, 200);
-    fs::resize_file(file, 0);
-    EXPECT_EQ(early.get("/plaintext").status, 200);
-    EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
-    const auto stats = nlohmann::json::parse(early.get("/stats").body);
-    EXPECT_EQ(stats["server"]["model"], GetParam().executable) << stats;
-    for (const auto& [phase, open] : stats["totals"]["gauges"].items())
-      EXPECT_LT(open, 1000) << phase << " went below 0";
-    early.close();
-    server.signal(SIGTERM);
-    EXPECT_EQ(server.wait_exit(), exited(0));
-    EXPECT_EQ(count(server.err(), "scoreboard " + file + ": somebody has truncated it"), 1u) << server.err();
-    fs::remove(file);
-  }
 }
 
 TEST_P(ShortageTest, TheScoreboardOfALivingServerIsNotTaken) {

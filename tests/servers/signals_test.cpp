@@ -1,15 +1,13 @@
 // What a server does on each signal, and that nothing keeps it from obeying: no stopped worker, no reader of
 // its log that has gone to sleep, nothing that whoever started it has left behind.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <filesystem>
-#include <stdexcept>
 
 #include "tests/servers/configuration.h"
+#include "tests/servers/full_pipe.h"
 #include "tests/servers/process_table.h"
 
 namespace quartet::suite {
@@ -28,15 +26,6 @@ class SignalsTest : public ServerTest {
   }
 };
 QUARTET_EVERY_CONFIGURATION(SignalsTest);
-
-/// Runs a line of bash before the server, in its process.
-Command after(const std::string& line, const Command& command) {
-  Command shell = command;
-  shell.executable = "/bin/bash";
-  shell.arguments = {"-c", line + R"(; exec "$0" "$@")", command.executable};
-  shell.arguments.insert(shell.arguments.end(), command.arguments.begin(), command.arguments.end());
-  return shell;
-}
 
 TEST_P(SignalsTest, SeveralAtAnInstantAreOneWish) {
   for (const auto& options : variants()) {
@@ -147,52 +136,7 @@ TEST_P(SignalsTest, AStoppedWorkerDoesNotOutliveASecondSignal) {
   EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
 }
 
-// --- a log that nobody reads
-
-/// A pipe that is full.
-class FullPipe {
- public:
-  FullPipe() {
-    if (pipe(ends_.data()) != 0) throw std::runtime_error("no pipe");
-    const int flags = fcntl(ends_[1], F_GETFL);
-    fcntl(ends_[1], F_SETFL, flags | O_NONBLOCK);
-    while (write(ends_[1], "x", 1) == 1) {
-    }
-    fcntl(ends_[1], F_SETFL, flags);
-  }
-  ~FullPipe() {
-    for (const int end : ends_) close(end);
-  }
-  FullPipe(const FullPipe&) = delete;
-  FullPipe& operator=(const FullPipe&) = delete;
-
-  std::string become(const char* descriptor) const {
-    return std::string("exec ") + descriptor + ">&" + std::to_string(ends_[1]);
-  }
-  /// Reads what there is.
-  std::string read_all() const {
-    std::string text(1 << 20, '\0');
-    const auto count = read(ends_[0], text.data(), text.size());
-    text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    return text;
-  }
-
- private:
-  std::array<int, 2> ends_{};
-};
-
-TEST_P(SignalsTest, ALogThatNobodyReadsKeepsNobodyFromWorkingNorFromEnding) {
-  const FullPipe log;
-  ServerProcess server(after(log.become("2"), GetParam().command(under_a_parent({"--enable-faults"}))));
-  for (const auto* fault : {"/fault/exit", "/fault/throw-uncaught", "/fault/segv"}) {
-    TestClient faulty(server);
-    faulty.send(request("POST", fault));
-    EXPECT_EQ(faulty.read_to_end().bytes, "");
-    EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
-  }
-  server.signal(SIGTERM);
-  EXPECT_EQ(server.wait_exit(), exited(0));
-}
+// --- a log that nobody has read for a while
 
 TEST_P(SignalsTest, ALogThatIsReadAgainSaysWhatWasLost) {
   FullPipe log;

@@ -7,12 +7,22 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace quartet::suite {
 
-SmallDisk::SmallDisk(std::size_t bytes)
-    : directory_(std::filesystem::path(testing::TempDir()) / ("small_disk." + std::to_string(::getpid()))) {
-  std::filesystem::create_directory(directory_);
+namespace {
+
+std::filesystem::path directory_of_its_own() {
+  return std::filesystem::path(testing::TempDir()) / ("small_disk." + std::to_string(::getpid()));
+}
+
+}  // namespace
+
+SmallDisk::SmallDisk(std::size_t bytes) : SmallDisk(bytes, directory_of_its_own()) {}
+
+SmallDisk::SmallDisk(std::size_t bytes, std::filesystem::path over)
+    : directory_(std::move(over)), is_ours_(std::filesystem::create_directory(directory_)) {
   const auto size = "size=" + std::to_string(bytes);
   const bool mounted = ::unshare(CLONE_NEWNS) == 0 &&
                        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
@@ -22,6 +32,7 @@ SmallDisk::SmallDisk(std::size_t bytes)
 
 SmallDisk::~SmallDisk() {
   if (trouble_.empty()) ::umount2(directory_.c_str(), MNT_DETACH);
+  if (!is_ours_) return;
   std::error_code ignored;
   std::filesystem::remove(directory_, ignored);
 }

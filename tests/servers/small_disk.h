@@ -9,6 +9,8 @@ namespace quartet::suite {
 class SmallDisk {
  public:
   explicit SmallDisk(std::size_t bytes);
+  /// It hides what is in that directory.
+  SmallDisk(std::size_t bytes, std::filesystem::path over);
   ~SmallDisk();
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
@@ -19,6 +21,7 @@ class SmallDisk {
 
  private:
   const std::filesystem::path directory_;
+  const bool is_ours_;  ///< the directory
   std::string trouble_;
 };
 

@@ -166,18 +166,6 @@ TEST_P(SupervisionTest, AReplacedWorkerTellsItsLastClient) {
   EXPECT_EQ(client.read_to_end().end, End::eof);
 }
 
-TEST_P(SupervisionTest, OrphansDrain) {
-  auto server = start(supervised());
-  TestClient client(server);
-  client.send(get("/sleep?ms=300"));
-  server.await_taken();
-  server.signal(SIGKILL);
-  server.wait_exit();
-  EXPECT_EQ(client.read_answer().status, 200);
-  client.close();
-  EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
-}
-
 /// The same configuration on the port of another server.
 Command successor(const Configuration& configuration, const ServerProcess& server) {
   auto command = configuration.command();
