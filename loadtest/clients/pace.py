@@ -180,10 +180,15 @@ class Record:
     done: float | None  # None: never answered
     connection: int  # number of it, in the order in which they were opened; 0: none
     outcome: str  # of OUTCOMES
+    lateness: float = 0.0  # of quartet-pace itself
+    worker: int = 0  # process of who answered; 0: unknown
+    slot: int = 0  # and its slot
+    status: int = 0  # of the answer; 0: none
+    lane: int = 0  # its class, in the order of the summary
 
 
 HEAD = struct.Struct("<8sIIQq")
-RECORD = struct.Struct("<qq8xq16xI2xBx")  # what a Record is made of; between it is what nobody here asks for
+RECORD = struct.Struct("<qq8xqI4xiIIHBB")  # what a Record is made of; between it is what nobody here asks for
 MAGIC = b"QPACE\r\n\x1a"
 
 
@@ -194,11 +199,15 @@ def read_records(path: Path) -> tuple[float, list[Record]]:
     magic, version, size, count, start = HEAD.unpack_from(data) if len(data) >= HEAD.size else (b"", 0, 0, 0, 0)
     if (magic, version, size) != (MAGIC, 1, RECORD.size) or len(data) != HEAD.size + count * size:
         raise MeasurementError(f"{path} holds no records of quartet-pace")
-    records = [
-        Record(due / 1e9, _seconds(sent), _seconds(done), connection, OUTCOMES[outcome])
-        for due, sent, done, connection, outcome in RECORD.iter_unpack(data[HEAD.size :])
-    ]
+    records = [_record(fields) for fields in RECORD.iter_unpack(data[HEAD.size :])]
     return start / 1e9, records
+
+
+def _record(fields: Sequence[int]) -> Record:
+    """As they stand in the file."""
+    due, sent, done, late, worker, slot, connection, status, outcome, lane = fields
+    times = (due / 1e9, _seconds(sent), _seconds(done))
+    return Record(*times, connection, OUTCOMES[outcome], late / 1e9, worker, slot, status, lane)
 
 
 def _seconds(nanoseconds: int) -> float | None:

@@ -83,6 +83,10 @@ class Contestant:
     def supervised(self) -> Self:
         return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
 
+    def restarted(self) -> Self:
+        """By the place that it runs in."""
+        return replace(self, name=f"{self.name} +restart")
+
 
 MODELS = (
     Contestant("fork-per-request", "quartet-fork", ("--mode", "per-request")),

@@ -156,7 +156,8 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
 def execute(
     run: Run, place: Place, directory: Path, save: Callable[[], None], first: Callable[[Run], None] = lambda run: None
 ) -> None:
-    """What fails is left out from there on. `first` is called between the first round and the second."""
+    """What fails is left out from there on; a contestant that fails, of all parts. `first` is called between the first
+    round and the second."""
     todo, failed = remaining(run), set[Hashable]()
     repeats_left = max(2, int(REPEATS * len(todo)))
     progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
@@ -164,7 +165,7 @@ def execute(
         if index > 0 and todo[index - 1][1].round == 1 < step.round and {one.step.round for one in run.results} == {1}:
             first(run)
         measurement = MEASUREMENTS[part.measurement]
-        if measurement.key(step) in failed:
+        if measurement.key(step) in failed or step.contestant in failed:
             continue
         progress.show(index, describe(step))
         bench = Bench(part.settings, place, directory, part.results)

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ from loadtest.system.usage import Usage
 MEMORY_LIMIT = 2048  # MiB of each container
 ENGINE_LAG = 10.0  # seconds after a server's end in which the engine should have noticed
 DOCKERFILE = ROOT / "docker/Dockerfile"
+ALONE = ["--network", "none", "--ipc", "shareable"]  # with a loopback and a /dev/shm that others may join
+NOBODY = -1  # a session without a process; 0 is the kernel's own
+PORT = 8080  # of a server that is started again: clients must find it where it was
 LABEL = "quartet.run"  # its value: the run that the container belongs to
 PATIENCE = 60.0  # seconds; the engine may be busy with others' containers
 
@@ -146,6 +149,11 @@ def create(name: str, options: Sequence[str], image: str, argv: Sequence[str]) -
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def inside(home: str) -> list[str]:
+    """Options: that container's network and /dev/shm."""
+    return ["--network", f"container:{home}", "--ipc", f"container:{home}"]
+
+
 def inspect(name: str) -> State:
     return parse_state(docker("inspect", "--type", "container", name).stdout)
 
@@ -210,8 +218,12 @@ class Containers:
         target = "load" if executable == pace.EXECUTABLE else "server"
         return ", ".join(self._output(target, executable, "--version").splitlines())
 
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
-        return ContainerServer(self, argv, cpus, next(self._numbers))
+    def start(self, argv: Sequence[str], cpus: CpuSets, under: Sequence[str] = ()) -> Server:
+        return ContainerServer(self, [*under, *argv], cpus, next(self._numbers))
+
+    def start_kept(self, argv: Sequence[str], cpus: CpuSets, under: Sequence[str] = ()) -> Server:
+        """One that Docker starts again when it has failed."""
+        return KeptServer(self, [*under, *argv], cpus, next(self._numbers))
 
     def close(self) -> None:
         """Safe at any time, even when the engine has gone."""
@@ -257,10 +269,10 @@ class ContainerServer(Server):
     def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
         self._place, self._cpus, self._name = place, cpus, f"quartet-{place.run}-{number}"
         self._out_of_memory = False
-        options = [*place.options(cpus.server, place.memory_limit), "--network", "none", "--ipc", "shareable"]
-        self.command = create(self._name, options, place.images["server"], argv)
         with ExitStack() as undo:
             undo.push(self._remove)
+            options = [*place.options(cpus.server, place.memory_limit), *self._surroundings()]
+            self.command = create(self._name, options, place.images["server"], argv)
             super().__init__(["docker", "start", "--attach", self._name], place.log, timeout=30)
             undo.callback(super().__exit__)
             state = inspect(self._name)
@@ -268,6 +280,14 @@ class ContainerServer(Server):
                 raise ProcessError(f"{self.command} {processes.describe_status(state.status)} as soon as it listened")
             self._init, self._group = state.pid, memory.find_group(state.pid, state.id)
             self._undo = undo.pop_all()
+
+    @property
+    def _home(self) -> str:
+        """The container whose network and /dev/shm server and load have."""
+        return self._name
+
+    def _surroundings(self) -> list[str]:
+        return ALONE
 
     def __exit__(self, *details: Any) -> None:
         self._undo.__exit__(*details)
@@ -277,7 +297,7 @@ class ContainerServer(Server):
         try:
             self._out_of_memory |= inspect(self._name).out_of_memory
         finally:
-            remove(self._name, f"{self._name}-load")
+            remove(*{self._name, f"{self._name}-load", self._home})
         if isinstance(error, MeasurementError) and self._out_of_memory:
             raise MeasurementError(f"{error} ({self.incidents()[0]})") from error
 
@@ -287,8 +307,8 @@ class ContainerServer(Server):
 
     def _create_load(self) -> str:
         """A container beside the server's."""
-        place, name, server = self._place, f"{self._name}-load", f"container:{self._name}"
-        beside = ["--interactive", "--network", server, "--ipc", server]
+        place, name = self._place, f"{self._name}-load"
+        beside = ["--interactive", *inside(self._home)]
         argv = ["/usr/bin/python3", "-c", "from loadtest.places import agent; agent.main()"]
         create(name, [*place.options(self._cpus.load, MEMORY_LIMIT), *beside], place.images["load"], argv)
         return name
@@ -307,18 +327,26 @@ class ContainerServer(Server):
 
     def processes(self) -> set[tuple[int, int]]:
         """Without the container's PID 1, tini, in whose session they all are."""
-        return {stat.identity for stat in procfs.members(self._init) if stat.pid != self._init}
+        init = self.session
+        return {stat.identity for stat in procfs.members(init) if stat.pid != init}
+
+    @property
+    def session(self) -> int:
+        return self._init
 
     def has_ended(self) -> bool:
         """What the kernel knows before the engine does."""
         return super().has_ended() or not self.processes()
 
     def stop(self, timeout: float = 12) -> Ended:
-        # of workers, whom their server outlives; the engine tells of the server only
-        self._out_of_memory |= self._group.oom_kills() > 0
+        self._look_for_oom_kills()
         # not through the attached client: some versions leave on SIGTERM, with the last lines unread
         docker("kill", "--signal", "TERM", self._name)
         return self.wait(timeout)
+
+    def _look_for_oom_kills(self) -> None:
+        """Of workers, whom their server outlives; the engine tells of the server only."""
+        self._out_of_memory |= self._group.oom_kills() > 0
 
     def wait(self, timeout: float) -> Ended:
         super().wait(timeout + ENGINE_LAG)
@@ -329,3 +357,52 @@ class ContainerServer(Server):
     def incidents(self) -> list[str]:
         limit = self._place.memory_limit
         return [f"out of memory: its container's limit is {limit} MiB"] if self._out_of_memory else []
+
+
+class KeptServer(ContainerServer):
+    """One that Docker starts again when it has failed (--restart on-failure). A container gets a new network each time,
+    and a new /dev/shm, unless it has joined another's: here that of a container which only sleeps, so that clients
+    find the server where it was, and the scoreboard outlives it.
+
+    Our client of the engine leaves at the first failure: what the server writes after that nobody reads."""
+
+    def __init__(self, place: Containers, argv: Sequence[str], cpus: CpuSets, number: int) -> None:
+        found = list(argv)
+        found[found.index("--listen") + 1] = f"127.0.0.1:{PORT}"
+        super().__init__(place, found, cpus, number)
+
+    @property
+    def _home(self) -> str:
+        return f"{self._name}-home"
+
+    def _surroundings(self) -> list[str]:
+        """Whose container is there from now on."""
+        place, nothing = self._place, ["sleep", "infinity"]
+        create(self._home, [*place.options(self._cpus.load, MEMORY_LIMIT), *ALONE], place.images["server"], nothing)
+        docker("start", self._home)
+        return ["--restart", "on-failure", *inside(self._home)]
+
+    @property
+    def session(self) -> int:
+        """Of the latest start, by the control group, which has the same path each time; between two, of nobody."""
+        return next((pid for pid in self._group.processes() if procfs.is_leader(pid)), NOBODY)
+
+    def has_ended(self) -> bool:
+        """And is not to be started again."""
+        return not inspect(self._name).running
+
+    def _look_for_oom_kills(self) -> None:
+        with suppress(MeasurementError):  # between two starts there is no group
+            super()._look_for_oom_kills()
+
+    def wait(self, timeout: float) -> Ended:
+        """For the end of the latest start. stop() has told the engine that it is the last one."""
+        deadline = time.monotonic() + timeout + ENGINE_LAG
+        while (state := inspect(self._name)).running:
+            if time.monotonic() > deadline:
+                self.reap()
+                raise self._failure(f"did not end within {timeout:g} s of {self._stop_signal.name}")
+            time.sleep(0.05)
+        self.reap()
+        self._out_of_memory |= state.out_of_memory
+        return Ended(state.status, None)

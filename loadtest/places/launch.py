@@ -57,10 +57,10 @@ class Local:
             return peers.version(executable, self.binaries)
         return wrk.version(run([executable, "-v"], timeout=5, good=(0, 1)).stdout)
 
-    def start(self, argv: Sequence[str], cpus: CpuSets) -> Server:
+    def start(self, argv: Sequence[str], cpus: CpuSets, under: Sequence[str] = ()) -> Server:
         """The server of that command line, when it listens. Raises MeasurementError."""
         executable, *arguments = argv
-        return Server(pinned(cpus.server, [str(self.binaries / executable), *arguments]), self.log)
+        return Server(pinned(cpus.server, [*under, str(self.binaries / executable), *arguments]), self.log)
 
     def close(self) -> None:
         """Ends all that is left of it."""
@@ -79,6 +79,8 @@ class ServerPlan:
     workers: int  # of a pool
     connections: int  # that it has to bear
     more: tuple[str, ...] = ()  # options, of all but peers
+    under: tuple[str, ...] = ()  # a command that starts the server's in its own place, such as prlimit(1)
+    restarts: bool = False  # Docker starts it again when it has failed; of containers alone
 
     @property
     def command_line(self) -> list[str]:
@@ -95,8 +97,11 @@ class ServerPlan:
 
 def start(place: Place, plan: ServerPlan, directory: Path) -> Server:
     """A peer keeps its files below `directory`. Raises MeasurementError."""
+    if plan.restarts:
+        assert isinstance(place, Containers)  # the command line sees to it
+        return place.start_kept(plan.command_line, plan.cpus, plan.under)
     if plan.contestant.kind != Kind.peer:
-        return place.start(plan.command_line, plan.cpus)
+        return place.start(plan.command_line, plan.cpus, plan.under)
     assert isinstance(place, Local)  # the command line sees to it
     launch = plan.configured(directory / "peers" / plan.contestant.name, place.binaries)
     command = pinned(plan.cpus.server, launch.argv)
@@ -110,7 +115,7 @@ def example(plan: ServerPlan, binaries: Path) -> tuple[Address, list[str]]:
         return launch.address, pinned(plan.cpus.server, launch.argv)
     executable, *arguments = plan.command_line
     arguments[arguments.index("--listen") + 1] = f"{EXAMPLE.host}:{EXAMPLE.port}"
-    return EXAMPLE, pinned(plan.cpus.server, [str(binaries / executable), *arguments])
+    return EXAMPLE, pinned(plan.cpus.server, [*plan.under, str(binaries / executable), *arguments])
 
 
 def dry_run(name: str) -> Path:

@@ -166,6 +166,10 @@ class Group:
             return int((self.cpu / "cpuacct.usage").read_text()) / 1e9
         return procfs.numbers((self.cpu / "cpu.stat").read_text())["usage_usec"] / 1e6
 
+    def processes(self) -> list[int]:
+        """None of them when the group is gone."""
+        return [int(line) for line in procfs.text(self.memory / "cgroup.procs").split()]
+
     @_reading()
     def oom_kills(self) -> int:
         """Processes that the kernel has killed because the group reached its limit."""

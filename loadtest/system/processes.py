@@ -26,6 +26,7 @@ from loadtest.system.scoreboard import Scoreboard
 from loadtest.system.usage import Usage
 
 READY_PREFIX = "listening on "
+DYING = 0.2  # seconds that processes may take to die after their parent
 NOWHERE = subprocess.DEVNULL
 Stream = int | IO[bytes]
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
@@ -42,6 +43,7 @@ class Ended:
     status: int  # exit status, or minus the signal's number
     cpu_seconds: float | None  # None: it was in a container, which takes the number with it
     switches: Switches | None = field(default=None, kw_only=True)
+    left: int = field(default=0, kw_only=True)  # processes of a server that were still there when it had ended
 
 
 @dataclass(frozen=True)
@@ -214,12 +216,16 @@ class Dialogue(Process):
 
     def end(self, number: int, timeout: float) -> Finished:
         """Ends it with that signal, and gives what it still says. Raises ProcessError when it goes on."""
-        deadline = time.monotonic() + timeout
         self.signal(number)
+        return self.finish(timeout, f" of {signal.Signals(number).name}")
+
+    def finish(self, timeout: float, since: str = "") -> Finished:
+        """Waits for its end, and gives what it still says. Raises ProcessError when it goes on. `since` is for that."""
+        deadline = time.monotonic() + timeout
         said = "".join(iter(lambda: self.line(deadline), ""))
         in_time, ended = self.ends_within(deadline - time.monotonic()), self.reap()
         if not in_time:
-            raise ProcessError(f"{self.command} did not end within {timeout:g} s of {signal.Signals(number).name}")
+            raise ProcessError(f"{self.command} did not end within {timeout:g} s{since}")
         return replace(ended, stdout=said, stderr=self.stderr)
 
 
@@ -273,10 +279,19 @@ class Server(Process):
 
     def wait(self, timeout: float) -> Ended:
         """Waits for its end and collects it. Raises ProcessError when it does not end in time."""
-        in_time, ended = self.ends_within(timeout), self.reap()
+        in_time = self.ends_within(timeout)
+        left = self._left() if in_time else 0
+        ended = self.reap()
         if not in_time:
             raise self._failure(f"did not end within {timeout:g} s of {self._stop_signal.name}")
-        return ended
+        return replace(ended, left=left)
+
+    def _left(self) -> int:
+        """Processes that outlive the child; those that are just dying take a moment."""
+        deadline = time.monotonic() + DYING
+        while (left := len(self.processes())) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return left
 
     def has_ended(self) -> bool:
         return self.ends_within(0)
@@ -296,8 +311,8 @@ class Server(Process):
         return usage.read(self.pid)
 
     def scoreboard(self) -> Scoreboard:
-        """Open, where it keeps one. Only servers of ours do."""
-        return Scoreboard(self.address.port)
+        """Open, where it keeps one. Only servers of ours do. Its mounts may be its own."""
+        return Scoreboard(self.address.port, Path(f"/proc/{self.pid}/root"))
 
     def memory(self) -> Memory:
         return memory.read(self.processes())
@@ -305,6 +320,11 @@ class Server(Process):
     def processes(self) -> set[tuple[int, int]]:
         """What identifies each of its live processes."""
         return {stat.identity for stat in procfs.members(self.pid)}
+
+    @property
+    def session(self) -> int:
+        """Of all its processes."""
+        return self.pid
 
     def incidents(self) -> list[str]:
         """What befell it that its exit status may not tell, a sentence each."""

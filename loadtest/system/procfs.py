@@ -92,10 +92,32 @@ def identity(pid: int) -> tuple[int, int] | None:
     return stat.identity if stat else None
 
 
+def is_leader(pid: int) -> bool:
+    """Of a session."""
+    stat = _read_stat(pid)
+    return stat is not None and stat.session == pid
+
+
 def members(session: int) -> list[ProcessStat]:
     """The live processes of a session: a server's whole tree, orphans too."""
     found = map(_read_stat, _entries("/proc"))
     return [stat for stat in found if stat and stat.session == session and stat.state not in "ZX"]
+
+
+def zombies(session: int) -> int:
+    """Processes of a session that have ended and for which their parent, one of it too, has not waited. Orphans are
+    init's to wait for."""
+    found = [stat for stat in map(_read_stat, _entries("/proc")) if stat and stat.session == session]
+    parents = {stat.pid for stat in found}
+    return sum(stat.state in "ZX" and stat.parent in parents for stat in found)
+
+
+def descriptors(pid: int) -> int:
+    """That the process has open; none when it is gone, or not ours to look at."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
 
 
 def processes(session: int) -> dict[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from dataclasses import replace
 
 import pytest
 from conftest import TOUR, eventually, ours
@@ -11,15 +13,20 @@ from conftest import TOUR, eventually, ours
 from loadtest.places import containers as engine
 from loadtest.system import MeasurementError
 from loadtest.system.usage import Window
+from loadtest.verbs.crash import catalogue
 from loadtest.verbs.crash import clients as crash_clients
+from loadtest.verbs.crash import plan as crash_plan
 from loadtest.verbs.crash.clients import CrashSettings, CrashStep
+from loadtest.verbs.crash.ledger import Ledger
 from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as load_plan
 from loadtest.verbs.tour import plan
 
 EPOLL = ["quartet-epoll", "--listen", "127.0.0.1:0"]
 PREFORK = ["quartet-fork", "--mode", "prefork", "--workers", "4", "--listen", "127.0.0.1:0"]
-CRASH, CRASH_OF_EPOLL = CrashSettings(TOUR.contestants, TOUR.cpus), CrashStep("epoll")
+CRASH = CrashSettings(TOUR.contestants, TOUR.cpus, (catalogue.select("segv"), catalogue.select("spin")))
+KEPT = replace(CRASH, **crash_plan.RESTARTED)
+CRASH_OF_EPOLL, HANG_OF_EPOLL = CrashStep("epoll", "segv"), CrashStep("epoll", "spin")
 
 
 def nobody(moment: str) -> None:
@@ -46,19 +53,22 @@ def test_a_server_that_crashes_reads_as_its_signal(place):
         found = server.ask(crash_clients.crash, CRASH, CRASH_OF_EPOLL, nobody)
         assert server.has_ended()
         assert server.wait(0).status == -signal.SIGSEGV
-    assert found.faulty == "EOF before response"
+    assert [one.outcome for one in Ledger(found.lanes, found.records, CRASH.fault_at, CRASH.end).faults] == [
+        "EOF before response"
+    ]
 
 
 def test_the_clients_outlive_the_server_and_count_who_is_turned_away(place):
     """Their container shares the server's network, not its processes."""
     with place.start([*EPOLL, "--enable-faults"], TOUR.cpus) as server:
         found = server.ask(crash_clients.crash, CRASH, CRASH_OF_EPOLL, nobody)
-    assert sum(attempt.outcome == "refused" for attempt in found.attempts) > 50
+    assert sum(one.outcome == "refused" for one in found.records) > 50
 
 
-def test_a_server_that_does_not_start_is_an_error_with_its_reason(place):
+@pytest.mark.parametrize("start", [engine.Containers.start, engine.Containers.start_kept])
+def test_a_server_that_does_not_start_is_an_error_with_its_reason(place, start):
     with pytest.raises(MeasurementError, match="exited with status 2 before it listened: .*--workers"):
-        place.start([*EPOLL, "--workers", "7"], TOUR.cpus)
+        start(place, [*EPOLL, "--workers", "7"], TOUR.cpus)
     assert ours(place.run) == []
 
 
@@ -138,6 +148,43 @@ def test_the_load_container_can_read_the_scoreboard_of_a_server_that_was_killed(
         assert eventually(server.has_ended)
         scoreboard = f"/dev/shm/quartet-{server.address.port}"
         assert engine.docker("exec", load, "grep", "--only-matching", "--text", "quartet-epoll", scoreboard).stdout
+
+
+def test_a_server_that_fails_is_started_again_where_it_was(place):
+    with place.start_kept([*EPOLL, "--enable-faults"], TOUR.cpus) as server:
+        before = server.processes()
+        found = server.ask(crash_clients.crash, KEPT, CRASH_OF_EPOLL, nobody)
+        after = server.processes()
+        assert not server.has_ended()
+        assert server.stop().status == 0
+        assert not engine.inspect(server._name).running, "who is asked to end is not started again"
+    assert len(before) == len(after) == 1 and before != after
+    outcomes = [one.outcome for one in sorted(found.records, key=lambda one: one.due)]
+    assert "refused" in outcomes and outcomes[-1] == "ok"
+    assert ours(place.run) == []
+
+
+def test_a_server_that_hangs_is_not_started_again(place):
+    """It has not failed. Nor is it when its drain is cut off."""
+    with place.start_kept([*EPOLL, "--enable-faults", "--drain-timeout", "300ms"], TOUR.cpus) as server:
+        before = server.processes()
+        found = server.ask(crash_clients.crash, KEPT, HANG_OF_EPOLL, nobody)
+        assert server.processes() == before
+        assert server.stop().status != 0
+        assert not engine.inspect(server._name).running
+    assert max(found.records, key=lambda one: one.due).outcome == "never answered"
+
+
+def test_a_server_that_is_asked_to_end_between_two_starts_is_not_started_again(place):
+    with place.start_kept(EPOLL, TOUR.cpus) as server:
+        for _ in range(3):  # each delay is twice as long as the one before
+            assert eventually(lambda: bool(server.processes()))
+            [(pid, _)] = server.processes()
+            os.kill(pid, signal.SIGKILL)
+            assert eventually(lambda: (pid, _) not in server.processes())
+        assert eventually(lambda: engine.inspect(server._name).pid == 0 or bool(server.processes()))
+        server.stop()
+        assert not engine.inspect(server._name).running
 
 
 def test_containers_that_a_killed_run_left_are_removed_by_the_next(place):

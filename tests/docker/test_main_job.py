@@ -8,6 +8,7 @@ import pytest
 from conftest import eventually, ours
 
 from loadtest.engine import folder
+from loadtest.verbs.crash.results import PARENT
 
 
 def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main_job):
@@ -21,9 +22,10 @@ def test_a_short_main_job_measures_every_step_in_containers_and_leaves_none(main
     assert all("docker create" in result.server_command for result in found.results)
     parts = {part.measurement: part.results for part in found.parts}
     assert all(one.busy.group and one.busy.processes for one in parts["plateaus"])
-    ends = {(one.step.contestant, one.step.supervised): one.survivors.server_status for one in parts["crash"]}
-    assert {ends.pop((name, False)) for name in ("threads", "coroutines", "epoll")} == {-signal.SIGSEGV}
-    assert {("fork-per-request", False), ("prefork", False), ("epoll", True)} <= ends.keys() and set(ends.values()) == {
+    crashes = [one for one in parts["crash"] if one.step.fault == "segv"]
+    ends = {(one.step.contestant, one.step.keeper): one.processes.server_status for one in crashes}
+    assert {ends.pop((name, "")) for name in ("threads", "coroutines", "epoll")} == {-signal.SIGSEGV}
+    assert {("fork-per-request", ""), ("prefork", ""), ("epoll", PARENT)} <= ends.keys() and set(ends.values()) == {
         None
     }
     assert "requests a second does one server CPU answer? [docker]" in output

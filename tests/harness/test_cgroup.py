@@ -52,6 +52,15 @@ def test_oom_kills_are_counted_not_the_times_that_memory_was_short():
     assert Group(2, FIXTURES / "v2", FIXTURES).oom_kills() == 2
 
 
+def test_processes_of_a_group_that_is_gone_are_none(tmp_path):
+    """Between two starts of a container its group is not there."""
+    group = Group(1, tmp_path / "group", tmp_path / "group")
+    assert group.processes() == []
+    group.memory.mkdir()
+    (group.memory / "cgroup.procs").write_text("12\n7\n")
+    assert group.processes() == [12, 7]
+
+
 @pytest.mark.parametrize("read", [Group.memory_now, Group.cpu_seconds, Group.oom_kills])
 def test_a_group_that_is_gone_is_an_error(group, read, tmp_path):
     with pytest.raises(MeasurementError, match="cannot be read: .*No such file"):

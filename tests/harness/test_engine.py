@@ -11,7 +11,8 @@ from conftest import FAKES
 from loadtest.places import containers
 from loadtest.places.containers import State
 from loadtest.system import procfs
-from loadtest.system.processes import ProcessError
+from loadtest.system.cpus import CpuSets
+from loadtest.system.processes import ProcessError, Server
 
 RUNNING = {
     "Status": "running",
@@ -127,6 +128,46 @@ def test_an_engine_that_went_away_does_not_keep_a_run_from_ending(docker, tmp_pa
     (tmp_path / "containers").unlink()  # the stand-in fails
     place.close()
     assert "containers may be left behind" in capsys.readouterr().err
+
+
+@pytest.fixture
+def created(docker, monkeypatch, tmp_path):
+    """Calls of the engine for a server that does not start."""
+
+    def ask(restarts: bool) -> list[str]:
+        def fail(*_: object, **__: object) -> None:
+            raise ProcessError("it does not start")
+
+        monkeypatch.setattr(Server, "__init__", fail)
+        place = containers.Containers(log=tmp_path / "log", run="1-1", images={"server": "sha256:1"})
+        start = place.start_kept if restarts else place.start
+        with pytest.raises(ProcessError, match="it does not start"):
+            start(
+                ["quartet-epoll", "--listen", "127.0.0.1:0", "--workers", "1"], CpuSets((1,), (0,)), ["prlimit", "--"]
+            )
+        return docker()
+
+    return ask
+
+
+def test_a_server_has_a_network_of_its_own_and_is_not_started_again(created):
+    server, _, removed = created(restarts=False)
+    assert " --network none --ipc shareable sha256:1 prlimit -- quartet-epoll --listen 127.0.0.1:0 " in server
+    assert "--restart" not in server
+    assert "quartet-1-1-0" in removed.split() and "quartet-1-1-0-load" in removed.split()
+
+
+def test_a_server_that_is_started_again_finds_its_network_and_its_port_as_they_were(created):
+    """They are those of a container that stays, which the server does not use the CPU of."""
+    home, started, server, _, removed = created(restarts=True)
+    assert "create --name quartet-1-1-0-home " in home
+    assert " --network none --ipc shareable sha256:1 sleep infinity" in home
+    assert "--cpuset-cpus 0 " in home and "--restart" not in home
+    assert started == "start quartet-1-1-0-home"
+    joined = "--network container:quartet-1-1-0-home --ipc container:quartet-1-1-0-home"
+    assert f" --restart on-failure {joined} sha256:1 prlimit -- quartet-epoll --listen 127.0.0.1:8080 " in server
+    assert "--cpuset-cpus 1 " in server
+    assert {"quartet-1-1-0", "quartet-1-1-0-load", "quartet-1-1-0-home"} <= set(removed.split())
 
 
 def test_a_run_is_its_harness_not_its_pid_alone():

@@ -483,7 +483,7 @@ class FakePlace:
         self.observe, self.status = observe, status
         self.started: list[str] = []
 
-    def start(self, argv: list[str], cpus: CpuSets) -> FakeServer:
+    def start(self, argv: list[str], cpus: CpuSets, *_: object) -> FakeServer:
         self.started.append(argv[0])
         return FakeServer(self.observe, self.status)
 

@@ -40,12 +40,12 @@ def written(path: Path, content: bytes) -> Path:
 def test_a_record_has_its_times_in_seconds_from_the_start(tmp_path):
     start, records = read_records(written(tmp_path / "records", head(1) + ANSWERED))
     assert start == 1_700_000_000.5
-    assert records == [Record(due=1.0, sent=1.25, done=1.5, connection=3, outcome="ok")]
+    assert records == [Record(1.0, 1.25, 1.5, 3, "ok", lateness=1.7e-08, status=200)]
 
 
 def test_what_a_request_did_not_come_to_has_no_time(tmp_path):
     _, records = read_records(written(tmp_path / "records", head(1) + NEVER))
-    assert records == [Record(due=2.0, sent=None, done=None, connection=0, outcome="never answered")]
+    assert records == [Record(2.0, None, None, 0, "never answered", lateness=1.7e-08)]
 
 
 def test_records_of_no_request_are_records(tmp_path):

@@ -65,6 +65,15 @@ Private_Dirty:       900 kB
 """
 
 
+def test_a_leader_of_a_session_is_told_from_its_members():
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as leader:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as member:
+            assert procfs.is_leader(leader.pid) and not procfs.is_leader(member.pid)
+            member.communicate()
+        leader.communicate()
+    assert not procfs.is_leader(leader.pid), "it is gone"
+
+
 def test_memory_is_pss_and_private_pages():
     status = "Name:\tx\nVmPTE:\t      44 kB\nVmSwap:\t       0 kB\n"
     assert memory.parse(ROLLUP, status) == Memory(1, 1500 * 1024, 1000 * 1024, 4096 * 1024, 44 * 1024)

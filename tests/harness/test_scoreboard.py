@@ -47,8 +47,10 @@ def test_a_file_that_is_none_or_another_version_or_not_there_tells_nothing(tmp_p
 def test_slots_that_nobody_has_taken_end_the_sum(tmp_path):
     path = tmp_path / scoreboard.DIRECTORY / "quartet-1"
     path.parent.mkdir(parents=True)
+    nothing = (*[0] * len(scoreboard.PHASES), 0, b"", 0, 0, b"")
     slots = [
-        scoreboard.SLOT.pack(generation, 2, count).ljust(448, b"\0") for generation, count in ((1, 5), (2, 7), (0, 99))
+        scoreboard.SLOT.pack(4321, generation, 2, count, *nothing).ljust(448, b"\0")
+        for generation, count in ((1, 5), (2, 7), (0, 99))
     ]
     head = scoreboard.HEAD.pack(scoreboard.MAGIC, scoreboard.VERSION, 448).ljust(scoreboard.HEAD_BYTES, b"\0")
     path.write_bytes(head + b"".join(slots))

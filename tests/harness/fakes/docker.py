@@ -47,5 +47,8 @@ match sys.argv[1]:
     case "build":
         print("Step 1/1 : FROM debian:trixie-slim\nE: Unable to locate package nonsense")
         sys.exit(1)
+    case "inspect":
+        state = {"Running": False, "Pid": 0, "ExitCode": 1, "OOMKilled": False}
+        print(json.dumps([{"Id": "f543", "State": state}]))
     case "ps":
         print(Path(os.environ["FAKE_DOCKER_CONTAINERS"]).read_text(), end="")
