@@ -15,7 +15,7 @@ import typer
 import typer.core
 
 from loadtest.cli import options
-from loadtest.cli.options import JSON, Chosen, Invocation, Load, Tries, number, plain
+from loadtest.cli.options import JSON, Chosen, Faults, Invocation, Keeper, Load, Tries, number, plain
 from loadtest.contestants.contestants import select
 from loadtest.document import terminal
 from loadtest.engine import environment, folder, provision, report
@@ -27,6 +27,15 @@ from loadtest.places.launch import Local, Place
 from loadtest.system import ROOT, MeasurementError, output
 from loadtest.verbs import registry  # noqa: F401  fills VERBS
 from loadtest.verbs.compare import comparison
+from loadtest.verbs.crash import catalogue
+from loadtest.verbs.crash import listing as crash_listing
+from loadtest.verbs.crash import plan as crash_plan
+from loadtest.verbs.crash import triggers
+from loadtest.verbs.crash.catalogue import Fault
+from loadtest.verbs.crash.plan import CrashSettings
+from loadtest.verbs.crash.script import plan as script_plan
+from loadtest.verbs.crash.script import schedule as crash_script
+from loadtest.verbs.crash.script.schedule import Script
 from loadtest.verbs.doctor import doctor
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
@@ -107,6 +116,8 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
     with usage_errors():
         going_on = folder.earlier(verb, invocation.resume, invocation.out)
         parts = going_on.parts if going_on else chosen()
+        if not parts:  # it has shown something instead
+            return Exit.ok
         in_docker = parts[0].settings.runner == "docker"
         if in_docker and invocation.bin:
             raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
@@ -290,6 +301,95 @@ def walk(
         raise ValueError("strace does not look into containers; walk takes --runner local")
     [cpus] = options.budgets("1", pin).values()
     return [Part("walk", WalkSettings(chosen.contestants, cpus, path))]
+
+
+@measures
+def crash(
+    invocation: Invocation,
+    faults: Faults,
+    keeper: Keeper,
+    only: str = plain("", metavar="NAME,...", help="These contestants: models, and coroutines-2 with two loops."),
+    repeat: int = number(1, min=1, max=1000, help="So many times each."),
+    pin: str = options.PIN,
+    list_faults: bool = typer.Option(False, "--list", help="The faults there are; with --fault, all about that one."),
+) -> list[Part]:
+    """Who gets hurt when a request crashes, hangs, leaks or corrupts? One fault at a time, under a steady load; or a
+    script of them."""
+    if list_faults:
+        _list_faults(faults.fault, invocation.json)
+        return []
+    chosen = _chosen(faults, invocation.runner)
+    [cpus] = options.budgets("1", pin).values()
+    contestants = select(only.split(","), crash_plan.COLUMNS) if only else crash_plan.COLUMNS
+    common: dict[str, Any] = {"contestants": contestants, "cpus": cpus, "repeats": repeat, **invocation.settings}
+    restarts = keeper.restarts(invocation.runner)
+    if faults.script and restarts:
+        raise ValueError(f"--script {faults.script}: Docker restarts no server of a script; give it without --restart")
+    if faults.script:
+        return _play(crash_script.read(faults.script), supervised=keeper.supervised, **common)
+    settings = CrashSettings(
+        faults=chosen,
+        supervised=tuple(one.name for one in chosen) if keeper.supervised else (),
+        alone=not keeper.supervised,
+        **(crash_plan.RESTARTED if restarts else {}),
+        asks_wrk=not faults.matrix and not restarts,
+        **common,
+    )
+    _refuse_none(settings)
+    return [Part("crash", settings)]
+
+
+def _refuse_none(settings: CrashSettings) -> None:
+    """Raises ValueError where no fault can happen to anybody who was chosen."""
+    if any(fault.applies_to(one.name) for fault in settings.faults for one in settings.contestants):
+        return
+    if not settings.faults:
+        raise ValueError("no fault is left to try")
+    fault, one = settings.faults[0], settings.contestants[0]
+    reason = next(group.because for group in fault.inapplicable if one.name in group.models)
+    raise ValueError(f"--fault {fault.name}: it cannot happen to {one.name}. {reason}")
+
+
+def _chosen(faults: Faults, runner: options.RunnerName) -> tuple[Fault, ...]:
+    """Of the catalogue, where there is no script. Raises ValueError, and Stop where one cannot be tried here."""
+    if faults.matrix and faults.fault:
+        raise ValueError("--matrix has every fault; give it or --fault")
+    if faults.script and (faults.matrix or faults.fault):
+        raise ValueError(f"--script {faults.script}: it says which faults; give it without --fault and --matrix")
+    if not (faults.matrix or faults.fault or faults.script):
+        raise ValueError("give it a --fault, --matrix for all, or a --script; --list shows the faults")
+    wanted = catalogue.faults() if faults.matrix else [catalogue.select(name) for name in faults.fault]
+    chosen = {one.name: one for one in wanted}.values()
+    refused = {one.name: refusal for one in chosen if (refusal := triggers.refusal(one, runner.value))}
+    if refused and not faults.matrix:
+        raise Stop(Exit.environment, next(iter(refused.values())))
+    for name, refusal in refused.items():
+        output.tell(f"{environment.program()}: {name} is left out: {refusal}")
+    return tuple(one for one in chosen if one.name not in refused)
+
+
+def _play(script: Script, **common: Any) -> list[Part]:
+    """Raises ValueError."""
+    settings = script_plan.settings_of(script, **common)
+    if not settings.played:
+        raise ValueError(f"--script {script.name}: one of its faults cannot happen to {settings.contestants[0].name}")
+    return [Part("script", settings)]
+
+
+def _list_faults(names: list[str], as_json: bool) -> None:
+    """All in short, or all about those. Raises ValueError."""
+    entries = catalogue.entries()
+    if as_json:
+        wanted = {catalogue.select(name).id for name in names}
+        return output.show(crash_listing.to_json([one for one in entries if not wanted or one.id in wanted]))
+    for name in names:
+        catalogue.select(name)
+    output.show(terminal.render(crash_listing.document(entries, tuple(map(_listed_name, names)))))
+
+
+def _listed_name(name: str) -> str:
+    """A case of the catalogue; or a whole entry, also where the parameters are the user's own."""
+    return name if name in {case.name for case in catalogue.faults()} and "?" in name else name.partition("?")[0]
 
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)

@@ -36,6 +36,11 @@ class RunnerName(str, Enum):
     docker = "docker"
 
 
+class Restart(str, Enum):
+    no = "no"
+    on_failure = "on-failure"
+
+
 class ClientName(str, Enum):
     wrk = "wrk"
     pace = "pace"
@@ -102,6 +107,33 @@ class Load:
     cpus: str = typer.Option("1", metavar="N,...", help="CPU budgets of the server.")
     pin: str = PIN
     seed: int = SEED
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is done to servers."""
+
+    fault: list[str] = plain([], metavar="NAME[?PARAMETERS]", help="Such as segv, or spin?ms=300; repeat it.")
+    matrix: bool = typer.Option(False, "--matrix", help="Every fault of the catalogue.")
+    script: Optional[Path] = plain(None, metavar="FILE", help="Loads and faults at their times, for one server each.")
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Who is to bring a server back when it has ended."""
+
+    supervised: bool = typer.Option(False, "--supervised", help="Under --supervise, where a model has no parent.")
+    restart: Restart = plain(Restart.no, "--restart", help="Docker's policy for a server that has failed (no).")
+
+    def restarts(self, runner: RunnerName) -> bool:
+        """Whether Docker does. Raises ValueError."""
+        if self.restart == Restart.no:
+            return False
+        if runner != RunnerName.docker:
+            raise ValueError(f"--restart {self.restart.value} is Docker's to do; it takes --runner docker")
+        if self.supervised:
+            raise ValueError(f"--restart {self.restart.value} and --supervised: one at a time brings a server back")
+        return True
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """All verbs that measure, a line for each."""
 
 from loadtest.engine.measurement import register
+from loadtest.verbs.crash.verb import CRASHES
 from loadtest.verbs.load.verb import AA, LATENCY, THROUGHPUT
 from loadtest.verbs.memory.verb import MEMORY
 from loadtest.verbs.tour.plan import TOUR
 from loadtest.verbs.walk.verb import WALK
 
-register(TOUR, THROUGHPUT, LATENCY, AA, MEMORY, WALK)
+register(TOUR, THROUGHPUT, LATENCY, AA, MEMORY, WALK, CRASHES)

@@ -17,8 +17,10 @@ from loadtest.places.launch import Local
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.procfs import Switches
-from loadtest.verbs.crash.clients import Attempt, CrashStep
-from loadtest.verbs.crash.measure import Crash, Survivors
+from loadtest.verbs.crash.catalogue import Expectation, Fault
+from loadtest.verbs.crash.plan import CrashSettings
+from loadtest.verbs.crash.plan import steps as crash_steps
+from loadtest.verbs.crash.results import Crash, CrashStep, Known, Others, Processes, Recovery, Verdict
 from loadtest.verbs.crowd.clients import CrowdStep
 from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan as trials
@@ -141,21 +143,67 @@ def tour_trial(step: TrialStep) -> Trial:
     return replace(trial(step.cell, number, rate + number % 2 * rate // 100 + number), step=step)
 
 
-def crash(step: CrashStep, dies: bool) -> Crash:
-    """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
-    attempts = [Attempt(1, k / 10, k / 10 + 0.105, "ok", sent=k / 10) for k in range(20)]
-    if dies:
-        attempts[9:] = [Attempt(1, 0.9, 1.001, "EOF before response", sent=0.9)]
-        attempts += [Attempt(0, k / 10, k / 10, "refused") for k in range(10, 20)]
-    survivors = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
-    return Crash(
+# --- faults, as they come out where everything is as expected
+
+ISOLATED, SHARED = ("fork-per-request", "prefork"), ("threads", "coroutines", "epoll")
+CLIENT_ONLY = Expectation(ISOLATED, ("connection none",), "The process that dies serves one client.")
+ALL_DIE = Expectation(SHARED, ("server lost",), "There is one process, and the signal ends all of it.")
+SEGV = Fault("segv", "segv", "handler", "Writes to a null pointer", ("/fault/segv",), expected=(CLIENT_ONLY, ALL_DIE))
+OVERFLOW = replace(SEGV, name="stack-overflow", id="stack-overflow", title="The stack is full")
+SPIN = Fault(
+    "spin",
+    "spin",
+    "handler",
+    "Burns CPU",
+    ("/fault/spin",),
+    expected=(
+        replace(CLIENT_ONLY, models=(*ISOLATED, "threads"), because="Others have workers of their own."),
+        Expectation(("coroutines", "epoll"), ("server starved",), "A loop that does not return serves nobody."),
+    ),
+)
+FAULTS = (SEGV, SPIN, OVERFLOW)
+
+
+def crash(step: CrashStep, fault: Fault, seen: str = "", **changes) -> Crash:
+    """With the verdict of the catalogue, or another one. The fault comes at 0.4 s; a keeper is back 0.05 s later."""
+    expectation = None if step.keeper else fault.expectation(step.contestant)
+    model = fault.expectation(step.contestant)
+    verdict = Verdict(*(seen or (model.verdicts[0] if model else "nobody none")).split())
+    harmed, lost = verdict.harm != "none", verdict.harm == "lost"
+    stays = None if harmed and not step.keeper else 0.05 if harmed else 0.0
+    letter = verdict.harm[0].upper() if harmed else "."
+    found = Crash(
         step=step,
         server_command="quartet-sample --enable-faults",
-        fault_at=1.0,
-        faulty="EOF before response",
-        attempts=attempts,
-        survivors=survivors,
+        fault_at=0.4,
+        faulty=["EOF before response" if lost or not harmed else "never answered"],
+        verdict=verdict,
+        expected=list(expectation.verdicts) if expectation else [],
+        others=Others(
+            asked=180,
+            in_hand=2,
+            in_hand_lost=2 if harmed else 0,
+            harmed=({"EOF before response": 2, "refused": 176} if lost else {"never answered": 178}) if harmed else {},
+            newcomers=16,
+            newcomers_harmed=16 if harmed else 0,
+            connections=8,
+            connections_kept=0 if harmed else 8,
+        ),
+        recovery=Recovery(None if stays is None else stays + 0.01, stays, step.keeper),
+        strip="." * 8 + (letter * (1 if step.keeper else 16)).ljust(16, "."),
+        known=Known({"running": 1, "sleeping": 2, "idle": 5}, [f"POST {target}" for target in fault.requests]),
+        processes=Processes(1, 0 if lost else 1, 1 if step.keeper else 0, -11 if lost and stays is None else None),
     )
+    return replace(found, **changes)
+
+
+def crash_settings(faults: tuple[Fault, ...] = FAULTS, **changes) -> CrashSettings:
+    return CrashSettings(TOUR.contestants, CpuSets((1,), (0,)), faults, **changes)
+
+
+def part_of_crashes(chosen: CrashSettings) -> Part:
+    """Every step of the settings has its result, as expected."""
+    return Part("crash", chosen, [crash(step, chosen.fault(step.fault)) for step in crash_steps(chosen)])
 
 
 def plateau(name: str, at_start: Memory, busy: Memory, idle: Memory) -> PlateauResult:
@@ -172,8 +220,6 @@ def tour(chosen: Settings = TOUR, **changes) -> Run:
         part.results += [tour_trial(step) for step in trials.steps(part.settings)]
     for one in chosen.contestants:
         plateaus.results.append(plateau(one.name, memory(1, 2), memory(33, 4), memory(17, 3)))
-        dies = one.name not in ("fork-per-request", "prefork")
-        crashes.results.append(crash(CrashStep(one.name), dies))
     newcomers = Newcomers({"ok": 4, "timed out": 1}, Quantiles(4, *[2000.0] * 6))
     crowds.results += [
         Crowd(
@@ -185,5 +231,6 @@ def tour(chosen: Settings = TOUR, **changes) -> Run:
         )
         for rotation in (None, 5)
     ]
-    crashes.settings = replace(crashes.settings, fault_at=1.0, rate=10)
+    crashes.settings = replace(crashes.settings, faults=FAULTS, supervised=("segv",))
+    crashes.results += part_of_crashes(crashes.settings).results
     return run(*loads, plateaus, crowds, crashes, verb="tour", **changes)

@@ -1,7 +1,8 @@
-"""What a crash costs: from made-up attempts, and from real servers that really die."""
+"""What a fault does: the plan, both sides of one, and real servers that really die, hang and answer wrongly."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -11,306 +12,408 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import samples
 from conftest import BINARIES, FAKES, ROOT
 
-from loadtest.clients.pace import OUTCOMES, Record
-from loadtest.contestants.contestants import MODELS, described
+from loadtest.clients.pace import Record
+from loadtest.contestants.contestants import described
 from loadtest.engine.measurement import Bench
-from loadtest.engine.run import Part
+from loadtest.engine.run import Exit, Failure, Part
 from loadtest.places.launch import Local
-from loadtest.system import MeasurementError
-from loadtest.system.cpus import CpuSets
+from loadtest.system import MeasurementError, cpus
+from loadtest.system.cpus import CpuSets, Disturbance
+from loadtest.system.processes import Address, Ended
 from loadtest.system.records import from_json
-from loadtest.verbs.crash import clients, measure
-from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
-from loadtest.verbs.crash.measure import CRASH, CUT, Crash, Survivors
+from loadtest.verbs.crash import catalogue, clients, measure, plan, triggers, verb
+from loadtest.verbs.crash.catalogue import Limits
+from loadtest.verbs.crash.ledger import Ledger
+from loadtest.verbs.crash.measure import CRASH
+from loadtest.verbs.crash.plan import COLUMNS, CrashSettings
+from loadtest.verbs.crash.results import (
+    DOCKER,
+    HARMS,
+    KEEPERS,
+    PARENT,
+    RADII,
+    Crash,
+    CrashStep,
+    Processes,
+    Recovery,
+    Verdict,
+)
 
-OK, EOF, REFUSED, NEVER, WRONG_STATUS = "ok", "EOF before response", "refused", "never answered", "error status"
-
-ALL = described(MODELS, cache(Local(BINARIES, Path(os.devnull)).describe))
-SETTINGS = CrashSettings(ALL, CpuSets((0,), (0,)), fault_at=0.5, end=1.5, pace=str(BINARIES / "quartet-pace"))
-
-
-def attempts(*outcomes: str) -> list[Attempt]:
-    """One a second, each done half a second later."""
-    return [Attempt(1, float(k), None if outcome == NEVER else k + 0.5, outcome) for k, outcome in enumerate(outcomes)]
-
-
-# --- losses and outages
-
-
-def test_a_survivor_has_no_outage():
-    assert measure.time_without_service(attempts(OK, OK, OK, OK), fault_at=2, end=4) == (0, False)
-
-
-def test_a_request_in_hand_at_the_fault_is_a_loss_but_no_outage():
-    assert measure.time_without_service(attempts(OK, EOF, OK, OK), fault_at=2, end=4) == (0, False)
-
-
-def test_a_dead_server_is_out_of_service_until_the_end():
-    assert measure.time_without_service(attempts(OK, EOF, REFUSED, REFUSED), fault_at=2, end=4) == (2, True)
+OK, EOF, REFUSED, NEVER = "ok", "EOF before response", "refused", "never answered"
+UNHURT = ("none", "delayed")  # on a machine that others use, too, somebody may be late
+ALL = described(COLUMNS, cache(Local(BINARIES, Path(os.devnull)).describe))
+SETTINGS = CrashSettings(
+    ALL, CpuSets((0,), (0,)), tuple(catalogue.faults()), pace=str(BINARIES / "quartet-pace"), end=1.0, tolerance=1.0
+)
+ADDRESS = Address("127.0.0.1", 8080)
 
 
-def test_a_restart_ends_the_outage():
-    outcomes = (OK, OK, REFUSED, EOF, REFUSED, OK, OK)
-    assert measure.time_without_service(attempts(*outcomes), fault_at=2, end=7) == (3, False)
+def of(*names: str, **changes: object) -> CrashSettings:
+    return replace(SETTINGS, faults=tuple(map(catalogue.select, names)), **changes)
 
 
-def test_several_outages_add_up():
-    outcomes = (OK, REFUSED, OK, REFUSED, REFUSED, OK)
-    assert measure.time_without_service(attempts(*outcomes), fault_at=1, end=6) == (3, False)
+# --- the plan
 
 
-def test_the_order_of_the_record_does_not_matter():
-    shuffled = attempts(OK, REFUSED, REFUSED, OK)[::-1]
-    assert measure.time_without_service(shuffled, fault_at=1, end=4) == (2, False)
-
-
-def test_in_hand_is_what_was_sent_before_the_fault_and_not_ended_by_then():
-    inside = [Attempt(1, 0.9, 1.2, OK, 0.9), Attempt(2, 0.9, 1.1, EOF, 0.9), Attempt(3, 0.9, None, NEVER, 0.9)]
-    outside = [
-        Attempt(4, 0.5, 0.9, OK, 0.5),  # answered before
-        Attempt(5, 0.9, 1.1, EOF, 1.05),  # due before, and sent later
-        Attempt(6, 1.1, 1.2, OK, 1.1),
-        Attempt(0, 0.9, 1.1, REFUSED),  # never sent
+def test_every_fault_meets_every_model_to_which_it_applies():
+    settings = of("segv", "spin")
+    assert [(step.fault, step.contestant) for step in plan.steps(settings)] == [
+        (fault, one.name) for fault in ("segv", "spin") for one in COLUMNS
     ]
-    assert measure.in_hand([*outside, *inside], fault_at=1.0) == inside
-    assert measure.lost(inside) == 2
 
 
-def test_every_loss_is_one_in_hand_or_one_turned_away():
-    lost = [outcome for outcome in OUTCOMES if outcome != OK]
-    early, late = ([Attempt(1, due, 1.5, outcome, due) for outcome in lost] for due in (0.9, 1.1))
-    assert measure.lost(measure.in_hand([*early, *late], 1.0)) == len(lost)
-    assert measure.turned_away([*early, *late], 1.0) == len(lost)
-    assert measure.lost([*early, *late]) == 2 * len(lost)
+def test_a_fault_that_cannot_happen_to_a_model_is_not_tried():
+    absent = replace(catalogue.select("segv"), inapplicable=(catalogue.Expectation(("epoll", "threads"), (), "no"),))
+    tried = [step.contestant for step in plan.steps(replace(SETTINGS, faults=(absent,)))]
+    assert tried == [one.name for one in COLUMNS if one.name not in ("epoll", "threads")]
 
 
-def test_the_slowest_answer_is_of_requests_after_the_fault():
-    tried = [Attempt(1, 0, 9, OK), Attempt(1, 1, 1.25, OK), Attempt(1, 2, 2.5, OK), Attempt(1, 3, 99, EOF)]
-    assert measure.slowest_answer(tried, fault_at=1) == 0.5
-    assert measure.slowest_answer(tried, fault_at=3) is None
+def test_a_given_parent_is_for_those_who_have_none():
+    settings = of("segv", supervised=("segv",))
+    supervised = [step.contestant for step in plan.steps(settings) if step.keeper == PARENT]
+    assert supervised == ["threads", "coroutines", "coroutines-2", "epoll"]
+    assert len(list(plan.steps(settings))) == 11
+    alone = list(plan.steps(replace(settings, alone=False)))
+    assert [step.keeper for step in alone] == [""] * 3 + [PARENT] * 4
+    for step in alone:
+        server = CRASH.server(settings, step)
+        assert ("--supervise" in server.contestant.arguments) == (step.keeper == PARENT)
+        assert not server.restarts
 
 
-# --- when a crash tells nothing
+def test_docker_starts_everybody_again_who_fails_those_with_a_parent_too():
+    settings = of("segv", **plan.RESTARTED)
+    steps = list(plan.steps(settings))
+    assert [(step.contestant, step.keeper) for step in steps] == [(one.name, DOCKER) for one in COLUMNS]
+    for step in steps:
+        server = CRASH.server(settings, step)
+        assert server.restarts and "--supervise" not in server.contestant.arguments
+        assert server.contestant.name == f"{step.contestant} +restart"
 
 
-def test_a_crash_with_losses_from_the_fault_on_tells_something():
-    assert measure.crash_problem(EOF, attempts(OK, EOF, REFUSED, NEVER), fault_at=1.2) == ""
+def test_repeats_are_rounds():
+    assert [step.round for step in plan.steps(of("segv", repeats=2))] == [1] * 7 + [2] * 7
 
 
-@pytest.mark.parametrize("faulty", [OK, WRONG_STATUS, "timed out", REFUSED])
-def test_a_fault_that_cuts_no_connection_crashed_nothing(faulty):
-    assert measure.crash_problem(faulty, attempts(OK, OK), fault_at=1) == f"the fault crashed nothing ({faulty})"
+@pytest.mark.parametrize("keeper", KEEPERS)
+def test_nothing_is_expected_of_what_is_tried_under_a_keeper(keeper):
+    assert SETTINGS.expected(CrashStep("epoll", "segv")) == ("server lost",)
+    assert SETTINGS.expected(CrashStep("epoll", "segv", keeper)) == ()
 
 
-def test_losses_before_the_fault_make_a_crash_invalid():
-    assert measure.crash_problem(EOF, attempts("reset", OK, OK), fault_at=2) == "1 requests failed before the fault"
+def test_what_fails_of_one_fault_is_not_left_out_of_another():
+    steps = [*(CrashStep("epoll", "segv", keeper) for keeper in ("", *KEEPERS)), CrashStep("epoll", "spin")]
+    assert len(set(map(CRASH.key, steps))) == 4
+    assert len({measure._raw_name(step) for step in steps}) == 4
 
 
-def test_answers_with_an_error_make_a_crash_invalid():
-    assert measure.crash_problem(EOF, attempts(OK, OK, WRONG_STATUS), fault_at=1) == "1 requests were answered wrongly"
+# --- the server and the load
 
 
-# --- who survives
+def test_a_server_has_faults_enabled_and_the_limits_of_the_fault():
+    server = CRASH.server(SETTINGS, CrashStep("threads", "fd-leak"))
+    assert server.more[0] == "--enable-faults"
+    assert server.under == ("prlimit", "--nofile=256", "--")
+    assert CRASH.server(SETTINGS, CrashStep("threads", "segv")).under == ()
+    assert measure.limited(Limits(address_space_mib=1)) == ("prlimit", "--as=1048576", "--")
 
 
-def observation(before: int = 8, kept: int = 7) -> Observation:
-    return Observation([], 0.7, EOF, before, kept, [])
+def test_the_load_has_the_fault_at_its_moment():
+    command = clients.load_command(ADDRESS, SETTINGS, CrashStep("epoll", "deadlock"))
+    faults = [command[index + 1] for index, word in enumerate(command) if word == "--fault"]
+    assert faults == ["400ms:/fault/deadlock?order=ab", "400ms:/fault/deadlock?order=ba"]
+
+
+def test_others_ask_for_what_the_fault_could_spoil():
+    command = clients.load_command(ADDRESS, SETTINGS, CrashStep("epoll", "lock-holder-dies?mutex=robust"))
+    assert "asking=1:/fault/locked?mutex=robust" in command
+
+
+def test_moments_come_in_their_order_around_the_fault():
+    found = clients.moments(SETTINGS)
+    assert list(found) == list(clients.MOMENTS)
+    assert sorted(found.values()) == list(found.values())
+    assert found[clients.BEFORE] < found[clients.FAULT] == SETTINGS.fault_at < found[clients.AFTER]
+
+
+def lanes(**outcomes: int) -> list[dict[str, object]]:
+    return [{"name": "waiting", "outcomes": outcomes}]
+
+
+def test_a_request_that_is_missing_or_counted_otherwise_is_an_error():
+    least = {"waiting": 2}
+    records = [Record(0, 0, 1, 1, OK), Record(1, 1, 2, 1, EOF)]
+    clients.refuse_gaps(records, lanes(ok=1, EOF_before_response=1), least)
+    with pytest.raises(MeasurementError, match="records hold {'ok': 1, .* and its summary {'ok': 2}"):
+        clients.refuse_gaps(records, lanes(ok=2), least)
+    with pytest.raises(MeasurementError, match="accounts for 1 of 2 requests"):
+        clients.refuse_gaps(records[:1], lanes(ok=1), least)
+
+
+# --- who is left
+
+
+def watched(*moments: set[int]) -> measure.Watch:
+    watch = measure.Watch(None, None, triggers.REQUEST)  # type: ignore[arg-type]
+    for name, pids in zip((clients.EARLY, clients.BEFORE, clients.AFTER, clients.LATE), moments, strict=True):
+        watch.processes[name] = {(pid, 0) for pid in pids}
+    return watch
 
 
 def test_processes_that_live_for_one_request_do_not_count():
-    root, worker, victim, child, heir, late = ((pid, 0) for pid in range(6))
-    moments = [{root, worker, victim, child}, {root, worker, victim}, {root, worker, heir, late}, {root, worker, heir}]
-    found = measure.survivors(moments, observation(), None)
-    assert (found.processes_before, found.processes_kept, found.processes_new) == (3, 2, 1)
-    assert (found.connections_before, found.connections_kept) == (8, 7)
+    root, worker, victim, child, heir, late = range(6)
+    watch = watched(
+        {root, worker, victim, child}, {root, worker, victim}, {root, worker, heir, late}, {root, worker, heir}
+    )
+    assert watch.account(None) == Processes(3, 2, 1, None)
 
 
 def test_a_pid_that_is_used_again_is_another_process():
-    found = measure.survivors([{(7, 100)}, {(7, 100)}, {(7, 200)}, {(7, 200)}], observation(0, 0), None)
-    assert (found.processes_kept, found.processes_new) == (0, 1)
-
-
-def test_a_connection_is_kept_when_it_answers_what_was_sent_after_the_fault():
-    def record(connection: int, sent: float | None, outcome: str) -> Record:
-        return Record(0.0, sent, 9.0, connection, outcome)
-
-    records = [
-        *(record(1, 0.1, OK), record(1, 1.1, OK)),
-        *(record(2, 0.1, OK), record(2, 1.1, EOF)),  # lost
-        record(3, 0.9, OK),  # in hand at the fault, and not used again
-        record(4, 1.2, OK),  # opened after it
-        record(0, None, NEVER),
-    ]
-    assert clients.connections(records, fault_at=1.0) == (3, 1)
-
-
-# --- every request is accounted for
-
-
-def lane(**outcomes: int) -> dict[str, dict[str, int]]:
-    return {"outcomes": outcomes}
-
-
-def test_records_that_add_up_are_taken():
-    records = [Record(0, 0, 1, 1, OK), Record(1, 1, 2, 1, EOF)]
-    clients.refuse_gaps(records, records[:1], lane(ok=1, EOF_before_response=1), 1)
+    watch = watched({7}, {7}, {8}, {8})
+    watch.processes[clients.LATE] = watch.processes[clients.AFTER] = {(7, 200)}
+    assert watch.account(-11) == Processes(1, 0, 1, -11)
 
 
 @pytest.mark.parametrize(
-    ("counts", "requests", "sentence"),
+    ("harm", "back", "kept", "new", "keeper", "by"),
     [
-        (lane(ok=2), 3, "accounts for 2 of 3 requests that were due"),
-        (lane(ok=1, reset=1), 2, "records hold {'ok': 2}, and its summary {'ok': 1, 'reset': 1}"),
-        (lane(ok=1), 2, "records hold {'ok': 2}, and its summary {'ok': 1}"),
+        ("none", 0.0, 18, 1, "", ""),  # a worker was replaced, and nobody had noticed
+        ("lost", None, 0, 0, "", "nobody"),
+        ("lost", 0.1, 18, 1, "", "its parent"),
+        ("lost", 0.1, 1, 1, PARENT, "--supervise"),
+        ("lost", 0.6, 0, 19, DOCKER, "Docker"),
+        ("lost", 0.9, 0, 0, DOCKER, "Docker"),  # so late that the new ones were not seen twice
+        ("lost", 0.1, 18, 1, DOCKER, "its parent"),
+        ("starved", None, 0, 0, DOCKER, "nobody"),
+        ("delayed", 0.3, 19, 0, DOCKER, "the fault ended"),
+        ("delayed", 0.3, 19, 0, "", "the fault ended"),
+        ("wrong", 0.0, 19, 0, "", ""),
     ],
 )
-def test_a_request_that_is_missing_or_counted_otherwise_is_an_error(counts, requests, sentence):
-    records = [Record(0, 0, 1, 1, OK), Record(1, 1, 2, 1, OK)]
-    with pytest.raises(MeasurementError, match=sentence):
-        clients.refuse_gaps(records, records, counts, requests)
+def test_who_brought_service_back_is_told_by_what_was_seen(harm, back, kept, new, keeper, by):
+    found = measure.brought_back_by(
+        Verdict("server", harm), Recovery(0.1, back), Processes(19, kept, new, None), keeper
+    )
+    assert found == by
 
 
-@pytest.mark.parametrize(("rate", "end", "requests"), [(100, 2.0, 200), (100, 1.1, 110), (3, 1.0, 3), (3, 1.1, 4)])
-def test_the_schedule_has_the_requests_that_are_due_before_its_end(rate, end, requests):
-    assert replace(SETTINGS, rate=rate, end=end).requests == requests
+def test_what_is_left_after_a_drain_is_told():
+    assert measure.leftovers(Ended(0, 0.0), 0, -1, False) == []
+    left = measure.leftovers(Ended(0, 0.0, left=2), 3, 1, True)
+    assert left == ["3 zombies", "1 open descriptor", "2 orphans", "its scoreboard"]
 
 
-# --- what is crashed
+# --- when it tells nothing
 
 
-def steps() -> list[CrashStep]:
-    return list(clients.steps(SETTINGS))
+def ledger(workers: dict[int, tuple[int, int]]) -> Ledger:
+    """One answer on each connection before the fault; the first is the faulty client's."""
+    records = [
+        Record(0.1, 0.1, 0.11, connection, OK, worker=pid, slot=slot, lane=min(connection - 1, 1))
+        for connection, (pid, slot) in workers.items()
+    ]
+    return Ledger(["faulty", "asking"], [*records, Record(0.4, 0.4, None, 1, EOF)], 0.4, 1.0)
 
 
-def test_everybody_crashes_once_and_who_has_no_parent_once_more_under_one():
-    assert [step.contestant for step in steps() if not step.supervised] == [one.name for one in ALL]
-    assert [step.contestant for step in steps() if step.supervised] == ["threads", "coroutines", "epoll"]
+def test_connections_that_are_all_on_one_of_two_loops_tell_nothing():
+    spread = {1: (7, 0), 2: (7, 0), 3: (7, 1)}
+    assert list(measure.misfortunes(ledger(spread), 2, None)) == []
+    for unlucky in ({1: (7, 0), 2: (7, 1), 3: (7, 1)}, {1: (7, 0), 2: (7, 0), 3: (7, 0)}):
+        assert list(measure.misfortunes(ledger(unlucky), 2, None)) == ["the connections were not spread over 2 loops"]
+        assert list(measure.misfortunes(ledger(unlucky), 1, None)) == []
 
 
-def test_only_a_crash_under_a_given_parent_is_supervised():
-    for step in steps():
-        arguments = CRASH.server(SETTINGS, step).contestant.arguments
-        assert ("--supervise" in arguments) == step.supervised
-        assert CRASH.server(SETTINGS, step).more == ("--enable-faults",)
+def test_other_load_makes_a_try_invalid_when_it_takes_much_of_a_cpu_and_somebody_was_late():
+    found = ledger({1: (7, 0), 2: (7, 0)})
+    late = replace(found, records=[*found.records, Record(0.5, 0.5, 0.9, 2, OK, lane=1)])
+    assert list(measure.misfortunes(late, 1, Disturbance(0.2, 0.2, 0.0))) == []
+    assert list(measure.misfortunes(late, 1, Disturbance(0.2, 0.31, 0.0))) == ["others took 31% of a CPU"]
+    cut = replace(found, records=[*found.records, Record(0.5, 0.5, 0.51, 2, EOF, lane=1)])
+    assert list(measure.misfortunes(cut, 1, Disturbance(0.2, 0.31, 0.0))) == [], "other load cuts nobody off"
 
 
-def test_what_fails_under_a_parent_is_not_left_out_without_one():
-    assert len({CRASH.key(CrashStep("epoll")), CRASH.key(CrashStep("epoll", supervised=True))}) == 2
-
-
-# --- the table
-
-
-def result(name: str, dies: bool, **changes: object) -> Crash:
-    """Ten requests a second for two seconds; the fault at 1 s finds one of them in hand."""
-    tried = [Attempt(1, k / 10, k / 10 + 0.105, OK, k / 10) for k in range(20)]
-    if dies:
-        tried[9:] = [Attempt(1, 0.9, 1.001, EOF, 0.9), *(Attempt(2, k / 10, k / 10, REFUSED) for k in range(10, 20))]
-    left = Survivors(1, 0, 0, 8, 0, -11) if dies else Survivors(19, 18, 1, 8, 8, None)
-    found = Crash(step=CrashStep(name), server_command="", fault_at=1.0, faulty=EOF, attempts=tried, survivors=left)
-    return replace(found, **changes)
-
-
-def rows(*results: Crash) -> list[str]:
-    shown = measure.section(Part("crash", replace(SETTINGS, end=2.0), list(results)))
-    assert shown and shown.table
-    return [" ".join(row) for row in shown.table.rows]
-
-
-def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
-    assert rows(result("epoll", dies=True), result("prefork", dies=False)) == [
-        "epoll EOF 1/1 10 0/8 > 1.00 - 0/1 0 SIGSEGV",
-        "prefork EOF 0/1 0 8/8 0.00 105 18/19 1 lives",
+def test_where_answers_take_so_long_that_nobody_could_be_late_a_try_that_harms_nobody_is_invalid():
+    slow = Record(0.1, 0.1, 0.15, 3, OK, worker=7, slot=0, lane=1)
+    blind = replace(ledger({1: (7, 0), 2: (7, 0)}), records=[slow])
+    assert list(measure.misfortunes(blind, 1, None)) == [
+        "before the fault answers took so long that nobody is late before 0.50 s"
     ]
 
 
-def test_a_row_says_that_a_server_was_given_a_parent():
-    (row,) = rows(result("epoll", dies=False, step=CrashStep("epoll", supervised=True)))
-    assert row.startswith("epoll +parent EOF ")
+def watched_in_a_container(used: list[float], others: float) -> measure.Account:
+    """By what the server has used at the first look and at the last, a second later; others take from its CPU, 1."""
+    account = measure.Account(None)  # type: ignore[arg-type]
+    begins, ends = (cpus.Reading(100.0 + now, 0.0, clocks(now, 0.5 + others)) for now in (0, 1))
+    account.readings = [(begins, used[0]), (begins, 99.0), (ends, used[1])]
+    return account
 
 
-def test_an_invalid_crash_is_a_row_of_dashes():
-    assert rows(result("epoll", dies=False, problems=["the fault crashed nothing (ok)"])) == ["epoll" + 9 * " -"]
+def clocks(now: int, busy: float) -> dict[int, cpus.CpuTimes]:
+    return {cpu: cpus.CpuTimes(0, 0, user=500 + now * busy * cpu) for cpu in (0, 1)}
 
 
-def test_without_a_crash_there_is_no_table():
-    assert rows() == []
+@pytest.mark.parametrize("used", [[0.1, 0.6], [3.0, 0.5]])
+def test_others_of_a_container_are_seen_between_the_looks_and_not_the_server_itself(used):
+    """A server that was started again has an account that begins anew."""
+    sets = CpuSets((1,), (0,))
+    assert watched_in_a_container(used, 0.0).disturbance(sets, 0.0).worst == 0
+    assert 0.2 < watched_in_a_container(used, 0.4).disturbance(sets, 0.0).worst < 0.4
 
 
-# --- the truth, from servers that really die
+def test_a_server_that_has_ended_has_used_nothing():
+    class Gone:
+        def usage(self) -> None:
+            raise MeasurementError("the container's control group cannot be read")
+
+    account = measure.Account(Gone())  # type: ignore[arg-type]
+    account.read()
+    assert [used for _, used in account.readings] == [0]
 
 
-def crashed(name: str, tmp_path: Path, supervised: bool = False, settings: CrashSettings = SETTINGS) -> Crash:
+# --- the exit status
+
+
+def run_of(*crashes: Crash, **changes: object):
+    return samples.run(Part("crash", of("segv"), list(crashes)), verb="crash", **changes)
+
+
+def test_a_surprise_is_exit_3_and_a_failure_1():
+    usual, step = samples.crash(CrashStep("epoll", "segv"), samples.SEGV), CrashStep("threads", "segv")
+    strange = replace(samples.crash(step, samples.SEGV), verdict=Verdict("request", "none"), expected=["server lost"])
+    assert verb.status(run_of(usual)) == Exit.ok
+    assert verb.status(run_of(usual, strange)) == Exit.gate
+    assert verb.status(run_of(usual, replace(strange, problems=["others took 31% of a CPU"]))) == Exit.invalid
+    assert verb.status(run_of(usual, strange, failures=[Failure("epoll", "x", "y")])) == Exit.failed
+
+
+# --- the catalogue
+
+
+def test_every_fault_says_what_is_expected_of_every_model():
+    models = {one.name for one in COLUMNS}
+    for fault in catalogue.faults():
+        named = [model for group in (*fault.expected, *fault.inapplicable) for model in group.models]
+        assert sorted(named) == sorted(models), fault.name
+
+
+def test_every_expectation_is_a_verdict_with_a_reason():
+    known = {f"{radius} {harm}" for radius in RADII for harm in HARMS}
+    for fault in catalogue.faults():
+        for one in fault.expected:
+            assert one.verdicts and set(one.verdicts) <= known, fault.name
+            assert one.because.endswith(".")
+        assert all(one.because.endswith(".") for one in fault.inapplicable)
+
+
+def test_a_fault_is_chosen_by_name_with_or_without_parameters():
+    assert catalogue.select("lock-holder-dies").name == "lock-holder-dies?mutex=plain"
+    assert catalogue.select("lock-holder-dies?mutex=robust").load == "/fault/locked?mutex=robust"
+    free = catalogue.select("spin?ms=300")
+    assert (free.requests, free.expected) == (("/fault/spin?ms=300",), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("sgev", r"--fault sgev: there is no such fault; did you mean segv\?"),
+        ("nonsense", r"--fault nonsense: there is no such fault \(--list shows all\)"),
+        ("", "there is no such fault"),
+    ],
+)
+def test_a_fault_that_is_not_there_is_a_usage_error_with_a_hint(name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        catalogue.select(name)
+
+
+# --- the truth, from servers that really suffer
+
+
+def harmed(name: str, fault: str, tmp_path: Path, keeper: str = "", **changes: object) -> Crash:
+    settings = of(fault, **changes)
     bench = Bench(settings, Local(BINARIES, tmp_path / "servers.log"), tmp_path)
-    found: Crash = CRASH.measure(bench, CrashStep(name, supervised))
+    found: Crash = CRASH.measure(bench, CrashStep(name, settings.faults[0].name, keeper))
+    (tmp_path / "records.csv").write_text(next(iter(bench.printed.values())))
     return found
 
 
-def problem_of(found: Crash) -> str:
-    """Of the crash itself: on a busy machine quartet-pace may have one of its own."""
-    return measure.crash_problem(found.faulty, found.attempts, found.fault_at)
+def test_a_crash_in_a_pool_of_processes_costs_its_own_client_alone(tmp_path):
+    found = harmed("prefork", "segv", tmp_path, grace=10.0)
+    assert found.verdict.harm in UNHURT and found.faulty == [EOF]
+    assert (found.others.connections, found.others.connections_kept) == (8, 8)
+    assert found.processes.kept == found.processes.before - 1 and found.processes.new == 1
+    assert found.known and found.known.blamed == ["POST /fault/segv"]
 
 
-def test_of_a_pool_one_worker_dies_and_nobody_else_notices(tmp_path):
-    found = crashed("prefork", tmp_path)
-    assert problem_of(found) == ""
-    assert [one.outcome for one in found.attempts] == [OK] * 150
-    left = found.survivors
-    assert (left.connections_before, left.connections_kept, left.server_status) == (8, 8, None)
-    assert (left.processes_before, left.processes_kept, left.processes_new) == (19, 18, 1)
+def test_a_crash_in_a_loop_takes_down_what_is_in_hand_and_all_that_follows(tmp_path):
+    found = harmed("epoll", "segv", tmp_path)
+    assert str(found.verdict) == "server lost"
+    assert found.others.in_hand_lost >= 1
+    assert found.others.harmed.get(REFUSED, 0) > 10
+    assert found.processes == Processes(1, 0, 0, -11)
+    assert (found.recovery.back, found.recovery.by) == (None, "nobody")
+    assert found.strip[-1] == "L"
+    assert found.known and found.known.blamed == ["POST /fault/segv"]
 
 
-def test_a_process_for_each_request_costs_that_request_alone(tmp_path):
-    left = crashed("fork-per-request", tmp_path).survivors
-    assert (left.connections_before, left.connections_kept, left.server_status) == (8, 8, None)
-    assert (left.processes_before, left.processes_kept) == (9, 9)
-
-
-def test_a_loop_takes_down_requests_in_hand_and_all_that_follow(tmp_path):
-    found = crashed("epoll", tmp_path)
-    assert problem_of(found) == ""
-    assert found.faulty in CUT
-    hand = measure.in_hand(found.attempts, found.fault_at)
-    assert measure.lost(hand) == len(hand) >= 1
-    assert measure.turned_away(found.attempts, found.fault_at) > 10
-    assert measure.time_without_service(found.attempts, found.fault_at, SETTINGS.end)[1]
-    assert found.survivors == Survivors(1, 0, 0, 8, 0, -11)
-
-
-def test_every_request_of_the_schedule_has_one_outcome(tmp_path):
-    found = crashed("epoll", tmp_path)
-    assert [round(one.due, 6) for one in found.attempts] == [k / 100 for k in range(150)]
-    answered = sum(one.outcome == OK for one in found.attempts)
-    hand = measure.in_hand(found.attempts, found.fault_at)
-    assert answered + measure.lost(hand) + measure.turned_away(found.attempts, found.fault_at) == 150
-
-
-def test_losses_begin_with_the_fault(tmp_path):
-    found = crashed("epoll", tmp_path)
-    assert SETTINGS.fault_at <= found.fault_at
-    assert all(one.done > found.fault_at for one in found.attempts if one.outcome != OK and one.done is not None)
-
-
-def test_a_parent_brings_the_service_back(tmp_path):
-    found = crashed("epoll", tmp_path, supervised=True)
+def test_a_given_parent_brings_back_service_and_not_the_lost_requests(tmp_path):
+    found = harmed("epoll", "segv", tmp_path, PARENT)
     assert "--supervise" in found.server_command
-    assert (found.survivors.server_status, found.survivors.connections_kept) == (None, 0)
-    assert found.attempts[-1].outcome == OK
-    assert not measure.time_without_service(found.attempts, found.fault_at, SETTINGS.end)[1]
+    assert (found.verdict.harm, found.recovery.by) == ("lost", "--supervise")
+    assert found.others.connections_kept == 0
+    assert found.strip[-1] == "."
+    assert found.processes.server_status is None
 
 
-def test_a_fault_that_is_a_404_harms_nobody_and_is_invalid(tmp_path):
-    found = crashed("epoll", tmp_path, settings=replace(SETTINGS, fault="/missing"))
-    assert found.problems[0] == problem_of(found) == f"the fault crashed nothing ({WRONG_STATUS})"
-    assert [one.outcome for one in found.attempts] == [OK] * 150
-    assert found.survivors == Survivors(1, 1, 0, 8, 8, None)
+def test_a_handler_that_spins_starves_a_loop_and_leaves_threads_alone(tmp_path):
+    assert str(harmed("epoll", "spin", tmp_path).verdict) == "server starved"
+    found = harmed("threads", "spin", tmp_path, grace=3.0)
+    assert found.verdict.harm in UNHURT and found.faulty == [NEVER]
+    assert found.known and found.known.blamed == ["POST /fault/spin"]
+    assert found.leftovers == ["1 open descriptor", "its scoreboard"]  # of the client that waits; of a drain that cut
 
 
-def test_a_schedule_that_the_client_did_not_keep_makes_a_crash_invalid(tmp_path):
-    too_much = replace(SETTINGS, rate=10_000, tolerance=0)
-    assert "the schedule was not kept" in crashed("epoll", tmp_path, settings=too_much).problems[-1]
+def test_damage_of_shared_memory_is_seen_by_others_and_not_across_processes(tmp_path):
+    assert str(harmed("threads", "corrupt-shared-state", tmp_path).verdict) == "server wrong"
+    assert harmed("fork-per-connection", "corrupt-shared-state", tmp_path, grace=10.0).verdict.harm in UNHURT
+
+
+def test_a_lock_in_shared_memory_breaks_the_isolation_of_processes_unless_it_is_robust(tmp_path):
+    assert str(harmed("prefork", "lock-holder-dies?mutex=plain", tmp_path).verdict) == "server starved"
+    assert harmed("prefork", "lock-holder-dies?mutex=robust", tmp_path, grace=10.0).verdict.harm in UNHURT
+
+
+def test_every_request_is_in_the_records_that_are_kept(tmp_path):
+    found = harmed("epoll", "segv", tmp_path)
+    with (tmp_path / "records.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["class"] in ("waiting", "asking") for row in rows) == 200
+    fault = [row for row in rows if row["class"] == "faulty" and row["due"] == "0.400000"]
+    assert [row["outcome"] for row in fault] == found.faulty == [EOF]
+    spared = sum(row["class"] != "faulty" and row["outcome"] == OK for row in rows)
+    assert spared + sum(found.others.harmed.values()) == sum(row["class"] != "faulty" for row in rows)
+
+
+def test_what_wrk_would_have_said_is_asked_for_where_it_is_wanted(tmp_path):
+    assert harmed("threads", "throw", tmp_path).told_by_wrk is None
+    told = harmed("threads", "throw", tmp_path, asks_wrk=True).told_by_wrk
+    assert told and told.throughput > 10
+
+
+def test_a_server_without_that_fault_makes_the_try_invalid(tmp_path):
+    absent = replace(catalogue.select("segv"), requests=("/fault/missing",))
+    bench = Bench(replace(SETTINGS, faults=(absent,)), Local(BINARIES, tmp_path / "servers.log"), tmp_path)
+    found = CRASH.measure(bench, CrashStep("epoll", "segv"))
+    assert "the server refused the fault (status 404)" in found.problems
+    assert not found.surprising
+
+
+def test_a_schedule_that_the_client_did_not_keep_is_bad_luck(tmp_path):
+    found = harmed("epoll", "throw", tmp_path, rate=20_000, tolerance=0)
+    assert any("the schedule was not kept" in one for one in found.problems)
+    assert found.spoiled
 
 
 def test_the_clients_side_needs_the_standard_library_alone():
@@ -319,7 +422,7 @@ def test_the_clients_side_needs_the_standard_library_alone():
 
 
 def test_a_result_and_its_settings_come_back_from_json():
-    for kept in (result("epoll", dies=True), result("epoll", dies=False), SETTINGS):
+    for kept in (samples.crash(CrashStep("epoll", "segv"), samples.SEGV), SETTINGS):
         assert from_json(type(kept), json.loads(json.dumps(asdict(kept)))) == kept
 
 
@@ -328,4 +431,4 @@ def test_a_server_that_does_not_start_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "quartet-epoll").symlink_to(FAKES / "server.py")
     bench = Bench(SETTINGS, Local(tmp_path, tmp_path / "servers.log"), tmp_path)
     with pytest.raises(MeasurementError, match="Permission denied"):
-        CRASH.measure(bench, CrashStep("epoll"))
+        CRASH.measure(bench, CrashStep("epoll", "segv"))

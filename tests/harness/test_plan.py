@@ -60,9 +60,10 @@ def test_what_is_measured_once_follows_the_first_round():
     assert list(dict.fromkeys(order)) == ["load", "plateaus", "crowd", "crash"]
 
 
-def test_every_contestant_crashes_once_and_without_a_parent_under_a_supervisor_too():
+def test_every_contestant_suffers_each_fault_and_where_it_has_no_parent_a_crash_under_one_too():
     crashed = [(server.contestant.name, "--supervise" in server.contestant.arguments) for server in servers(full()[-1])]
-    assert [name for name, supervised in crashed if not supervised] == [one.name for one in plan.CONTESTANTS]
+    alone = sorted(name for name, supervised in crashed if not supervised)
+    assert alone == sorted(3 * [one.name for one in plan.CONTESTANTS])
     supervised = ["threads +parent", "coroutines +parent", "epoll +parent"]
     assert [name for name, is_supervised in crashed if is_supervised] == supervised
 
@@ -86,13 +87,14 @@ def total(parts: list[Part]) -> float:
 
 
 def test_the_main_job_takes_about_four_minutes_and_the_smoke_run_well_under_one():
-    assert total(full()) < 265
+    assert total(full()) < 280
     assert total(plan.smoke(full(rounds=1))) < 50
 
 
 def test_the_smoke_run_has_every_kind_of_step():
     short, long = plan.smoke(full(rounds=1)), full(rounds=1)
-    assert [steps(part) for part in short] == [steps(part) for part in long]
+    assert [steps(part) for part in short[:-1]] == [steps(part) for part in long[:-1]]
+    assert steps(short[-1]) == [step for step in steps(long[-1]) if step.fault == plan.FAULTS[0]]
     crowd, crash = (part.settings for part in short[-2:])
     assert crowd.rate == long[-2].settings.rate
     assert crash.fault_at < crash.end <= 1

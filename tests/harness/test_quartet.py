@@ -370,6 +370,15 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
             "nginx is not in the images: peers and bare servers are for --runner",
         ),
         ("throughput --runner docker --bin x", "--bin is for --runner local; Docker's image has servers of its own"),
+        ("crash --fault segv --restart on-failure", "--restart on-failure is Docker's to do; it takes --runner docker"),
+        (
+            "crash --fault segv --restart on-failure --runner docker --supervised",
+            "--restart on-failure and --supervised: one at a time brings a server back",
+        ),
+        (
+            "crash --fault segv --restart always",
+            "Invalid value for '--restart': 'always' is not one of 'no', 'on-failure'",
+        ),
         ("throughput --rounds 0", "Invalid value for '--rounds': 0 is not in the range"),
         ("throughput --runner podman", "Invalid value for '--runner': 'podman' is not one of 'local', 'docker'"),
         ("throughput --nonsense", "No such option: --nonsense"),

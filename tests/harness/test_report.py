@@ -34,7 +34,7 @@ def row(shown: str, title: str, name: str) -> list[str]:
 
 
 THROUGHPUT = "How many requests a second does one server CPU answer?"
-CRASH = "What does a segmentation fault in one request take down?"
+CRASH = "Whom does one faulty request harm, and for how long?"
 NEWCOMERS = "Is everybody served while the server is busy?"
 
 
@@ -204,18 +204,20 @@ def test_unknown_service_is_a_dash():
     assert row(render(found), NEWCOMERS, "epoll")[1] == "-"
 
 
-def test_a_dead_server_is_out_of_service_for_longer_than_was_watched():
+def test_a_fault_is_told_by_whom_it_harmed_and_what_others_lost():
     shown = render(samples.tour())
-    assert row(shown, CRASH, "epoll") == "epoll EOF 1/1 10 0/8 > 1.00 - 0/1 0 SIGSEGV".split()
-    assert row(shown, CRASH, "prefork") == "prefork EOF 0/1 0 8/8 0.00 105 18/19 1 lives".split()
+    assert row(shown, CRASH, "epoll") == "epoll server lost 2/2 0/8 server server lost".split()
+    assert row(shown, CRASH, "prefork") == "prefork connection 0/2 8/8 connection connection".split()
+    assert "epoll +parent server lost 2/2 0/8 0.05 s" in " ".join(section(shown, CRASH).split())
 
 
-def test_a_crash_that_tells_nothing_is_a_dash_with_a_reason():
+def test_a_fault_that_tells_nothing_is_a_dash_with_a_reason():
     found = samples.tour()
-    found.parts[-1].of("epoll")[0].problems = ["the fault crashed nothing (error status)"]
+    for one in found.parts[-1].of("epoll"):
+        one.problems = ["the faulty request was never sent"]
     shown = render(found)
-    assert row(shown, CRASH, "epoll") == ["epoll"] + ["-"] * 9
-    assert "INVALID epoll: a crash, round 1: the fault crashed nothing (error status)" in shown
+    assert row(shown, CRASH, "epoll") == ["epoll"] + ["-"] * 5
+    assert "INVALID epoll: segv, round 1: the faulty request was never sent" in shown
 
 
 def test_summed_rss_is_shown_for_what_it_is():

@@ -194,6 +194,7 @@ def clone(tmp_path: Path) -> Path:
     the machine itself is changed. What would install or build writes down how it was called, and fails."""
     there, stubs = tmp_path / "clone", tmp_path / "stubs"
     shutil.copytree(ROOT / "loadtest", there / "loadtest", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "common/faults", there / "common/faults")
     stubs.mkdir()
     installed = subprocess.check_output(
         [

@@ -1,187 +1,367 @@
-"""The measurement `crash`: one crash, of a server of its own; what it took down, from the account of all requests; and
-the table of it. Times are in seconds from the start of the load's schedule."""
+"""One fault, injected once into a server of its own: both sides of it, and what they say together."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import csv
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from loadtest.clients.pace import EXECUTABLE
-from loadtest.document.document import Section, table
-from loadtest.document.figures import DASH, milliseconds, share
-from loadtest.engine.measurement import Bench, Measurement, refuse_incidents, stop
-from loadtest.engine.run import Part, Result
+from loadtest.contestants.contestants import Contestant
+from loadtest.document.figures import plural
+from loadtest.engine.measurement import Bench, Measurement, stop
 from loadtest.places.launch import ServerPlan
-from loadtest.system.processes import Address, describe_status
-from loadtest.verbs.crash import clients
-from loadtest.verbs.crash.clients import Attempt, CrashSettings, CrashStep, Observation
+from loadtest.system import MeasurementError, cpus, procfs
+from loadtest.system.cpus import CpuSets, Disturbance, Reading
+from loadtest.system.processes import Address, Ended, Job, Server
+from loadtest.system.scoreboard import Scoreboard
+from loadtest.verbs.crash import clients, plan, triggers
+from loadtest.verbs.crash.catalogue import Limits
+from loadtest.verbs.crash.clients import AFTER, BEFORE, EARLY, FAULT, JUST, LATE, Observation
+from loadtest.verbs.crash.ledger import Ledger
+from loadtest.verbs.crash.outside import Scene, Struck
+from loadtest.verbs.crash.plan import CrashSettings, Try, WatchSettings
+from loadtest.verbs.crash.results import (
+    DELAYED,
+    DOCKER,
+    NONE,
+    PARENT,
+    STARVED,
+    Crash,
+    CrashStep,
+    Known,
+    Processes,
+    Recovery,
+    Told,
+    Verdict,
+)
+from loadtest.verbs.crash.triggers import Trigger
 
-CUT = frozenset({"EOF before response", "truncated", "reset"})  # the connection was lost before the answer
-WRONG = frozenset({"error status", "wrong content"})
+LONGEST = 200  # name of a file, which parameters of the user's choice may be in
+BLIND = 0.35  # seconds: where an answer may take longer, a stop of 0.4 s is nobody's delay
+SPOILED = 0.25  # the share of a CPU that others may take: a verdict minds less than a CPU time does
+KEPT = {"": "", PARENT: "+parent", DOCKER: "+restart"}  # in names of files
+DRAIN = "100ms"  # a server that hangs after its fault is cut off then, and ends a second later
+MEBIBYTE = 2**20
+REAPING = 1.0  # seconds that a parent may take to wait for those that have ended
+LOOKS, BETWEEN = 3, 0.005  # at descriptors, seconds
+NOTICING = 0.2  # and a worker, to close what its clients have closed
 
 
 @dataclass
-class Survivors:
-    processes_before: int
-    processes_kept: int  # of those before
-    processes_new: int
-    connections_before: int
-    connections_kept: int
-    server_status: int | None  # None: the server lives
+class Watch:
+    """The server's side: looks at the server when the clients' side tells that a moment has come."""
+
+    server: Server
+    scoreboard: Scoreboard
+    trigger: Trigger
+    processes: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    phases: dict[str, int] = field(default_factory=dict)
+    blamed: list[str] = field(default_factory=list)
+    readable: bool = False  # the scoreboard, at the end
+    struck: Struck | None = None  # by a fault from outside
+    missed: list[str] = field(default_factory=list)  # why it could not be done; mostly nothing
+
+    def look(self, moment: str) -> None:
+        if moment in (EARLY, BEFORE, AFTER, LATE):
+            self.processes[moment] = self.server.processes()
+        if moment == JUST:
+            self.phases = self.scoreboard.phases()
+        if moment == LATE:
+            self.readable, self.blamed = self.scoreboard.slots() is not None, self.scoreboard.blamed()
+        if moment == FAULT and self.trigger.strike:
+            self._strike(self.trigger.strike)
+        if moment == AFTER and self.struck and self.trigger.relieve:
+            self.trigger.relieve(self.struck)
+
+    def _strike(self, strike: Callable[[Scene], Struck]) -> None:
+        lasting = frozenset(self.processes[EARLY] & self.processes[BEFORE])
+        try:
+            self.struck = strike(Scene(self.server, self.scoreboard, lasting))
+        except MeasurementError as error:
+            self.missed.append(str(error))
+
+    def account(self, status: int | None) -> Processes:
+        """From two moments before the fault and two after it."""
+        early, before, after, late = (self.processes[moment] for moment in (EARLY, BEFORE, AFTER, LATE))
+        return survivors((early, before), (after, late), status)
 
 
-@dataclass(kw_only=True)
-class Crash(Result):
-    step: CrashStep
-    fault_at: float  # when the fault was really asked for
-    faulty: str  # what became of that request
-    attempts: list[Attempt]  # all others
-    survivors: Survivors
+Identities = set[tuple[int, int]]  # of processes
+
+
+def survivors(
+    before: tuple[Identities, Identities], after: tuple[Identities, Identities], status: int | None
+) -> Processes:
+    """Each time from two looks: who is there in one of them alone lives for one request and does not count."""
+    lasting = after[0] & after[1]
+    there = before[0] & before[1]
+    return Processes(len(there), len(there & lasting), len(lasting - before[0] - before[1]), status)
 
 
 def server(settings: CrashSettings, step: CrashStep) -> ServerPlan:
-    contestant = settings.contestant_of(step)
-    return ServerPlan(contestant, settings.cpus, settings.workers, settings.clients, ("--enable-faults",))
+    fault = settings.fault(step.fault)
+    return harmable(settings, step, (*limited(fault.limits), *triggers.of(fault).under()))
+
+
+def harmable(settings: WatchSettings, step: Try, under: tuple[str, ...]) -> ServerPlan:
+    """Started by that command."""
+    more = ("--enable-faults", "--drain-timeout", DRAIN)
+    contestant, restarts = settings.contestant_of(step), step.keeper == DOCKER
+    return ServerPlan(contestant, settings.cpus, settings.workers, settings.clients, more, under, restarts)
+
+
+def limited(limits: Limits) -> tuple[str, ...]:
+    """A command that gives those to the one that follows; nothing where there are none."""
+    space, descriptors = limits.address_space_mib, limits.descriptors
+    words = [f"--as={space * MEBIBYTE}"] if space else []
+    words += [f"--nofile={descriptors}"] if descriptors else []
+    return ("prlimit", *words, "--") if words else ()
+
+
+W = TypeVar("W", bound="Watching")
+
+
+class Watching(Protocol):
+    def look(self, moment: str) -> None:
+        """At the server, when the clients' side tells that a moment has come."""
+
+
+@dataclass
+class Seen(Generic[W]):
+    """By both sides."""
+
+    watch: W
+    found: Observation
+    command: str
+    status: int | None  # with which the server ended by itself; None: it lived
+    leftovers: list[str]  # after the drain
+    incidents: list[str]
+    disturbance: Disturbance | None
+
+
+class Descriptors:
+    """That the processes have open which were there at the start: each the least of some looks, because a server that
+    has just begun to listen may still have something open for a moment."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._open = server, dict[tuple[int, int], int]()
+        for _ in range(LOOKS):
+            for one in server.processes():
+                count = procfs.descriptors(one[0])
+                self._open[one] = min(count, self._open.get(one, count))
+            time.sleep(BETWEEN)
+
+    def more(self) -> int:
+        """That are open now. Processes take a moment to notice that their clients have left."""
+        deadline = time.monotonic() + NOTICING
+        while (found := self._more()) > 0 and time.monotonic() < deadline:
+            time.sleep(BETWEEN)
+        return found
+
+    def _more(self) -> int:
+        there = self._server.processes() & self._open.keys()
+        return sum(max(0, procfs.descriptors(one[0]) - self._open[one]) for one in there)
+
+
+class Account:
+    """What the server and its CPUs have done until the first look and until the last. For a container, whose own
+    account goes with it; outside of these looks the engine works for us, too."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self.readings = server, list[tuple[Reading, float]]()
+
+    def read(self) -> None:
+        try:
+            used = self._server.usage().cpu_seconds
+        except MeasurementError:  # it has ended: what it used between the first look and its death is little
+            used = 0.0
+        self.readings.append((cpus.read(), used))
+
+    def disturbance(self, sets: CpuSets, load: float) -> Disturbance:
+        (before, earlier), (after, later) = self.readings[0], self.readings[-1]
+        return cpus.disturbance(before, after, sets, later - earlier if later > earlier else later, load)
+
+
+def attend(
+    bench: Bench, plan: ServerPlan, job: Job[Observation], step: Try, watching: Callable[[Server, Scoreboard], W]
+) -> Seen[W]:
+    """The whole life of a server. Raises MeasurementError."""
+    began = cpus.read()
+    with ExitStack() as opened:
+        running = opened.enter_context(bench.start(plan))
+        scoreboard = opened.enter_context(closing(running.scoreboard()))
+        watch, descriptors, account = watching(running, scoreboard), Descriptors(running), Account(running)
+
+        def look(moment: str) -> None:
+            watch.look(moment)
+            if bench.place.name == "docker":
+                account.read()
+
+        found = running.ask(job, bench.settings, step, look)
+        died, zombies, more = running.has_ended(), neglected(running.session), descriptors.more()
+        ended = stop(running)
+        left = leftovers(ended, zombies, more, scoreboard.is_there())
+        incidents = running.incidents()
+    if ended.cpu_seconds is None:
+        disturbance = account.disturbance(plan.cpus, found.cpu_seconds)
+    else:
+        disturbance = cpus.disturbance(began, cpus.read(), plan.cpus, ended.cpu_seconds, found.cpu_seconds)
+    status = ended.status if died else None
+    return Seen(watch, found, running.command, status, left, incidents, disturbance)
 
 
 def measure(bench: Bench, step: CrashStep) -> Crash:
-    settings = bench.settings
-    processes: list[set[tuple[int, int]]] = []
-    with bench.start(server(settings, step)) as running:
-        found = running.ask(clients.crash, settings, step, lambda _: processes.append(running.processes()))
-        died = running.has_ended()
-        ended = stop(running)
-        refuse_incidents(running)
-    problem = crash_problem(found.faulty, found.attempts, found.fault_at)
+    """Raises MeasurementError."""
+    settings: CrashSettings = bench.settings
+    fault = settings.fault(step.fault)
+    if refusal := triggers.refusal(fault, settings.runner):
+        raise MeasurementError(refusal)
+    watching = partial(Watch, trigger=triggers.of(fault))
+    seen = attend(bench, server(settings, step), clients.crash, step, watching)
+    watch, found = seen.watch, seen.found
+    bench.printed[_raw_name(step)] = records_text(found)
+    struck = watch.struck or Struck(frozenset(), found.started + settings.fault_at)
+    ledger = Ledger(found.lanes, found.records, struck.at - found.started, settings.end, struck.processes)
+    bad_luck = [*watch.missed, *misfortunes(ledger, loops_of(settings.contestant_of(step)), seen.disturbance)]
+    bad_luck += ledger.problems
+    processes = watch.account(seen.status)
+    recovery = ledger.recovery
+    recovery.by = brought_back_by(ledger.verdict, recovery, processes, step.keeper)
     return Crash(
         step=step,
-        server_command=running.command,
-        problems=[*filter(None, [problem]), *found.problems],
-        fault_at=found.fault_at,
-        faulty=found.faulty,
-        attempts=found.attempts,
-        survivors=survivors(processes, found, ended.status if died else None),
+        server_command=seen.command,
+        problems=[*ledger.refusals, *found.problems, *seen.incidents, *bad_luck],
+        disturbance=seen.disturbance,
+        fault_at=ledger.fault_at,
+        faulty=fates(ledger),
+        verdict=ledger.verdict,
+        expected=list(settings.expected(step)),
+        others=ledger.account,
+        recovery=recovery,
+        strip=ledger.strip,
+        known=Known(watch.phases, watch.blamed) if watch.readable else None,
+        processes=processes,
+        leftovers=seen.leftovers,
+        told_by_wrk=told_by_wrk(bench, step) if _asks_wrk(settings, step) else None,
+        unlucky=bool(bad_luck or found.problems),
     )
 
 
+def fates(ledger: Ledger) -> list[str]:
+    """Of the faulty requests."""
+    return [f"status {one.status}" if one.outcome == "error status" else one.outcome for one in ledger.faults]
+
+
+def misfortunes(ledger: Ledger, loops: int, disturbance: Disturbance | None) -> Iterator[str]:
+    """What makes a try tell nothing, and is not the server's doing. Other load can make somebody late; it cuts nobody
+    off."""
+    late = any(ledger.harm(one) in (DELAYED, STARVED) for one in ledger.harmed)
+    if late and disturbance and disturbance.worst > SPOILED:
+        yield f"others took {disturbance.worst:.0%} of a CPU"
+    if not ledger.harmed and ledger.late_from > BLIND:
+        yield f"before the fault answers took so long that nobody is late before {ledger.late_from:.2f} s"
+    theirs = {worker for one in ledger.others if (worker := ledger.worker(one)) in ledger.workers_before}
+    if loops > 1 and (len(theirs) < loops or not ledger.faulty_workers <= theirs):
+        yield f"the connections were not spread over {loops} loops"
+
+
+def loops_of(contestant: Contestant) -> int:
+    """That clients share."""
+    return int(contestant.options.get("--workers", 1)) if contestant.known.many_loops else 1
+
+
+def _asks_wrk(settings: CrashSettings, step: CrashStep) -> bool:
+    """A fault from outside comes amid a request that takes a while, and wrk sends none."""
+    return bool(settings.asks_wrk) and step.round == 1 and not triggers.of(settings.fault(step.fault)).strike
+
+
+def told_by_wrk(bench: Bench, step: CrashStep) -> Told | None:
+    """In a run of its own, with a server of its own; None where that failed: it costs no verdict."""
+    settings: CrashSettings = bench.settings
+    try:
+        with bench.start(server(settings, step)) as running:
+            told = running.ask(clients.beside_wrk, settings, step, lambda _: None)
+            stop(running)
+        return told
+    except MeasurementError:
+        return None
+
+
+def brought_back_by(verdict: Verdict, recovery: Recovery, processes: Processes, keeper: str) -> str:
+    """Who brought service back, where any of it was gone."""
+    if recovery.back is None:
+        return "nobody"
+    if verdict.harm == NONE:
+        return ""
+    if keeper == DOCKER and not processes.kept:  # what it starts again is new as a whole
+        return DOCKER
+    if processes.new and processes.kept < processes.before:
+        return PARENT if keeper == PARENT else "its parent"
+    return "the fault ended" if recovery.back > 0 else ""
+
+
+def neglected(session: int) -> int:
+    """Zombies. A parent of many whose clients have just left takes a moment to wait for all."""
+    deadline = time.monotonic() + REAPING
+    while (found := procfs.zombies(session)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def leftovers(ended: Ended, zombies: int, descriptors: int, scoreboard: bool) -> list[str]:
+    """Half a sentence each. Zombies and descriptors are those before the drain, when the clients had left."""
+    counted = {"zombie": zombies, "open descriptor": descriptors, "orphan": ended.left}
+    found = [plural(count, what) for what, count in counted.items() if count > 0]
+    return found + (["its scoreboard"] if scoreboard else [])
+
+
 def load(address: Address, settings: CrashSettings, step: CrashStep) -> list[list[str]]:
-    return [clients.load_command(address, settings), clients.fault_command(address, settings)]
+    """And, where it is asked, what wrk is given: the fault comes a second after its start."""
+    commands = [clients.load_command(address, settings, step)]
+    if _asks_wrk(settings, step):
+        commands += [clients.wrk_fault_command(address, settings, step), clients.wrk_command(address, settings, step)]
+    return commands
+
+
+def records_text(found: Observation) -> str:
+    """As CSV: what every request asked for, and what became of it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("class", "due", "sent", "done", "outcome", "status", "connection", "process", "slot"))
+    for one in found.records:
+        times = ("" if moment is None else f"{moment:.6f}" for moment in (one.due, one.sent, one.done))
+        answer = (one.outcome, one.status or "", one.connection, one.worker or "", one.slot if one.worker else "")
+        writer.writerow((found.lanes[one.lane], *times, *answer))
+    return text.getvalue()
+
+
+def _raw_name(step: CrashStep) -> str:
+    words = f"{step.round:02}-{step.fault}-{step.contestant}{KEPT[step.keeper]}"
+    return re.sub(r"[^\w.+-]", "_", words)[:LONGEST] + ".csv"
+
+
+def seconds(settings: CrashSettings, step: CrashStep) -> float:
+    by_wrk = clients.WRK_SECONDS + 0.5 if _asks_wrk(settings, step) else 0.0
+    containers = 1.0 if settings.runner == "docker" else 0.0
+    return settings.end + 0.5 + by_wrk + containers  # with start and drain, and what hangs
 
 
 CRASH = Measurement(
     name="crash",
     settings=CrashSettings,
     result=Crash,
-    steps=clients.steps,
-    seconds=lambda settings, step: float(settings.end + 0.3),  # with start and drain
+    steps=plan.steps,
+    seconds=seconds,
     measure=measure,
     server=server,
     load=load,
     programs=(EXECUTABLE,),
-    # what fails under a parent is not left out without one, nor the other way round
-    key=lambda step: f"{step.contestant}{' +parent' if step.supervised else ''}",
+    uses_wrk=lambda settings: settings.asks_wrk and not all(triggers.of(one).strike for one in settings.faults),
+    # what fails of one fault is not left out of the others, nor under a parent
+    key=lambda step: (step.contestant, step.fault, step.keeper),
 )
-
-
-# --- the account
-
-
-def count(attempts: Sequence[Attempt], outcomes: Collection[str]) -> int:
-    return sum(attempt.outcome in outcomes for attempt in attempts)
-
-
-def in_hand(attempts: Sequence[Attempt], fault_at: float) -> list[Attempt]:
-    """Sent before the fault was asked for, and not ended by then: what a crash could take down."""
-    sent = [one for one in attempts if one.sent is not None and one.sent < fault_at]
-    return [one for one in sent if one.done is None or one.done > fault_at]
-
-
-def lost(attempts: Sequence[Attempt]) -> int:
-    return sum(one.outcome != "ok" for one in attempts)
-
-
-def turned_away(attempts: Sequence[Attempt], fault_at: float) -> int:
-    """Not answered, without having been in hand at the fault: nobody was there, or nobody had time."""
-    return lost(attempts) - lost(in_hand(attempts, fault_at))
-
-
-def slowest_answer(attempts: Sequence[Attempt], fault_at: float) -> float | None:
-    """Seconds from due to answered, of requests due after the fault; None when none was answered."""
-    later = [one for one in attempts if one.due >= fault_at and one.outcome == "ok"]
-    return max((one.done - one.due for one in later if one.done is not None), default=None)
-
-
-def time_without_service(attempts: Sequence[Attempt], fault_at: float, end: float) -> tuple[float, bool]:
-    """Seconds from each first loss to the next request that is answered, summed, and whether the last go on until the
-    end. Of requests due after the fault: those that were in hand at it say nothing about the time after it."""
-    later = sorted((one for one in attempts if one.due >= fault_at), key=lambda one: one.due)
-    total, since = 0.0, None
-    for attempt in later:
-        if attempt.outcome == "ok" and since is not None:
-            total, since = total + attempt.due - since, None
-        elif attempt.outcome != "ok" and since is None:
-            since = attempt.due
-    return (total, False) if since is None else (total + end - since, True)
-
-
-def crash_problem(faulty: str, attempts: Sequence[Attempt], fault_at: float) -> str:
-    """Why a crash tells nothing; mostly ""."""
-    if faulty not in CUT:
-        return f"the fault crashed nothing ({faulty})"
-    early = sum(one.outcome != "ok" and one.done is not None and one.done < fault_at for one in attempts)
-    if early:
-        return f"{early} requests failed before the fault"
-    wrong = count(attempts, WRONG)
-    return f"{wrong} requests were answered wrongly" if wrong else ""
-
-
-def survivors(processes: Sequence[set[tuple[int, int]]], found: Observation, status: int | None) -> Survivors:
-    """From the processes at two moments before the fault and two after it. Who is there only once of a pair lives for
-    one request and does not count."""
-    early, before, after, late = processes
-    lasting = after & late
-    kept, new = len(early & before & lasting), len(lasting - early - before)
-    return Survivors(len(early & before), kept, new, found.connections_before, found.connections_kept, status)
-
-
-# --- the table
-
-
-def section(part: Part) -> Section:
-    settings: CrashSettings = part.settings
-    filled = table(
-        "", "faulty\nrequest", "lost in\nhand", "turned\naway", "clients\nkept", "s without\nservice", "slowest\nms",
-        "processes\nkept", "\nnew", "server",
-    )  # fmt: skip
-    for one in part.results:
-        filled.add_row(settings.contestant_of(one.step).name, *_columns(one, settings.end))
-    notes = [
-        f"{settings.rate} requests/s for {settings.path} on {settings.clients} keep-alive connections; at "
-        f"{settings.fault_at:g} s POST {settings.fault} on a connection of its own; watched until {settings.end:g} s. "
-        "One crash each.",
-        f"Other requests, all {settings.requests} accounted for. Lost in hand: of those that were sent before the "
-        "fault and not answered yet. Turned away: sent later, or never, and not answered. Clients kept: connections "
-        "that outlived the fault.",
-        "Where nobody restarts a dead server it stays dead: its time without service, and the requests it turned away, "
-        "end with the observation (>). +parent: --supervise, a parent that keeps the listening socket and restarts it.",
-        f"Without service: resolution {1000 / settings.rate:g} ms. Slowest: of the answers to requests due after the "
-        "fault. Processes: without those that live for one request.",
-    ]
-    return Section("What does a segmentation fault in one request take down?", filled, notes)
-
-
-def _columns(one: Crash, end: float) -> list[str]:
-    if one.problems:
-        return [DASH] * 9
-    survivors, slowest = one.survivors, slowest_answer(one.attempts, one.fault_at)
-    hand = in_hand(one.attempts, one.fault_at)
-    outage, lasting = time_without_service(one.attempts, one.fault_at, end)
-    return [
-        "EOF" if one.faulty == "EOF before response" else one.faulty,
-        share(lost(hand), len(hand)),
-        str(turned_away(one.attempts, one.fault_at)),
-        share(survivors.connections_kept, survivors.connections_before),
-        f"{'> ' if lasting else ''}{outage:.2f}",
-        DASH if slowest is None else milliseconds(slowest),
-        share(survivors.processes_kept, survivors.processes_before),
-        str(survivors.processes_new),
-        "lives" if survivors.server_status is None else describe_status(survivors.server_status).split()[-1],
-    ]

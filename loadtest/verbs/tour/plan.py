@@ -6,8 +6,9 @@ from typing import Any
 from loadtest.contestants.contestants import MODELS, WORKLOADS, Kind
 from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Part
-from loadtest.verbs.crash.clients import CrashSettings
+from loadtest.verbs.crash import catalogue
 from loadtest.verbs.crash.measure import CRASH
+from loadtest.verbs.crash.plan import CrashSettings
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.plan import Settings
@@ -22,6 +23,9 @@ SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plai
 # server looks cheaper, because it batches.
 EQUAL_RATE = 1000.0
 ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
+
+FAULTS = ("segv", "spin", "stack-overflow")
+SUPERVISED = FAULTS[:1]  # once more under a parent, where a model has none
 
 BALLASTED = "fork-per-request"
 BALLASTS = (0, 64, 512)  # MiB; to the first the others are compared
@@ -51,13 +55,18 @@ def parts(saturating: Settings) -> list[Part]:
         *(Part("load", settings) for settings in loads),
         Part("plateaus", PlateauSettings(**once, connections=connections)),
         Part("crowd", CrowdSettings(**once, workers=workers)),
-        Part("crash", CrashSettings(**once, workers=workers)),
+        Part(
+            "crash",
+            CrashSettings(**once, faults=tuple(map(catalogue.select, FAULTS)), supervised=SUPERVISED, workers=workers),
+        ),
     ]
 
 
 def smoke(whole: list[Part]) -> list[Part]:
-    """The same steps, but short."""
-    return [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]
+    """The same steps, but short; and of the faults the first alone."""
+    short = [replace(part, settings=replace(part.settings, **SMOKE.get(part.measurement, {}))) for part in whole]
+    *others, crash = short
+    return [*others, replace(crash, settings=replace(crash.settings, faults=crash.settings.faults[:1]))]
 
 
 TOUR = Verb(

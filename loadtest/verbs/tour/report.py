@@ -6,7 +6,7 @@ from statistics import median
 from loadtest.document.document import Section, Table, table
 from loadtest.document.figures import DASH, milliseconds, plural, share
 from loadtest.engine.run import Part, Run
-from loadtest.verbs.crash import measure as crash
+from loadtest.verbs.crash import report as crash
 from loadtest.verbs.crowd import measure as crowd
 from loadtest.verbs.load import report as load_report
 from loadtest.verbs.load.plan import ARRIVALS
@@ -44,7 +44,7 @@ def sections(run: Run) -> list[Section]:
         newcomers(saturating),
         crowd.section(once["crowd"]),
         memory.plateaus(once["plateaus"]),
-        crash.section(once["crash"]),
+        crash.main_job(once["crash"]),
     ]
     return [section for section in found if section and section.table and section.table.rows]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from loadtest.contestants.contestants import Kind
 from loadtest.document.figures import listed, mebibytes, number
 from loadtest.engine.run import Part, Run
-from loadtest.verbs.crash.measure import Crash, lost
+from loadtest.verbs.crash import words as crash
 from loadtest.verbs.load.report import groups
 from loadtest.verbs.load.results import Series
 from loadtest.verbs.load.rounds import by_load
@@ -19,7 +19,7 @@ def words(run: Run) -> list[str]:
         *same_rate(_first_load(equal)),
         *full_load(_first_load(saturating)),
         *crowd(once["crowd"]),
-        *crash(once["crash"]),
+        *crash.words(once["crash"]),
         *memory(once["plateaus"]),
     ]
     return found
@@ -56,38 +56,6 @@ def crowd(part: Part) -> list[str]:
     others = [one.step.contestant for one in found if one not in some]
     rest = f"; {listed(others)} served all" if others else ""
     return [f"Of {clients} clients who stay, {most}, and the others waited in vain{rest}."]
-
-
-def crash(part: Part) -> list[str]:
-    """What one segmentation fault takes down, where nobody restarts the server."""
-    alone = [one for one in part.results if not one.problems and not one.step.supervised]
-    dead = [one for one in alone if one.survivors.server_status is not None]
-    alive = [one for one in alone if one not in dead]
-    unhurt = [one for one in alive if not _hurt(one)]
-    found = []
-    if dead:
-        found.append(f"A crash in one request ends the whole server of {_names(dead)}, with all its clients")
-    if unhurt:
-        found.append(
-            f"{'a crash' if not found else 'it'} costs nobody else anything with {_names(unhurt)}".capitalize()
-        )
-    hurt = [one for one in alive if one not in unhurt]
-    if hurt:
-        found.append(f"With {_names(hurt)} the server lives, but other clients lose requests or connections")
-    return (
-        ["; ".join([found[0], *(one[0].lower() + one[1:] for one in found[1:])]) + " (one crash each)."]
-        if found
-        else []
-    )
-
-
-def _hurt(one: Crash) -> bool:
-    survivors = one.survivors
-    return lost(one.attempts) > 0 or survivors.connections_kept < survivors.connections_before
-
-
-def _names(crashes: Sequence[Crash]) -> str:
-    return listed([one.step.contestant for one in crashes])
 
 
 def memory(part: Part) -> list[str]:

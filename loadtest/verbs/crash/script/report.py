@@ -1,0 +1,240 @@
+"""What a script did: each contestant's whole time as a strip, and its faults side by side. Pure."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from loadtest.document.document import Section, Table, words
+from loadtest.document.figures import DASH, listed, share
+from loadtest.engine.run import Part
+from loadtest.verbs.crash.ledger import OFFERED
+from loadtest.verbs.crash.plan import SLOT
+from loadtest.verbs.crash.report import (
+    ACCOUNT,
+    ACCOUNT_IS,
+    FOR_EVER,
+    HARM,
+    LETTERS,
+    RADIUS,
+    account,
+    counted,
+    either,
+    ended,
+    fate,
+    narrow,
+    seconds,
+    short,
+    steps_legend,
+)
+from loadtest.verbs.crash.script.plan import PlaySettings, steps
+from loadtest.verbs.crash.script.results import Effect, Played, PlayStep
+from loadtest.verbs.crash.script.schedule import Script
+
+LETTERS_A_LINE = 100  # of a strip
+FIRST_ALONE = (
+    "The catalogue says what is expected of the first fault alone, without a given parent: what comes later meets a "
+    "server that an earlier fault may have damaged or ended."
+)
+DOWN = (
+    "In parentheses: service was not back from the fault before, so that the harm may be its work, and not that of the "
+    "fault itself."
+)
+
+
+def sections(part: Part) -> list[Section]:
+    tries = by_contestant(part)
+    return [verdicts(part, tries), *strips(part.settings, tries), accounts(tries), *filter(None, [surprises(part)])]
+
+
+def by_contestant(part: Part) -> dict[str, list[Played]]:
+    """Its tries, by the name that is shown; of those that were measured."""
+    settings: PlaySettings = part.settings
+    found: dict[PlayStep, list[Played]] = {replace(step, round=1): [] for step in steps(settings)}
+    for one in part.results:
+        found[replace(one.step, round=1)].append(one)
+    return {settings.contestant_of(step).name: tries for step, tries in found.items() if tries}
+
+
+# --- fault by fault
+
+
+def verdicts(part: Part, tries: dict[str, list[Played]]) -> Section:
+    settings: PlaySettings = part.settings
+    filled = Table(("", *map(narrow, tries)), numbers=False, wide=True)
+    for index, blow in enumerate(settings.script.blows):
+        filled.add_row(f"{blow.at:g} s {blow.fault.name}", *(_cell(index, theirs) for theirs in tries.values()))
+    shown = [one for theirs in tries.values() for one in theirs]
+    notes = [how(settings), RADIUS, HARM, *_legend(shown), FIRST_ALONE, *_absent(settings)]
+    return Section("Whom does each fault of the script harm, and for how long?", filled, notes)
+
+
+def how(settings: PlaySettings) -> str:
+    script = settings.script
+    loads = listed([f"{one.rate} from {one.at:g} s on" if one.at else str(one.rate) for one in script.loads])
+    arrivals = "evenly" if script.seed is None else f"at random, as from seed {script.seed}"
+    tries = "once" if settings.repeats == 1 else f"{settings.repeats} times"
+    return (
+        f"{script.name}: {settings.load_clients} clients keep their connections and ask {loads} times a second, "
+        f"{arrivals}. Half of the requests are for /sleep?ms={settings.wait}, half for what the faults could spoil "
+        f"({listed(settings.loads)}). Somebody new connects every {settings.newcomers * 1000:g} ms. Each fault comes "
+        f"from a client of its own. The end is at {script.end:g} s. Each contestant played it {tries}."
+    )
+
+
+def _cell(index: int, tries: Sequence[Played]) -> str:
+    """Of one fault; tries that are alike once, with their number where others differ."""
+    valid = [one for one in tries if not one.problems]
+    if not valid:
+        return DASH
+    kinds: dict[str, list[Effect]] = {}
+    for one in valid:
+        kinds.setdefault(_verdict(one.effects[index]), []).append(one.effects[index])
+    lines = []
+    for verdict, alike in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        lines.append(verdict if len(kinds) == 1 else f"{verdict} {share(len(alike), len(valid))}")
+    lines.append(_outage([one.effects[index] for one in valid]))
+    lines += [f"!= {either(one.effects[index].expected)}" for one in valid if one.effects[index].surprising][:1]
+    return "\n".join(narrow(line) for line in lines if line)
+
+
+def _verdict(one: Effect) -> str:
+    verdict = short(str(one.verdict))
+    return f"({verdict})" if one.already_down else verdict
+
+
+def _outage(tries: Sequence[Effect]) -> str:
+    """The longest."""
+    return seconds(max(math.inf if one.recovery.back is None else one.recovery.back for one in tries))
+
+
+def _legend(shown: Sequence[Played]) -> Iterator[str]:
+    valid = [one for one in shown if not one.problems]
+    if any(one.recovery.back != 0 for played in valid for one in played.effects):
+        yield (
+            f"Below it, the outage: seconds from the fault until {OFFERED:.0%} of all requests were answered in time "
+            f"again, of several tries the longest; {FOR_EVER}: not before the next fault, or the end."
+        )
+    if any(one.already_down for played in valid for one in played.effects):
+        yield DOWN
+    if any(one.surprising for one in valid):
+        yield "!=: not what common/faults/faults.json expects, which stands behind it."
+    if len(valid) < len(shown):
+        yield f"{DASH}: there was no valid try."
+    yield from steps_legend([one.step for one in shown])
+
+
+def _absent(settings: PlaySettings) -> Iterator[str]:
+    """Who could not play it."""
+    for one in settings.contestants:
+        if blow := settings.inapplicable(one.name):
+            because = next(group.because for group in blow.fault.inapplicable if one.name in group.models)
+            yield f"{one.name} is left out: {blow.fault.name} cannot happen to it. {because}"
+
+
+# --- the whole time
+
+
+def strips(settings: PlaySettings, tries: dict[str, list[Played]]) -> list[Section]:
+    """The first tells how it is to be read."""
+    found: list[Section] = []
+    for name, theirs in tries.items():
+        filled = words("s", f"{SLOT * 1000:.0f} ms each, | a fault")
+        for one in theirs:
+            for row in [(DASH, DASH)] if one.problems else lines(settings.script, one.strip):
+                filled.add_row(*row)
+            filled.add_rule()
+        valid = [one for one in theirs if not one.problems]
+        notes = [*(() if found else (LETTERS,)), *map(_whole, valid)]
+        found.append(Section(f"When were clients of {name} harmed?", filled, notes))
+    return found
+
+
+def lines(script: Script, strip: str) -> Iterator[tuple[str, str]]:
+    """Of one strip: when each begins, and its letters, with a bar before each fault."""
+    bars = [int(blow.at / SLOT + 1e-6) for blow in script.blows]
+    for start in range(0, len(strip), LETTERS_A_LINE):
+        slots = range(start, min(start + LETTERS_A_LINE, len(strip)))
+        yield f"{start * SLOT:.1f}", "".join("|" * bars.count(slot) + strip[slot] for slot in slots)
+
+
+def _whole(one: Played) -> str:
+    """In a sentence or two."""
+    server = "The server lives." if one.server_status is None else f"The server is gone: {ended(one.server_status)}."
+    blamed = f" The scoreboard blames {listed(counted(one.blamed))}." if one.blamed else ""
+    left = f" Left after the drain: {listed(one.leftovers)}." if one.leftovers else ""
+    return f"{one.harmed:,} of {one.asked:,} requests of the others were harmed. {server}{blamed}{left}"
+
+
+# --- how many
+
+
+def accounts(tries: dict[str, list[Played]]) -> Section:
+    filled = words("", "fault", "faulty\nrequest", *ACCOUNT, "brought\nback by")
+    for name, theirs in tries.items():
+        for number, one in enumerate(theirs):
+            for index, effect in enumerate([] if one.problems else one.effects):
+                first = name if not number and not index else ""
+                numbers = account(effect.others, effect.processes)
+                fault = f"{effect.at:g} s {effect.fault}".replace("?", "\n  ?")
+                filled.add_row(first, fault, fate(effect.faulty), *numbers, narrow(effect.recovery.by))
+        filled.add_rule()
+    note = (
+        "A request belongs to the last fault before it was answered, ended, or late: who waits in vain already when a "
+        "fault comes counts at an earlier one."
+    )
+    return Section("How many did each fault harm, and what was left?", filled, [ACCOUNT_IS, note])
+
+
+# --- in words
+
+
+def mismatches(part: Part) -> list[str]:
+    """A sentence or two for each contestant that surprises, on its first surprising try."""
+    tried = by_contestant(part).items()
+    surprising = {name: [one for one in tries if one.surprising] for name, tries in tried}
+    return [_mismatch(part.settings, name, tries[0]) for name, tries in surprising.items() if tries]
+
+
+def _mismatch(settings: PlaySettings, name: str, one: Played) -> str:
+    index, effect = next((index, effect) for index, effect in enumerate(one.effects) if effect.surprising)
+    expectation = settings.script.blows[index].fault.expectation(one.step.contestant)
+    because = f" {expectation.because}" if expectation else ""
+    return (
+        f"{effect.fault} at {effect.at:g} s, {name}: it was {short(str(effect.verdict))}; expected is "
+        f"{either(effect.expected)}.{because}"
+    )
+
+
+def surprises(part: Part) -> Section | None:
+    """None where everything was as expected."""
+    found = mismatches(part)
+    return Section("What was not as the catalogue expects?", None, found) if found else None
+
+
+def told(part: Part) -> list[str]:
+    """A sentence for each fault, of everybody's first valid try, and one for who was gone at the end."""
+    settings: PlaySettings = part.settings
+    valid = {name: [one for one in tries if not one.problems][:1] for name, tries in by_contestant(part).items()}
+    firsts = {name: one for name, tries in valid.items() for one in tries}
+    blows = settings.script.blows if firsts else ()
+    gone = [name for name, one in firsts.items() if one.server_status is not None]
+    return [
+        *(f"{blow.fault.name} at {blow.at:g} s: {_alike(index, firsts)}." for index, blow in enumerate(blows)),
+        *([f"At the end no server was left of {listed(gone)}."] if gone else []),
+    ]
+
+
+def _alike(index: int, firsts: dict[str, Played]) -> str:
+    """What that fault did, and in whom."""
+    names: dict[str, list[str]] = {}
+    for name, one in firsts.items():
+        names.setdefault(_told(one.effects[index]), []).append(name)
+    return "; ".join(f"{what} in {listed(theirs)}" for what, theirs in names.items())
+
+
+def _told(one: Effect) -> str:
+    if one.already_down:
+        return "the service was down already"
+    back = one.recovery.back
+    outage = ", and service did not come back" if back is None else f", for {back:.2f} s" if back else ""
+    return short(str(one.verdict)) + outage

@@ -1,0 +1,416 @@
+"""What a reader sees of faults: the matrix, the strips of one fault, its words, and the list of the catalogue."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import samples
+from samples import FAULTS, SEGV, SPIN, crash, crash_settings, part_of_crashes
+
+from loadtest.contestants.contestants import described
+from loadtest.document import terminal
+from loadtest.document.document import Document, Section
+from loadtest.engine.run import Part
+from loadtest.verbs.crash import catalogue, listing, report
+from loadtest.verbs.crash.catalogue import ENVIRONMENT, WORKER, Entry, Expectation, Fault, Limits
+from loadtest.verbs.crash.plan import COLUMNS
+from loadtest.verbs.crash.results import Known, Recovery, Told
+from loadtest.verbs.crash.words import words
+
+
+def render(*sections: Section, width: int = 120) -> str:
+    return terminal.render(Document([], sections), width)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def cell(part: Part, fault: str, contestant: str) -> str:
+    """Of the matrix; its lines in one."""
+    filled = report.matrix(part).table
+    assert filled
+    heads = [head.replace("-\n", "-").replace("\n", " ") for head in filled.heads]
+    [row] = [row for row in filled.rows if row[0].replace("\n  ", "") == fault]
+    return row[heads.index(contestant)].replace("\n", " ")
+
+
+def see(part: Part, fault: str, contestant: str, seen: str, number: int = 1, **changes) -> None:
+    """Something else than what was expected."""
+    for index, one in enumerate(part.results):
+        if (one.step.fault, one.step.contestant, one.step.round) == (fault, contestant, number):
+            part.results[index] = crash(one.step, part.settings.fault(fault), seen, **changes)
+
+
+def all_models(*faults: Fault, **changes) -> Part:
+    settings = replace(crash_settings(faults, **changes), contestants=described(COLUMNS, samples.DESCRIBE))
+    return part_of_crashes(settings)
+
+
+# --- the matrix
+
+
+def test_a_cell_tells_the_verdict_and_how_long_it_lasted():
+    part = part_of_crashes(crash_settings(supervised=("segv",)))
+    assert cell(part, "segv", "prefork") == "connection"
+    assert cell(part, "segv", "epoll") == "server lost to the end"
+    assert cell(part, "segv", "epoll +parent") == "server lost 0.05 s"
+    assert cell(part, "spin", "epoll +parent") == "", "it was not asked for"
+
+
+def test_a_surprise_shows_what_was_expected_and_why():
+    part = part_of_crashes(crash_settings())
+    see(part, "segv", "prefork", "worker delayed")
+    assert cell(part, "segv", "prefork").endswith("!= connection")
+    assert report.mismatches(part) == [
+        "segv, prefork: it was worker delayed; expected is connection. The process that dies serves one client."
+    ]
+    assert report.surprises(part_of_crashes(crash_settings())) is None
+
+
+def test_any_of_several_expected_verdicts_is_no_surprise():
+    either = Expectation(("epoll",), ("server lost", "nobody none"), "The heap decides.")
+    part = part_of_crashes(crash_settings((replace(SEGV, expected=(either,)),)))
+    see(part, "segv", "epoll", "nobody none")
+    assert report.mismatches(part) == []
+    see(part, "segv", "epoll", "server wrong")
+    assert cell(part, "segv", "epoll") == "server wrong to the end != server lost or nobody"
+
+
+def test_what_was_done_under_a_given_parent_is_never_a_surprise():
+    part = part_of_crashes(crash_settings(supervised=("segv",), alone=False))
+    for one in part.results:
+        assert not one.surprising
+    assert report.mismatches(part) == []
+
+
+def test_tries_that_differ_are_counted_and_the_outage_is_their_median():
+    part = part_of_crashes(crash_settings(repeats=5))
+    for number, back in ((1, 0.1), (2, 0.2), (3, 0.3)):
+        see(part, "segv", "epoll", "server lost", number, recovery=Recovery(back, back))
+    assert cell(part, "segv", "epoll") == "server lost 0.30 s", "two others did not come back"
+    see(part, "segv", "epoll", "worker delayed", 5)
+    assert cell(part, "segv", "epoll") == "server lost 4/5 worker delayed 1/5 0.30 s != server lost"
+    assert report.mismatches(part)[0].startswith("segv, epoll: it was worker delayed in 1 of 5 tries; expected is")
+
+
+def test_an_invalid_cell_is_a_dash_and_one_valid_try_is_enough_for_none():
+    part = part_of_crashes(crash_settings(repeats=2))
+    of_epoll = [one for one in part.of("epoll") if one.step.fault == "segv"]
+    of_epoll[0].problems = ["the schedule was not kept"]
+    assert cell(part, "segv", "epoll") == "server lost to the end"
+    of_epoll[1].problems = ["the schedule was not kept"]
+    assert cell(part, "segv", "epoll") == "-"
+
+
+def test_what_cannot_happen_to_a_model_is_not_applicable_and_it_is_said_why():
+    never = Expectation(("epoll", "coroutines-2"), (), "It has no second thread.")
+    part = part_of_crashes(crash_settings((replace(SEGV, inapplicable=(never,)), SPIN)))
+    assert cell(part, "segv", "epoll") == "n/a"
+    assert "n/a: segv with epoll. It has no second thread." in flat(render(report.matrix(part)))
+
+
+def test_a_fault_that_was_not_tried_has_no_row():
+    part = part_of_crashes(crash_settings())
+    part.results = [one for one in part.results if one.step.fault != "spin"]
+    assert [row[0] for row in report.matrix(part).table.rows] == ["segv", "stack-overflow"]
+    part.results.clear()
+    assert not report.matrix(part).table.rows and not report.main_job(part).table.rows
+
+
+def test_kinds_of_faults_are_apart():
+    killed = replace(SEGV, name="worker-killed", id="worker-killed", kind=WORKER, requests=())
+    part = part_of_crashes(crash_settings((SEGV, SPIN, killed)))
+    assert report.matrix(part).table.rules == [2]
+
+
+LONG = replace(SPIN, name="lock-holder-dies?mutex=robust&after=write", id="lock-holder-dies")
+
+
+def test_seven_models_stand_side_by_side_in_120_columns_whatever_befell_them():
+    part = all_models(SEGV, SPIN, LONG)
+    for one in list(part.results):
+        see(part, one.step.fault, one.step.contestant, "server starved")
+    shown = render(report.matrix(part))
+    assert max(map(len, shown.splitlines())) <= 120
+    head = next(line for line in shown.splitlines() if "epoll" in line)
+    assert [name in head for name in ("connection", "prefork", "threads", "coroutines-2")] == [True] * 4
+    assert "…" not in shown
+
+
+def test_where_there_is_less_room_the_models_follow_below():
+    shown = render(report.matrix(all_models(*FAULTS, supervised=("segv",))), width=100)
+    assert max(map(len, shown.splitlines())) <= 100
+    assert len(re.findall(r"^segv ", shown, re.MULTILINE)) == 2
+
+
+# --- the strips
+
+
+def test_a_strip_shows_where_the_fault_came():
+    part = part_of_crashes(crash_settings((SEGV,)))
+    line = next(line for line in render(report.strips(part)[0]).splitlines() if line.startswith("epoll "))
+    assert line.split()[1:] == ["........|LLLLLLLLLLLLLLLL", "server", "lost", "to", "the", "end", "EOF"]
+
+
+def test_a_blank_in_a_strip_stays_where_it_is():
+    part = part_of_crashes(crash_settings((SEGV,)))
+    see(part, "segv", "epoll", "server lost", strip="  ......" + " " * 16)
+    assert "  ......|                  server" in render(report.strips(part)[0])
+
+
+def test_each_fault_has_its_strips_its_numbers_and_what_the_scoreboard_tells():
+    part = part_of_crashes(crash_settings())
+    titles = [section.title for section in report.strips(part)]
+    assert titles[:3] == [
+        "segv: Writes to a null pointer",
+        "How many did segv harm, and what is left of the server?",
+        "What does the scoreboard tell of segv?",
+    ]
+    assert len(titles) == 9
+
+
+def test_numbers_tell_how_others_were_harmed_and_how_the_server_ended():
+    part = part_of_crashes(crash_settings((SEGV,), supervised=("segv",)))
+    rows = {row[0]: row[1:] for row in report.strips(part)[1].table.rows}
+    assert rows["epoll"] == ("2/2", "178/180", "176 refused\n2 EOF", "16/16", "0/8", "0/1", "SIGSEGV")
+    assert rows["epoll +parent"][-2:] == ("0/1 +1", "lives")
+    assert rows["prefork"] == ("0/2", "0/180", "", "0/16", "8/8", "1/1", "lives")
+
+
+def test_whom_nothing_was_measured_validly_of_has_dashes_everywhere():
+    part = part_of_crashes(crash_settings((SEGV,)))
+    for one in part.of("epoll"):
+        one.problems = ["the schedule was not kept"]
+    for section in report.strips(part):
+        [row] = [row for row in section.table.rows if row[0] == "epoll"]
+        assert set(row[1:]) == {"-"}
+
+
+def test_every_try_has_its_strip():
+    part = part_of_crashes(crash_settings((SEGV,), repeats=3))
+    names = [row[0] for row in report.strips(part)[0].table.rows]
+    assert names[-3:] == ["epoll", "", ""] and len(names) == 15
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_strips_and_numbers_fit_into_the_usual_widths(width):
+    part = all_models(SEGV, LONG, supervised=("segv", LONG.name))
+    see(part, "segv", "coroutines-2", "server delayed", leftovers=["2 processes were left", "the file is there"])
+    shown = render(*report.strips(part), width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    heads = [line for line in shown.splitlines() if "brought" in line or "newcomers" in line and "lost" not in line]
+    assert shown.count("brought") == 2, heads
+
+
+BLAMED = {
+    "yes": ["POST /fault/segv"],
+    "no": ["GET /sleep?ms=20"],
+    "others, too": ["GET /sleep?ms=20", "POST /fault/segv"],
+    "-": [],
+}
+
+
+@pytest.mark.parametrize("judgement", BLAMED)
+def test_the_scoreboards_blame_is_judged_by_the_faulty_request(judgement):
+    assert report.blame(SEGV, Known({}, BLAMED[judgement])) == judgement
+
+
+def test_where_no_request_is_faulty_nobody_says_whether_the_blame_is_right():
+    assert report.blame(replace(SEGV, kind=WORKER, requests=()), Known({}, ["GET /sleep?ms=20"])) == "-"
+
+
+def test_what_is_expected_is_told_of_those_who_were_tried():
+    shown = flat(render(*report.strips(part_of_crashes(crash_settings((SPIN,))))))
+    assert "Expected of coroutines and epoll: server starved. A loop that does not return serves nobody." in shown
+    assert "coroutines-2" not in shown
+
+
+def test_what_wrk_told_stands_beside_what_was_seen():
+    part = part_of_crashes(crash_settings((SPIN,)))
+    assert len(report.strips(part)) == 3, "it was not asked"
+    see(part, "spin", "epoll", "server starved", told_by_wrk=Told(4321.0, 1.25, {"timeout": 8}))
+    see(part, "spin", "coroutines", "server starved", told_by_wrk=Told(1234.0, None, {}))
+    *failed, coroutines, epoll = report.strips(part)[3].table.rows
+    assert coroutines == ("coroutines", "1,234", "-", "none", "178/180")
+    assert epoll == ("epoll", "4,321", "1.25", "8 timeout", "178/180")
+    assert [row[1:] for row in failed] == 3 * [("-", "-", "-", "-")]
+
+
+# --- the main job's table
+
+
+def test_the_main_job_shows_what_became_of_the_others_at_its_first_fault():
+    section = report.main_job(part_of_crashes(crash_settings(supervised=("segv",))))
+    rows = {row[0]: row[1:] for row in section.table.rows}
+    assert section.table.heads == ("", "segv", "lost in\nhand", "clients\nkept", "spin", "stack-overflow")
+    assert rows["prefork"] == ("connection", "0/2", "8/8", "connection", "connection")
+    assert rows["epoll"][:3] == ("server lost\nto the end", "2/2", "0/8")
+    assert rows["epoll +parent"] == ("server lost\n0.05 s", "2/2", "0/8", "", "")
+
+
+# --- in words
+
+
+def test_faults_that_did_the_same_are_told_together():
+    assert words(part_of_crashes(crash_settings(supervised=("segv",)))) == [
+        "One request with the fault segv or stack-overflow ends the whole server, with all its clients, in threads, "
+        "coroutines and epoll; harms nobody else in fork-per-request and prefork; under a parent threads, coroutines "
+        "and epoll are back after 0.05 s.",
+        "One request with the fault spin leaves clients of the whole server without an answer in coroutines and epoll; "
+        "harms nobody else in fork-per-request, prefork and threads.",
+    ]
+
+
+def test_who_is_not_back_under_a_parent_is_named():
+    part = part_of_crashes(crash_settings((SPIN,), supervised=("spin",)))
+    for one in part.results:
+        if one.step.keeper and one.step.contestant == "epoll":
+            one.recovery.back = None
+    assert words(part)[0].endswith(
+        "; under a parent coroutines is back after 0.05 s; under a parent epoll is not back."
+    )
+
+
+def test_a_server_that_lives_but_harms_others_is_told_by_the_harm():
+    part = part_of_crashes(crash_settings((SEGV,)))
+    see(part, "segv", "prefork", "worker delayed")
+    assert "delays the other clients of its worker in prefork" in words(part)[0]
+    assert words(part)[-1] == "With care: 1 verdict not as the catalogue expects; below stands why."
+
+
+def test_the_worst_of_several_tries_is_told():
+    part = part_of_crashes(crash_settings((SEGV,), repeats=3))
+    see(part, "segv", "prefork", "server wrong", 2)
+    assert "gives wrong answers to clients of the whole server in prefork" in words(part)[0]
+
+
+def many(count: int) -> tuple[Fault, ...]:
+    return (SPIN, *(replace(SEGV, name=f"fault-{number}", id=f"fault-{number}") for number in range(count)))
+
+
+def test_many_faults_are_told_by_how_many_each_model_contained():
+    part = part_of_crashes(crash_settings(many(5), supervised=("fault-1",)))
+    assert words(part) == [
+        "Of 6 faults, so many harmed no other client: fork-per-request 6 of 6, prefork 6 of 6, threads 1 of 6, "
+        "coroutines 0 of 6 and epoll 0 of 6.",
+        "In threads, coroutines and epoll, and in no other model, others were harmed by fault-0, fault-1, fault-2, "
+        "fault-3 and fault-4.",
+        "Under a parent (--supervise) service was back in 3 of 3 cases in which others were harmed, after 0.05 s in "
+        "the median.",
+    ]
+
+
+def test_faults_that_nobody_contained_or_everybody_are_named():
+    part = part_of_crashes(crash_settings(many(5)))
+    for one in list(part.results):
+        if one.step.fault in ("fault-1", "fault-2"):
+            see(part, one.step.fault, one.step.contestant, "nobody none")
+        if one.step.fault == "fault-3":
+            see(part, one.step.fault, one.step.contestant, "server delayed")
+    told = words(part)
+    assert "Nobody to whom it can happen contained fault-3." in told
+    assert "Everybody to whom it can happen contained fault-1 and fault-2." in told
+
+
+def test_a_parent_that_brings_nothing_back_is_told():
+    part = part_of_crashes(crash_settings(many(5), supervised=("spin",)))
+    for one in part.results:
+        if one.step.keeper:
+            one.recovery.back = None
+    assert "A parent did not bring service back after spin." in words(part)
+
+
+def test_what_docker_brought_back_is_told_as_its_doing():
+    part = part_of_crashes(crash_settings((SEGV,), restarts=True))
+    [told] = words(part)
+    assert "in threads +restart, coroutines +restart and epoll +restart" in told
+    assert told.endswith("; under Docker's restart policy threads, coroutines and epoll are back after 0.05 s.")
+    part = part_of_crashes(crash_settings(many(5), restarts=True))
+    for one in part.results:
+        if one.step.fault == "spin":
+            one.recovery.back = None
+    assert "Docker did not bring service back after spin." in words(part)
+    assert any(one.startswith("Under Docker's restart policy service was back in ") for one in words(part))
+
+
+def test_what_docker_starts_again_has_a_name_and_a_legend_of_its_own():
+    part = part_of_crashes(crash_settings((SEGV,), restarts=True, runner="docker"))
+    assert set(report.columns(part)) == {f"{one.name} +restart" for one in part.settings.contestants}
+    shown = " ".join(render(*report.strips(part)).split())
+    assert "+restart: in a container that Docker starts again when the server has failed" in shown
+    assert "Of a container nothing can be left" in shown and "+parent" not in shown
+
+
+def test_what_holds_for_containers_is_not_said_of_others():
+    shown = " ".join(render(*report.strips(part_of_crashes(crash_settings((SEGV,))))).split())
+    assert "Of a container" not in shown
+
+
+def test_nothing_valid_gives_no_words():
+    part = part_of_crashes(crash_settings())
+    for one in part.results:
+        one.problems = ["the schedule was not kept"]
+    assert words(part) == []
+
+
+# --- the list
+
+
+HEAVY = Fault(
+    "hoard?mib=64", "hoard", ENVIRONMENT, "No memory is left", limits=Limits(1024, 256), load="/fault/locked",
+    expected=(Expectation(("prefork",), ("server lost",), "Nobody has any."),),
+    inapplicable=(Expectation(("epoll",), (), "It asks for none."),), sanitizers={"address": "It maps terabytes."},
+)  # fmt: skip
+ENTRIES = (
+    Entry("segv", "handler", SEGV.title, "It writes to address 0.", (SEGV, replace(SEGV, name="segv?late=yes"))),
+    Entry("hoard", ENVIRONMENT, HEAVY.title, "All memory is taken.", (HEAVY,)),
+)
+
+
+def test_the_list_shows_faults_by_kind_with_their_parameters():
+    shown = terminal.render(listing.document(ENTRIES), 100)
+    assert shown.index("(handler)") < shown.index("segv") < shown.index("(environment)") < shown.index("hoard")
+    assert "?late=yes" in shown and "?mib=64" in shown
+    assert "(worker)" not in shown, "there is none"
+
+
+def test_one_fault_is_listed_with_what_is_expected_of_whom_and_why():
+    shown = flat(terminal.render(listing.document(ENTRIES, ["hoard"]), 100))
+    for sentence in (
+        "hoard: No memory is left * All memory is taken.",
+        "prefork server lost Nobody has any.",
+        "epoll n/a It asks for none.",
+        "at most 1024 MiB of address space and 256 descriptors",
+        "Half of the other clients ask for /fault/locked.",
+        "Not under the address sanitizer: It maps terabytes.",
+    ):
+        assert sentence in shown
+
+
+def test_a_name_with_parameters_lists_that_case_alone():
+    assert [one.title for one in listing.document(ENTRIES, ["segv?late=yes"]).sections] == [
+        "segv: Writes to a null pointer",
+        "What is expected of segv?late=yes?",
+    ]
+    assert len(listing.document(ENTRIES, ["segv", "hoard"]).sections) == 5
+
+
+def test_the_list_as_json_holds_all_of_it():
+    found = json.loads(listing.to_json(ENTRIES))["faults"]
+    assert [one["id"] for one in found] == ["segv", "hoard"]
+    assert found[1]["cases"][0]["expected"][0]["verdicts"] == ["server lost"]
+
+
+@pytest.mark.skipif(not catalogue.FILE.exists(), reason="there is no catalogue")
+def test_every_fault_of_the_catalogue_can_be_shown():
+    part = all_models(*catalogue.faults(), supervised=tuple(fault.name for fault in catalogue.faults()))
+    for width in (100, 120):
+        shown = render(report.matrix(part), *report.strips(part), width=width)
+        assert max(map(len, shown.splitlines())) <= width
+    assert report.mismatches(part) == []
+    for fault in catalogue.faults():
+        assert fault.title in terminal.render(listing.document(catalogue.entries(), [fault.name]), 120)
