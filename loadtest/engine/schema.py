@@ -16,7 +16,7 @@ from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
 from loadtest.system import ROOT
 
-MAJOR, MINOR = 6, 0  # of the format: a reader understands every minor version of its major one
+MAJOR, MINOR = 7, 0  # of the format: a reader understands every minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
 
 Json = dict[str, Any]

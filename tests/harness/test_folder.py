@@ -52,12 +52,12 @@ def test_the_published_schema_is_that_of_the_code():
     ("content", "sentence"),
     [
         ("{", "is not JSON"),
-        ("[]", "has the format None; this harness reads 6.x"),
-        ('{"format": 1}', "has the format 1; this harness reads 6.x"),
-        ("{}", "has the format None; this harness reads 6.x"),
-        ('{"format": "4.0"}', "has the format 4.0; this harness reads 6.x"),
-        ('{"format": "6.0", "verb": "dance"}', "is a required property"),
-        ('{"format": "6.0", "verb": "throughput"}', "is a required property"),
+        ("[]", "has the format None; this harness reads 7.x"),
+        ('{"format": 1}', "has the format 1; this harness reads 7.x"),
+        ("{}", "has the format None; this harness reads 7.x"),
+        ('{"format": "4.0"}', "has the format 4.0; this harness reads 7.x"),
+        ('{"format": "7.0", "verb": "dance"}', "is a required property"),
+        ('{"format": "7.0", "verb": "throughput"}', "is a required property"),
     ],
 )
 def test_what_is_no_results_file_is_refused_with_a_sentence(tmp_path, content, sentence):
@@ -75,7 +75,7 @@ def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
 def test_a_newer_minor_version_is_read(tmp_path):
     folder.save(samples.trial_run(), tmp_path)
     text = (tmp_path / "results.json").read_text()
-    (tmp_path / "results.json").write_text(text.replace('"format": "6.0"', '"format": "6.7"'))
+    (tmp_path / "results.json").write_text(text.replace('"format": "7.0"', '"format": "7.7"'))
     assert folder.load(tmp_path) == samples.trial_run()
 
 
