@@ -152,7 +152,7 @@ def arguments(one: Fault) -> list[str]:
 
 def test_what_clients_do_is_told_to_quartet_pace():
     assert arguments(fault("slow-headers", CLIENT)) == ["--rude", "400ms:slow-header=18"]
-    assert arguments(fault("slow-readers", CLIENT)) == ["--rude", "400ms:slow-reader=18:/bytes?n=16777216"]
+    assert arguments(fault("slow-readers", CLIENT)) == ["--rude", "400ms:slow-reader=18:/bytes?n=4194304"]
     assert arguments(fault("connection-flood", CLIENT)) == ["--rude", "400ms:flood=300"]
     assert arguments(fault("client-abort", CLIENT)) == ["--rude", "400ms:abort=1:/bytes?n=16777216"]
     poison = fault("poison", CLIENT, requests=("/fault/segv",))

@@ -5,11 +5,12 @@ from loadtest.verbs.crash.plan import CrashSettings
 ABORTING = 1  # client, which comes a hundred times a second: several would be a load by themselves
 FLOOD = 300  # connections at once: more than any pool here, and less than the queue of a listener
 RETRIES = 4
-UNREAD = "/bytes?n=16777216"  # more than the kernel takes for who reads nothing (tcp_wmem: 4 MiB and more)
+CUT = "/bytes?n=16777216"  # more than the kernel takes, so that the server is still sending when the client leaves
+UNREAD = "/bytes?n=4194304"  # holds a worker all the same; 18 of 16 MiB take a loop 0.3 s to make
 
 
 def aborts(settings: CrashSettings, at: str) -> list[str]:
-    return _rude(at, "abort", ABORTING, f":{UNREAD}")
+    return _rude(at, "abort", ABORTING, f":{CUT}")
 
 
 def slow_headers(settings: CrashSettings, at: str) -> list[str]:
