@@ -151,9 +151,8 @@ class Dealer {
   }
 
   void begin_drain() {
-    server_.announce_drain();
     acceptor_.close();
-    for (net::Fd& client : server_.listener.accept_all()) {
+    for (net::Fd& client : server_.begin_drain()) {
       Worker& worker = workers_[next_];
       app::spare_the_others([&] { deal(worker, adopt(worker.context, std::move(client))); });
     }

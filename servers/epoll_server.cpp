@@ -193,10 +193,9 @@ class Loop {
   }
 
   void begin_drain() {
-    server_.announce_drain();
     draining_ = true;
     control(EPOLL_CTL_DEL, server_.shutdown.descriptor(), 0, nullptr);  // it stays readable
-    for (net::Fd& socket : server_.listener.accept_all(SOCK_NONBLOCK)) welcome(std::move(socket));
+    for (net::Fd& socket : server_.begin_drain(SOCK_NONBLOCK)) welcome(std::move(socket));
     server_.listener.close();
     accept_paused_ = false;
     next_sweep_ = {};

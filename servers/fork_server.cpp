@@ -138,8 +138,7 @@ int fork_per_client(app::Server& server, app::ServeClient serve) {
       app::wait_a_tick();
     }
   }
-  server.announce_drain();
-  auto queue = server.listener.accept_all();
+  auto queue = server.begin_drain();
   if (client) queue.push_front(std::move(client));
   children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.close();
@@ -199,8 +198,7 @@ int prefork(app::Server& server) {
       missing > 0 ? void(--missing) : http::add(server.scoreboard.board().replaced);
     }
   }
-  server.announce_drain();
-  auto queue = server.listener.accept_all();
+  auto queue = server.begin_drain();
   children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.stop();
   server.listener.close();

@@ -123,8 +123,7 @@ int serve_with_threads(app::Server& server) {
   server.announce();
 
   accept_clients(server, clients);
-  server.announce_drain();
-  for (net::Fd& client : server.listener.accept_all())
+  for (net::Fd& client : server.begin_drain())
     app::spare_the_others([&] { clients.push(std::move(client)); });
   server.listener.close();
   // Each client of the queue gets a thread of its own: the pool may be busy for a long time.

@@ -52,12 +52,12 @@ FaultLimits read_limits(const Json& json) {
 }
 
 /// Each model is in one group, so that nobody asks in vain what happens to it.
-void check_models(const FaultCase& fault_case) {
+void check_models(const FaultCase& fault_case, const std::vector<Expectation>& expected) {
   std::vector<std::string> named;
   const auto add = [&](const auto& groups) {
     for (const auto& group : groups) named.insert(named.end(), group.models.begin(), group.models.end());
   };
-  add(fault_case.expected);
+  add(expected);
   add(fault_case.excluded);
   std::vector<std::string> models(std::begin(kModels), std::end(kModels));
   std::ranges::sort(named);
@@ -67,15 +67,18 @@ void check_models(const FaultCase& fault_case) {
 }
 
 FaultCase read_case(const Json& json) {
-  check_keys(json, {"query", "requests", "load", "limits", "expected", "not", "sanitizers"});
-  FaultCase fault_case{.query = json.at("query"),
-                       .requests = json.value("requests", std::vector<std::string>{json.at("query")}),
-                       .load = json.value("load", "/fault/cached"),
-                       .limits = read_limits(json.value("limits", Json::object())),
-                       .expected = read_list(json.at("expected"), read_expectation),
-                       .excluded = read_list(json.value("not", Json::array()), read_exclusion),
-                       .sanitizers = json.value("sanitizers", std::map<std::string, std::string>{})};
-  check_models(fault_case);
+  check_keys(json, {"query", "requests", "load", "limits", "expected", "expected_asan", "not", "sanitizers"});
+  FaultCase fault_case{
+      .query = json.at("query"),
+      .requests = json.value("requests", std::vector<std::string>{json.at("query")}),
+      .load = json.value("load", "/fault/cached"),
+      .limits = read_limits(json.value("limits", Json::object())),
+      .expected = read_list(json.at("expected"), read_expectation),
+      .expected_asan = read_list(json.value("expected_asan", Json::array()), read_expectation),
+      .excluded = read_list(json.value("not", Json::array()), read_exclusion),
+      .sanitizers = json.value("sanitizers", std::map<std::string, std::string>{})};
+  check_models(fault_case, fault_case.expected);
+  if (!fault_case.expected_asan.empty()) check_models(fault_case, fault_case.expected_asan);
   return fault_case;
 }
 
@@ -97,12 +100,13 @@ std::optional<FaultEnding> read_ending(const std::string& words) {
 
 CatalogueEntry read_entry(const Json& json) {
   try {
-    check_keys(json, {"id", "kind", "title", "what", "ending", "cases"});
+    check_keys(json, {"id", "kind", "title", "what", "ending", "ending_asan", "cases"});
     CatalogueEntry entry{.id = json.at("id"),
                          .kind = read_kind(json.at("kind")),
                          .title = json.at("title"),
                          .what = json.at("what"),
                          .ending = read_ending(json.value("ending", "")),
+                         .ending_asan = read_ending(json.value("ending_asan", "")),
                          .cases = read_list(json.at("cases"), read_case)};
     if (entry.cases.empty()) throw std::runtime_error("it has no case");
     return entry;
@@ -113,11 +117,12 @@ CatalogueEntry read_entry(const Json& json) {
 
 }  // namespace
 
-const Expectation* FaultCase::expectation(std::string_view model) const {
-  const auto found = std::ranges::find_if(expected, [&](const Expectation& each) {
+const Expectation* FaultCase::expectation(std::string_view model, bool asan) const {
+  const auto& groups = asan && !expected_asan.empty() ? expected_asan : expected;
+  const auto found = std::ranges::find_if(groups, [&](const Expectation& each) {
     return std::ranges::find(each.models, model) != each.models.end();
   });
-  return found == expected.end() ? nullptr : &*found;
+  return found == groups.end() ? nullptr : &*found;
 }
 
 std::vector<CatalogueEntry> parse_catalogue(std::string_view json) {

@@ -35,11 +35,12 @@ struct FaultCase {
   std::string load;                   ///< what the others ask for meanwhile
   FaultLimits limits;
   std::vector<Expectation> expected;
+  std::vector<Expectation> expected_asan;  ///< with AddressSanitizer; none: as without it
   std::vector<Exclusion> excluded;
   std::map<std::string, std::string> sanitizers;  ///< "address" or "thread", and why it differs there
 
   /// Null where the fault cannot apply to the model.
-  const Expectation* expectation(std::string_view model) const;
+  const Expectation* expectation(std::string_view model, bool asan = false) const;
 };
 
 /// How a process ends: by a signal, or with an exit status.
@@ -53,10 +54,11 @@ enum class FaultKind { handler, worker, client, environment };
 struct CatalogueEntry {
   std::string id;
   FaultKind kind;
-  std::string title;                  ///< one line
-  std::string what;                   ///< a paragraph
-  std::optional<FaultEnding> ending;  ///< of the process that commits it; nothing where it goes on
-  std::vector<FaultCase> cases;       ///< at least one; the first is the default
+  std::string title;                       ///< one line
+  std::string what;                        ///< a paragraph
+  std::optional<FaultEnding> ending;       ///< of the process that commits it; nothing where it goes on
+  std::optional<FaultEnding> ending_asan;  ///< where AddressSanitizer reports it; else nothing
+  std::vector<FaultCase> cases;            ///< at least one; the first is the default
 };
 
 /// faults.json as it is in the repository.

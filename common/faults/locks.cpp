@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
@@ -12,6 +13,8 @@
 #include <thread>
 
 #include "common/faults/fault.h"
+#include "common/net/fd.h"
+#include "common/net/system.h"
 #include "common/scoreboard/shared_memory.h"
 
 namespace quartet::app {
@@ -33,10 +36,13 @@ void require(int error) {
   if (error != 0) throw std::system_error(error, std::generic_category(), "mutex of the shared counter");
 }
 
+/// The process that holds a lock, for whoever looks from outside; 0: nobody.
+using Holder = std::atomic<std::int32_t>;
+
 /// A mutex and the counter that it guards, for all processes that share their memory.
 class GuardedCounter {
  public:
-  explicit GuardedCounter(int robustness) {
+  GuardedCounter(int robustness, Holder& holder) : holder_(holder) {
     pthread_mutexattr_t attributes;
     require(::pthread_mutexattr_init(&attributes));
     require(::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED));
@@ -50,23 +56,40 @@ class GuardedCounter {
     int error = ::pthread_mutex_lock(&mutex_);
     if (error == EOWNERDEAD) error = ::pthread_mutex_consistent(&mutex_);
     require(error);
+    holder_ = ::getpid();
   }
-  void unlock() { ::pthread_mutex_unlock(&mutex_); }  // by its owner: cannot fail
+  void unlock() {
+    holder_ = 0;
+    ::pthread_mutex_unlock(&mutex_);  // by its owner: cannot fail
+  }
   void add_one() { ++count_; }
 
  private:
+  Holder& holder_;
   pthread_mutex_t mutex_;
   std::uint64_t count_ = 0;
 };
 
-/// What lies in the shared memory, in the order of the words of `mutex`.
-using Counters = std::array<GuardedCounter, 2>;
+/// What lies in the shared memory, in the order of the words of `mutex`. The harness reads who holds the
+/// plain one (loadtest/system/procfs.py): the robust one does not stay with the dead.
+struct Locks {
+  std::array<Holder, 2> holders{};
+  std::array<GuardedCounter, 2> counters{GuardedCounter(PTHREAD_MUTEX_STALLED, holders[0]),
+                                         GuardedCounter(PTHREAD_MUTEX_ROBUST, holders[1])};
+};
 
-Counters& counters() {
-  static const SharedMemory memory(-1, sizeof(Counters), PROT_READ | PROT_WRITE);
-  static Counters& both = *new (memory.data()) Counters{GuardedCounter(PTHREAD_MUTEX_STALLED),
-                                                        GuardedCounter(PTHREAD_MUTEX_ROBUST)};
-  return both;
+/// Memory that can be read from outside, as a descriptor of any of these processes.
+int locks_file() {
+  const int file = net::check(::memfd_create("quartet-locks", MFD_CLOEXEC), "memfd_create");
+  net::check(::ftruncate(file, sizeof(Locks)), "ftruncate");
+  return file;
+}
+
+std::array<GuardedCounter, 2>& counters() {
+  static const net::Fd file(locks_file());
+  static const SharedMemory memory(file.get(), sizeof(Locks), PROT_READ | PROT_WRITE);
+  static Locks& locks = *new (memory.data()) Locks;
+  return locks.counters;
 }
 
 const Choice kMutex{"mutex", {"plain", "robust"}};

@@ -97,6 +97,13 @@ std::list<Fd> Listener::accept_all(int flags) {
   }
 }
 
+std::size_t Listener::unaccepted() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  check(getsockopt(descriptor(), IPPROTO_TCP, TCP_INFO, &info, &length), "getsockopt");
+  return passed_ ? 0 : info.tcpi_unacked;  // of a listening socket this is its queue
+}
+
 void Listener::stop() {
   if (passed_) return;
   shutdown(descriptor(), SHUT_RDWR);  // fails only where it is stopped already

@@ -28,8 +28,10 @@ class Listener {
   Fd accept(int flags = 0);
   void set_blocking(bool blocking);
   /// Drain: all clients of the accept queue (a close of the listener would reset them), and those that a
-  /// signal handler has accepted (rescue_queue()).
+  /// signal handler has accepted (rescue_queue()). Sets errno: EAGAIN, or why it left some, is_exhausted().
   std::list<Fd> accept_all(int flags = 0);
+  /// How many clients of the queue a close would reset. None of a passed socket, whose owner keeps it.
+  std::size_t unaccepted() const;
   /// From now on nobody can connect, and accept() fails with EINVAL in every process that shares the socket.
   /// A passed socket is left alone: its owner goes on using it.
   void stop();

@@ -47,6 +47,19 @@ std::string& log_name() {
   return name;
 }
 
+/// A pipe, a FIFO or a terminal once more, for writes that do not wait for its reader. Others may have the
+/// same open file description: O_NONBLOCK is for one of our own.
+/// @return empty without /proc, without a free descriptor, or where it is not ours to open
+net::Fd reopen_nonblocking(int descriptor) {
+  const auto path = fmt::format("/proc/self/fd/{}", descriptor);
+  return net::Fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
+bool may_block(int descriptor) {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 && (S_ISFIFO(status.st_mode) || ::isatty(descriptor) == 1);
+}
+
 std::string describe_signal(int signal) {
   const char* description = ::sigdescr_np(signal);  // null for real-time signals
   if (description == nullptr) return fmt::format("signal {}", signal);
@@ -64,18 +77,19 @@ bool write_now(int descriptor, std::string_view line) {
   const auto is_whole = [&](ssize_t written) { return written == static_cast<ssize_t>(line.size()); };
   const auto sent = ::send(descriptor, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent >= 0 || errno != ENOTSOCK) return is_whole(sent);
-  struct stat status {};
-  const bool may_block =
-      ::fstat(descriptor, &status) == 0 && (S_ISFIFO(status.st_mode) || ::isatty(descriptor) == 1);
-  if (!may_block) return is_whole(::write(descriptor, line.data(), line.size()));
-  // Others may have the same open file description: O_NONBLOCK is for one of our own.
-  const auto path = fmt::format("/proc/self/fd/{}", descriptor);
-  const net::Fd own(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (own) return is_whole(::write(own.get(), line.data(), line.size()));
-  // No /proc, no descriptor left, or not ours to open. A pipe with any room has room for PIPE_BUF (pipe(7)).
+  if (!may_block(descriptor)) return is_whole(::write(descriptor, line.data(), line.size()));
+  if (const net::Fd own = reopen_nonblocking(descriptor))
+    return is_whole(::write(own.get(), line.data(), line.size()));
+  // A pipe with any room has room for PIPE_BUF (pipe(7)).
   pollfd room{.fd = descriptor, .events = POLLOUT, .revents = 0};
   if (::poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) return false;
   return is_whole(::write(descriptor, line.data(), line.size()));
+}
+
+void keep_stderr_from_blocking() {
+  if (!may_block(STDERR_FILENO)) return;
+  const net::Fd own = reopen_nonblocking(STDERR_FILENO);
+  if (own) ::dup2(own.get(), STDERR_FILENO);  // fails only for other arguments
 }
 
 std::string log_text(std::string_view text) {

@@ -24,6 +24,11 @@ void log_seldom(std::string_view text, http::TimePoint now = net::now().steady);
 /// Writes a line at once or not at all. @return whether all of it was written
 bool write_now(int descriptor, std::string_view line);
 
+/// For those who write to stderr themselves, such as the C library when it finds the heap damaged: they do
+/// not wait for the reader of a full pipe or terminal either. A socket, which nobody can open again, stays as
+/// it is: for them a full one blocks. So does whatever is not ours to open.
+void keep_stderr_from_blocking();
+
 /// "exited with status 3", "was killed by signal 11 (Segmentation fault)".
 /// @param status as from waitpid(2)
 std::string describe_exit(int status);

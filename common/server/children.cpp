@@ -130,6 +130,7 @@ void Children::on_death(pid_t child, int status, http::TimePoint started) {
   if (hung && server_.shutdown.requested()) {
     hung_ += std::max<std::size_t>(1, server_.scoreboard.open_connections(child));
   }
+  start_failed_ = WIFEXITED(status) && WEXITSTATUS(status) == kStartFailed;
   backoff_.on_death(started, net::now().steady, server_.scoreboard.answered(child) > 0);
   report_death(server_.scoreboard, child, status);
 }

@@ -52,6 +52,8 @@ class Children {
   int drain();
 
   std::size_t alive() const { return alive_.size(); }
+  /// The last one that died has exited with kStartFailed.
+  bool start_failed() const { return start_failed_; }
   /// Whether another one may be started now: after deaths only after a pause, and never in a crash loop.
   /// The first time that it sees a crash loop it says so, and begins the shutdown.
   bool may_replace();
@@ -64,6 +66,7 @@ class Children {
   std::map<pid_t, http::TimePoint> alive_;  // and when they were started
   Backoff backoff_;
   bool gave_up_ = false;
+  bool start_failed_ = false;
   std::string problem_;
   std::size_t hung_ = 0;  // connections of those that died of SIGALRM or SIGKILL amid a drain
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -190,6 +191,15 @@ void Server::announce_drain() const {
   net::notify_service_manager("STOPPING=1");
 }
 
+std::list<net::Fd> Server::begin_drain(int flags) const {
+  announce_drain();
+  auto clients = listener.accept_all(flags);
+  const int error = errno;
+  if (const auto left = net::is_exhausted(error) ? listener.unaccepted() : 0; left > 0)
+    log_line(fmt::format("accept: {}; clients left in the queue: {}", std::strerror(error), left));
+  return clients;
+}
+
 bool is_exhausted(int error) {
   if (!net::is_exhausted(error)) return false;
   log_seldom(fmt::format("accept: {}; clients wait", std::strerror(error)));
@@ -198,6 +208,7 @@ bool is_exhausted(int error) {
 
 int run_server(int argc, char** argv, const Model& model) try {
   net::reserve_standard_descriptors();
+  keep_stderr_from_blocking();
   Model program = model;
   program.name = program_name(argv, model);
   set_log_name(program.name);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <list>
+
 #include "common/http/connection.h"
 #include "common/net/listener.h"
 #include "common/net/shutdown.h"
@@ -24,6 +26,10 @@ struct Server {
   void announce() const;
   /// The drain has begun: a line on the log; STOPPING=1 (sd_notify(3)).
   void announce_drain() const;
+  /// Announces the drain. @return the clients of the accept queue, as Listener::accept_all(). Those for whom
+  /// no descriptor is left are reset with the listener if no worker accepts them before: the log says how
+  /// many
+  std::list<net::Fd> begin_drain(int flags = 0) const;
 };
 
 /// net::is_exhausted(), of accept(2): the log says so, seldom.

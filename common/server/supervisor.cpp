@@ -24,6 +24,7 @@ int supervise(Server& server) {
       server.announce();
       announced = true;
     }
+    if (!announced && children.start_failed()) return kStartFailed;  // the next try would fail as well
     if (children.alive() == 0 && children.may_replace()) {
       start() ? http::add(server.scoreboard.board().replaced) : children.complain();
     }

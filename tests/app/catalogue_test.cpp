@@ -68,6 +68,8 @@ TEST(Catalogue, AFaultSaysHowItsProcessEnds) {
   EXPECT_EQ(ending_of("exit 1")->signal, 0);
   EXPECT_EQ(ending_of("exit 1")->status, 1);
   EXPECT_FALSE(parse_catalogue(catalogue_with()).at(0).ending) << "it goes on";
+  const auto reported = catalogue_with([](Json& fault) { fault["ending_asan"] = "exit 1"; });
+  EXPECT_EQ(parse_catalogue(reported).at(0).ending_asan->status, 1);
   EXPECT_EQ(complaint_of([](Json& fault) { fault["ending"] = "SIGBUS"; }),
             "faults.json: fault trip: unknown ending \"SIGBUS\"");
 }
@@ -87,6 +89,33 @@ TEST(Catalogue, AModelThatAFaultCannotApplyToHasNoExpectation) {
   }));
   EXPECT_EQ(entries[0].cases[0].expectation("epoll"), nullptr);
   EXPECT_EQ(entries[0].cases[0].excluded.at(0).because, "it has none");
+}
+
+/// In a build with AddressSanitizer everybody loses the server.
+void report_it(Json& fault) {
+  Json::array_t everybody;
+  for (const auto& group : fault["cases"][0]["expected"]) {
+    for (const auto& model : group["models"]) everybody.push_back(model);
+  }
+  fault["cases"][0]["expected_asan"] = {
+      {{"models", everybody}, {"verdicts", {"server lost"}}, {"because", "it is reported"}}};
+}
+
+TEST(Catalogue, ABuildWithAddressSanitizerHasExpectationsOfItsOwnWhereThereAreAny) {
+  const FaultCase plain = parse_catalogue(catalogue_with()).at(0).cases.at(0);
+  EXPECT_EQ(plain.expectation("prefork", true)->because, "a");
+  const FaultCase reported = parse_catalogue(catalogue_with(report_it)).at(0).cases.at(0);
+  EXPECT_EQ(reported.expectation("prefork", true)->because, "it is reported");
+  EXPECT_EQ(reported.expectation("prefork")->because, "a");
+}
+
+TEST(Catalogue, EachModelIsInOneGroupOfTheExpectationsWithAddressSanitizerToo) {
+  EXPECT_EQ(complaint_of(report_it), "none");
+  EXPECT_EQ(complaint_of([](Json& fault) {
+              report_it(fault);
+              fault["cases"][0]["expected_asan"][0]["models"].erase(0);
+            }),
+            "faults.json: fault trip: case \"\": not each model once");
 }
 
 TEST(Catalogue, AnUnknownKeyIsAnError) {

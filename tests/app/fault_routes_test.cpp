@@ -6,8 +6,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "common/faults/fault.h"
-#include "tests/app/captured.h"
+#include "tests/app/fault_test.h"
 
 namespace quartet::app {
 namespace {
@@ -15,27 +14,7 @@ namespace {
 using http::Method;
 using std::chrono::steady_clock;
 
-class FaultRoutes : public testing::Test {
- protected:
-  FaultRoutes() { add_fault_routes(router_); }
-
-  http::Response call(std::string_view path, std::string_view query = "") {
-    http::Request request;
-    request.query = query;
-    return std::get<http::Response>(router_.find(path)->handler(request, slot_));
-  }
-  /// How a process ends that meets the fault.
-  Captured meet(std::string_view path) {
-    return run_captured([&] {
-      for (const int signal : {SIGSEGV, SIGABRT}) std::signal(signal, SIG_DFL);  // a sanitizer would exit
-      call(path);
-      return 0;
-    });
-  }
-
-  http::Router router_;
-  http::Slot slot_;
-};
+using FaultRoutes = FaultTest;
 
 TEST_F(FaultRoutes, ArePostOnly) {
   for (const http::Route& route : router_.routes()) {

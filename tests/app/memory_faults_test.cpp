@@ -12,32 +12,12 @@
 #include <string>
 #include <thread>
 
-#include "common/faults/fault.h"
-#include "tests/app/captured.h"
+#include "tests/app/fault_test.h"
 
 namespace quartet::app {
 namespace {
 
-class MemoryFaults : public testing::Test {
- protected:
-  MemoryFaults() { add_fault_routes(router_); }
-
-  http::Response call(std::string_view path, std::string_view query = "") {
-    http::Request request;
-    request.query = query;
-    return std::get<http::Response>(router_.find(path)->handler(request, slot_));
-  }
-  Captured meet(std::string_view path, std::string_view query = "") {
-    return run_captured([=, this] {
-      for (const int signal : {SIGSEGV, SIGABRT}) std::signal(signal, SIG_DFL);  // a sanitizer would exit
-      call(path, query);
-      return 0;
-    });
-  }
-
-  http::Router router_;
-  http::Slot slot_;
-};
+using MemoryFaults = FaultTest;
 
 #if defined(__SANITIZE_ADDRESS__)
 TEST_F(MemoryFaults, AddressSanitizerReportsAHeapOverflow) {

@@ -9,21 +9,13 @@
 #include <string>
 #include <thread>
 
-#include "common/faults/fault.h"
-#include "tests/app/captured.h"
+#include "tests/app/fault_test.h"
 
 namespace quartet::app {
 namespace {
 
-class SharedFaults : public testing::Test {
+class SharedFaults : public FaultTest {
  protected:
-  SharedFaults() { add_fault_routes(router_); }
-
-  http::Response call(std::string_view path, std::string_view query = "") {
-    http::Request request;
-    request.query = query;
-    return std::get<http::Response>(router_.find(path)->handler(request, slot_));
-  }
   /// "" when `body` says so in a process of its own; what it says otherwise.
   std::string in_a_process(const std::function<std::string()>& body) {
     const Captured run = run_captured([&] {
@@ -33,9 +25,6 @@ class SharedFaults : public testing::Test {
     });
     return run.exit_status() == 0 ? "" : "status " + std::to_string(run.status) + ": " + run.errors;
   }
-
-  http::Router router_;
-  http::Slot slot_;
 };
 
 TEST_F(SharedFaults, DamageToTheCachedAnswerIsSeenInItsProcessOnly) {

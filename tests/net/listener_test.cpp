@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -63,6 +64,24 @@ TEST(Listener, TakesItsWholeQueueInOneGo) {
   const Fd second = connect_to(listener.address());
   EXPECT_EQ(listener.accept_all().size(), 2U);
   EXPECT_TRUE(listener.accept_all().empty());
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST(Listener, KnowsHowManyClientsFindNoDescriptor) {
+  Listener listener(Address::parse("127.0.0.1:0"));
+  const Fd first = connect_to(listener.address());
+  const Fd second = connect_to(listener.address());
+  EXPECT_EQ(listener.unaccepted(), 2U);
+  rlimit before{};
+  check(getrlimit(RLIMIT_NOFILE, &before), "getrlimit");
+  const Fd lowest(dup(listener.descriptor()));  // and all below it are taken
+  const rlimit one_more{.rlim_cur = static_cast<rlim_t>(lowest.get()) + 2, .rlim_max = before.rlim_max};
+  check(setrlimit(RLIMIT_NOFILE, &one_more), "setrlimit");
+  EXPECT_EQ(listener.accept_all().size(), 1U);
+  EXPECT_EQ(errno, EMFILE);
+  check(setrlimit(RLIMIT_NOFILE, &before), "setrlimit");
+  EXPECT_EQ(listener.unaccepted(), 1U);
+  EXPECT_EQ(Listener(Fd(dup(listener.descriptor()))).unaccepted(), 0U) << "its owner keeps them";
 }
 
 TEST(Listener, RefusesEveryoneOnceItIsStopped) {

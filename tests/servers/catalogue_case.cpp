@@ -6,18 +6,23 @@
 namespace quartet::suite {
 namespace {
 
+const app::CatalogueEntry& find_entry(std::string_view id) {
+  const auto found = std::ranges::find(app::catalogue(), id, &app::CatalogueEntry::id);
+  if (found == app::catalogue().end()) throw std::runtime_error("the catalogue has no " + std::string(id));
+  return *found;
+}
+
 const app::FaultCase& find_case(std::string_view id, std::string_view query) {
-  for (const auto& entry : app::catalogue()) {
-    if (entry.id != id) continue;
-    const auto found = std::ranges::find(entry.cases, query, &app::FaultCase::query);
-    if (found != entry.cases.end()) return *found;
-  }
+  const auto& cases = find_entry(id).cases;
+  const auto found = std::ranges::find(cases, query, &app::FaultCase::query);
+  if (found != cases.end()) return *found;
   throw std::runtime_error("the catalogue has no " + std::string(id) + "?" + std::string(query));
 }
 
-const app::Expectation& find_expectation(const app::FaultCase& fault_case, const std::string& model) {
-  const auto* expectation = fault_case.expectation(model);
-  if (expectation == nullptr) throw std::runtime_error("the fault cannot apply to " + model);
+const app::Expectation& find_expectation(const app::FaultCase& fault_case,
+                                         const Configuration& configuration) {
+  const auto* expectation = fault_case.expectation(configuration.model(), configuration.asan());
+  if (expectation == nullptr) throw std::runtime_error("the fault cannot apply to " + configuration.model());
   return *expectation;
 }
 
@@ -33,8 +38,9 @@ std::string why_not(const Configuration& configuration, std::string_view id, std
 CatalogueCase::CatalogueCase(const Configuration& configuration, std::string_view id, std::string_view query)
     : configuration_(configuration),
       id_(id),
+      entry_(find_entry(id)),
       case_(find_case(id, query)),
-      expectation_(find_expectation(case_, configuration.model())) {}
+      expectation_(find_expectation(case_, configuration)) {}
 
 Command CatalogueCase::command(std::vector<std::string> options) const {
   options.emplace_back("--enable-faults");
@@ -54,6 +60,12 @@ std::vector<std::string> CatalogueCase::posts(const std::string& more) const {
   std::vector<std::string> all;
   for (const auto& query : case_.requests) all.push_back(request("POST", target_of(query, more)));
   return all;
+}
+
+std::optional<Ending> CatalogueCase::ending() const {
+  const auto& ending = configuration_.asan() && entry_.ending_asan ? entry_.ending_asan : entry_.ending;
+  if (!ending) return std::nullopt;
+  return Ending{.code = ending->status, .signal = ending->signal};
 }
 
 std::string CatalogueCase::sanitizer() const {

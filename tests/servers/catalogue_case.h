@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ class CatalogueCase {
   /// "GET" of what the others ask for meanwhile.
   std::string load() const { return get(case_.load); }
 
+  /// Of the process that commits the fault; nothing where it goes on.
+  std::optional<Ending> ending() const;
   /// Why it is not the same under the sanitizer that the server is built with; "" where it is.
   std::string sanitizer() const;
   /// Whether a verdict, such as "server lost", is an expected one; if not, what is expected.
@@ -37,6 +40,7 @@ class CatalogueCase {
 
   const Configuration& configuration_;
   std::string id_;
+  const app::CatalogueEntry& entry_;
   const app::FaultCase& case_;
   const app::Expectation& expectation_;
 };

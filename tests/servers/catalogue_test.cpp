@@ -53,12 +53,6 @@ std::string time_to_meet(const std::string& fault) {
 /// Silence counts beyond it only: a request that has met nobody is answered by then.
 constexpr auto kMeeting = 1s;
 
-/// How the process ends that commits the fault; nothing where it does not end.
-std::optional<Ending> ending_of(const CatalogueEntry& fault) {
-  if (!fault.ending) return std::nullopt;
-  return Ending{.code = fault.ending->status, .signal = fault.ending->signal};
-}
-
 /// What a parent says of it.
 std::string word_of(const Ending& ending) {
   if (ending.signal == 0) return " exited with status " + std::to_string(ending.code);
@@ -69,7 +63,7 @@ class CatalogueTest : public testing::TestWithParam<Trial> {
  protected:
   void SetUp() override {
     const auto& [configuration, fault, fault_case] = GetParam();
-    const auto* expectation = fault_case->expectation(configuration.model());
+    const auto* expectation = fault_case->expectation(configuration.model(), configuration.asan());
     if (expectation == nullptr) GTEST_SKIP() << why_not(configuration, fault->id, fault_case->query);
     const CatalogueCase found(configuration, fault->id, fault_case->query);
     if (const auto reason = found.sanitizer(); !reason.empty()) GTEST_SKIP() << reason;
@@ -77,7 +71,7 @@ class CatalogueTest : public testing::TestWithParam<Trial> {
     verdict_ = expectation->verdicts.front();
     posts_ = found.posts(time_to_meet(fault->id));
     load_ = found.load();
-    ending_ = ending_of(*fault);
+    ending_ = found.ending();
     command_ = Others::command(configuration, found, kMostClients - Others::kConnected);
   }
 
@@ -196,7 +190,7 @@ class FaultListTest : public ServerTest {};
 QUARTET_EVERY_CONFIGURATION(FaultListTest);
 
 TEST_P(FaultListTest, NamesTheHandlerFaultsOfTheCatalogueAndNoOthers) {
-  const auto server = start({"--enable-faults"});
+  const auto server = start_with_faults();
   const auto list = nlohmann::json::parse(TestClient(server).get("/fault").body);
   std::vector<std::string> listed, expected;
   for (const auto& each : list.at("faults")) listed.push_back(each.at("id"));
@@ -212,7 +206,7 @@ TEST_P(FaultListTest, IsThereWithTheOptionOnly) {
 }
 
 TEST_P(FaultListTest, EveryTargetOfItIsARouteForPost) {
-  const auto server = start({"--enable-faults"});
+  const auto server = start_with_faults();
   TestClient client(server);
   const auto list = nlohmann::json::parse(client.get("/fault").body);
   ASSERT_FALSE(list.at("faults").empty());

@@ -69,11 +69,11 @@ void add_modes(std::vector<Configuration>& all, const std::string& executable) {
   const Json description = describe(executable);
   for (const auto& mode : description.at("modes")) {
     auto each = read(description, mode);
-    const bool several_loops = each.loop() && each.many_workers;
     all.push_back(each);
-    if (!several_loops) continue;
+    if (!each.loop() || !each.many_workers) continue;
     all.back().name += "_1";
     each.name += "_2";
+    each.several_loops = true;
     each.options.insert(each.options.end(), {"--workers", "2"});
     all.push_back(each);
   }

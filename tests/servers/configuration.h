@@ -22,6 +22,7 @@ struct Configuration {
   bool one_client_per_worker = false;
   bool process_per_request = false;
   bool many_workers = false;
+  bool several_loops = false;
   std::map<std::string, std::string> refuses;  ///< options that it cannot honour, and why
 
   /// A client holds a worker, and --workers says how many there are.
@@ -34,6 +35,9 @@ struct Configuration {
   bool loop() const { return !one_client_per_worker; }
   /// Of a single loop the main thread is the worker.
   bool starts_threads() const { return !has_parent && many_workers; }
+
+  /// Its server is built with AddressSanitizer.
+  bool asan() const { return sanitizers.find("address") != std::string::npos; }
 
   /// What the catalogue of faults calls it: "fork-per-request" for per_request, "coroutines" for
   /// coroutines_1.
@@ -56,7 +60,11 @@ class ServerTest : public testing::TestWithParam<Configuration> {
   ServerProcess start(const std::vector<std::string>& options = {}) const {
     return ServerProcess(GetParam().command(options));
   }
-  /// The same with so many workers where a client holds one.
+  ServerProcess start_with_faults(std::vector<std::string> options = {}) const {
+    options.emplace_back("--enable-faults");
+    return start(options);
+  }
+  /// With so many workers where a client holds one.
   ServerProcess start_with_workers(int workers, std::vector<std::string> options = {}) const;
 };
 

@@ -158,8 +158,7 @@ TEST_P(ConformanceTest, KeepAliveServesOneConnectionOverAndOver) {
 
 TEST_P(ConformanceTest, EveryClientOfACrowdIsAnswered) {
   const auto server = start();
-  std::vector<TestClient> crowd;
-  for (int i = 0; i < 200; ++i) crowd.emplace_back(server);
+  auto crowd = silent_clients(server, 200);
   for (auto& client : crowd) client.send(get("/bytes?n=5000", {"Connection: close"}));
   for (auto& client : crowd) EXPECT_EQ(client.read_answer().body.size(), 5000u);
 }

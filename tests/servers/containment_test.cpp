@@ -1,4 +1,4 @@
-// Who dies with a request that crashes: the question that the models answer differently.
+// What is left of a server when a request crashes: its connections, its workers, its drain.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,33 +10,8 @@
 namespace quartet::suite {
 namespace {
 
-class ContainmentTest : public ServerTest {
- protected:
-  ServerProcess start_with_faults(std::vector<std::string> options = {}) const {
-    options.emplace_back("--enable-faults");
-    return start(options);
-  }
-};
+using ContainmentTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(ContainmentTest);
-
-TEST_P(ContainmentTest, ACrashTakesDownWhatTheModelSays) {
-  auto server = start_with_faults();
-  TestClient bystander(server), faulty(server);
-  // whoever goes down with the server is cut off at once; the others sleep to the end
-  bystander.send(get(GetParam().has_parent ? "/sleep?ms=1000" : "/sleep?ms=60000"));
-  faulty.get("/plaintext");
-  server.await_taken();
-  faulty.send(request("POST", "/fault/segv"));
-  EXPECT_EQ(faulty.read_to_end().bytes, "");
-  if (GetParam().has_parent) {
-    EXPECT_EQ(bystander.read_answer().status, 200);
-    EXPECT_EQ(TestClient(server).get("/healthz").status, 200);
-    EXPECT_NE(server.err().find("was killed by signal 11"), std::string::npos);
-  } else {
-    EXPECT_EQ(server.wait_exit(), killed_by(SIGSEGV));
-    EXPECT_EQ(bystander.read_to_end().bytes, "");
-  }
-}
 
 TEST_P(ContainmentTest, TheAnswersBeforeACrashArrive) {
   const auto server = start_with_faults();
@@ -96,20 +71,6 @@ TEST_P(ContainmentTest, AThrowingHandlerIsA500AndEverybodyLives) {
   EXPECT_EQ(server.err().find("was killed"), std::string::npos);
   server.signal(SIGTERM);
   EXPECT_EQ(server.wait_exit(), exited(0));
-}
-
-TEST_P(ContainmentTest, WithoutTheOptionThereAreNoFaults) {
-  const auto server = start();
-  TestClient client(server);
-  EXPECT_EQ(client.exchange(request("POST", "/fault/segv")).status, 404);
-  EXPECT_EQ(client.exchange(request("POST", "/fault/throw")).status, 404);
-}
-
-TEST_P(ContainmentTest, AFaultNeedsAPost) {
-  const auto server = start_with_faults();
-  TestClient client(server);
-  EXPECT_EQ(client.get("/fault/segv").status, 405);
-  EXPECT_EQ(client.get("/healthz").status, 200);
 }
 
 TEST_P(ContainmentTest, ADrainWorksAfterACrash) {

@@ -6,6 +6,7 @@
 
 #include "tests/servers/configuration.h"
 #include "tests/servers/process_table.h"
+#include "tests/servers/text.h"
 
 namespace quartet::suite {
 namespace {
@@ -23,12 +24,6 @@ class DescriptorsTest : public ServerTest {
 };
 QUARTET_EVERY_CONFIGURATION(DescriptorsTest);
 
-std::vector<TestClient> connect(const ServerProcess& server, int count) {
-  std::vector<TestClient> clients;
-  for (int i = 0; i < count; ++i) clients.emplace_back(server);
-  return clients;
-}
-
 /// Who spins uses all of the time, always; who forks a process for each client is busy for a while.
 bool comes_to_rest(const ServerProcess& server, TestClient& client) {
   return eventually([&] {
@@ -39,7 +34,7 @@ bool comes_to_rest(const ServerProcess& server, TestClient& client) {
 
 TEST_P(DescriptorsTest, MoreClientsThanDescriptorsWaitInPeace) {
   auto server = start_with_few_descriptors();
-  auto clients = connect(server, kClients);
+  auto clients = silent_clients(server, kClients);
   EXPECT_TRUE(comes_to_rest(server, clients.front()));
   EXPECT_TRUE(
       std::all_of(clients.begin(), clients.end(), [](auto& client) { return client.silent_for(0ms); }));
@@ -48,7 +43,7 @@ TEST_P(DescriptorsTest, MoreClientsThanDescriptorsWaitInPeace) {
 
 TEST_P(DescriptorsTest, TheyAreServedWhenTheOthersLeave) {
   const auto server = start_with_few_descriptors();
-  auto clients = connect(server, kClients);
+  auto clients = silent_clients(server, kClients);
   if (GetParam().loop()) {
     EXPECT_TRUE(
         eventually([&] { return port_queues(server.port()).unaccepted < kClients - kDescriptors / 2; }));
@@ -65,15 +60,17 @@ TEST_P(DescriptorsTest, TheClientsThatAreInAreServedAllTheWhile) {
   const auto server = start_with_few_descriptors();
   TestClient early(server);
   early.get("/plaintext");
-  const auto crowd = connect(server, kClients);
+  const auto crowd = silent_clients(server, kClients);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(early.get("/plaintext").status, 200);
 }
 
 TEST_P(DescriptorsTest, ADrainEndsAllTheSame) {
   auto server = start_with_few_descriptors();
-  const auto crowd = connect(server, kClients);
+  const auto crowd = silent_clients(server, kClients);
   server.signal(SIGTERM);
   EXPECT_EQ(server.wait_exit(), exited(0));
+  if (GetParam().process_per_client()) return;  // its parent has no clients
+  EXPECT_TRUE(has(server.err(), "accept: Too many open files; clients left in the queue: ")) << server.err();
 }
 
 }  // namespace

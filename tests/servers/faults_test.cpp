@@ -11,13 +11,7 @@
 namespace quartet::suite {
 namespace {
 
-class FaultsTest : public ServerTest {
- protected:
-  ServerProcess start_with_faults(std::vector<std::string> options = {}) const {
-    options.emplace_back("--enable-faults");
-    return start(options);
-  }
-};
+using FaultsTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(FaultsTest);
 
 std::vector<std::string> fault_paths() {

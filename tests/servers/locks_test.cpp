@@ -9,28 +9,21 @@ namespace {
 using LocksTest = ServerTest;
 QUARTET_EVERY_CONFIGURATION(LocksTest);
 
-std::string worker_of(TestClient& client) {
-  return client.exchange(get("/healthz", {"Quartet-Worker: ?"})).header("Quartet-Worker");
-}
-
-void expect_one_after_the_other(TestClient& first, TestClient& second) {
-  EXPECT_EQ(first.read_answer().body, "locked a, then b\n");
-  EXPECT_EQ(second.read_answer().body, "locked b, then a\n");
-}
+constexpr const char* kOverlap = "ms=1000";  ///< each keeps its first lock for so long
 
 TEST_P(LocksTest, TwoLocksInOppositeOrderHoldUpThoseWhoShareThem) {
+  if (GetParam().loop() && !GetParam().several_loops) GTEST_SKIP() << "one worker serves everyone";
   const CatalogueCase fault(GetParam(), "deadlock");
   const ServerProcess server(fault.command({"--keep-alive-timeout", "60s"}));
-  TestClient other(server), first(server), second(server);
-  EXPECT_EQ(other.get("/healthz").status, 200);
-  const bool meet = worker_of(first) != worker_of(second) && !GetParam().has_parent;
-  const auto posts = fault.posts("ms=1000");  // long enough to overlap
+  TestClient other(server);
+  auto [first, second] = two_clients(server, /*same_worker=*/false);
+  const auto posts = fault.posts(kOverlap);
   first.send(posts.at(0));
   second.send(posts.at(1));
-  if (!meet) {
+  if (GetParam().has_parent) {
     EXPECT_TRUE(fault.expects("nobody none"));
-    expect_one_after_the_other(first, second);
-    EXPECT_EQ(other.get("/healthz").status, 200);
+    EXPECT_EQ(first.read_answer().body, "locked a, then b\n");
+    EXPECT_EQ(second.read_answer().body, "locked b, then a\n");
     return;
   }
   EXPECT_TRUE(first.silent_for(1s + kWatch));
@@ -43,6 +36,21 @@ TEST_P(LocksTest, TwoLocksInOppositeOrderHoldUpThoseWhoShareThem) {
     EXPECT_TRUE(fault.expects("connection none"));
     EXPECT_EQ(other.read_answer().status, 200);
   }
+}
+
+TEST_P(LocksTest, OnOneLoopTheyAreTakenOneAfterTheOther) {
+  if (!GetParam().loop()) GTEST_SKIP() << "clients have workers of their own";
+  const CatalogueCase fault(GetParam(), "deadlock");
+  const ServerProcess server(fault.command({"--keep-alive-timeout", "60s"}));
+  TestClient other(server);
+  auto [first, second] = two_clients(server, /*same_worker=*/true);
+  const auto posts = fault.posts(kOverlap);
+  first.send(posts.at(0));
+  second.send(posts.at(1));
+  EXPECT_EQ(first.read_answer().body, "locked a, then b\n");
+  EXPECT_EQ(second.read_answer().body, "locked b, then a\n");
+  EXPECT_EQ(other.get("/healthz").status, 200);
+  EXPECT_TRUE(fault.expects("nobody none"));
 }
 
 TEST_P(LocksTest, ADeadlockedServerEndsAtTheDrainTimeout) {

@@ -1,8 +1,25 @@
 #include "tests/servers/others.h"
 
-#include <utility>
+#include <stdexcept>
 
 namespace quartet::suite {
+namespace {
+
+std::string worker_of(TestClient& client) {
+  return client.exchange(get("/healthz", {"Quartet-Worker: ?"})).header("Quartet-Worker");
+}
+
+}  // namespace
+
+std::pair<TestClient, TestClient> two_clients(const ServerProcess& server, bool same_worker) {
+  TestClient first(server);
+  const auto worker = worker_of(first);
+  for (int attempts = 0; attempts < 8; ++attempts) {
+    TestClient second(server);
+    if ((worker_of(second) == worker) == same_worker) return {std::move(first), std::move(second)};
+  }
+  throw std::runtime_error("clients have the same worker always, or never");
+}
 
 Command Others::command(const Configuration& configuration, const CatalogueCase& fault, int free_workers,
                         std::vector<std::string> options) {

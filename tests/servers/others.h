@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/servers/catalogue_case.h"
@@ -9,6 +10,10 @@ namespace quartet::suite {
 
 /// How long those are watched whom nobody should answer.
 inline constexpr auto kWatch = 500ms;
+
+/// Two clients of the same worker, or of different ones.
+/// @throws std::runtime_error when the server gives none
+std::pair<TestClient, TestClient> two_clients(const ServerProcess& server, bool same_worker);
 
 /// The clients beside a fault: some who are connected before it comes, and newcomers. All of them ask for the
 /// load of the case, and expect the bytes that came before the fault.

@@ -1,5 +1,5 @@
 // Faults that come from outside, as signals to the server's processes: whom a stopped or killed process takes
-// along.
+// along; and whom it harms when no new process lives.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -98,6 +98,45 @@ TEST_P(OutsideFaultsTest, TheWorkersOfAKilledParentAnswerWhatTheyHaveAndGoAway) 
   if (has_parent) {
     EXPECT_TRUE(CatalogueCase(GetParam(), "kill-parent").expects("server lost"));
   }
+}
+
+/// Kills whoever that process forks, at its first prctl(2): with it a worker asks to be told of its parent's
+/// death, before it serves anybody. Ends with the strace(1) that does it.
+ChildProcess kill_the_children_of(pid_t parent) {
+  return ChildProcess({.executable = "strace",
+                       .arguments = {"-f", "-o", "/dev/null", "-e", "trace=prctl", "-e",
+                                     "inject=prctl:signal=SIGKILL", "-p", std::to_string(parent)}});
+}
+
+TEST_P(OutsideFaultsTest, WhoIsServedGoesOnWhileEveryNewProcessDies) {
+  if (const auto reason = why_not(GetParam(), "crash-loop"); !reason.empty()) GTEST_SKIP() << reason;
+  const CatalogueCase fault(GetParam(), "crash-loop");
+  ServerProcess server(Others::command(GetParam(), fault, 2));
+  TestClient served(server);
+  const pid_t worker = worker_of(server, served);
+  Others others(server, fault);
+  {
+    ChildProcess loop = kill_the_children_of(server.pid());
+    ASSERT_TRUE(eventually([&] { return is_traced(server.pid()) || !loop.running(); }));
+    if (!loop.running()) GTEST_SKIP() << "strace may not trace here: " << loop.err();
+    kill(worker, SIGKILL);
+    if (fault.expects("worker lost")) {
+      const auto deaths = [&] { return count(server.err(), "was killed by signal 9"); };
+      EXPECT_TRUE(eventually([&] { return deaths() > 3; })) << "nobody is replaced";
+      others.expect_served();
+    } else {
+      EXPECT_TRUE(fault.expects("server lost"));
+      TestClient newcomer(server);
+      newcomer.send(fault.load());
+      const auto rest = newcomer.read_to_end();
+      EXPECT_EQ(rest.bytes, "");
+      EXPECT_NE(rest.end, End::none);
+    }
+    loop.signal(SIGTERM);
+    loop.wait_exit();
+  }
+  others.expect_served();  // who was connected still is
+  EXPECT_TRUE(server.running());
 }
 
 }  // namespace

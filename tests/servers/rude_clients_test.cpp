@@ -33,8 +33,8 @@ TEST_P(RudeClientsTest, AHeadThatNeverEndsHoldsWhatServesIt) {
   const CatalogueCase fault(GetParam(), "slow-headers");
   const ServerProcess server(Others::command(GetParam(), fault, kFreeWorkers));
   Others others(server, fault);
-  std::vector<TestClient> slow;
-  for (int i = 0; i < kSlow; ++i) slow.emplace_back(server).send("GET /plaintext HTTP/1.1\r\nHost: te");
+  auto slow = silent_clients(server, kSlow);
+  for (auto& each : slow) each.send("GET /plaintext HTTP/1.1\r\nHost: te");
   for (int i = 0; i < 3; ++i) {
     expect_of(fault, others);
     for (auto& each : slow) each.send("s");
@@ -67,8 +67,7 @@ TEST_P(RudeClientsTest, AFloodOfSilentClientsHoldsWhatWouldServeThem) {
   const CatalogueCase fault(GetParam(), "connection-flood");
   const ServerProcess server(Others::command(GetParam(), fault, kFreeWorkers));
   Others others(server, fault);
-  std::vector<TestClient> silent;
-  for (int i = 0; i < flood_of(GetParam()); ++i) silent.emplace_back(server);
+  auto silent = silent_clients(server, flood_of(GetParam()));
   expect_of(fault, others);
   for (auto& each : silent) EXPECT_TRUE(each.silent_for(0ms)) << "it was sent away";
   silent.clear();
@@ -119,8 +118,7 @@ TEST_P(RudeClientsTest, MoreClientsThanDescriptorsHoldThoseWhoComeLater) {
   const CatalogueCase fault(GetParam(), "descriptor-limit");
   const ServerProcess server(Others::command(GetParam(), fault, kFreeWorkers));
   Others others(server, fault);
-  std::vector<TestClient> silent;
-  for (int i = 0; i < flood_of(GetParam()); ++i) silent.emplace_back(server);
+  auto silent = silent_clients(server, flood_of(GetParam()));
   const auto none_left = [&] { return has(server.err(), "accept: Too many open files"); };
   if (GetParam().loop()) {
     EXPECT_TRUE(eventually(none_left));

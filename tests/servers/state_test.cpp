@@ -55,8 +55,7 @@ constexpr int kRounds = 40;
 /// All of the crowd count at the same time. @return the counter's value afterwards
 int count_in_a_crowd(const ServerProcess& server, const std::string& sync, int units) {
   const std::string target = "/counter?sync=" + sync + "&units=";
-  std::vector<TestClient> crowd;
-  for (int i = 0; i < kCrowd; ++i) crowd.emplace_back(server);
+  auto crowd = silent_clients(server, kCrowd);
   for (int round = 0; round < kRounds; ++round) {
     for (auto& client : crowd) client.send(get(target + std::to_string(units)));
     for (auto& client : crowd) EXPECT_EQ(client.read_answer().status, 200);
@@ -112,7 +111,7 @@ TEST_P(StateTest, ASharedSessionIsFoundByEveryone) {
 
 TEST_P(StateTest, ASharedSessionOutlivesTheCrashOfItsAuthor) {
   if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
-  const auto server = start({"--enable-faults"});
+  const auto server = start_with_faults();
   TestClient author(server);
   EXPECT_EQ(put(author, "/session/a?store=shared", "ours"), 201);
   author.send(request("POST", "/fault/segv"));

@@ -364,13 +364,7 @@ class PassedSocket {
   int port() const { return port_; }
   /// The command with the socket as its descriptor 3.
   Command pass_to(const Command& command) const {
-    const std::string script =
-        "exec 3<&" + std::to_string(socket_) + R"(; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@")";
-    Command shell = command;
-    shell.executable = "/bin/bash";
-    shell.arguments = {"-c", script, command.executable};
-    shell.arguments.insert(shell.arguments.end(), command.arguments.begin(), command.arguments.end());
-    return shell;
+    return after("exec 3<&" + std::to_string(socket_) + "; export LISTEN_PID=$$ LISTEN_FDS=1", command);
   }
 
  private:

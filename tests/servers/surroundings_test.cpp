@@ -1,4 +1,5 @@
-// What a server is started in, or has taken from it: a log that takes no line, a scoreboard that is emptied.
+// What a server is started in, or has taken from it: a log that takes no line, a scoreboard that is emptied,
+// memory.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/servers/full_pipe.h"
+#include "tests/servers/memory_group.h"
 #include "tests/servers/others.h"
 #include "tests/servers/small_disk.h"
 #include "tests/servers/text.h"
@@ -24,6 +26,8 @@ struct Log {
 
 class SurroundingsTest : public ServerTest {
  protected:
+  /// The C library writes to stderr itself when it finds the heap damaged; a sanitizer has a heap of its own.
+  static bool aborts() { return GetParam().sanitizers.empty(); }
   std::vector<Log> full_logs() const {
     return {{"log-pipe-full", pipe_.become("2")}, {"log-disk-full", "exec 2>/dev/full"}};
   }
@@ -48,7 +52,9 @@ TEST_P(SurroundingsTest, AParentThatCannotSayThatAWorkerDiedGoesOn) {
     const CatalogueCase fault(GetParam(), log.fault);
     ServerProcess server(after(log.line, Others::command(GetParam(), fault, 1)));
     Others others(server, fault);
-    for (const auto& post : {fault.post(), request("POST", "/fault/exit")}) {
+    std::vector<std::string> posts{fault.post(), request("POST", "/fault/exit")};
+    if (aborts()) posts.push_back(request("POST", "/fault/double-free"));
+    for (const auto& post : posts) {
       expect_cut_off(server, post);
       others.expect_served();  // of a pool's workers all but the one that takes its place are held
     }
@@ -63,7 +69,9 @@ TEST_P(SurroundingsTest, ASupervisorThatCannotSayThatItsServerDiedStartsItAgain)
   for (const auto& log : full_logs()) {
     SCOPED_TRACE(log.fault);
     ServerProcess server(after(log.line, GetParam().command({"--enable-faults", "--supervise"})));
-    for (const auto* fault : {"/fault/exit", "/fault/throw-uncaught", "/fault/segv"}) {
+    std::vector<std::string> faults{"/fault/exit", "/fault/throw-uncaught", "/fault/segv"};
+    if (aborts()) faults.emplace_back("/fault/double-free");
+    for (const auto& fault : faults) {
       expect_cut_off(server, request("POST", fault));
       EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
     }
@@ -109,6 +117,24 @@ TEST_P(SurroundingsTest, AServerWithoutRoomForItsScoreboardServesAllTheSame) {
   others.expect_served();
   EXPECT_EQ(faulty.get("/plaintext").status, 200) << "its connection goes on";
   EXPECT_TRUE(fault.expects("request none"));
+}
+
+TEST_P(SurroundingsTest, WhereMemoryRunsOutTheProcessIsKilledThatHasTakenIt) {
+  const CatalogueCase fault(GetParam(), "oom-kill");
+  const MemoryGroup group(192 << 20);  // less than the fault asks for; sanitizers take some of it
+  if (!group.trouble().empty()) GTEST_SKIP() << group.trouble();
+  ServerProcess server(after(group.enter(), Others::command(GetParam(), fault, 1)));
+  Others others(server, fault);
+  expect_cut_off(server, fault.post());
+  if (fault.expects("connection none")) {
+    others.expect_served();
+    EXPECT_TRUE(eventually([&] { return has(server.err(), "was killed by signal 9"); })) << server.err();
+    EXPECT_TRUE(server.running());
+  } else {
+    EXPECT_TRUE(fault.expects("server lost"));
+    EXPECT_EQ(server.wait_exit(), killed_by(SIGKILL));
+    others.expect_the_end();
+  }
 }
 
 }  // namespace

@@ -208,6 +208,12 @@ bool TestClient::readable(std::chrono::milliseconds patience) {
   return !received_.empty() || wait_readable(socket_, patience);
 }
 
+std::vector<TestClient> silent_clients(const ServerProcess& server, int count) {
+  std::vector<TestClient> clients;
+  for (int i = 0; i < count; ++i) clients.emplace_back(server);
+  return clients;
+}
+
 bool refuses(const Endpoint& server) {
   const int socket = connect_to(server, 0);
   if (socket >= 0) ::close(socket);

@@ -90,6 +90,9 @@ class TestClient {
   std::string received_;
 };
 
+/// Clients that say nothing.
+std::vector<TestClient> silent_clients(const ServerProcess& server, int count);
+
 /// @return whether a connection is refused
 bool refuses(const Endpoint& server);
 
