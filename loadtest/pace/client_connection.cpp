@@ -29,7 +29,7 @@ void ClientConnection::begin(const Exchange& exchange) {
   unanswered_ = exchange.requests;
   received_ = {};
   reusable_ = false;
-  if (exchange.expected_body != nullptr) response_.keep_bodies();
+  if (exchange.keep_body || exchange.expected_body != nullptr) response_.keep_bodies();
   if (exchange.same_body != nullptr) response_.hash_bodies();
   response_.begin(exchange.method);
 }

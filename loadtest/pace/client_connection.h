@@ -21,6 +21,7 @@ struct Exchange {
   http::Method method = http::Method::get;
   const std::string* expected_body = nullptr;  ///< null: any will do
   ReferenceBody* same_body = nullptr;          ///< of its class; null: any will do
+  bool keep_body = false;                      ///< response() has it then
   std::size_t requests = 1;                    ///< pipelined ones: they leave at once
   /// Where a response is looked up before it is parsed, and learned; response() does not know those that were
   /// found. Null: all are parsed.

@@ -19,6 +19,7 @@
 #include "common/net/system.h"
 #include "loadtest/pace/client_socket.h"
 #include "loadtest/pace/lane.h"
+#include "loadtest/pace/session_clients.h"
 
 namespace quartet::pace {
 namespace {
@@ -83,7 +84,10 @@ class Engine {
   // --- before the schedule, and after it
   void invite_rude();
   void count_rude();
+  void watch(int descriptor);
+  Nanoseconds patience_at_start() const;
   void open_held();
+  void store_sessions();
   void open_lanes();
   bool all_opened() const;
   void start_schedule();
@@ -135,6 +139,7 @@ class Engine {
   std::deque<Client> held_;
   std::size_t held_opening_ = 0;
   std::optional<RudeClients> rude_;
+  std::optional<SessionClients> sessions_;
   Ledger ledger_;
   std::size_t in_hand_ = 0;
   bool started_ = false;
@@ -149,7 +154,7 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
       interrupted_(interrupted),
       epoll_(net::check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")) {
   constexpr std::size_t kOthers = 16;  // standard streams, epoll, files
-  std::size_t connections = plan.hold;
+  std::size_t connections = plan.hold + plan.sessions;
   for (const LanePlan& lane : plan.lanes) connections += lane.connections;
   for (const RudePlan& rude : plan.rude) connections += rude.connections;
   raise_descriptor_limit(connections + kOthers);
@@ -170,12 +175,18 @@ Engine::Engine(const Plan& plan, const volatile std::sig_atomic_t& interrupted)
 
 void Engine::invite_rude() {
   rude_.emplace(plan_.server, plan_.rude, plan_.sources);
+  watch(rude_->descriptor());
+}
+
+/// An epoll instance of clients that are none of the engine's.
+void Engine::watch(int descriptor) {
   epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};  // as no client has
-  net::check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, rude_->descriptor(), &event), "epoll_ctl");
+  net::check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl");
 }
 
 Ledger Engine::run(const std::function<void(const Ledger&)>& on_open) {
   open_held();
+  store_sessions();
   open_lanes();
   if (on_open) on_open(ledger_);
   start_schedule();
@@ -186,6 +197,7 @@ Ledger Engine::run(const std::function<void(const Ledger&)>& on_open) {
   ledger_.cpu_time = cpu_time() - cpu_before;
   end_records(ledger_.elapsed);
   if (rude_) count_rude();
+  if (sessions_) ledger_.state = sessions_->counts();
   return std::move(ledger_);
 }
 
@@ -194,6 +206,7 @@ void Engine::turn() {
   serve_waiting();
   if (const auto time = now(); time >= tick_) expire(time);
   if (rude_) rude_->on_time(now());
+  if (sessions_ && now() >= plan_.duration) sessions_->ask();
   wait(next_wake());
 }
 
@@ -232,9 +245,13 @@ void Engine::wait(Nanoseconds until) {
 
 // --- before the schedule
 
+Nanoseconds Engine::patience_at_start() const {
+  return plan_.timeout == 0ns ? kPatienceAtStart : plan_.timeout;
+}
+
 void Engine::open_held() {
   if (held_.empty()) return;
-  const auto patience = plan_.timeout == 0ns ? kPatienceAtStart : plan_.timeout;
+  const auto patience = patience_at_start();
   auto next = held_.begin();
   for (auto progress = now(); now() < progress + patience && interrupted_ == 0;) {
     const auto served = ledger_.held_served;
@@ -246,6 +263,16 @@ void Engine::open_held() {
     wait(now() + kTick);
     if (ledger_.held_served > served) progress = now();
   }
+}
+
+/// Before the load: what it does to the server is no matter of theirs.
+void Engine::store_sessions() {
+  if (plan_.sessions == 0) return;
+  sessions_.emplace(plan_.server, plan_.sessions);
+  watch(sessions_->descriptor());
+  sessions_->store();
+  const auto deadline = now() + patience_at_start();
+  while (sessions_->waiting() && now() < deadline && interrupted_ == 0) wait(now() + kTick);
 }
 
 void Engine::open_lanes() {
@@ -383,7 +410,8 @@ bool Engine::over(Nanoseconds time) const {
   if (time < plan_.duration) return false;
   const bool all_taken =
       std::ranges::none_of(lanes_, [](const Lane& lane) { return lane.due().has_value(); });
-  return (all_taken && in_hand_ == 0) || time >= plan_.duration + plan_.grace;
+  const bool all_told = !sessions_ || (sessions_->asked() && !sessions_->waiting());
+  return (all_taken && in_hand_ == 0 && all_told) || time >= plan_.duration + plan_.grace;
 }
 
 /// What is due by now was asked for, whether or not this program got around to it.
@@ -469,9 +497,11 @@ void Engine::send_rest(Client& client) {
   if (const auto outcome = client.connection.send()) finish(client, *outcome);
 }
 
-/// @param client null: one of the rude ones
+/// @param client null: one of the rude ones, or of those with sessions
 void Engine::on_event(Client* client, std::uint32_t events) {
-  client == nullptr ? rude_->on_events(now()) : on_event(*client, events);
+  if (client != nullptr) return on_event(*client, events);
+  if (rude_) rude_->on_events(now());
+  if (sessions_) sessions_->on_events();
 }
 
 void Engine::on_event(Client& client, std::uint32_t events) {

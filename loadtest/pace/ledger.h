@@ -10,6 +10,7 @@
 #include "loadtest/pace/histogram.h"
 #include "loadtest/pace/record.h"
 #include "loadtest/pace/rude.h"
+#include "loadtest/pace/session_clients.h"
 
 namespace quartet::pace {
 
@@ -43,6 +44,7 @@ struct Ledger {
   std::size_t held_lost = 0;    ///< of these, were closed by the server before the end
 
   std::vector<RudeCount> rude{};  ///< in the order of the plan
+  StateCounts state{};            ///< of the clients with sessions
 
   /// Connections that this side could not even try to open, and the first reason: out of ports or
   /// descriptors.

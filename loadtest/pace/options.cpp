@@ -18,6 +18,7 @@ constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::size_t kMostPipelined = 1'000;
 constexpr std::size_t kMostSources = 65'536;
 constexpr std::size_t kMostRetries = 1'000;
+constexpr std::size_t kMostSessions = 100;
 
 Read append_to(std::vector<std::string>& texts) {
   return [&texts](const std::string& text) { texts.push_back(text); };
@@ -93,6 +94,10 @@ void describe_company(CommandLine& command_line, Text& text) {
                       into(text.hold, 0, kMostConnections)(number);
                       text.hold_target = target;
                     }});
+  command_line.add({.name = "--sessions",
+                    .metavariable = "N",
+                    .help = "Clients that store a session before the start: is it there at the end?",
+                    .read = into(text.sessions, 1, kMostSessions)});
   command_line.add({.name = "--sources",
                     .metavariable = "N",
                     .help = "Connect from 127.0.0.1 to 127.0.0.N in turn: each has its own ports",

@@ -47,6 +47,7 @@ struct Plan {
   std::size_t hold = 0;        ///< connections that make one request before the start, and then stay idle
   std::string hold_request{};  ///< its bytes
   std::vector<RudePlan> rude{};
+  std::size_t sessions = 0;  ///< clients with a session of their own
   /// Addresses 127.0.0.1, 127.0.0.2, ... to connect from in turn, each with ports of its own; 0: the
   /// kernel's choice.
   std::size_t sources = 0;

@@ -354,6 +354,7 @@ Plan make_plan(const Text& text, const std::string& records) {
   plan.hold = text.hold;
   plan.hold_request = request_bytes(Text{}, plan.server, text.hold_target, false);
   plan.sources = text.sources;
+  plan.sessions = text.sessions;
   if (text.same_body && text.expected_body)
     reject("--same-body: --expect-body says already which body is the right one");
   if (text.sources > 0 && plan.server.host.find(':') != std::string::npos)

@@ -31,6 +31,7 @@ struct Text {
   std::size_t pipeline = 1;
   std::size_t hold = 0;
   std::size_t sources = 0;
+  std::size_t sessions = 0;
   std::uint64_t seed = 1;
   bool fresh = false;
   bool poisson = false;

@@ -119,6 +119,14 @@ std::string describe_rude(const RudePlan& plan, const RudeCount& count) {
   return text + "\n";
 }
 
+std::string describe_fates(std::string_view what, const FateCounts& counts) {
+  std::string text;
+  for (std::size_t i = 0; i < kFates; ++i)
+    if (counts.at(i) > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", counts.at(i), to_string(static_cast<Fate>(i)));
+  return fmt::format("{}: {}\n", what, text);
+}
+
 std::string describe_schedule(const Summary& summary) {
   const auto& lateness = summary.lateness;
   if (lateness.empty()) return {};
@@ -158,8 +166,9 @@ Json histogram_json(const Percentiles& times) {
   return json;
 }
 
-std::string name_of(Outcome outcome) {
-  std::string name(to_string(outcome));
+template <typename Kind>
+std::string name_of(Kind kind) {
+  std::string name(to_string(kind));
   std::ranges::replace(name, ' ', '_');
   return name;
 }
@@ -247,6 +256,18 @@ Json rude_json(const RudePlan& plan, const RudeCount& count) {
           {"statuses", statuses}};
 }
 
+Json fates_json(const FateCounts& counts) {
+  Json json;
+  for (std::size_t i = 0; i < kFates; ++i) json[name_of(static_cast<Fate>(i))] = counts.at(i);
+  return json;
+}
+
+Json state_json(const Plan& plan, const StateCounts& state) {
+  return {{"clients", plan.sessions},
+          {"sessions", fates_json(state.sessions)},
+          {"counters", fates_json(state.counters)}};
+}
+
 Json workers_json(const Summary& summary) {
   Json json = Json::object();
   for (const auto& [worker, answers] : summary.workers)
@@ -266,6 +287,10 @@ std::string to_text(const Plan& plan, const Ledger& ledger, const Summary& summa
                         ledger.held, plan.hold, ledger.held_served, ledger.held_lost);
   }
   for (std::size_t i = 0; i < plan.rude.size(); ++i) text += describe_rude(plan.rude[i], ledger.rude.at(i));
+  if (plan.sessions > 0) {
+    text += describe_fates("sessions", ledger.state.sessions);
+    text += describe_fates("counters", ledger.state.counters);
+  }
   if (!plan.lanes.empty()) {
     text += fmt::format("longest time without an ok: {:.3f} ms, from {:.3f} s\n",
                         milliseconds(summary.gap.length()), seconds(summary.gap.begin));
@@ -308,6 +333,7 @@ Json to_json(const Plan& plan, const Ledger& ledger, const Summary& summary) {
         {"served", ledger.held_served},
         {"closed_by_server", ledger.held_lost}}},
       {"rude", rude},
+      {"state", state_json(plan, ledger.state)},
       {"connections_opened", ledger.connections_opened},
       {"workers", workers_json(summary)},
       {"cpu_s", seconds(ledger.cpu_time)},

@@ -314,6 +314,13 @@ TEST(PaceOptions, HeldConnectionsAskForATargetOfTheirOwn) {
   EXPECT_TRUE(parse({"--hold", "16"}).plan.hold_request.starts_with("GET /plaintext "));
 }
 
+TEST(PaceOptions, TakeClientsWithSessionsBesideALoad) {
+  EXPECT_EQ(parse({"--sessions", "4"}).plan.sessions, 4U);
+  EXPECT_EQ(parse({}).plan.sessions, 0U);
+  EXPECT_NE(error_of({"--sessions", "101"}).find("--sessions"), std::string::npos);
+  EXPECT_NE(error_of({"--rate", "0", "--sessions", "4"}).find("--rate 0"), std::string::npos);
+}
+
 TEST(PaceOptions, TakeAGraceOfNothing) { EXPECT_EQ(parse({"--grace", "0ms"}).plan.grace, 0ms); }
 
 TEST(PaceOptions, CanHoldConnectionsAndAskNothing) {

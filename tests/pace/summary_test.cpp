@@ -227,6 +227,21 @@ TEST(Summary, SaysWhenThisSideFailed) {
   EXPECT_EQ(summarize(plan, ledger).problems.size(), 1U);
 }
 
+TEST(Summary, TellsWhatBecameOfStateByNumberOfClients) {
+  auto plan = one_lane();
+  plan.sessions = 4;
+  auto ledger = ledger_of({});
+  ledger.state = {.sessions = {1, 2, 0, 1}, .counters = {0, 0, 4, 0}};
+  const auto summary = summarize(plan, ledger);
+  const auto text = to_text(plan, ledger, summary);
+  EXPECT_NE(text.find("\nsessions: 1 kept, 2 lost, 1 never had\ncounters: 4 never answered\n"),
+            std::string::npos);
+  const auto json = to_json(plan, ledger, summary)["state"];
+  EXPECT_EQ(json["clients"], 4);
+  EXPECT_EQ(json["sessions"].dump(), R"({"kept":1,"lost":2,"never_answered":0,"never_had":1})");
+  EXPECT_EQ(json["counters"]["never_answered"], 4);
+}
+
 TEST(Summary, CountsAnswersByWorker) {
   auto first = ok(0, 0, 1);
   first.worker_process = 10;
