@@ -4,7 +4,7 @@
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
 #                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
-#   quartet_provide SET... -- [TARGET...]  both, for what the harness has found to be needed
+#   quartet_provide SET... [-- PRESET TARGET...]...  both, for what the harness has found to be needed
 #   quartet_require [PACKAGE...]        exits 5 when this release does not have one of them
 #
 # By hand, loadtest/setup.sh SET... installs.
@@ -66,7 +66,7 @@ quartet_harness_packages=(
 
 # What only some verbs need, and do without where it does not work.
 quartet_instruments_packages=(
-  strace      # the walk of one request
+  strace      # the walk of one request; the fault crash-loop
   linux-perf  # system calls, counted without slowing the server
 )
 
@@ -349,13 +349,15 @@ quartet_build() (
 )
 
 quartet_provide() {
-  local sets=()
-  while [[ $1 != -- ]]; do
-    sets+=("$1")
-    shift
+  local word todo=quartet_install words=()
+  for word in "$@" --; do
+    if [[ $word == -- ]]; then
+      "$todo" "${words[@]}" || return
+      todo=quartet_build words=()
+    else
+      words+=("$word")
+    fi
   done
-  quartet_install "${sets[@]}"
-  (($# == 1)) || quartet_build release "${@:2}"
 }
 
 [[ ${BASH_SOURCE[0]} != "$0" ]] || quartet_install "$@"

@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
@@ -18,6 +18,7 @@ from loadtest.cli import options
 from loadtest.cli.options import JSON, Chosen, Faults, Invocation, Keeper, Load, Tries, number, plain
 from loadtest.contestants.contestants import select
 from loadtest.document import terminal
+from loadtest.document.figures import listed
 from loadtest.engine import environment, folder, provision, report
 from loadtest.engine.measurement import VERBS, Verb
 from loadtest.engine.run import Exit, Part, Stop, sentence
@@ -318,7 +319,9 @@ def crash(
     if list_faults:
         _list_faults(faults.fault, invocation.json)
         return []
-    chosen = _chosen(faults, invocation.runner)
+    chosen = _chosen(faults, invocation)
+    if faults.asan:
+        _check_asan(faults, chosen, invocation)
     [cpus] = options.budgets("1", pin).values()
     contestants = select(only.split(","), crash_plan.COLUMNS) if only else crash_plan.COLUMNS
     common: dict[str, Any] = {"contestants": contestants, "cpus": cpus, "repeats": repeat, **invocation.settings}
@@ -332,11 +335,29 @@ def crash(
         supervised=tuple(one.name for one in chosen) if keeper.supervised else (),
         alone=not keeper.supervised,
         **(crash_plan.RESTARTED if restarts else {}),
+        asan=faults.asan,
         asks_wrk=not faults.matrix and not restarts,
+        sessions=crash_plan.SESSIONS,
         **common,
     )
     _refuse_none(settings)
     return [Part("crash", settings)]
+
+
+def _check_asan(faults: options.Faults, chosen: Sequence[Fault], invocation: Invocation) -> None:
+    """Raises ValueError."""
+    if faults.script:
+        raise ValueError(f"--asan and --script {faults.script}: a script is played without AddressSanitizer")
+    if invocation.bin:
+        raise ValueError(
+            "--asan and --bin: servers with AddressSanitizer are built here, to compare them with the others"
+        )
+    if invocation.runner == options.RunnerName.docker:
+        raise ValueError("--asan is for --runner local: the images hold no servers with AddressSanitizer")
+    if not any(one.expected_asan for one in chosen):
+        there = ", ".join(one.name for one in catalogue.faults() if one.expected_asan)
+        names = listed([one.name for one in chosen])
+        raise ValueError(f"--asan: of {names} nothing is expected with AddressSanitizer; there are {there}")
 
 
 def _refuse_none(settings: CrashSettings) -> None:
@@ -346,12 +367,12 @@ def _refuse_none(settings: CrashSettings) -> None:
     if not settings.faults:
         raise ValueError("no fault is left to try")
     fault, one = settings.faults[0], settings.contestants[0]
-    reason = next(group.because for group in fault.inapplicable if one.name in group.models)
-    raise ValueError(f"--fault {fault.name}: it cannot happen to {one.name}. {reason}")
+    raise ValueError(f"--fault {fault.name}: it cannot happen to {one.name}. {fault.why_not(one.name)}")
 
 
-def _chosen(faults: Faults, runner: options.RunnerName) -> tuple[Fault, ...]:
-    """Of the catalogue, where there is no script. Raises ValueError, and Stop where one cannot be tried here."""
+def _chosen(faults: Faults, invocation: Invocation) -> tuple[Fault, ...]:
+    """Of the catalogue, where there is no script. Raises ValueError, and Stop where one cannot be tried here; a dry run
+    does not ask this machine."""
     if faults.matrix and faults.fault:
         raise ValueError("--matrix has every fault; give it or --fault")
     if faults.script and (faults.matrix or faults.fault):
@@ -360,11 +381,12 @@ def _chosen(faults: Faults, runner: options.RunnerName) -> tuple[Fault, ...]:
         raise ValueError("give it a --fault, --matrix for all, or a --script; --list shows the faults")
     wanted = catalogue.faults() if faults.matrix else [catalogue.select(name) for name in faults.fault]
     chosen = {one.name: one for one in wanted}.values()
-    refused = {one.name: refusal for one in chosen if (refusal := triggers.refusal(one, runner.value))}
+    refusal = triggers.misplaced if invocation.dry_run else triggers.refusal
+    refused = {one.name: why for one in chosen if (why := refusal(one, invocation.runner.value))}
     if refused and not faults.matrix:
         raise Stop(Exit.environment, next(iter(refused.values())))
-    for name, refusal in refused.items():
-        output.tell(f"{environment.program()}: {name} is left out: {refusal}")
+    for name, why in refused.items():
+        output.tell(f"{environment.program()}: {name} is left out: {why}")
     return tuple(one for one in chosen if one.name not in refused)
 
 

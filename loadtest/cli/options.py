@@ -115,6 +115,7 @@ class Faults:
 
     fault: list[str] = plain([], metavar="NAME[?PARAMETERS]", help="Such as segv, or spin?ms=300; repeat it.")
     matrix: bool = typer.Option(False, "--matrix", help="Every fault of the catalogue.")
+    asan: bool = typer.Option(False, "--asan", help="Also in servers with AddressSanitizer, what that may change.")
     script: Optional[Path] = plain(None, metavar="FILE", help="Loads and faults at their times, for one server each.")
 
 

@@ -29,6 +29,7 @@ OUTCOMES = (  # as records number them
     *("ok", "error status", "EOF before response", "truncated", "reset"),
     *("refused", "timed out", NEVER, "wrong content"),
 )
+KEPT, _, _, NEVER_HAD = FATES = ("kept", "lost", NEVER, "never had")  # of what a client has stored
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,17 @@ def summary(finished: Finished) -> dict[str, Any]:
 
 def outcomes(lane: dict[str, Any]) -> dict[str, int]:
     """Those that there were, by name."""
-    named = {name.replace(" ", "_"): name for name in OUTCOMES}
-    return {named[key]: count for key, count in lane["outcomes"].items() if count}
+    return _named(lane["outcomes"], OUTCOMES)
+
+
+def fates(counts: dict[str, int]) -> dict[str, int]:
+    """Clients by what became of their sessions, or counters: those that there were, by name."""
+    return _named(counts, FATES)
+
+
+def _named(counts: dict[str, int], names: Sequence[str]) -> dict[str, int]:
+    named = {name.replace(" ", "_"): name for name in names}
+    return {named[key]: count for key, count in counts.items() if count}
 
 
 def client_side(finished: Finished) -> ClientSide:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Self
 
-from loadtest.system import MeasurementError
+from loadtest.system import ROOT, MeasurementError
+
+ASAN = ROOT / "build/asan/bin"  # servers with AddressSanitizer
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,17 @@ class Contestant:
     def supervised(self) -> Self:
         return replace(self, name=f"{self.name} +parent", arguments=(*self.arguments, "--supervise"))
 
+    def sanitized(self) -> Self:
+        """Of the build with AddressSanitizer, wherever the others are."""
+        return replace(self, name=f"{self.name} +asan", executable=str(ASAN / self.executable))
+
     def restarted(self) -> Self:
         """By the place that it runs in."""
         return replace(self, name=f"{self.name} +restart")
+
+
+def is_sanitized(executable: str) -> bool:
+    return Path(executable).parent == ASAN
 
 
 MODELS = (

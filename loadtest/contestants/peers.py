@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind
+from loadtest.contestants.contestants import BARE, MODELS, Contestant, Kind, is_sanitized
 from loadtest.system import ROOT
 from loadtest.system.processes import PLAINTEXT, Address, run
 
@@ -85,17 +85,18 @@ def missing(executable: str, binaries: Path) -> str:
         return f"{peer.name} is not installed; loadtest/setup.sh peers"
     packages, target = (
         "peers" if peer else "build",
-        "quartet-programs" if executable.startswith("quartet-") else executable,
+        "quartet-programs" if Path(executable).name.startswith("quartet-") else executable,
     )
+    preset = "asan" if is_sanitized(executable) else "release"
     build = (
-        f"loadtest/setup.sh {packages} && cmake --preset release && cmake --build --preset release --target {target}"
+        f"loadtest/setup.sh {packages} && cmake --preset {preset} && cmake --build --preset {preset} --target {target}"
     )
     return f"{binaries / executable} is missing; {build}"
 
 
 def version(executable: str, binaries: Path) -> str:
     """One line. Raises ProcessError."""
-    foreign = Path(executable).is_absolute()
+    foreign = Path(executable).is_absolute() and not is_sanitized(executable)
     printed = run([str(binaries / executable), "-v" if foreign else "--version"], timeout=5)
     lines = (printed.stdout or printed.stderr).splitlines()
     return lines[0].removeprefix("Server version: ") if foreign else ", ".join(lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from loadtest.clients import wrk
+from loadtest.contestants.contestants import Contestant
 from loadtest.document.document import Section
 from loadtest.engine.run import Exit, Labels, Run
 from loadtest.places import launch
@@ -80,6 +81,7 @@ class Measurement:
     load: Callable[[Address, Any, Any], Sequence[Sequence[str]]]  # the clients' commands, for a dry run
     programs: tuple[str, ...] = ()  # of ours that the clients' side needs
     uses_wrk: Callable[[Any], bool] = lambda settings: False
+    sanitized: Callable[[Any], Sequence[Contestant]] = lambda settings: ()  # of the build with AddressSanitizer
     instruments: Callable[[Any], bool] = lambda settings: False  # whether it takes strace or perf
     key: Callable[[Any], Hashable] = attrgetter("contestant")  # what is left out of later steps when one fails
     values: Callable[[Any], Mapping[str, float | None]] = lambda result: {}  # of a result, by the name of a metric
@@ -94,7 +96,8 @@ class Measurement:
     def executables(self, settings: Any) -> set[str]:
         """What must be there, and is asked for its version."""
         by_wrk = [wrk.EXECUTABLE] if self.uses_wrk(settings) else []
-        return {*(one.executable for one in settings.contestants), *self.programs, *by_wrk}
+        contestants = (*settings.contestants, *self.sanitized(settings))
+        return {*(one.executable for one in contestants), *self.programs, *by_wrk}
 
 
 def describe(step: Step) -> str:

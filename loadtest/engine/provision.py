@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadtest.clients import wrk
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Kind, describer
+from loadtest.contestants.contestants import Kind, describer, is_sanitized
 from loadtest.engine import environment
 from loadtest.engine.measurement import MEASUREMENTS, Verb
 from loadtest.engine.run import Exit, Part, Stop
@@ -26,6 +26,7 @@ class Needs:
     sets: tuple[str, ...]  # of packages, by setup.sh's names
     targets: tuple[str, ...]  # of CMake
     packages: tuple[str, ...] = ()  # of peers; where a release lacks one, nothing is installed or built
+    sanitized: tuple[str, ...] = ()  # targets of the preset asan
 
 
 def needs(verb: Verb, parts: Sequence[Part], builds: bool) -> Needs:
@@ -43,7 +44,9 @@ def needs(verb: Verb, parts: Sequence[Part], builds: bool) -> Needs:
     targets = {*verb.targets, *(used - foreign), *(describer(one).executable for one in contestants)}
     absent = {one.package for one in peers.PEERS if one.executable in foreign and not Path(one.executable).exists()}
     sets = tuple(name for name, is_wanted in wanted.items() if is_wanted)
-    return Needs(sets, tuple(sorted(targets)) if builds else (), tuple(sorted(absent)))
+    sanitized = {Path(name).name for name in foreign if is_sanitized(name)}
+    built = [tuple(sorted(each)) if builds else () for each in (targets, sanitized)]
+    return Needs(sets, built[0], tuple(sorted(absent)), built[1])
 
 
 def not_to_be_had() -> set[str]:
@@ -59,7 +62,9 @@ def provide(wanted: Needs) -> None:
     if ASKED not in os.environ:
         return
     required = " ".join(wanted.packages)
-    arguments = [environment.program(), str(SETUP), required, *wanted.sets, "--", *wanted.targets]
+    presets = {"release": wanted.targets, "asan": wanted.sanitized}
+    builds = [word for name, targets in presets.items() if targets for word in ("--", name, *targets)]
+    arguments = [environment.program(), str(SETUP), required, *wanted.sets, *builds]
     status = processes.attend(["bash", "-p", "-c", SCRIPT, *arguments])
     if status == Exit.interrupted:
         raise KeyboardInterrupt

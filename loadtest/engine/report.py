@@ -1,16 +1,18 @@
 """What stands above and below the answers of every verb: the machine, what is invalid, how it ended. Pure."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from loadtest.document.document import Document
-from loadtest.document.figures import plural
-from loadtest.engine.measurement import VERBS
+from loadtest.document.figures import listed, plural
+from loadtest.engine.measurement import VERBS, Step
 from loadtest.engine.run import Environment, Run
 from loadtest.statistics.validity import DISTURBED
 from loadtest.system.cpus import CpuSets, unseen
 
+AMOUNT = re.compile(r"\b\d[\d,]*(?:\.\d+)?(?= ?%| (?:ms|s|CPU s|requests)\b)")  # with its unit; others are names
 CALM = 0.1  # the share of disturbed loads that needs no caveat above the tables
 
 
@@ -60,15 +62,41 @@ def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
+def _invalid(results: Sequence[Any]) -> Iterator[str]:
+    """A line for each reason. What was measured, or how much of it was too much, makes no other reason."""
+    alike: dict[str, list[Any]] = {}
+    for one in results:
+        alike.setdefault(AMOUNT.sub("", "; ".join(one.problems)), []).append(one)
+    for those in alike.values():
+        yield f"INVALID {_cells([one.step for one in those])}: {_between(['; '.join(one.problems) for one in those])}"
+
+
+def _cells(steps: Sequence[Step]) -> str:
+    """Contestants of whom the same was measured, in the same rounds, stand together."""
+    rounds: dict[tuple[str, str], list[int]] = {}
+    for step in steps:
+        rounds.setdefault((step.what, step.contestant), []).append(step.round)
+    contestants: dict[str, list[str]] = {}
+    for (what, contestant), theirs in rounds.items():
+        contestants.setdefault(f"{what}, round {_list(theirs)}", []).append(contestant)
+    return "; ".join(f"{listed(names)}: {what}" for what, names in contestants.items())
+
+
+def _between(reasons: Sequence[str]) -> str:
+    """One for all, which differ in amounts alone: the least and the greatest of each."""
+    amounts: list[list[str]] = [sorted(set(column), key=_amount) for column in zip(*map(AMOUNT.findall, reasons))]
+    spans = iter([values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}" for values in amounts])
+    return AMOUNT.sub(lambda _: next(spans), reasons[0])
+
+
+def _amount(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
 def _closing(run: Run) -> Iterator[str]:
     for one in run.failures:
         yield f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}"
-    invalid: dict[str, list[Any]] = {}
-    for result in run.results:
-        if result.problems:
-            invalid.setdefault(f"{result.step.contestant}: {result.step.what}", []).append(result)
-    for cell, alike in invalid.items():
-        yield f"INVALID {cell}, round {_list(one.step.round for one in alike)}: {'; '.join(alike[0].problems)}"
+    yield from _invalid([result for result in run.results if result.problems])
     watched = [result for result in run.results if result.disturbance]
     if repeated := sum(result.repeats for result in watched):
         yield f"Other load on our CPUs, or a client that was late: {plural(repeated, 'step')} thrown away and repeated."

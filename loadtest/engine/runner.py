@@ -82,7 +82,7 @@ class Session:
         except OSError as error:  # the cpuset has changed since --resume's run, or a sandbox forbids it
             names = ",".join(map(str, cpus))
             raise Stop(Exit.environment, f"cannot run on CPU {names}: {error.strerror}") from error
-        processes.prepare_limits()
+        processes.prepare()
         return found
 
     def _measure(self, found: Run) -> str:

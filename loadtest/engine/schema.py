@@ -16,7 +16,7 @@ from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
 from loadtest.system import ROOT
 
-MAJOR, MINOR = 7, 0  # of the format: a reader understands every minor version of its major one
+MAJOR, MINOR = 7, 1  # of the format: a reader understands every minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
 
 Json = dict[str, Any]
@@ -72,8 +72,11 @@ def text() -> str:
 
 def _object(kind: type, definitions: dict[str, Json]) -> Json:
     hints = typing.get_type_hints(kind)
-    properties = {field.name: _schema(hints[field.name], definitions) for field in dataclasses.fields(kind)}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    fields = dataclasses.fields(kind)
+    properties = {field.name: _schema(hints[field.name], definitions) for field in fields}
+    # what has a default may be absent: an earlier minor version did not know it
+    required = [one.name for one in fields if one.default is one.default_factory is dataclasses.MISSING]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _schema(kind: Any, definitions: dict[str, Json]) -> Json:

@@ -21,7 +21,7 @@ PATIENCE = 30.0  # seconds beside the settings' own
 
 
 def main() -> None:
-    processes.prepare_limits()
+    processes.prepare()
     asked = json.loads(sys.stdin.readline())
     module, _, name = asked["job"].partition(":")  # by its name, because places know no verb
     job = getattr(importlib.import_module(module), name)

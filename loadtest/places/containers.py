@@ -243,7 +243,7 @@ class Containers:
 
     def options(self, cpus: Sequence[int], mebibytes: int) -> list[str]:
         """What all containers of a run have in common; the log driver only copies, and nobody reads it."""
-        files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)  # as prepare_limits does natively
+        files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)  # as processes.prepare() does natively
         # our own id, so that smaps_rollup is ours to read; root does not need that, and a server must not be root
         user = ["--user", f"{os.getuid()}:{os.getgid()}"] if os.getuid() != 0 else []
         return [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loadtest.clients import wrk
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import Contestant, Kind, command_line
+from loadtest.contestants.contestants import Contestant, Kind, command_line, is_sanitized
 from loadtest.places.containers import Containers
 from loadtest.system import ROOT, MeasurementError, processes
 from loadtest.system.cpus import CpuSets
@@ -50,7 +50,7 @@ class Local:
         return run([str(self.binaries / executable), "--describe"], DESCRIBING).stdout
 
     def versions(self, executables: Sequence[str]) -> dict[str, str]:
-        return {Path(name).name: self._version(name) for name in executables}
+        return {Path(name).name + (" +asan" if is_sanitized(name) else ""): self._version(name) for name in executables}
 
     def _version(self, executable: str) -> str:
         if executable != wrk.EXECUTABLE:

@@ -1,9 +1,11 @@
 """The one module that starts and ends processes.
 
 Every child leads its own session: Ctrl-C reaches it only through us, and its whole process tree can be found and
-ended. It dies with us (PR_SET_PDEATHSIG), and it is ended by pid, never by name.
+ended. It dies with us (PR_SET_PDEATHSIG), and it is ended by pid, never by name. What outlives its parent becomes ours
+(PR_SET_CHILD_SUBREAPER), so that its CPU time is known, too.
 """
 
+import ctypes
 import os
 import resource
 import select
@@ -12,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
@@ -28,6 +30,7 @@ from loadtest.system.usage import Usage
 READY_PREFIX = "listening on "
 DYING = 0.2  # seconds that processes may take to die after their parent
 NOWHERE = subprocess.DEVNULL
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 Stream = int | IO[bytes]
 PLAINTEXT = b"Hello, World!"  # what GET /plaintext is answered with
 
@@ -38,7 +41,7 @@ class ProcessError(MeasurementError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it and all descendants that were waited for have used (wait4)."""
+    """How a process ended, and what it and all its descendants have used (wait4)."""
 
     status: int  # exit status, or minus the signal's number
     cpu_seconds: float | None  # None: it was in a container, which takes the number with it
@@ -68,8 +71,10 @@ def pinned(cpus: Sequence[int], argv: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cpus)), *argv]
 
 
-def prepare_limits() -> None:
-    """For all children: no core dumps, which take longer than the crash itself; as many descriptors as we may."""
+def prepare() -> None:
+    """For all children: no core dumps, which take longer than the crash itself; as many descriptors as we may; and
+    whoever outlives his parent becomes ours."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # cannot fail: it is in Linux since 3.4
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
@@ -130,15 +135,24 @@ class Process:
         os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
 
     def reap(self) -> Finished:
-        """Kills what is left of its process group, then collects it. It must have ended, or be worth killing."""
+        """Kills what is left of its process group, then collects it all. It must have ended, or be worth killing."""
         os.killpg(self.pid, signal.SIGKILL)  # its zombie still holds the number
         _, status, used = os.wait4(self.pid, 0)
+        everybody = [used, *_orphans(self.pid)]
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         for pipe in filter(None, (self._popen.stdin, self._popen.stdout)):
             pipe.close()
         _live.discard(self)
-        switches = Switches(used.ru_nvcsw, used.ru_nivcsw)
-        return Finished(self._popen.returncode, used.ru_utime + used.ru_stime, self.command, switches=switches)
+        switches = Switches(sum(one.ru_nvcsw for one in everybody), sum(one.ru_nivcsw for one in everybody))
+        seconds = sum(one.ru_utime + one.ru_stime for one in everybody)
+        return Finished(self._popen.returncode, seconds, self.command, switches=switches)
+
+
+def _orphans(group: int) -> Iterator[resource.struct_rusage]:
+    """What those have used that have become ours, when each has ended."""
+    with suppress(ChildProcessError):  # there is no more
+        while True:
+            yield os.wait4(-group, 0)[2]
 
 
 _live: set[Process] = set()

@@ -3,12 +3,16 @@ server's processes and of the CPU time that these have used."""
 
 import os
 import re
+import struct
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+LOCKS = "/memfd:quartet-locks (deleted)"
+HOLDER = struct.Struct("<i")  # of the plain one, at its beginning; a robust one is passed on to whoever asks
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -64,6 +68,11 @@ class ProcessStat:
     def identity(self) -> tuple[int, int]:
         return self.pid, self.start
 
+    @property
+    def lives(self) -> bool:
+        """It has not ended: a zombie has."""
+        return self.state not in "ZX"
+
 
 def parse_stat(text: str) -> ProcessStat:
     """The name, in parentheses, may contain anything, parentheses too."""
@@ -101,15 +110,15 @@ def is_leader(pid: int) -> bool:
 def members(session: int) -> list[ProcessStat]:
     """The live processes of a session: a server's whole tree, orphans too."""
     found = map(_read_stat, _entries("/proc"))
-    return [stat for stat in found if stat and stat.session == session and stat.state not in "ZX"]
+    return [stat for stat in found if stat and stat.session == session and stat.lives]
 
 
 def zombies(session: int) -> int:
     """Processes of a session that have ended and for which their parent, one of it too, has not waited. Orphans are
-    init's to wait for."""
+    others' to wait for: the harness's, or init's."""
     found = [stat for stat in map(_read_stat, _entries("/proc")) if stat and stat.session == session]
     parents = {stat.pid for stat in found}
-    return sum(stat.state in "ZX" and stat.parent in parents for stat in found)
+    return sum(not stat.lives and stat.parent in parents for stat in found)
 
 
 def descriptors(pid: int) -> int:
@@ -118,6 +127,18 @@ def descriptors(pid: int) -> int:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return 0
+
+
+def abandoned_locks(pid: int) -> int:
+    """Of those in memory that it shares with others (common/faults/locks.cpp): whose holder has ended, for ever."""
+    for descriptor in _entries(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{descriptor}"
+        with suppress(OSError):  # it has been closed, or is not ours to look at
+            if os.readlink(path) == LOCKS:
+                (holder,) = HOLDER.unpack(Path(path).read_bytes()[: HOLDER.size])
+                stat = _read_stat(holder)
+                return int(holder != 0 and not (stat and stat.lives))
+    return 0
 
 
 def processes(session: int) -> dict[int, int]:

@@ -18,6 +18,7 @@ from loadtest.verbs import registry  # noqa: E402, F401  folders of all verbs ca
 BINARIES = ROOT / "build/release/bin"
 FAKES = Path(__file__).with_name("fakes")
 SERVER = [str(FAKES / "server.py")]
+PATIENCE = 240.0  # seconds for a program of ours to do its work; what fails there is hung, not slow
 
 
 @pytest.fixture

@@ -166,8 +166,8 @@ FAULTS = (SEGV, SPIN, OVERFLOW)
 
 def crash(step: CrashStep, fault: Fault, seen: str = "", **changes) -> Crash:
     """With the verdict of the catalogue, or another one. The fault comes at 0.4 s; a keeper is back 0.05 s later."""
-    expectation = None if step.keeper else fault.expectation(step.contestant)
-    model = fault.expectation(step.contestant)
+    model = fault.expectation(step.contestant, step.sanitizer)
+    expectation = None if step.keeper else model
     verdict = Verdict(*(seen or (model.verdicts[0] if model else "nobody none")).split())
     harmed, lost = verdict.harm != "none", verdict.harm == "lost"
     stays = None if harmed and not step.keeper else 0.05 if harmed else 0.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import samples
-from conftest import FAKES, ROOT, eventually, is_alive
+from conftest import FAKES, PATIENCE, ROOT, eventually, is_alive
 
 from loadtest.engine import folder, measurement
 from loadtest.engine.run import Exit, Failure, Run
@@ -52,7 +52,7 @@ class Harness:
 
     def run(self, *arguments: str, where: Sequence[str] | None = None) -> tuple[int, str, str]:
         process = self.start(*arguments, where=where)
-        output = process.communicate(timeout=120)[0]
+        output = process.communicate(timeout=PATIENCE)[0]
         return process.returncode, output, self.errors()
 
     def errors(self) -> str:
@@ -117,9 +117,9 @@ def test_results_name_every_command_and_where_they_come_from(harness):
 def test_an_interruption_keeps_what_was_measured(harness, number):
     process = harness.start(*SHORT, "--rounds", "50")
     # two steps are on record, the third is under way
-    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, 60)
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, PATIENCE)
     process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     found = harness.results()
     assert (process.returncode, found.state) == (130, "interrupted")
     assert len(found.results) >= 2
@@ -129,9 +129,9 @@ def test_an_interruption_keeps_what_was_measured(harness, number):
 
 def test_an_interrupted_run_is_completed_by_resume(harness):
     process = harness.start(*SHORT, "--rounds", "3")
-    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, 60)
+    assert eventually(lambda: (harness.out / "results.json").exists() and len(harness.results().results) >= 2, PATIENCE)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     first = harness.results()
     status, _, _ = harness.run("--resume", str(harness.out), "--rounds", "99")  # by its own options
     found = harness.results()
@@ -154,9 +154,9 @@ def test_a_background_job_can_be_interrupted_too(harness):
         process = harness.start(*SHORT, "--rounds", "50")
     finally:
         signal.signal(signal.SIGINT, before)
-    assert eventually(lambda: (harness.out / "results.json").exists(), 60)
+    assert eventually(lambda: (harness.out / "results.json").exists(), PATIENCE)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert (process.returncode, harness.results().state) == (130, "interrupted")
 
 

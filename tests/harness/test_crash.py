@@ -5,27 +5,35 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import samples
-from conftest import BINARIES, FAKES, ROOT
+from conftest import BINARIES, FAKES, ROOT, eventually
+from typer.testing import CliRunner
 
+from loadtest.cli import commands
 from loadtest.clients.pace import Record
+from loadtest.contestants import contestants, peers
 from loadtest.contestants.contestants import described
+from loadtest.engine import provision
 from loadtest.engine.measurement import Bench
-from loadtest.engine.run import Exit, Failure, Part
+from loadtest.engine.run import Exit, Failure, Part, Stop
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError, cpus
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.processes import Address, Ended
 from loadtest.system.records import from_json
-from loadtest.verbs.crash import catalogue, clients, measure, plan, triggers, verb
-from loadtest.verbs.crash.catalogue import Limits
+from loadtest.verbs.crash import attend, catalogue, clients, measure, plan, survival, triggers, verb
+from loadtest.verbs.crash.catalogue import ADDRESS, Limits
 from loadtest.verbs.crash.ledger import Ledger
 from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crash.plan import COLUMNS, CrashSettings
@@ -39,6 +47,7 @@ from loadtest.verbs.crash.results import (
     CrashStep,
     Processes,
     Recovery,
+    Stored,
     Verdict,
 )
 
@@ -46,9 +55,16 @@ OK, EOF, REFUSED, NEVER = "ok", "EOF before response", "refused", "never answere
 UNHURT = ("none", "delayed")  # on a machine that others use, too, somebody may be late
 ALL = described(COLUMNS, cache(Local(BINARIES, Path(os.devnull)).describe))
 SETTINGS = CrashSettings(
-    ALL, CpuSets((0,), (0,)), tuple(catalogue.faults()), pace=str(BINARIES / "quartet-pace"), end=1.0, tolerance=1.0
+    ALL,
+    CpuSets((0,), (0,)),
+    tuple(catalogue.faults()),
+    pace=str(BINARIES / "quartet-pace"),
+    sessions=plan.SESSIONS,
+    end=1.0,
+    tolerance=1.0,
 )
-ADDRESS = Address("127.0.0.1", 8080)
+ADDRESS_OF_SERVER = Address("127.0.0.1", 8080)
+BUILDS = ("", ADDRESS)
 
 
 def of(*names: str, **changes: object) -> CrashSettings:
@@ -94,6 +110,88 @@ def test_docker_starts_everybody_again_who_fails_those_with_a_parent_too():
         assert server.contestant.name == f"{step.contestant} +restart"
 
 
+def test_with_asan_a_fault_is_tried_once_more_where_something_is_expected_of_it():
+    tried = [(step.fault, step.contestant, step.sanitizer) for step in plan.steps(of("segv", "spin", asan=True))]
+    assert tried[:4] == [("segv", one.name, built) for one in COLUMNS[:2] for built in ("", ADDRESS)]
+    assert tried[14:] == [("spin", one.name, "") for one in COLUMNS]
+    assert len(list(plan.steps(of("segv", asan=True, repeats=2, supervised=("segv",))))) == 2 * 2 * 11
+
+
+def test_a_server_with_asan_is_of_its_own_build_and_the_client_is_not():
+    settings, step = of("segv", asan=True), CrashStep("coroutines-2", "segv", sanitizer=ADDRESS)
+    server = CRASH.server(settings, step)
+    assert server.contestant.name == "coroutines-2 +asan"
+    assert server.under == ("env", "ASAN_OPTIONS=symbolize=0")
+    assert server.command_line[:3] == [str(ROOT / "build/asan/bin/quartet-coroutines"), "--workers", "2"]
+    assert clients.load_command(ADDRESS_OF_SERVER, settings, step)[3] == str(BINARIES / "quartet-pace")
+    for built, rate in ((ADDRESS, "50"), ("", "200")):
+        command = clients.load_command(ADDRESS_OF_SERVER, settings, CrashStep("epoll", "segv", sanitizer=built))
+        assert command[command.index("--rate") + 1] == rate
+    assert server.contestant.executable in CRASH.executables(settings)
+    assert server.contestant.executable not in CRASH.executables(of("segv"))
+
+
+def test_of_a_server_with_asan_is_expected_what_the_catalogue_says_of_that_build():
+    assert SETTINGS.expected(CrashStep("threads", "use-after-free")) == ("server wrong",)
+    assert SETTINGS.expected(CrashStep("threads", "use-after-free", sanitizer=ADDRESS)) == ("server lost",)
+    assert SETTINGS.expected(CrashStep("threads", "use-after-free", PARENT, sanitizer=ADDRESS)) == ()
+
+
+def test_wrk_is_asked_of_the_usual_build_alone():
+    settings = of("segv", asan=True, asks_wrk=True)
+    loads = {
+        one: measure.load(ADDRESS_OF_SERVER, settings, CrashStep("epoll", "segv", sanitizer=one)) for one in BUILDS
+    }
+    assert [len(loads[one]) for one in BUILDS] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--fault spin", "--asan: of spin nothing is expected with AddressSanitizer; there are segv, "),
+        ("--fault spin --fault throw", "--asan: of spin and throw nothing is expected"),
+        ("--matrix --bin /bin", "--asan and --bin: "),
+        ("--fault segv --runner docker", "--asan is for --runner local: "),
+        ("--script FILE", "--asan and --script FILE: "),
+    ],
+)
+def test_what_cannot_be_tried_with_asan_is_a_usage_error(arguments, sentence):
+    file = str(ROOT / "loadtest/verbs/crash/examples/two-crashes.txt")
+    words = arguments.replace("FILE", file).split()
+    stopped = CliRunner().invoke(commands.app, ["crash", "--asan", *words]).exception
+    assert isinstance(stopped, Stop) and stopped.status == Exit.usage
+    assert str(stopped).startswith(sentence.replace("FILE", file)) and "\n" not in str(stopped)
+
+
+def test_a_dry_run_shows_the_servers_with_asan():
+    argv = ["crash", "--asan", "--fault", "segv", "--fault", "spin", "--only", "epoll", "--dry-run"]
+    shown = CliRunner().invoke(commands.app, argv).output
+    assert "# epoll: segv with AddressSanitizer\n" in shown and "# 3 steps" in shown
+    assert len(re.findall(r"build/asan/bin/quartet-epoll --listen", shown)) == 1
+
+
+def test_servers_with_asan_are_built_by_their_own_preset_and_with_their_own_fix_where_they_are_missing():
+    part = Part("crash", of("segv", asan=True))
+    wanted = provision.needs(verb.CRASHES, [part], builds=True)
+    servers = ("quartet-coroutines", "quartet-epoll", "quartet-fork", "quartet-threads")
+    assert wanted.sanitized == servers and {*wanted.targets} == {*servers, "quartet-pace"}
+    assert provision.needs(verb.CRASHES, [Part("crash", of("segv"))], builds=True).sanitized == ()
+    absent = peers.missing(str(contestants.ASAN / "quartet-none"), BINARIES)
+    assert "--preset asan --target quartet-programs" in absent
+
+
+def test_both_builds_of_a_server_are_among_the_versions(tmp_path, monkeypatch):
+    """So that a run is not resumed with one of them built anew."""
+    asan, release = tmp_path / "asan", tmp_path / "release"
+    for directory in (asan, release):
+        directory.mkdir()
+        (directory / "quartet-epoll").write_text(f"#!/bin/sh\necho built for {directory.name}\n")
+        (directory / "quartet-epoll").chmod(0o755)
+    monkeypatch.setattr(contestants, "ASAN", asan)
+    versions = Local(release, tmp_path / "log").versions([str(asan / "quartet-epoll"), "quartet-epoll"])
+    assert versions == {"quartet-epoll": "built for release", "quartet-epoll +asan": "built for asan"}
+
+
 def test_repeats_are_rounds():
     assert [step.round for step in plan.steps(of("segv", repeats=2))] == [1] * 7 + [2] * 7
 
@@ -105,9 +203,10 @@ def test_nothing_is_expected_of_what_is_tried_under_a_keeper(keeper):
 
 
 def test_what_fails_of_one_fault_is_not_left_out_of_another():
-    steps = [*(CrashStep("epoll", "segv", keeper) for keeper in ("", *KEEPERS)), CrashStep("epoll", "spin")]
-    assert len(set(map(CRASH.key, steps))) == 4
-    assert len({measure._raw_name(step) for step in steps}) == 4
+    steps = [CrashStep("epoll", "segv", keeper, 1, built) for keeper in ("", *KEEPERS) for built in BUILDS]
+    steps.append(CrashStep("epoll", "spin"))
+    assert len(set(map(CRASH.key, steps))) == 7
+    assert len({attend.raw_name(step, step.fault) for step in steps}) == 7
 
 
 # --- the server and the load
@@ -118,17 +217,17 @@ def test_a_server_has_faults_enabled_and_the_limits_of_the_fault():
     assert server.more[0] == "--enable-faults"
     assert server.under == ("prlimit", "--nofile=256", "--")
     assert CRASH.server(SETTINGS, CrashStep("threads", "segv")).under == ()
-    assert measure.limited(Limits(address_space_mib=1)) == ("prlimit", "--as=1048576", "--")
+    assert attend.limited(Limits(address_space_mib=1)) == ("prlimit", "--as=1048576", "--")
 
 
 def test_the_load_has_the_fault_at_its_moment():
-    command = clients.load_command(ADDRESS, SETTINGS, CrashStep("epoll", "deadlock"))
+    command = clients.load_command(ADDRESS_OF_SERVER, SETTINGS, CrashStep("epoll", "deadlock"))
     faults = [command[index + 1] for index, word in enumerate(command) if word == "--fault"]
     assert faults == ["400ms:/fault/deadlock?order=ab", "400ms:/fault/deadlock?order=ba"]
 
 
 def test_others_ask_for_what_the_fault_could_spoil():
-    command = clients.load_command(ADDRESS, SETTINGS, CrashStep("epoll", "lock-holder-dies?mutex=robust"))
+    command = clients.load_command(ADDRESS_OF_SERVER, SETTINGS, CrashStep("epoll", "lock-holder-dies?mutex=robust"))
     assert "asking=1:/fault/locked?mutex=robust" in command
 
 
@@ -151,6 +250,12 @@ def test_a_request_that_is_missing_or_counted_otherwise_is_an_error():
         clients.refuse_gaps(records, lanes(ok=2), least)
     with pytest.raises(MeasurementError, match="accounts for 1 of 2 requests"):
         clients.refuse_gaps(records[:1], lanes(ok=1), least)
+
+
+def test_the_load_has_clients_that_store_something():
+    command = clients.load_command(ADDRESS, replace(SETTINGS, sessions=3), CrashStep("epoll", "segv"))
+    assert command[command.index("--sessions") + 1] == "3"
+    assert "--sessions" not in clients.load_command(ADDRESS, replace(SETTINGS, sessions=0), CrashStep("epoll", "segv"))
 
 
 # --- who is left
@@ -194,16 +299,29 @@ def test_a_pid_that_is_used_again_is_another_process():
     ],
 )
 def test_who_brought_service_back_is_told_by_what_was_seen(harm, back, kept, new, keeper, by):
-    found = measure.brought_back_by(
+    found = survival.brought_back_by(
         Verdict("server", harm), Recovery(0.1, back), Processes(19, kept, new, None), keeper
     )
     assert found == by
 
 
 def test_what_is_left_after_a_drain_is_told():
-    assert measure.leftovers(Ended(0, 0.0), 0, -1, False) == []
-    left = measure.leftovers(Ended(0, 0.0, left=2), 3, 1, True)
-    assert left == ["3 zombies", "1 open descriptor", "2 orphans", "its scoreboard"]
+    assert attend.leftovers(Ended(0, 0.0), 0, -1, 0, False) == []
+    left = attend.leftovers(Ended(0, 0.0, left=2), 3, 1, 1, True)
+    assert left == ["3 zombies", "1 open descriptor", "1 abandoned lock", "2 orphans", "its scoreboard"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("quartet-epoll", -signal.SIGALRM), ("quartet-fork", 3)])
+def test_nobody_waits_for_the_alarm_of_a_server_that_hangs(name, status, tmp_path):
+    """Its own one would come after more than a minute."""
+    bench = Bench(SETTINGS, Local(BINARIES, tmp_path / "servers.log"), tmp_path)
+    options = ["--listen", "127.0.0.1:0", "--enable-faults", "--drain-timeout", "60s"]
+    with bench.place.start([name, *options], SETTINGS.cpus) as server, closing(server.scoreboard()) as scoreboard:
+        with socket.create_connection((server.address.host, server.address.port)) as client:
+            client.sendall(b"POST /fault/spin HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            assert eventually(lambda: any(slot.running for slot in scoreboard.slots() or []))
+            ended = attend.end(bench, server)
+    assert (ended.status, ended.left) == (status, 0)
 
 
 # --- when it tells nothing
@@ -243,9 +361,9 @@ def test_where_answers_take_so_long_that_nobody_could_be_late_a_try_that_harms_n
     ]
 
 
-def watched_in_a_container(used: list[float], others: float) -> measure.Account:
+def watched_in_a_container(used: list[float], others: float) -> attend.Account:
     """By what the server has used at the first look and at the last, a second later; others take from its CPU, 1."""
-    account = measure.Account(None)  # type: ignore[arg-type]
+    account = attend.Account(None)  # type: ignore[arg-type]
     begins, ends = (cpus.Reading(100.0 + now, 0.0, clocks(now, 0.5 + others)) for now in (0, 1))
     account.readings = [(begins, used[0]), (begins, 99.0), (ends, used[1])]
     return account
@@ -268,7 +386,7 @@ def test_a_server_that_has_ended_has_used_nothing():
         def usage(self) -> None:
             raise MeasurementError("the container's control group cannot be read")
 
-    account = measure.Account(Gone())  # type: ignore[arg-type]
+    account = attend.Account(Gone())  # type: ignore[arg-type]
     account.read()
     assert [used for _, used in account.readings] == [0]
 
@@ -299,10 +417,21 @@ def test_every_fault_says_what_is_expected_of_every_model():
         assert sorted(named) == sorted(models), fault.name
 
 
+def test_with_asan_either_something_is_expected_of_every_model_or_it_is_said_why_not():
+    reported = [fault for fault in catalogue.faults() if fault.expected_asan]
+    assert {"segv", "heap-overflow", "use-after-free", "double-free", "stack-overflow"} <= {
+        one.name for one in reported
+    }
+    for fault in reported:
+        named = [model for group in (*fault.expected_asan, *fault.inapplicable) for model in group.models]
+        assert sorted(named) == sorted(one.name for one in COLUMNS), fault.name
+        assert ADDRESS not in fault.sanitizers, fault.name
+
+
 def test_every_expectation_is_a_verdict_with_a_reason():
     known = {f"{radius} {harm}" for radius in RADII for harm in HARMS}
     for fault in catalogue.faults():
-        for one in fault.expected:
+        for one in (*fault.expected, *fault.expected_asan):
             assert one.verdicts and set(one.verdicts) <= known, fault.name
             assert one.because.endswith(".")
         assert all(one.because.endswith(".") for one in fault.inapplicable)
@@ -367,6 +496,16 @@ def test_a_given_parent_brings_back_service_and_not_the_lost_requests(tmp_path):
     assert found.processes.server_status is None
 
 
+def test_what_was_stored_before_the_fault_dies_with_its_process(tmp_path):
+    """Of process per request it dies with each request, without a fault."""
+    assert harmed("prefork", "segv", tmp_path, grace=10.0).stored == Stored({"kept": 4}, {"kept": 4})
+    assert harmed("epoll", "segv", tmp_path).stored == Stored({NEVER: 4}, {NEVER: 4}), "nobody is there to ask"
+    assert harmed("epoll", "segv", tmp_path, PARENT, grace=10.0).stored == Stored({"lost": 4}, {"lost": 4})
+    assert harmed("fork-per-request", "throw", tmp_path, grace=10.0).stored == Stored(
+        {"never had": 4}, {"never had": 4}
+    )
+
+
 def test_a_handler_that_spins_starves_a_loop_and_leaves_threads_alone(tmp_path):
     assert str(harmed("epoll", "spin", tmp_path).verdict) == "server starved"
     found = harmed("threads", "spin", tmp_path, grace=3.0)
@@ -375,14 +514,33 @@ def test_a_handler_that_spins_starves_a_loop_and_leaves_threads_alone(tmp_path):
     assert found.leftovers == ["1 open descriptor", "its scoreboard"]  # of the client that waits; of a drain that cut
 
 
+@pytest.mark.parametrize("built", BUILDS)
+def test_a_server_with_asan_is_started_from_its_own_folder(built, tmp_path, monkeypatch):
+    """Here the same servers stand in for it."""
+    asan = tmp_path / "asan"
+    asan.symlink_to(BINARIES)
+    monkeypatch.setattr(contestants, "ASAN", asan)
+    settings = of("segv", asan=True)
+    bench = Bench(settings, Local(BINARIES, tmp_path / "servers.log"), tmp_path)
+    patience: list[float] = []
+    monkeypatch.setattr(attend, "end", lambda _, server, hanging: patience.append(hanging) or server.wait(hanging))
+    found: Crash = CRASH.measure(bench, CrashStep("epoll", "segv", sanitizer=built))
+    assert patience == [attend.HANGING_ASAN if built else attend.HANGING], "its drain is slower, too"
+    assert f"{asan if built else BINARIES}/quartet-epoll" in found.server_command
+    assert str(found.verdict) == "server lost" and not found.surprising
+    assert list(bench.printed) == ["01-segv-epoll+asan.csv" if built else "01-segv-epoll.csv"]
+
+
 def test_damage_of_shared_memory_is_seen_by_others_and_not_across_processes(tmp_path):
     assert str(harmed("threads", "corrupt-shared-state", tmp_path).verdict) == "server wrong"
     assert harmed("fork-per-connection", "corrupt-shared-state", tmp_path, grace=10.0).verdict.harm in UNHURT
 
 
 def test_a_lock_in_shared_memory_breaks_the_isolation_of_processes_unless_it_is_robust(tmp_path):
-    assert str(harmed("prefork", "lock-holder-dies?mutex=plain", tmp_path).verdict) == "server starved"
-    assert harmed("prefork", "lock-holder-dies?mutex=robust", tmp_path, grace=10.0).verdict.harm in UNHURT
+    plain = harmed("prefork", "lock-holder-dies?mutex=plain", tmp_path)
+    assert str(plain.verdict) == "server starved" and "1 abandoned lock" in plain.leftovers
+    robust = harmed("prefork", "lock-holder-dies?mutex=robust", tmp_path, grace=10.0)
+    assert robust.verdict.harm in UNHURT and "1 abandoned lock" not in robust.leftovers
 
 
 def test_every_request_is_in_the_records_that_are_kept(tmp_path):

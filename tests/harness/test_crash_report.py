@@ -14,10 +14,10 @@ from loadtest.contestants.contestants import described
 from loadtest.document import terminal
 from loadtest.document.document import Document, Section
 from loadtest.engine.run import Part
-from loadtest.verbs.crash import catalogue, listing, report
-from loadtest.verbs.crash.catalogue import ENVIRONMENT, WORKER, Entry, Expectation, Fault, Limits
+from loadtest.verbs.crash import catalogue, cells, listing, report, strips, verb
+from loadtest.verbs.crash.catalogue import ADDRESS, ENVIRONMENT, WORKER, Entry, Expectation, Fault, Limits
 from loadtest.verbs.crash.plan import COLUMNS
-from loadtest.verbs.crash.results import Known, Recovery, Told
+from loadtest.verbs.crash.results import Known, Recovery, Stored, Told
 from loadtest.verbs.crash.words import words
 
 
@@ -38,16 +38,20 @@ def cell(part: Part, fault: str, contestant: str) -> str:
     return row[heads.index(contestant)].replace("\n", " ")
 
 
-def see(part: Part, fault: str, contestant: str, seen: str, number: int = 1, **changes) -> None:
+def see(part: Part, fault: str, contestant: str, seen: str, number: int = 1, sanitizer: str = "", **changes) -> None:
     """Something else than what was expected."""
     for index, one in enumerate(part.results):
-        if (one.step.fault, one.step.contestant, one.step.round) == (fault, contestant, number):
+        tried = (one.step.fault, one.step.contestant, one.step.round, one.step.sanitizer)
+        if tried == (fault, contestant, number, sanitizer):
             part.results[index] = crash(one.step, part.settings.fault(fault), seen, **changes)
 
 
 def all_models(*faults: Fault, **changes) -> Part:
     settings = replace(crash_settings(faults, **changes), contestants=described(COLUMNS, samples.DESCRIBE))
     return part_of_crashes(settings)
+
+
+ALL_NAMES = tuple(one.name for one in COLUMNS)
 
 
 # --- the matrix
@@ -68,7 +72,10 @@ def test_a_surprise_shows_what_was_expected_and_why():
     assert report.mismatches(part) == [
         "segv, prefork: it was worker delayed; expected is connection. The process that dies serves one client."
     ]
-    assert report.surprises(part_of_crashes(crash_settings())) is None
+    [*_, last] = verb.sections(samples.run(part, verb="crash"))
+    assert last.notes == report.mismatches(part)
+    usual = samples.run(part_of_crashes(crash_settings()), verb="crash")
+    assert last.title not in [section.title for section in verb.sections(usual)]
 
 
 def test_any_of_several_expected_verdicts_is_no_surprise():
@@ -147,35 +154,83 @@ def test_where_there_is_less_room_the_models_follow_below():
     assert len(re.findall(r"^segv ", shown, re.MULTILINE)) == 2
 
 
+# --- with AddressSanitizer
+
+
+REPORTED = replace(
+    SPIN, name="use", id="use", expected_asan=(Expectation(ALL_NAMES, ("server lost",), "The write is reported."),)
+)
+
+
+def test_servers_with_asan_have_a_matrix_of_their_own_with_the_faults_that_were_tried_there():
+    part = all_models(SEGV, REPORTED, asan=True)
+    plain, asan = report.matrices(part)
+    assert [row[0] for row in plain.table.rows] == ["segv", "use"] and len(plain.table.heads) == 8
+    assert [row[0] for row in asan.table.rows] == ["use"] and len(asan.table.heads) == 8
+    assert all(
+        "+asan" in head and "+asan" not in bare for head, bare in zip(asan.table.heads[1:], plain.table.heads[1:])
+    )
+    shown = render(asan)
+    assert max(map(len, shown.splitlines())) <= 120 and "+asan: built with AddressSanitizer" in flat(shown)
+    assert [len(report.matrices(all_models(SEGV, REPORTED)))] == [1]
+
+
+def test_a_surprise_with_asan_tells_what_is_expected_there():
+    part = all_models(REPORTED, asan=True)
+    see(part, "use", "epoll", "server wrong", sanitizer=ADDRESS)
+    assert report.mismatches(part) == [
+        "use, epoll +asan: it was server wrong; expected is server lost. The write is reported."
+    ]
+
+
+def test_strips_show_both_builds_and_say_what_is_expected_of_each():
+    part = all_models(REPORTED, asan=True)
+    [strip, *_] = strips.strips(part)
+    assert [row[0] for row in strip.table.rows][-2:] == ["epoll", "epoll +asan"]
+    shown = flat(render(strip))
+    assert "Expected of coroutines and epoll: server starved." in shown
+    assert "coroutines-2 and epoll with AddressSanitizer: server lost. The write is reported." in shown
+
+
+def test_words_tell_of_many_faults_what_asan_has_changed_and_count_the_usual_build_alone():
+    part = all_models(*many(5), REPORTED, asan=True)
+    told = words(part)
+    assert "With AddressSanitizer use is server lost, and not server starved, in coroutines and epoll." in told
+    assert "threads 2 of 7" in told[0] and not any("+asan" in one for one in told)
+    few = words(all_models(REPORTED, asan=True))
+    assert "ends the whole server in" in few[0] and "epoll +asan" in few[0]
+
+
 # --- the strips
 
 
 def test_a_strip_shows_where_the_fault_came():
     part = part_of_crashes(crash_settings((SEGV,)))
-    line = next(line for line in render(report.strips(part)[0]).splitlines() if line.startswith("epoll "))
+    line = next(line for line in render(strips.strips(part)[0]).splitlines() if line.startswith("epoll "))
     assert line.split()[1:] == ["........|LLLLLLLLLLLLLLLL", "server", "lost", "to", "the", "end", "EOF"]
 
 
 def test_a_blank_in_a_strip_stays_where_it_is():
     part = part_of_crashes(crash_settings((SEGV,)))
     see(part, "segv", "epoll", "server lost", strip="  ......" + " " * 16)
-    assert "  ......|                  server" in render(report.strips(part)[0])
+    assert "  ......|                  server" in render(strips.strips(part)[0])
 
 
 def test_each_fault_has_its_strips_its_numbers_and_what_the_scoreboard_tells():
     part = part_of_crashes(crash_settings())
-    titles = [section.title for section in report.strips(part)]
+    titles = [section.title for section in strips.strips(part)]
     assert titles[:3] == [
         "segv: Writes to a null pointer",
         "How many did segv harm, and what is left of the server?",
         "What does the scoreboard tell of segv?",
     ]
     assert len(titles) == 9
+    assert strips.strips(part)[2].table.heads[-1] == "left of the server", "most of it is from before the drain"
 
 
 def test_numbers_tell_how_others_were_harmed_and_how_the_server_ended():
     part = part_of_crashes(crash_settings((SEGV,), supervised=("segv",)))
-    rows = {row[0]: row[1:] for row in report.strips(part)[1].table.rows}
+    rows = {row[0]: row[1:] for row in strips.strips(part)[1].table.rows}
     assert rows["epoll"] == ("2/2", "178/180", "176 refused\n2 EOF", "16/16", "0/8", "0/1", "SIGSEGV")
     assert rows["epoll +parent"][-2:] == ("0/1 +1", "lives")
     assert rows["prefork"] == ("0/2", "0/180", "", "0/16", "8/8", "1/1", "lives")
@@ -185,14 +240,14 @@ def test_whom_nothing_was_measured_validly_of_has_dashes_everywhere():
     part = part_of_crashes(crash_settings((SEGV,)))
     for one in part.of("epoll"):
         one.problems = ["the schedule was not kept"]
-    for section in report.strips(part):
+    for section in strips.strips(part):
         [row] = [row for row in section.table.rows if row[0] == "epoll"]
         assert set(row[1:]) == {"-"}
 
 
 def test_every_try_has_its_strip():
     part = part_of_crashes(crash_settings((SEGV,), repeats=3))
-    names = [row[0] for row in report.strips(part)[0].table.rows]
+    names = [row[0] for row in strips.strips(part)[0].table.rows]
     assert names[-3:] == ["epoll", "", ""] and len(names) == 15
 
 
@@ -200,7 +255,7 @@ def test_every_try_has_its_strip():
 def test_strips_and_numbers_fit_into_the_usual_widths(width):
     part = all_models(SEGV, LONG, supervised=("segv", LONG.name))
     see(part, "segv", "coroutines-2", "server delayed", leftovers=["2 processes were left", "the file is there"])
-    shown = render(*report.strips(part), width=width)
+    shown = render(*strips.strips(part), width=width)
     assert max(map(len, shown.splitlines())) <= width
     heads = [line for line in shown.splitlines() if "brought" in line or "newcomers" in line and "lost" not in line]
     assert shown.count("brought") == 2, heads
@@ -216,25 +271,49 @@ BLAMED = {
 
 @pytest.mark.parametrize("judgement", BLAMED)
 def test_the_scoreboards_blame_is_judged_by_the_faulty_request(judgement):
-    assert report.blame(SEGV, Known({}, BLAMED[judgement])) == judgement
+    assert strips.blame(SEGV, Known({}, BLAMED[judgement])) == judgement
 
 
 def test_where_no_request_is_faulty_nobody_says_whether_the_blame_is_right():
-    assert report.blame(replace(SEGV, kind=WORKER, requests=()), Known({}, ["GET /sleep?ms=20"])) == "-"
+    assert strips.blame(replace(SEGV, kind=WORKER, requests=()), Known({}, ["GET /sleep?ms=20"])) == "-"
+
+
+@pytest.mark.parametrize(
+    ("stored", "cells"),
+    [
+        (Stored({"kept": 3, "lost": 1}, {"kept": 1, "never answered": 2, "never had": 1}), ("3/4", "1/3")),
+        (Stored({"never had": 4}, {"never had": 4}), ("-", "-")),
+    ],
+)
+def test_of_what_clients_had_stored_it_is_told_how_much_was_kept(stored, cells):
+    part = part_of_crashes(crash_settings((SPIN,), sessions=4))
+    see(part, "spin", "epoll", "server starved", stored=stored)
+    assert "and 4 more have stored a session each" in flat(render(*strips.strips(part)))
+    filled = strips.strips(part)[1].table
+    shown = dict(zip(filled.heads, filled.rows[-1]))
+    assert shown[""] == "epoll"
+    assert (shown["sessions\nkept"], shown["counters\nkept"]) == cells
+
+
+def test_nothing_is_said_of_sessions_where_nobody_was_to_store_one():
+    """As in a folder of format 7.0."""
+    part = part_of_crashes(crash_settings((SPIN,)))
+    assert "session" not in flat(render(*strips.strips(part))).lower()
+    assert strips.strips(part)[1].table.heads[-2:] == ("processes\nkept", "server")
 
 
 def test_what_is_expected_is_told_of_those_who_were_tried():
-    shown = flat(render(*report.strips(part_of_crashes(crash_settings((SPIN,))))))
+    shown = flat(render(*strips.strips(part_of_crashes(crash_settings((SPIN,))))))
     assert "Expected of coroutines and epoll: server starved. A loop that does not return serves nobody." in shown
     assert "coroutines-2" not in shown
 
 
 def test_what_wrk_told_stands_beside_what_was_seen():
     part = part_of_crashes(crash_settings((SPIN,)))
-    assert len(report.strips(part)) == 3, "it was not asked"
+    assert len(strips.strips(part)) == 3, "it was not asked"
     see(part, "spin", "epoll", "server starved", told_by_wrk=Told(4321.0, 1.25, {"timeout": 8}))
     see(part, "spin", "coroutines", "server starved", told_by_wrk=Told(1234.0, None, {}))
-    *failed, coroutines, epoll = report.strips(part)[3].table.rows
+    *failed, coroutines, epoll = strips.strips(part)[3].table.rows
     assert coroutines == ("coroutines", "1,234", "-", "none", "178/180")
     assert epoll == ("epoll", "4,321", "1.25", "8 timeout", "178/180")
     assert [row[1:] for row in failed] == 3 * [("-", "-", "-", "-")]
@@ -257,12 +336,24 @@ def test_the_main_job_shows_what_became_of_the_others_at_its_first_fault():
 
 def test_faults_that_did_the_same_are_told_together():
     assert words(part_of_crashes(crash_settings(supervised=("segv",)))) == [
-        "One request with the fault segv or stack-overflow ends the whole server, with all its clients, in threads, "
-        "coroutines and epoll; harms nobody else in fork-per-request and prefork; under a parent threads, coroutines "
-        "and epoll are back after 0.05 s.",
+        "One request with the fault segv or stack-overflow ends the whole server in threads, coroutines and "
+        "epoll; harms nobody else in fork-per-request and prefork; under a parent threads, coroutines and epoll are "
+        "back after 0.05 s.",
         "One request with the fault spin leaves clients of the whole server without an answer in coroutines and epoll; "
         "harms nobody else in fork-per-request, prefork and threads.",
     ]
+
+
+def test_who_was_tried_under_a_parent_alone_is_told_beside_those_with_one_of_their_own():
+    few = part_of_crashes(crash_settings((SEGV,), supervised=("segv",), alone=False))
+    assert words(few) == [
+        "One request with the fault segv loses requests of clients of the whole server in threads +parent, "
+        "coroutines +parent and epoll +parent; harms nobody else in fork-per-request and prefork; under a parent "
+        "threads, coroutines and epoll are back after 0.05 s.",
+    ]
+    some = many(5)
+    told = words(part_of_crashes(crash_settings(some, supervised=tuple(one.name for one in some), alone=False)))
+    assert "threads +parent 1 of 6" in told[0] and not any("Everybody" in sentence for sentence in told)
 
 
 def test_who_is_not_back_under_a_parent_is_named():
@@ -273,6 +364,27 @@ def test_who_is_not_back_under_a_parent_is_named():
     assert words(part)[0].endswith(
         "; under a parent coroutines is back after 0.05 s; under a parent epoll is not back."
     )
+
+
+def test_who_ended_with_a_client_that_was_answered_once_more_is_told_beside_the_others():
+    part = part_of_crashes(crash_settings((SEGV,)))
+    part.of("threads")[0].others.connections_kept = 1
+    assert words(part)[0].startswith("One request with the fault segv ends the whole server in threads, coroutines")
+
+
+def test_an_outage_that_was_too_short_to_be_seen_is_no_0_00_s():
+    part = part_of_crashes(crash_settings((SEGV,), supervised=("segv",)))
+    given = {one.step.contestant: one.recovery for one in part.results if one.step.keeper}
+    given["threads"].back = 0.3
+    assert words(part)[0].endswith("; under a parent threads, coroutines and epoll are back after 0.05 to 0.30 s.")
+    given["epoll"].back = 0.0
+    assert words(part)[0].endswith(" are back after 0.30 s at most.")
+    given["coroutines"].back = given["threads"].back = 0.004
+    assert words(part)[0].endswith(" are back so soon that no outage was seen.")
+    of_many = part_of_crashes(crash_settings(many(5), supervised=("fault-1",)))
+    for one in of_many.results:
+        one.recovery.back = 0.0
+    assert words(of_many)[-1].endswith("in which others were harmed, mostly so soon that no outage was seen.")
 
 
 def test_a_server_that_lives_but_harms_others_is_told_by_the_harm():
@@ -339,14 +451,14 @@ def test_what_docker_brought_back_is_told_as_its_doing():
 
 def test_what_docker_starts_again_has_a_name_and_a_legend_of_its_own():
     part = part_of_crashes(crash_settings((SEGV,), restarts=True, runner="docker"))
-    assert set(report.columns(part)) == {f"{one.name} +restart" for one in part.settings.contestants}
-    shown = " ".join(render(*report.strips(part)).split())
+    assert set(cells.columns(cells.cells(part), part)) == {f"{one.name} +restart" for one in part.settings.contestants}
+    shown = " ".join(render(*strips.strips(part)).split())
     assert "+restart: in a container that Docker starts again when the server has failed" in shown
     assert "Of a container nothing can be left" in shown and "+parent" not in shown
 
 
 def test_what_holds_for_containers_is_not_said_of_others():
-    shown = " ".join(render(*report.strips(part_of_crashes(crash_settings((SEGV,))))).split())
+    shown = " ".join(render(*strips.strips(part_of_crashes(crash_settings((SEGV,))))).split())
     assert "Of a container" not in shown
 
 
@@ -380,6 +492,7 @@ def test_the_list_shows_faults_by_kind_with_their_parameters():
 
 def test_one_fault_is_listed_with_what_is_expected_of_whom_and_why():
     shown = flat(terminal.render(listing.document(ENTRIES, ["hoard"]), 100))
+    assert "(--asan)" not in shown, "nothing is expected there"
     for sentence in (
         "hoard: No memory is left * All memory is taken.",
         "prefork server lost Nobody has any.",
@@ -389,6 +502,12 @@ def test_one_fault_is_listed_with_what_is_expected_of_whom_and_why():
         "Not under the address sanitizer: It maps terabytes.",
     ):
         assert sentence in shown
+
+
+def test_what_is_expected_with_asan_is_listed_too():
+    entry = Entry("use", "handler", REPORTED.title, "It writes.", (REPORTED,))
+    shown = flat(terminal.render(listing.document([entry], ["use"]), 100))
+    assert "(--asan)?" in shown and "server lost The write is reported." in shown
 
 
 def test_a_name_with_parameters_lists_that_case_alone():
@@ -407,9 +526,9 @@ def test_the_list_as_json_holds_all_of_it():
 
 @pytest.mark.skipif(not catalogue.FILE.exists(), reason="there is no catalogue")
 def test_every_fault_of_the_catalogue_can_be_shown():
-    part = all_models(*catalogue.faults(), supervised=tuple(fault.name for fault in catalogue.faults()))
+    part = all_models(*catalogue.faults(), supervised=tuple(fault.name for fault in catalogue.faults()), asan=True)
     for width in (100, 120):
-        shown = render(report.matrix(part), *report.strips(part), width=width)
+        shown = render(*report.matrices(part), *strips.strips(part), width=width)
         assert max(map(len, shown.splitlines())) <= width
     assert report.mismatches(part) == []
     for fault in catalogue.faults():

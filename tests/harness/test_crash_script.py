@@ -495,7 +495,8 @@ def test_a_surprise_is_exit_3_and_says_what_was_expected_and_why():
     assert verb.status(samples.run(part_of(spoiled), verb="crash")) == Exit.invalid
     [sentence] = report.mismatches(part_of(strange))
     assert sentence.startswith("segv at 1 s, epoll: it was request; expected is server lost. ")
-    assert report.surprises(part_of(usual)) is None
+    assert verb.sections(samples.run(part_of(strange), verb="crash"))[-1].notes == [sentence]
+    assert report.mismatches(part_of(usual)) == []
 
 
 def test_it_is_told_in_a_sentence_for_each_fault():
@@ -504,6 +505,8 @@ def test_it_is_told_in_a_sentence_for_each_fault():
         "segv at 1 s: connection in prefork; server lost, and service did not come back in epoll.",
         "spin?ms=500 at 4 s: nobody in prefork; the service was down already in epoll.",
     ]
+    part.results[0].effects[0].recovery.back = 0.004
+    assert report.told(part)[0].startswith("segv at 1 s: connection in prefork;"), "and not for 0.00 s"
     part.results[1].server_status = -11
     assert report.told(part)[-1] == "At the end no server was left of epoll."
 
@@ -557,7 +560,9 @@ def test_the_clients_side_needs_the_standard_library_alone():
 
 # --- the truth, from servers that really suffer
 
-REAL = "0 load 200\n0.4 segv\n1.0 load 400\n1.2 segv\n2.0 end"  # even: some request is in hand at any time
+# So long that no look at the processes is late for the next fault, on a busy machine too. Even: some request is in
+# hand at any time.
+REAL = "0 load 200\n1.2 segv\n3.0 load 400\n3.2 segv\n5.2 end"
 
 
 def played(
@@ -603,7 +608,8 @@ def test_the_same_seed_gives_the_same_due_times_and_another_one_others(tmp_path)
     def due(name: str, text: str) -> list[tuple[str, str]]:
         return sorted((one["class"], one["due"]) for one in played(name, tmp_path, text)[1])
 
-    first = due("epoll", f"seed 3\n{REAL}")
-    assert due("prefork", f"seed 3\n{REAL}") == first
-    assert due("epoll", f"seed 4\n{REAL}") != first
-    assert due("epoll", REAL) != first
+    script = "0 load 200\n0.4 segv\n0.6 load 400\n1.2 end"
+    first = due("epoll", f"seed 3\n{script}")
+    assert due("prefork", f"seed 3\n{script}") == first
+    assert due("epoll", f"seed 4\n{script}") != first
+    assert due("epoll", script) != first

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,27 +15,36 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import BINARIES, eventually
+from typer.testing import CliRunner
 
+from loadtest.cli import commands
 from loadtest.clients.pace import Record
 from loadtest.contestants.contestants import described
 from loadtest.engine.measurement import Bench
+from loadtest.engine.run import Exit, Stop
 from loadtest.places.launch import Local
-from loadtest.system import MeasurementError, processes, procfs, scoreboard
-from loadtest.system.processes import Server
+from loadtest.system import MeasurementError, cpus, processes, procfs, scoreboard
+from loadtest.system.processes import Address, Server, Tell
+from loadtest.system.procfs import PROC
 from loadtest.system.scoreboard import Counts, Slot
-from loadtest.verbs.crash import catalogue, clients, measure, outside, plan, surroundings, triggers
+from loadtest.verbs.crash import attend, catalogue, clients, measure, outside, plan, rude, surroundings, triggers
 from loadtest.verbs.crash.catalogue import CLIENT, ENVIRONMENT, HANDLER, WORKER, Fault
+from loadtest.verbs.crash.clients import Observation
 from loadtest.verbs.crash.ledger import Ledger
+from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crash.outside import Scene, Struck
 from loadtest.verbs.crash.plan import CrashSettings
 from loadtest.verbs.crash.results import Crash, CrashStep
+from loadtest.verbs.crash.surroundings import MemoryGroup
 from loadtest.verbs.crash.triggers import Trigger
+from loadtest.verbs.walk import strace
 
 FORKS = ("quartet-fork --mode per-request", "quartet-fork --mode per-connection", "quartet-fork --workers 4")
 ONE_PROCESS = ("quartet-threads --workers 4", "quartet-coroutines --workers 2", "quartet-epoll")
@@ -139,7 +149,7 @@ def test_each_fault_that_is_no_handlers_has_its_place_in_the_table():
 
 def settings(fault: Fault) -> CrashSettings:
     contestants = described(plan.COLUMNS, cache(Local(BINARIES, Path(os.devnull)).describe))
-    return CrashSettings(contestants, measure.cpus.CpuSets((0,), (0,)), (fault,), pace=str(BINARIES / "quartet-pace"))
+    return CrashSettings(contestants, cpus.CpuSets((0,), (0,)), (fault,), pace=str(BINARIES / "quartet-pace"))
 
 
 def fault(identifier: str, kind: str, **more: object) -> Fault:
@@ -163,12 +173,72 @@ def test_what_is_done_from_outside_is_not_the_clients():
     assert arguments(fault("kill-worker", WORKER)) == []
 
 
+def test_a_dry_run_shows_what_is_done_from_outside():
+    shown = {
+        "stop-continue": ["kill -STOP PID-of-a-worker", "kill -CONT PID-of-a-worker"],
+        "scoreboard-truncated": ["truncate --size 0 /dev/shm/quartet-8080"],
+    }
+    for identifier, expected in shown.items():
+        one = fault(identifier, WORKER)
+        pace, *by_hand = CRASH.load(Address("127.0.0.1", 8080), settings(one), CrashStep("epoll", one.name))
+        assert "quartet-pace" in shlex.join(pace)
+        assert list(map(shlex.join, by_hand)) == expected
+    for trigger in triggers.TRIGGERS.values():
+        assert len(trigger.by_hand) == bool(trigger.strike) + bool(trigger.relieve)
+
+
+def test_a_dry_run_removes_the_group_that_it_makes_and_tries_nothing_here(monkeypatch):
+    asked: list[str] = []
+    for name in ("crash-loop", "oom-kill"):
+        trigger = replace(triggers.TRIGGERS[name], missing=lambda: asked.append("") or "it takes root")
+        monkeypatch.setitem(triggers.TRIGGERS, name, trigger)
+    argv = ["crash", "--fault", "crash-loop", "--fault", "oom-kill", "--only", "prefork", "--dry-run"]
+    argv += ["--bin", str(BINARIES)]
+    shown = CliRunner().invoke(commands.app, argv).output
+    group = surroundings.own_group().directory
+    assert f"mkdir {group}; " in shown and f"\nrmdir {group}\n\n" in shown and "\nstrace -f " in shown
+    assert shown.count("--sessions 4") == 2
+    assert not asked and not group.exists()
+    stopped = CliRunner().invoke(commands.app, argv[:-3]).exception
+    assert isinstance(stopped, Stop) and (stopped.status, str(stopped)) == (Exit.environment, "it takes root")
+
+
 def test_what_is_done_on_this_machine_is_refused_in_containers():
     for kind, identifier in ((WORKER, "kill-worker"), (ENVIRONMENT, "log-pipe-full")):
         one = fault(identifier, kind)
         assert triggers.refusal(one, "docker").startswith(f"{identifier} is done to the server's processes and files")
         assert triggers.refusal(one, "local") == ""
     assert triggers.refusal(fault("poison", CLIENT), "docker") == "", "its clients are anywhere"
+
+
+def test_a_strace_that_can_still_be_installed_is_no_refusal_and_is_missed_when_it_is_measured(tmp_path, monkeypatch):
+    one = fault("crash-loop", WORKER)
+    bench = Bench(settings(one), Local(BINARIES, tmp_path / "log"), tmp_path)
+    monkeypatch.setattr(triggers, "cannot_trace", strace.missing)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert triggers.refusal(one, "local") == "" and CRASH.instruments(bench.settings)
+    with pytest.raises(MeasurementError, match="strace is not installed"):
+        measure.measure(bench, CrashStep("prefork", one.id))
+
+
+def test_a_strace_that_may_not_trace_is_a_refusal(tmp_path, monkeypatch):
+    monkeypatch.setattr(triggers, "cannot_trace", lambda: "it may not")
+    (tmp_path / "strace").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert triggers.refusal(fault("crash-loop", WORKER), "local") == "it may not"
+
+
+def busy() -> None:
+    raise MeasurementError("the group is busy")
+
+
+def test_what_cannot_be_tidied_up_costs_no_result_and_hides_no_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(triggers.TRIGGERS, "poison", Trigger(clients=rude.retries, tidy_up=busy))
+    found = measured(POISON, "epoll", tmp_path)
+    assert "the group is busy" in found.problems and found.faulty
+    with pytest.raises(MeasurementError, match="No such file"):
+        bench = Bench(settings(POISON), Local(tmp_path / "nowhere", tmp_path / "log"), tmp_path)
+        measure.measure(bench, CrashStep("epoll", "poison"))
 
 
 def test_a_refused_fault_is_not_measured(tmp_path):
@@ -261,7 +331,7 @@ def patient(monkeypatch):
 
 
 def parent(process: int) -> int:
-    found = procfs.PROC.stat(process)
+    found = PROC.stat(process)
     assert found
     return found.parent
 
@@ -323,6 +393,63 @@ def test_without_their_parent_the_workers_leave_the_port_and_end(words, log):
         assert eventually(lambda: is_refused(server))
         assert eventually(lambda: not one.is_alive()) and one.answers > 0
         assert eventually(lambda: not server.processes()), "nothing is left"
+
+
+@pytest.fixture
+def allowed_strace():
+    if sentence := strace.missing():
+        pytest.skip(sentence)
+
+
+@pytest.mark.usefixtures("allowed_strace")
+@pytest.mark.parametrize("words", FORKS[:2])
+def test_in_a_crash_loop_who_needs_a_new_process_is_cut_off_and_who_has_one_goes_on(words, log):
+    with running(words, log) as server, client(server) as other, asking(server):
+        ask(other)
+        struck = strike(server, outside.crash_loop)
+        assert not is_served(server) and ask(other) == 200
+        outside.end_crash_loop(struck)
+        assert is_served(server) and ask(other) == 200
+
+
+@pytest.mark.usefixtures("allowed_strace")
+def test_in_a_crash_loop_a_pool_lacks_one_worker_and_nobody_else_is_harmed(log):
+    with running("quartet-fork --workers 4", log) as server, client(server) as other, asking(server) as one:
+        ask(other)
+        struck = strike(server, outside.crash_loop)
+        assert eventually(lambda: deaths(server) > 3) and not one.is_alive()
+        assert ask(other) == 200 and is_served(server) and len(server.processes()) < 5
+        outside.end_crash_loop(struck)
+        assert eventually(lambda: len(server.processes()) == 5)
+
+
+def test_a_crash_loop_goes_on_for_its_time_from_when_a_worker_was_killed(monkeypatch):
+    """However long strace takes to attach."""
+    ended: list[float] = []
+
+    @contextmanager
+    def attached(*_: object) -> Iterator[None]:
+        time.sleep(A_WHILE)
+        yield
+        ended.append(time.time())
+
+    monkeypatch.setattr(strace, "attached", attached)
+    monkeypatch.setattr(outside, "kill_worker", lambda _: Struck(frozenset({7}), time.time()))
+    before, server = time.time(), SimpleNamespace(pid=6)
+    struck = outside.crash_loop(Scene(server, None, frozenset()))  # type: ignore[arg-type]
+    assert before <= struck.at < before + A_WHILE <= struck.at + struck.took
+    outside.end_crash_loop(struck)
+    assert ended[0] >= struck.at + struck.took + outside.LASTING
+
+
+@pytest.mark.usefixtures("allowed_strace")
+def test_a_crash_loop_that_finds_no_worker_to_kill_is_over_at_once(log, monkeypatch):
+    monkeypatch.setattr(outside, "PATIENCE", 0.05)
+    with running("quartet-fork --workers 4", log) as server:
+        with pytest.raises(MeasurementError) as caught:
+            strike(server, outside.crash_loop)
+        assert procfs.numbers(PROC.status(server.pid))["TracerPid"] == 0
+        assert caught.match("no worker that has a request")  # till here, or collected garbage would end it
 
 
 def test_the_moment_of_a_fault_is_when_it_was_done(log):
@@ -447,7 +574,7 @@ def crowd(server: Server, count: int) -> Iterator[None]:
         yield
 
 
-LIMITED = measure.limited(catalogue.Limits(descriptors=64))
+LIMITED = attend.limited(catalogue.Limits(descriptors=64))
 
 
 @pytest.mark.parametrize("words", ["quartet-coroutines", "quartet-coroutines --workers 2", "quartet-epoll"])
@@ -464,7 +591,153 @@ def test_where_each_client_has_a_process_no_descriptors_run_out(words, log):
         assert is_served(server)
 
 
+CGROUPS = Path(__file__).with_name("cgroup")
+
+
+def group(membership: str, root: Path = Path("/cg")) -> MemoryGroup:
+    return surroundings.memory_group(membership, root, "quartet-7")
+
+
+def test_a_memory_group_of_version_1_is_below_ours(tmp_path):
+    membership = (CGROUPS / "v1/membership").read_text()
+    own = tmp_path / procfs.memberships(membership)["memory"]
+    own.mkdir(parents=True)
+    found = group(membership, tmp_path)
+    assert found.directory == own / "quartet-7" and "memory/docker/f5434" in str(own)
+    limit = str(surroundings.MEMORY)
+    assert (found.limits, found.swap) == ({"memory.limit_in_bytes": limit}, {"memory.memsw.limit_in_bytes": limit})
+
+
+def test_a_memory_group_of_version_1_is_below_the_mount_where_that_is_our_group():
+    """As in a container that is told the path outside."""
+    assert group((CGROUPS / "v1/membership").read_text()).directory == Path("/cg/memory/quartet-7")
+    assert group("4:cpu,memory:/docker/f5434\n").directory == Path("/cg/cpu,memory/quartet-7")
+
+
+def test_no_group_is_made_around_a_memory_group(tmp_path):
+    with pytest.raises(MeasurementError, match="mkdir"):
+        processes.run([*MemoryGroup(tmp_path / "docker/quartet-7", {}, {}).command, "true"], PATIENCE)
+    assert not (tmp_path / "docker").exists()
+
+
+def test_a_memory_group_of_version_2_is_beside_ours_which_has_processes():
+    found = group((CGROUPS / "v2/membership").read_text())
+    assert found.directory == Path("/cg/system.slice/quartet-7")
+    assert found.limits == {"../cgroup.subtree_control": "+memory", "memory.max": str(surroundings.MEMORY)}
+    assert list(found.limits) == ["../cgroup.subtree_control", "memory.max"], "before that there is no such file"
+    assert found.swap == {"memory.swap.max": "0"}
+
+
+def test_a_memory_group_of_version_2_is_below_the_root_where_we_are_there():
+    assert group("0::/\n").directory == Path("/cg/quartet-7")
+
+
+@pytest.mark.parametrize("swap", [{}, {"swap": "9"}])
+def test_a_command_in_a_memory_group_is_limited_before_it_begins(swap, tmp_path):
+    directory = tmp_path / "with\\x2dbackslash"
+    directory.mkdir()
+    for name in swap:
+        (directory / name).touch()
+    command = MemoryGroup(directory, {"../first": "+memory", "limit": "5"}, {"swap": "9"}).command
+    pid = processes.run([*command, "sh", "-c", "echo $$"], PATIENCE).stdout
+    written = {one.name: one.read_text().strip() for one in directory.iterdir()}
+    assert written == {"limit": "5", "cgroup.procs": pid.strip(), **swap}
+    assert (tmp_path / "first").read_text() == "+memory\n"
+
+
+def test_a_command_whose_group_cannot_be_limited_does_not_begin(tmp_path):
+    command = MemoryGroup(tmp_path, {"missing/limit": "5"}, {}).command
+    with pytest.raises(MeasurementError, match="missing/limit"):
+        processes.run([*command, "touch", str(tmp_path / "begun")], PATIENCE)
+    assert not (tmp_path / "begun").exists()
+
+
+@pytest.fixture
+def allowed_groups():
+    if sentence := surroundings.no_little_memory():
+        pytest.skip(sentence)
+
+
+@contextmanager
+def with_little_memory(words: str, log: Path) -> Iterator[Server]:
+    group = surroundings.own_group().directory
+    try:
+        with running(words, log, surroundings.little_memory()) as server:
+            yield server
+        assert group.exists()
+    finally:
+        surroundings.leave_no_group()
+    assert not group.exists()
+
+
+def take_all_memory(server: Server) -> None:
+    with pytest.raises((OSError, HTTPException)), client(server) as faulty:
+        ask(faulty, "/fault/leak?mib=256", "POST")
+
+
+@pytest.mark.usefixtures("allowed_groups")
+@pytest.mark.parametrize("words", FORKS)
+def test_of_processes_the_one_is_killed_that_takes_all_memory(words, log):
+    with with_little_memory(words, log) as server, client(server) as other:
+        ask(other)
+        take_all_memory(server)
+        assert ask(other) == 200 and is_served(server) and not server.has_ended()
+        assert eventually(lambda: "was killed by signal 9 (Killed) during POST /fault/leak" in log.read_text())
+
+
+@pytest.mark.usefixtures("allowed_groups")
+@pytest.mark.parametrize("words", ONE_PROCESS)
+def test_where_there_is_one_process_it_is_killed_for_the_memory_of_one_request(words, log):
+    with with_little_memory(words, log) as server:
+        take_all_memory(server)
+        assert server.wait(PATIENCE).status == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("allowed_groups")
+def test_of_a_server_that_does_not_start_no_group_is_left(tmp_path):
+    one = fault("oom-kill", ENVIRONMENT, requests=("/fault/leak?mib=256",))
+    bench = Bench(settings(one), Local(tmp_path / "nowhere", tmp_path / "log"), tmp_path)
+    with pytest.raises(MeasurementError, match="not found"):
+        measure.measure(bench, CrashStep("epoll", one.name))
+    assert not surroundings.own_group().directory.exists()
+
+
+def test_a_group_that_cannot_be_removed_is_a_sentence(monkeypatch):
+    def stays() -> None:
+        raise MeasurementError("the server's control group cannot be removed: Device or resource busy")
+
+    monkeypatch.setattr(surroundings, "_failure", lambda tried: "")
+    monkeypatch.setattr(surroundings, "leave_no_group", stays)
+    assert "cannot be removed" in surroundings.no_little_memory.__wrapped__()
+
+
 # --- both sides together
+
+
+@pytest.mark.parametrize("later", [(), (clients.AFTER,)])
+def test_what_a_fault_goes_on_with_is_ended_once_also_where_the_load_fails(later, tmp_path):
+    one, ended = fault("kill-worker", WORKER), list[Struck]()
+    trigger = Trigger(strike=lambda _: Struck(frozenset(), 0.0), relieve=ended.append)
+
+    def interrupted(_address: Address, _settings: CrashSettings, _step: CrashStep, tell: Tell) -> Observation:
+        for moment in (clients.EARLY, clients.BEFORE, clients.FAULT, *later):
+            tell(moment)
+        raise KeyboardInterrupt
+
+    bench, step = Bench(settings(one), Local(BINARIES, tmp_path / "log"), tmp_path), CrashStep("epoll", one.name)
+    with pytest.raises(KeyboardInterrupt):
+        started = measure.server(bench.settings, step)
+        attend.attend(bench, started, interrupted, step, partial(measure.Watch, trigger=trigger))
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("took", [0.1, 0.5])
+def test_a_fault_that_took_long_to_come_is_bad_luck(took):
+    trigger = Trigger(strike=lambda _: Struck(frozenset(), 0.0, took=took))
+    watch = measure.Watch(None, None, trigger)  # type: ignore[arg-type]
+    watch.processes = {clients.EARLY: set(), clients.BEFORE: set()}
+    watch.look(clients.FAULT)
+    assert watch.missed == (["it took 0.50 s until the fault was there"] if took == 0.5 else [])
 
 
 LATER = 0.1  # seconds

@@ -46,6 +46,8 @@ BARE = Facts(
     counting="",
     docker="",
     irq_time="no",
+    little_memory="",
+    private_mounts="",
 )
 
 
@@ -134,7 +136,9 @@ def test_in_a_container_with_one_cpu_nobody_is_ranked():
         (changed(memory={"MemAvailable": 100 << 20}), "memory would run out", ""),
         (changed(memory={"SwapTotal": 4096}), "swapped out", "swapoff"),
         (changed(core_pattern="|/usr/share/apport/apport"), "dead server's memory", "core_pattern=core"),
-        (changed(tracing="the kernel forbids; sudo sysctl x=0"), "(walk): the kernel forbids", "sudo sysctl x=0"),
+        (changed(tracing="the kernel forbids; sudo sysctl x=0"), "crash-loop): the kernel forbids", "sudo sysctl x=0"),
+        (changed(little_memory="it takes root"), "oom-kill): it takes root", ""),
+        (changed(private_mounts="it takes root"), "scoreboard-full): it takes root", ""),
         (changed(counting="perf is missing; apt-get install linux-perf"), "under load", "apt-get install linux-perf"),
         (changed(docker="no engine answers; sudo dockerd &"), "--runner docker", "sudo dockerd &"),
         (without("nginx"), "compared with nginx", "loadtest/setup.sh peers"),

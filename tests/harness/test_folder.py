@@ -74,9 +74,34 @@ def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
 
 def test_a_newer_minor_version_is_read(tmp_path):
     folder.save(samples.trial_run(), tmp_path)
-    text = (tmp_path / "results.json").read_text()
-    (tmp_path / "results.json").write_text(text.replace('"format": "7.0"', '"format": "7.7"'))
+    rewrite(tmp_path, lambda document: document.update(format="7.7"))
     assert folder.load(tmp_path) == samples.trial_run()
+
+
+def test_an_older_minor_version_that_lacks_what_has_a_default_is_read(tmp_path):
+    found = samples.run(samples.part_of_crashes(samples.crash_settings()), verb="crash")
+    folder.save(found, tmp_path)
+
+    def age(document):
+        document["format"] = "7.0"
+        [part] = document["parts"]
+        del part["settings"]["asan"], part["settings"]["sessions"]
+        for fault in part["settings"]["faults"]:
+            del fault["expected_asan"]
+        for result in part["results"]:
+            del result["step"]["sanitizer"], result["stored"]
+
+    rewrite(tmp_path, age)
+    assert folder.load(tmp_path) == found
+    rewrite(tmp_path, lambda document: document["parts"][0]["settings"].pop("faults"))
+    with pytest.raises(ValueError, match="'faults' is a required property"):
+        folder.load(tmp_path)
+
+
+def rewrite(directory, change):
+    document = json.loads((directory / "results.json").read_text())
+    change(document)
+    (directory / "results.json").write_text(json.dumps(document))
 
 
 def test_a_value_of_the_wrong_type_is_found_where_it_is(tmp_path):

@@ -33,7 +33,7 @@ from loadtest.statistics.stats import Estimate
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
-from loadtest.system.processes import Address, Dialogue, Ended, prepare_limits
+from loadtest.system.processes import Address, Dialogue, Ended, prepare
 from loadtest.system.records import from_json
 from loadtest.verbs.memory import clients
 from loadtest.verbs.memory import report as report_memory
@@ -703,7 +703,7 @@ BUILT = ROOT / "build/release/bin"
     not all((BUILT / name).exists() for name in ("quartet-epoll", "quartet-pace")), reason="not built: quartet-epoll"
 )
 def test_idle_connections_of_a_real_server_take_memory(tmp_path):
-    prepare_limits()
+    prepare()
     kept, started = (
         empty(settings(EPOLL, levels=(0, 200), rounds=1, pace=str(BUILT / "quartet-pace"))),
         time.monotonic(),

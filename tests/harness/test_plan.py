@@ -97,4 +97,4 @@ def test_the_smoke_run_has_every_kind_of_step():
     assert steps(short[-1]) == [step for step in steps(long[-1]) if step.fault == plan.FAULTS[0]]
     crowd, crash = (part.settings for part in short[-2:])
     assert crowd.rate == long[-2].settings.rate
-    assert crash.fault_at < crash.end <= 1
+    assert crash.fault_at < crash.end <= 1 and crash.sessions > 0

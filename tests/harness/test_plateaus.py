@@ -20,7 +20,7 @@ from loadtest.engine.runner import execute
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
-from loadtest.system.processes import Address, Server, prepare_limits
+from loadtest.system.processes import Address, Server, prepare
 from loadtest.verbs.memory import clients, report
 from loadtest.verbs.memory.clients import PlateauResult, PlateauSettings, PlateauStep
 from loadtest.verbs.memory.verb import PLATEAUS
@@ -134,7 +134,7 @@ def holds_with_a_target() -> bool:
 
 @pytest.mark.skipif(not holds_with_a_target(), reason="not built: quartet-pace")
 def test_real_servers_have_as_many_processes_as_they_should(tmp_path: Path):
-    prepare_limits()
+    prepare()
     pace = str(BINARIES / "quartet-pace")
     part = Part("plateaus", settings(BY_NAME["fork-per-request"], PREFORK, EPOLL, pace=pace, connections=8))
     run = samples.run(part, verb="tour", state="running")

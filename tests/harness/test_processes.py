@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,22 @@ def test_run_ends_a_command_that_takes_too_long_with_all_its_children(tmp_path):
 def test_run_counts_the_cpu_time_of_dead_children():
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     finished = run(["sh", "-c", f"{sys.executable} -c '{burn}'; true"], timeout=30)
+    assert finished.cpu_seconds >= 0.3
+
+
+@pytest.fixture
+def subreaper() -> Iterator[None]:
+    """For one test alone: those of others become nobody's here."""
+    processes.prepare()
+    yield
+    ctypes.CDLL(None).prctl(processes.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.mark.usefixtures("subreaper")
+def test_run_counts_the_cpu_time_of_those_who_outlive_their_parent():
+    """The subshell ends at once; cat, when the last writer has ended."""
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    finished = run(["sh", "-c", f"({sys.executable} -c '{burn}' &) | cat"], timeout=30)
     assert finished.cpu_seconds >= 0.3
 
 

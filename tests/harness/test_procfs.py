@@ -1,4 +1,5 @@
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -53,6 +54,26 @@ def test_zombies_are_no_members(shell):
     assert eventually(lambda: len(procfs.members(shell)) == 2)
     os.kill(shell, 9)
     assert eventually(lambda: shell not in [stat.pid for stat in procfs.members(shell)])
+
+
+def test_a_plain_lock_is_abandoned_when_its_holder_has_ended_and_a_robust_one_never_is():
+    """A zombie has ended: for an orphan somebody else has to wait."""
+    file = os.memfd_create("quartet-locks")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as holder:
+
+        def abandoned(plain: int, robust: int) -> int:
+            os.pwrite(file, struct.pack("<2i", plain, robust), 0)
+            return procfs.abandoned_locks(os.getpid())
+
+        try:
+            assert abandoned(0, 0) == 0 and abandoned(holder.pid, 0) == 0
+            holder.kill()
+            assert eventually(lambda: procfs._read_stat(holder.pid).state == "Z")
+            assert abandoned(holder.pid, 0) == 1 and abandoned(0, holder.pid) == 0
+            holder.wait()
+            assert abandoned(holder.pid, 0) == 1 and abandoned(0, holder.pid) == 0
+        finally:
+            os.close(file)
 
 
 ROLLUP = """55e0-7ffc ---p 00000000 00:00 0    [rollup]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import samples
-from conftest import FAKES, ROOT, children, eventually, is_alive
+from conftest import FAKES, PATIENCE, ROOT, children, eventually, is_alive
 
 from loadtest.cli import commands
 from loadtest.contestants.contestants import MODELS, select
@@ -67,7 +67,7 @@ class Quartet:
 
     def run(self, verb: str, *arguments: str) -> tuple[int, str, str]:
         process = self.start(verb, *arguments)
-        output = process.communicate(timeout=120)[0]
+        output = process.communicate(timeout=PATIENCE)[0]
         return process.returncode, output, self._errors.read_text()
 
     def results(self) -> Run:
@@ -78,9 +78,9 @@ class Quartet:
         before = dict(self.environment)
         self.environment |= {"FAKE_WRK_HELD": str(self._held), "FAKE_WRK_RESULTS": str(self.out / "results.json")}
         process = self.start(*arguments)
-        assert eventually(self._held.exists, 60)
+        assert eventually(self._held.exists, PATIENCE)
         process.send_signal(number)
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=PATIENCE)[0]
         self.environment = before
         return process.returncode, output
 
@@ -203,11 +203,11 @@ def test_a_folder_that_is_removed_amid_the_run_costs_the_files_and_not_the_table
     held = {"FAKE_WRK_HELD": str(quartet.pids / "0"), "FAKE_WRK_RESULTS": str(quartet.out / "results.json")}
     quartet.environment |= held
     process = quartet.start("throughput", *SHORT)
-    assert eventually((quartet.pids / "0").exists, 60)
+    assert eventually((quartet.pids / "0").exists, PATIENCE)
     os.rename(quartet.out, quartet.out.with_name("elsewhere"))
     (wrk,) = [pid for pid in children(process.pid) if "wrk" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(wrk, signal.SIGUSR1)  # it ends
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 1
     assert "How many requests are answered in a second?" in output
     assert re.search(r"^loadtest/quartet: .*: No such file or directory$", quartet.errors(), re.MULTILINE)
@@ -277,7 +277,7 @@ def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
     quartet.environment |= held | {"FAKE_WRK_HELD_AFTER": "0"}
     # what is held must not be given up before the others have been refused: -d bounds it
     process = quartet.start("throughput", *SHORT, "-d", "60s")
-    assert eventually((quartet.pids / "0").exists, 60)
+    assert eventually((quartet.pids / "0").exists, PATIENCE)
     (quartet.pids / "0").unlink()
     assert quartet.run("throughput", "--resume", str(quartet.out)) == (
         2,
@@ -286,7 +286,7 @@ def test_a_folder_that_a_run_is_using_is_not_used_by_another(quartet):
     )
     assert quartet.run("throughput", *SHORT)[2].endswith(f"--resume {quartet.out} goes on with it\n")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert (process.returncode, quartet.results().results) == (130, [])
 
 

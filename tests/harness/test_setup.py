@@ -150,5 +150,11 @@ def test_a_peer_without_its_library_is_no_target_and_everything_else_is(tmp_path
 
 def test_what_is_needed_is_installed_and_then_built():
     tell = "quartet_install() { echo install $*; }; quartet_build() { echo build $*; }"
-    said = bash(f"{tell}; quartet_provide build wrk -- quartet-programs; quartet_provide wrk --")
-    assert said.stdout == "install build wrk\nbuild release quartet-programs\ninstall wrk\n"
+    said = bash(f"{tell}; quartet_provide build wrk -- release quartet-programs -- asan a b; quartet_provide wrk")
+    assert said.stdout == "install build wrk\nbuild release quartet-programs\nbuild asan a b\ninstall wrk\n"
+
+
+def test_a_build_that_fails_is_the_last():
+    tell = "quartet_install() { :; }; quartet_build() { echo build $*; return 7; }"
+    said = bash(f"{tell}; quartet_provide wrk -- release a -- asan b || echo $?")
+    assert said.stdout == "build release a\n7\n"

@@ -270,6 +270,16 @@ def test_an_strace_that_is_not_let_is_an_error_and_leaves_no_process(monkeypatch
     assert not processes._live
 
 
+def test_strace_is_given_each_process_once_and_not_its_threads(monkeypatch, tmp_path):
+    """Of a process it takes all threads, and would say of each further one that it is not permitted."""
+    (tmp_path / "strace").write_text('#!/bin/sh\necho "$@" >&2; exit 1\n')
+    (tmp_path / "strace").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(MeasurementError, match="cannot attach to 5,8: -f -p 5,8$"):
+        with strace.attached({5: 5, 6: 5, 7: 5, 8: 8}, ["-f"]):
+            pass
+
+
 @pytest.fixture
 def ptrace() -> None:
     if sentence := strace.missing():

@@ -12,6 +12,7 @@ from typing import Any
 from loadtest.system import ROOT
 
 FILE = ROOT / "common" / "faults" / "faults.json"
+ADDRESS = "address"  # the sanitizer that some faults are tried with, too
 HANDLER, WORKER, CLIENT, ENVIRONMENT = KINDS = ("handler", "worker", "client", "environment")
 
 
@@ -44,14 +45,27 @@ class Fault:
     load: str = "/fault/cached"  # what the others ask for meanwhile, beside their wait
     limits: Limits = Limits()
     expected: tuple[Expectation, ...] = ()  # none: with parameters of the user's choice
+    expected_asan: tuple[Expectation, ...] = ()  # of a build with AddressSanitizer; none: it is not tried there
     inapplicable: tuple[Expectation, ...] = ()  # to these models, and why
     sanitizers: dict[str, str] = field(default_factory=dict, hash=False)  # why not under that one
 
-    def expectation(self, model: str) -> Expectation | None:
-        return next((one for one in self.expected if model in one.models), None)
+    def expectations(self, sanitizer: str = "") -> tuple[Expectation, ...]:
+        return self.expected_asan if sanitizer == ADDRESS else self.expected
+
+    def expectation(self, model: str, sanitizer: str = "") -> Expectation | None:
+        return next((one for one in self.expectations(sanitizer) if model in one.models), None)
+
+    def verdicts(self, model: str, sanitizer: str = "") -> tuple[str, ...]:
+        """Any of which is as it should be; none: nobody says."""
+        found = self.expectation(model, sanitizer)
+        return found.verdicts if found else ()
+
+    def why_not(self, model: str) -> str:
+        """It cannot happen to that one, in a sentence; else nothing."""
+        return next((one.because for one in self.inapplicable if model in one.models), "")
 
     def applies_to(self, model: str) -> bool:
-        return not any(model in one.models for one in self.inapplicable)
+        return not self.why_not(model)
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,7 @@ def _case(entry: dict[str, Any], case: dict[str, Any]) -> Fault:
         load=case.get("load", Fault.load),
         limits=Limits(**case.get("limits", {})),
         expected=_expectations(case["expected"]),
+        expected_asan=_expectations(case.get("expected_asan", [])),
         inapplicable=_expectations(case.get("not", [])),
         sanitizers=dict(case.get("sanitizers", {})),
     )

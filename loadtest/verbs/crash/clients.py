@@ -16,7 +16,7 @@ from loadtest.system import MeasurementError
 from loadtest.system.processes import Address, Dialogue, Tell
 from loadtest.verbs.crash import triggers
 from loadtest.verbs.crash.plan import CrashSettings, WatchSettings
-from loadtest.verbs.crash.results import CrashStep, Told
+from loadtest.verbs.crash.results import CrashStep, Stored, Told
 
 # Moments that the server's side is told of. Its processes are looked at twice before the fault and twice after it: who
 # is there only once of a pair lives for one request. What it has in hand just before the fault is seen if in time.
@@ -32,11 +32,13 @@ class Observation:
     started: float  # seconds since 1970
     problems: list[str]  # of quartet-pace itself
     cpu_seconds: float  # that it took
+    stored: Stored
 
 
 def crash(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell) -> Observation:
     """Raises MeasurementError."""
-    due = {"waiting": settings.rate / 2, "asking": settings.rate / 2, "newcomer": 1 / settings.newcomers}
+    each = settings.rate_of(step) / 2
+    due = {"waiting": each, "asking": each, "newcomer": 1 / settings.newcomers}
     least = {name: int(rate * settings.end) for name, rate in due.items()}
     return observe(load_command(address, settings, step), moments(settings), settings.duration, least, tell)
 
@@ -60,7 +62,8 @@ def observe(
         started, records = pace.read_records(path)
     lanes = [lane["name"] for lane in found["lanes"]]
     refuse_gaps(records, found["lanes"], least)
-    return Observation(lanes, records, started, found["problems"], finished.cpu_seconds)
+    stored = Stored(*(pace.fates(found["state"][what]) for what in ("sessions", "counters")))
+    return Observation(lanes, records, started, found["problems"], finished.cpu_seconds, stored)
 
 
 def beside_wrk(address: Address, settings: CrashSettings, step: CrashStep, tell: Tell) -> Told:
@@ -95,9 +98,10 @@ def moments(settings: CrashSettings) -> dict[str, float]:
 
 
 def load_command(address: Address, settings: CrashSettings, step: CrashStep) -> list[str]:
-    injected = fault_arguments(settings, step, settings.fault_at)
+    sessions = ["--sessions", str(settings.sessions)] if settings.sessions else []
+    more = [*fault_arguments(settings, step, settings.fault_at), *sessions]
     loads = [settings.fault(step.fault).load]
-    return watch_command(address, settings, loads, str(settings.rate), settings.end, injected)
+    return watch_command(address, settings, loads, str(settings.rate_of(step)), settings.end, more)
 
 
 def watch_command(

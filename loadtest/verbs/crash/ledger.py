@@ -57,6 +57,11 @@ class Ledger:
         """The faulty requests themselves: of a faulty client, what was due at the moment of the fault."""
         return [one for one in self.records if self._is_faulty(one) and abs(one.due - self.fault_at) < 1e-6]
 
+    @property
+    def fates(self) -> list[str]:
+        """Of these: "ok", "status 500", "EOF before response"."""
+        return [f"status {one.status}" if one.outcome == "error status" else one.outcome for one in self.faults]
+
     @cached_property
     def others(self) -> list[Record]:
         return [one for one in self.records if not self._is_faulty(one)]

@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 
-from loadtest.document.document import Document, Section, words
-from loadtest.verbs.crash.catalogue import CLIENT, ENVIRONMENT, HANDLER, WORKER, Entry, Fault
-from loadtest.verbs.crash.report import INAPPLICABLE, either
+from loadtest.document.document import Document, Section, Table, words
+from loadtest.verbs.crash.catalogue import ADDRESS, CLIENT, ENVIRONMENT, HANDLER, WORKER, Entry, Fault
+from loadtest.verbs.crash.notation import INAPPLICABLE, either
 
 KINDS = {
     HANDLER: "What can a request do to the server? (handler)",
@@ -42,16 +42,22 @@ def _whole(entry: Entry, names: Collection[str]) -> Iterator[Section]:
     wanted = [case for case in entry.cases if entry.id in names or case.name in names]
     if wanted:
         yield Section(f"{entry.id}: {entry.title}", None, [entry.what])
-        yield from map(_case, wanted)
+        yield from (section for case in wanted for section in _case(case))
 
 
-def _case(case: Fault) -> Section:
+def _case(case: Fault) -> Iterator[Section]:
+    yield Section(f"What is expected of {case.name}?", _expected(case), list(_notes(case)))
+    if case.expected_asan:
+        yield Section("And in servers with AddressSanitizer (--asan)?", _expected(case, ADDRESS), [])
+
+
+def _expected(case: Fault, sanitizer: str = "") -> Table:
     filled = words("", "expected", "because")
-    for one in case.expected:
+    for one in case.expectations(sanitizer):
         filled.add_row("\n".join(one.models), either(one.verdicts), one.because)
     for one in case.inapplicable:
         filled.add_row("\n".join(one.models), INAPPLICABLE, one.because)
-    return Section(f"What is expected of {case.name}?", filled, list(_notes(case)))
+    return filled
 
 
 def _notes(case: Fault) -> Iterator[str]:

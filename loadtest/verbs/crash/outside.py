@@ -6,17 +6,20 @@ import signal
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from loadtest.system import MeasurementError, procfs
 from loadtest.system.processes import Server
 from loadtest.system.scoreboard import Scoreboard, Slot
+from loadtest.verbs.walk import strace
 
 LOOKS = 5  # at the scoreboard, of which all but the first see the same request in hand,
 BETWEEN = 0.001  # seconds between two of them
-STOPPED = 0.4  # seconds that a worker is stopped
+LASTING = 0.4  # seconds that a worker is stopped, or a crash loop goes on when its worker has been killed
 PATIENCE = 0.2  # seconds until that is seen
+# Of strace: threads that are there already go on as before, because the parent makes no such call.
+KILL_THE_NEW = ("-f", "-o", "/dev/null", "-e", "trace=prctl", "-e", "inject=prctl:signal=SIGKILL")
 Identity = tuple[int, int]  # of a process: its number, and when it started
 
 
@@ -35,6 +38,8 @@ class Struck:
 
     processes: frozenset[int]
     at: float
+    lasting: ExitStack | None = None  # what goes on until this is closed
+    took: float = 0.0  # seconds from then until all of it was done
 
 
 def stop(scene: Scene) -> Struck:
@@ -44,7 +49,7 @@ def stop(scene: Scene) -> Struck:
 
 def go_on(struck: Struck) -> None:
     """When the worker has been stopped for as long as it should."""
-    time.sleep(max(0.0, struck.at + STOPPED - time.time()))
+    _wait(struck)
     for process in struck.processes:
         with suppress(ProcessLookupError):  # somebody has killed it
             os.kill(process, signal.SIGCONT)
@@ -58,6 +63,29 @@ def kill_worker(scene: Scene) -> Struck:
 def kill_parent(scene: Scene) -> Struck:
     """The process that was started: it has a parent's part where the model has one."""
     return _send(signal.SIGKILL, scene.server.pid)
+
+
+def crash_loop(scene: Scene) -> Struck:
+    """Whoever the parent forks from now on is killed at its first prctl(2), with which each asks to be told of the
+    parent's death, before it serves anybody; and a worker is killed, so that a pool has one to replace. It counts from
+    before strace is there, because nobody knows who is the first to be killed."""
+    now = time.time()
+    with ExitStack() as lasting:
+        lasting.enter_context(strace.attached({scene.server.pid: scene.server.pid}, KILL_THE_NEW))
+        struck = kill_worker(scene)
+        goes_on = lasting.pop_all()
+    return Struck(struck.processes, now, goes_on, struck.at - now)
+
+
+def end_crash_loop(struck: Struck) -> None:
+    """When it has gone on for as long as it should."""
+    _wait(struck)
+    if struck.lasting:
+        struck.lasting.close()
+
+
+def _wait(struck: Struck) -> None:
+    time.sleep(max(0.0, struck.at + struck.took + LASTING - time.time()))
 
 
 def truncate_scoreboard(scene: Scene) -> Struck:

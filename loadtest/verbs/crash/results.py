@@ -1,5 +1,6 @@
 """What one fault did, as data. Times are in seconds from the start of the load's schedule, unless it says otherwise."""
 
+import math
 from dataclasses import dataclass, field
 
 from loadtest.engine.run import Result
@@ -18,10 +19,12 @@ class CrashStep:
     fault: str  # its name in the settings
     keeper: str = ""  # of KEEPERS; "": nobody, but for the parent that some models have by themselves
     round: int = 1
+    sanitizer: str = ""  # that the server is built with: catalogue.ADDRESS; "": none
 
     @property
     def what(self) -> str:
-        return self.fault + {"": "", PARENT: " under a parent", DOCKER: " restarted by Docker"}[self.keeper]
+        built = " with AddressSanitizer" if self.sanitizer else ""
+        return self.fault + built + {"": "", PARENT: " under a parent", DOCKER: " restarted by Docker"}[self.keeper]
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,25 @@ class Others:
 
 
 @dataclass
+class Stored:
+    """What clients of their own had stored before the fault: how many of them found what at the end, by pace.FATES."""
+
+    sessions: dict[str, int]  # each has one
+    counters: dict[str, int]  # the process's counter, to which each has added
+
+
+@dataclass
 class Recovery:
     """Seconds after the fault; None: not until the end of the observation."""
 
     first_ok: float | None  # the first good answer to a request that was due after the fault
     back: float | None  # from then on 95 % of the offered rate was answered in time
     by: str = ""  # who brought it back; "": nothing was gone
+
+    @property
+    def outage(self) -> float:
+        """Infinite where service did not come back."""
+        return math.inf if self.back is None else self.back
 
 
 @dataclass
@@ -84,7 +100,20 @@ class Told:
 
 
 @dataclass(kw_only=True)
-class Crash(Result):
+class Harmed(Result):
+    """What every server that something was done to has in common."""
+
+    strip: str  # a letter for each 50 ms, by when requests were due: see ledger.strip()
+    leftovers: list[str] = field(default_factory=list)  # of the server, half a sentence each
+    unlucky: bool = False  # by no fault of the server's it tells nothing; its problems say why
+
+    @property
+    def spoiled(self) -> bool:
+        return self.unlucky
+
+
+@dataclass(kw_only=True)
+class Crash(Harmed):
     step: CrashStep
     fault_at: float  # when it really came
     faulty: list[str]  # what became of each faulty request: "ok", "status 500", "EOF before response"
@@ -92,16 +121,10 @@ class Crash(Result):
     expected: list[str]  # any of these verdicts; none: nothing is expected
     others: Others
     recovery: Recovery
-    strip: str  # a letter for each 50 ms, by when requests were due: see ledger.strip()
     known: Known | None  # None: it keeps no scoreboard that we can read
     processes: Processes
-    leftovers: list[str] = field(default_factory=list)  # after the drain, half a sentence each
     told_by_wrk: Told | None = None  # None: it was not asked
-    unlucky: bool = False  # by no fault of the server's it tells nothing; its problems say why
-
-    @property
-    def spoiled(self) -> bool:
-        return self.unlucky
+    stored: Stored | None = None  # None: nobody stored anything
 
     @property
     def surprising(self) -> bool:

@@ -7,7 +7,7 @@ from loadtest.document.document import Section
 from loadtest.engine import measurement
 from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Exit, Run
-from loadtest.verbs.crash import report, words
+from loadtest.verbs.crash import report, strips, words
 from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.crash.script import report as script
 from loadtest.verbs.crash.script.measure import SCRIPT
@@ -28,10 +28,14 @@ def sections(run: Run) -> Sequence[Section]:
     if not part.results:
         return []
     if part.measurement == SCRIPT.name:
-        return script.sections(part)
+        return [*script.sections(part), *surprises(script.mismatches(part))]
     few = len(part.settings.faults) <= FEW
-    answers = report.strips(part) if few else [report.matrix(part)]
-    return [*answers, *filter(None, [report.surprises(part)])]
+    answers = strips.strips(part) if few else report.matrices(part)
+    return [*answers, *surprises(report.mismatches(part))]
+
+
+def surprises(mismatches: Sequence[str]) -> list[Section]:
+    return [Section("What was not as the catalogue expects?", None, mismatches)] if mismatches else []
 
 
 def told(run: Run) -> list[str]:

@@ -7,7 +7,9 @@ from statistics import median
 from loadtest.document.figures import listed, plural
 from loadtest.engine.run import Part
 from loadtest.verbs.crash.catalogue import CLIENT, HANDLER, Fault
-from loadtest.verbs.crash.report import Cell, cells, mismatches
+from loadtest.verbs.crash.cells import Cell, cells
+from loadtest.verbs.crash.notation import either, seconds
+from loadtest.verbs.crash.report import mismatches
 from loadtest.verbs.crash.results import (
     DELAYED,
     DOCKER,
@@ -27,6 +29,7 @@ SUBJECTS = {HANDLER: "One request with the fault", CLIENT: "One client with the 
 # What a fault does to others.
 CONTAINED = "harms nobody else"
 ENDED = "ends the whole server"
+UNSEEN = "so soon that no outage was seen"
 EFFECTS = {
     DELAYED: "delays {}",
     LOST: "loses requests of {}",
@@ -41,13 +44,17 @@ def words(part: Part) -> list[str]:
     """Few faults are told one by one, those that did the same together; of many, how many each contestant contained."""
     tried = [cell for cell in cells(part) if cell.valid]
     faults = list(dict.fromkeys(cell.fault for cell in tried))
-    told = one_by_one(tried, faults) if len(faults) <= MOST else [*contained(tried, faults), *recovered(tried)]
-    return [*told, *surprising(part)]
+    if len(faults) <= MOST:
+        return [*one_by_one(tried, faults), *surprising(part)]
+    plain = [cell for cell in tried if not cell.step.sanitizer]
+    return [*contained(plain, faults), *recovered(plain), *sanitized(tried), *surprising(part)]
 
 
 def alone(tried: Sequence[Cell]) -> list[Cell]:
-    """Without a keeper, unless all were tried with one."""
-    return [cell for cell in tried if not cell.step.keeper] or list(tried)
+    """Each contestant without a keeper; with it where it was tried only so, as all are under Docker's, and with
+    --supervised those who have no parent of their own."""
+    bare = {cell.step.contestant for cell in tried if not cell.step.keeper}
+    return [cell for cell in tried if not cell.step.keeper or cell.step.contestant not in bare]
 
 
 # --- few faults
@@ -67,7 +74,7 @@ def one_by_one(tried: Sequence[Cell], faults: Sequence[Fault]) -> list[str]:
 def _subject(alike: Sequence[Fault]) -> str:
     *most, last = [fault.name for fault in alike]
     joined = f"{', '.join(most)} or {last}" if most else last
-    return f"{SUBJECTS.get(alike[0].kind, 'One fault')} {joined}"
+    return f"{SUBJECTS.get(alike[0].kind, 'The fault')} {joined}"
 
 
 def _effects(tried: Sequence[Cell]) -> str:
@@ -84,8 +91,7 @@ def _effect(cell: Cell) -> str:
     if worst.verdict.harm == NONE:
         return CONTAINED
     if worst.processes.server_status is not None:
-        gone = worst.others.connections and not worst.others.connections_kept
-        return ENDED + (", with all its clients," if gone else "")
+        return ENDED
     return EFFECTS[worst.verdict.harm].format(SCOPES[worst.verdict.radius])
 
 
@@ -95,7 +101,7 @@ def _return(tried: Sequence[Cell]) -> Iterator[str]:
     back = [cell for cell in given if math.isfinite(cell.outage)]
     never = [cell for cell in given if cell not in back]
     if back:
-        yield f"{UNDER[back[0].step.keeper]} {_are(back)} back after {_span(back)}"
+        yield f"{UNDER[back[0].step.keeper]} {_are(back)} back {_when(back)}"
     if never:
         yield f"{UNDER[never[0].step.keeper]} {_are(never)} not back"
 
@@ -106,10 +112,14 @@ def _are(several: Sequence[Cell]) -> str:
     return f"{listed(names)} {'are' if len(names) > 1 else 'is'}"
 
 
-def _span(back: Sequence[Cell]) -> str:
-    """Seconds from the fault."""
-    low, high = (f"{edge:.2f}" for edge in (min(cell.outage for cell in back), max(cell.outage for cell in back)))
-    return f"{low} s" if low == high else f"{low} to {high} s"
+def _when(back: Sequence[Cell]) -> str:
+    """From the fault on."""
+    low, high = (seconds(edge(cell.outage for cell in back)) for edge in (min, max))
+    if not high:
+        return UNSEEN
+    if not low:
+        return f"after {high} at most"
+    return f"after {low}" if low == high else f"after {low.removesuffix(' s')} to {high}"
 
 
 # --- many faults
@@ -144,16 +154,29 @@ def contained(tried: Sequence[Cell], faults: Sequence[Fault]) -> Iterator[str]:
         yield f"Everybody to whom it can happen contained {listed(none_hurt)}."
 
 
+def sanitized(tried: Sequence[Cell]) -> Iterator[str]:
+    """What AddressSanitizer has changed, fault by fault."""
+    plain = {(cell.fault.name, cell.step.contestant): cell for cell in alone(tried) if not cell.step.sanitizer}
+    changed: dict[tuple[str, str, str], list[str]] = {}
+    for cell in (cell for cell in alone(tried) if cell.step.sanitizer):
+        before = plain.get((cell.fault.name, cell.step.contestant))
+        if before and set(before.verdicts) != set(cell.verdicts):
+            key = (cell.fault.name, either(sorted(set(before.verdicts))), either(sorted(set(cell.verdicts))))
+            changed.setdefault(key, []).append(cell.step.contestant)
+    for (fault, was, became), names in changed.items():
+        yield f"With AddressSanitizer {fault} is {became}, and not {was}, in {listed(names)}."
+
+
 def recovered(tried: Sequence[Cell]) -> Iterator[str]:
     """Of faults that harmed others under a keeper."""
     given = [cell for cell in tried if cell.step.keeper and not cell.contained]
     back = [cell for cell in given if math.isfinite(cell.outage)]
     if back:
-        middle = median(cell.outage for cell in back)
+        middle = seconds(median(cell.outage for cell in back))
         under = {PARENT: "Under a parent (--supervise)", DOCKER: "Under Docker's restart policy"}[back[0].step.keeper]
         yield (
             f"{under} service was back in {len(back)} of {plural(len(given), 'case')} in which "
-            f"others were harmed, after {middle:.2f} s in the median."
+            f"others were harmed, {f'after {middle} in the median' if middle else f'mostly {UNSEEN}'}."
         )
     never = list(dict.fromkeys(cell.fault.name for cell in given if math.isinf(cell.outage)))
     if never:

@@ -59,7 +59,10 @@ LOST = {
     "kernel keeps their time out of processes' CPU time",
     "core dumps": "After a crash, time without service is not the server's: a program reads the dead server's memory",
     "smaps_rollup": "Memory cannot be measured: {reason}",
-    "strace": "The system calls of one request cannot be shown (walk): {reason}",
+    "memory group": "Memory that runs out cannot be tried (crash --fault oom-kill): {reason}",
+    "private mount": "A scoreboard without room cannot be tried (crash --fault scoreboard-full): {reason}",
+    "strace": "The system calls of one request cannot be shown (walk), nor can workers die one after the other "
+    "(crash --fault crash-loop): {reason}",
     "perf": "System calls under load cannot be counted: {reason}",
     "docker": "Containers cannot be measured (--runner docker): {reason}",
     **dict.fromkeys(("process limit", "processes"), f"{SPARE_PROCESSES:,} processes cannot run: only {{limit:,}} can"),
@@ -150,6 +153,8 @@ def kernel(facts: Facts) -> Iterator[Finding]:
     told = {"yes": "left out of processes' CPU time", "no": "in processes' CPU time"}
     yield _judged("interrupt time", told.get(facts.irq_time, facts.irq_time), facts.irq_time == "yes")
     yield _judged("core dumps", facts.core_pattern or "unknown", facts.core_pattern.startswith("|"))
+    for name, why in {"memory group": facts.little_memory, "private mount": facts.private_mounts}.items():
+        yield _judged(name, "cannot be made" if why else "can be made", bool(why), why)
     yield _judged("smaps_rollup", "missing" if facts.rollup else "can be read", bool(facts.rollup), facts.rollup)
 
 

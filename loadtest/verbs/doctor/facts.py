@@ -14,6 +14,7 @@ from loadtest.engine import environment
 from loadtest.places import containers
 from loadtest.system import cpus, procfs, sockets, syscalls
 from loadtest.system.processes import ProcessError, run
+from loadtest.verbs.crash import surroundings
 from loadtest.verbs.walk import strace
 
 SYSTEM_PATH = ":/usr/sbin:/sbin"  # servers are there, and not on everybody's PATH
@@ -66,6 +67,8 @@ class Facts:
     counting: str  # why perf cannot count system calls, and the fix
     docker: str  # why containers cannot be measured, and the fix
     irq_time: str  # whether the kernel leaves interrupts out of processes' CPU time, as cpus.irq_time() says it
+    little_memory: str  # why a server cannot be given a control group of its own; "" when it can
+    private_mounts: str  # why it cannot be given a file system of its own
 
 
 def read(binaries: Path, executables: Sequence[str]) -> Facts:
@@ -102,6 +105,8 @@ def read(binaries: Path, executables: Sequence[str]) -> Facts:
         counting=syscalls.available(),
         docker=containers.missing(),
         irq_time=cpus.irq_time(),
+        little_memory=surroundings.no_little_memory(),
+        private_mounts=surroundings.no_private_mounts(),
     )
 
 

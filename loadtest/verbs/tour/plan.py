@@ -8,7 +8,7 @@ from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Part
 from loadtest.verbs.crash import catalogue
 from loadtest.verbs.crash.measure import CRASH
-from loadtest.verbs.crash.plan import CrashSettings
+from loadtest.verbs.crash.plan import SESSIONS, CrashSettings
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.plan import Settings
@@ -51,14 +51,13 @@ def parts(saturating: Settings) -> list[Part]:
     once: dict[str, Any] = {name: getattr(saturating, name) for name in ("contestants", "cpus", "pace", "runner")}
     connections = saturating.connections[0]
     workers = connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
+    faults = tuple(map(catalogue.select, FAULTS))
+    crash = CrashSettings(**once, faults=faults, supervised=SUPERVISED, sessions=SESSIONS)
     return [
         *(Part("load", settings) for settings in loads),
         Part("plateaus", PlateauSettings(**once, connections=connections)),
         Part("crowd", CrowdSettings(**once, workers=workers)),
-        Part(
-            "crash",
-            CrashSettings(**once, faults=tuple(map(catalogue.select, FAULTS)), supervised=SUPERVISED, workers=workers),
-        ),
+        Part("crash", replace(crash, workers=max(crash.workers, workers))),
     ]
 
 

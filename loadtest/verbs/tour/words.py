@@ -41,7 +41,7 @@ def same_rate(series: Sequence[Series]) -> list[str]:
 def full_load(series: Sequence[Series]) -> list[str]:
     """One sentence with what limits it."""
     told = " ".join([*fastest(series), *noisy(series)])
-    return [f"At full load ({series[0].cell.workload}): {told[0].lower()}{told[1:]}"] if told else []
+    return [f"At full load ({series[0].cell.workload}), {told[0].lower()}{told[1:]}"] if told else []
 
 
 def crowd(part: Part) -> list[str]:

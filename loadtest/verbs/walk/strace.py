@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,25 +41,33 @@ def trace(session: int) -> Iterator[Trace]:
     """All of the session is traced when the block begins, and goes on undisturbed after it. Raises ProcessError when
     strace may not."""
     with tempfile.TemporaryDirectory(prefix="quartet-strace-") as directory:
-        found, said = Trace(procfs.processes(session), Path(directory) / "calls"), Path(directory) / "said"
-        pids = ",".join(map(str, sorted(set(found.processes.values()))))
-        argv = ["strace", *OPTIONS, "-o", str(found.output), "-p", pids]
-        with said.open("wb") as file, Process(argv, file, file) as process:
-            try:
-                if not _attached(process, found):
-                    raise ProcessError(f"strace cannot attach to process {session}{last_lines(said.read_text(), 2)}")
-                yield found
-            finally:
-                process.signal(signal.SIGTERM)
-                process.ends_within(PATIENCE)
-                found.text = found.output.read_text(errors="replace") if found.output.exists() else ""
+        found = Trace(procfs.processes(session), Path(directory) / "calls")
+        with attached(found.processes, [*OPTIONS, "-o", str(found.output)]):
+            yield found
+        found.text = found.output.read_text(errors="replace")
 
 
-def _attached(process: Process, found: Trace) -> bool:
+@contextmanager
+def attached(threads: Mapping[int, int], options: Sequence[str]) -> Iterator[None]:
+    """strace with these options, -f among them, during the block; on the processes of these threads, each of which has
+    one: of a process it takes all threads, and complains of one that is named once more. Raises ProcessError when it
+    may not."""
+    pids = ",".join(map(str, sorted(set(threads.values()))))
+    with tempfile.NamedTemporaryFile() as said, Process(["strace", *options, "-p", pids], NOWHERE, said) as process:
+        try:
+            if not _is_attached(process, threads):
+                raise ProcessError(f"strace cannot attach to {pids}{last_lines(Path(said.name).read_text(), 2)}")
+            yield
+        finally:
+            process.signal(signal.SIGTERM)
+            process.ends_within(PATIENCE)
+
+
+def _is_attached(process: Process, threads: Mapping[int, int]) -> bool:
     """Waits until it is, to all threads that are still there."""
     deadline = time.monotonic() + PATIENCE
     while not process.ends_within(0.005) and time.monotonic() < deadline:
-        if all(_tracer(thread) in (process.pid, None) for thread in found.processes):
+        if all(_tracer(thread) in (process.pid, None) for thread in threads):
             return True
     return False
 

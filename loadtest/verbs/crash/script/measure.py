@@ -8,20 +8,9 @@ from loadtest.engine.measurement import Bench, Measurement
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address, Server
 from loadtest.system.scoreboard import Scoreboard
+from loadtest.verbs.crash.attend import attend, harmable, keep_records, limited
 from loadtest.verbs.crash.ledger import BACK, Ledger
-from loadtest.verbs.crash.measure import (
-    KEPT,
-    Identities,
-    attend,
-    brought_back_by,
-    fates,
-    harmable,
-    limited,
-    loops_of,
-    misfortunes,
-    records_text,
-    survivors,
-)
+from loadtest.verbs.crash.measure import loops_of, misfortunes
 from loadtest.verbs.crash.results import Processes
 from loadtest.verbs.crash.script import clients, plan
 from loadtest.verbs.crash.script.clients import look
@@ -29,6 +18,7 @@ from loadtest.verbs.crash.script.ledgers import Play
 from loadtest.verbs.crash.script.plan import PlaySettings
 from loadtest.verbs.crash.script.results import Effect, Played, PlayStep
 from loadtest.verbs.crash.script.schedule import LEAST_AFTER
+from loadtest.verbs.crash.survival import Identities, brought_back_by, survivors
 
 
 @dataclass
@@ -44,6 +34,9 @@ class Watch:
         self.processes[moment] = self.server.processes()
         self.blamed = self.scoreboard.blamed()
 
+    def close(self) -> None:
+        """Nothing goes on that would have to be ended."""
+
     def account(self, index: int) -> Processes:
         """Around that fault."""
         before, after = ((self.processes[look(n, 0)], self.processes[look(n, 1)]) for n in (index, index + 1))
@@ -58,7 +51,7 @@ def measure(bench: Bench, step: PlayStep) -> Played:
     """Raises MeasurementError."""
     settings: PlaySettings = bench.settings
     seen = attend(bench, server(settings, step), clients.play, step, Watch)
-    bench.printed[_raw_name(step)] = records_text(seen.found)
+    keep_records(bench, step, "script", seen.found)
     play = Play(settings.script, seen.found.lanes, seen.found.records)
     ledgers = list(play.ledgers())
     bad_luck = list(misfortunes(ledgers[0], loops_of(settings.contestant_of(step)), seen.disturbance))
@@ -87,7 +80,7 @@ def effects(settings: PlaySettings, step: PlayStep, ledgers: Sequence[Ledger], w
         yield Effect(
             fault=blow.fault.name,
             at=blow.at,
-            faulty=fates(ledger),
+            faulty=ledger.fates,
             verdict=ledger.verdict,
             expected=list(settings.expected(step, index)),
             others=ledger.account,
@@ -112,10 +105,6 @@ def too_slow(whole: Ledger) -> Iterator[str]:
 
 def load(address: Address, settings: PlaySettings, step: PlayStep) -> list[list[str]]:
     return [clients.load_command(address, settings)]
-
-
-def _raw_name(step: PlayStep) -> str:
-    return f"{step.round:02}-script-{step.contestant}{KEPT[step.keeper]}.csv"
 
 
 def seconds(settings: PlaySettings, step: PlayStep) -> float:

@@ -54,10 +54,7 @@ class PlaySettings(WatchSettings):
     def expected(self, step: PlayStep, index: int) -> tuple[str, ...]:
         """Verdicts of that fault, any of which is as it should be. Nobody says what an earlier fault has changed, nor
         what a given parent does."""
-        if index or step.keeper:
-            return ()
-        found = self.script.blows[index].fault.expectation(step.contestant)
-        return found.verdicts if found else ()
+        return () if index or step.keeper else self.script.blows[index].fault.verdicts(step.contestant)
 
 
 def steps(settings: PlaySettings) -> Iterator[PlayStep]:

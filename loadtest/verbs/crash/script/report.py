@@ -1,15 +1,12 @@
 """What a script did: each contestant's whole time as a strip, and its faults side by side. Pure."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from loadtest.document.document import Section, Table, words
-from loadtest.document.figures import DASH, listed, share
+from loadtest.document.figures import DASH, listed
 from loadtest.engine.run import Part
-from loadtest.verbs.crash.ledger import OFFERED
-from loadtest.verbs.crash.plan import SLOT
-from loadtest.verbs.crash.report import (
+from loadtest.verbs.crash.notation import (
     ACCOUNT,
     ACCOUNT_IS,
     FOR_EVER,
@@ -18,14 +15,17 @@ from loadtest.verbs.crash.report import (
     RADIUS,
     account,
     counted,
+    each,
     either,
     ended,
     fate,
+    legend,
     narrow,
     seconds,
     short,
-    steps_legend,
+    unlike,
 )
+from loadtest.verbs.crash.plan import SLOT
 from loadtest.verbs.crash.script.plan import PlaySettings, steps
 from loadtest.verbs.crash.script.results import Effect, Played, PlayStep
 from loadtest.verbs.crash.script.schedule import Script
@@ -43,7 +43,7 @@ DOWN = (
 
 def sections(part: Part) -> list[Section]:
     tries = by_contestant(part)
-    return [verdicts(part, tries), *strips(part.settings, tries), accounts(tries), *filter(None, [surprises(part)])]
+    return [verdicts(part, tries), *strips(part.settings, tries), accounts(tries)]
 
 
 def by_contestant(part: Part) -> dict[str, list[Played]]:
@@ -86,14 +86,10 @@ def _cell(index: int, tries: Sequence[Played]) -> str:
     valid = [one for one in tries if not one.problems]
     if not valid:
         return DASH
-    kinds: dict[str, list[Effect]] = {}
-    for one in valid:
-        kinds.setdefault(_verdict(one.effects[index]), []).append(one.effects[index])
-    lines = []
-    for verdict, alike in sorted(kinds.items(), key=lambda item: -len(item[1])):
-        lines.append(verdict if len(kinds) == 1 else f"{verdict} {share(len(alike), len(valid))}")
-    lines.append(_outage([one.effects[index] for one in valid]))
-    lines += [f"!= {either(one.effects[index].expected)}" for one in valid if one.effects[index].surprising][:1]
+    effects = [one.effects[index] for one in valid]
+    strange = [f"!= {either(one.expected)}" for one in effects if one.surprising]
+    outage = seconds(max(one.recovery.outage for one in effects))
+    lines = [*each(list(map(_verdict, effects))), outage, *strange[:1]]
     return "\n".join(narrow(line) for line in lines if line)
 
 
@@ -102,32 +98,22 @@ def _verdict(one: Effect) -> str:
     return f"({verdict})" if one.already_down else verdict
 
 
-def _outage(tries: Sequence[Effect]) -> str:
-    """The longest."""
-    return seconds(max(math.inf if one.recovery.back is None else one.recovery.back for one in tries))
-
-
 def _legend(shown: Sequence[Played]) -> Iterator[str]:
     valid = [one for one in shown if not one.problems]
-    if any(one.recovery.back != 0 for played in valid for one in played.effects):
-        yield (
-            f"Below it, the outage: seconds from the fault until {OFFERED:.0%} of all requests were answered in time "
-            f"again, of several tries the longest; {FOR_EVER}: not before the next fault, or the end."
-        )
-    if any(one.already_down for played in valid for one in played.effects):
+    effects = [one for played in valid for one in played.effects]
+    away = any(one.recovery.outage > 0 for one in effects)
+    outage = f", of several tries the longest; {FOR_EVER}: not before the next fault, or the end" if away else ""
+    surprising = any(one.surprising for one in valid)
+    yield from legend(outage, surprising, len(valid) < len(shown), [one.step for one in shown])
+    if any(one.already_down for one in effects):
         yield DOWN
-    if any(one.surprising for one in valid):
-        yield "!=: not what common/faults/faults.json expects, which stands behind it."
-    if len(valid) < len(shown):
-        yield f"{DASH}: there was no valid try."
-    yield from steps_legend([one.step for one in shown])
 
 
 def _absent(settings: PlaySettings) -> Iterator[str]:
     """Who could not play it."""
     for one in settings.contestants:
         if blow := settings.inapplicable(one.name):
-            because = next(group.because for group in blow.fault.inapplicable if one.name in group.models)
+            because = blow.fault.why_not(one.name)
             yield f"{one.name} is left out: {blow.fault.name} cannot happen to it. {because}"
 
 
@@ -161,7 +147,7 @@ def _whole(one: Played) -> str:
     """In a sentence or two."""
     server = "The server lives." if one.server_status is None else f"The server is gone: {ended(one.server_status)}."
     blamed = f" The scoreboard blames {listed(counted(one.blamed))}." if one.blamed else ""
-    left = f" Left after the drain: {listed(one.leftovers)}." if one.leftovers else ""
+    left = f" Left of the server: {listed(one.leftovers)}." if one.leftovers else ""
     return f"{one.harmed:,} of {one.asked:,} requests of the others were harmed. {server}{blamed}{left}"
 
 
@@ -197,18 +183,8 @@ def mismatches(part: Part) -> list[str]:
 
 def _mismatch(settings: PlaySettings, name: str, one: Played) -> str:
     index, effect = next((index, effect) for index, effect in enumerate(one.effects) if effect.surprising)
-    expectation = settings.script.blows[index].fault.expectation(one.step.contestant)
-    because = f" {expectation.because}" if expectation else ""
-    return (
-        f"{effect.fault} at {effect.at:g} s, {name}: it was {short(str(effect.verdict))}; expected is "
-        f"{either(effect.expected)}.{because}"
-    )
-
-
-def surprises(part: Part) -> Section | None:
-    """None where everything was as expected."""
-    found = mismatches(part)
-    return Section("What was not as the catalogue expects?", None, found) if found else None
+    what, fault = f"{effect.fault} at {effect.at:g} s, {name}", settings.script.blows[index].fault
+    return unlike(what, short(str(effect.verdict)), fault.expectation(one.step.contestant))
 
 
 def told(part: Part) -> list[str]:
@@ -236,5 +212,5 @@ def _told(one: Effect) -> str:
     if one.already_down:
         return "the service was down already"
     back = one.recovery.back
-    outage = ", and service did not come back" if back is None else f", for {back:.2f} s" if back else ""
+    outage = ", and service did not come back" if back is None else f", for {seconds(back)}" if seconds(back) else ""
     return short(str(one.verdict)) + outage

@@ -1,9 +1,9 @@
 """What a script did, as data. Times are in seconds from the start of the load's schedule, unless it says otherwise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
-from loadtest.engine.run import Result
-from loadtest.verbs.crash.results import Others, Processes, Recovery, Verdict
+from loadtest.verbs.crash.results import Harmed, Others, Processes, Recovery, Verdict
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,7 @@ class PlayStep:
     contestant: str
     keeper: str = ""  # PARENT where it is given one; "": nobody
     round: int = 1
+    sanitizer: ClassVar[str] = ""
 
     @property
     def what(self) -> str:
@@ -37,20 +38,13 @@ class Effect:
 
 
 @dataclass(kw_only=True)
-class Played(Result):
+class Played(Harmed):
     step: PlayStep
     effects: list[Effect]  # in the order of the script
     asked: int  # requests of the others, from the start to the end
     harmed: int  # of these
-    strip: str  # a letter for each 50 ms, by when requests were due: see ledger.strip()
     blamed: list[str]  # at the end, as in Known
     server_status: int | None  # None: the server lives
-    leftovers: list[str] = field(default_factory=list)  # after the drain, half a sentence each
-    unlucky: bool = False  # by no fault of the server's it tells nothing; its problems say why
-
-    @property
-    def spoiled(self) -> bool:
-        return self.unlucky
 
     @property
     def surprising(self) -> bool:
