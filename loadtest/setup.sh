@@ -2,9 +2,10 @@
 # Sourced by loadtest/run, loadtest/quartet and tests/run, which work from a fresh clone on a bare Debian 12 or 13:
 #
 #   quartet_install SET...              installs the Debian packages that are missing; exits 5 when it cannot
-#                                       sets: build, wrk, agent, harness, instruments, peers, tests, engine
+#                                       sets: build, wrk, agent, harness, instruments, peers, page, tests, engine
 #   quartet_build PRESET [TARGET...]    builds into build/PRESET (without targets: all); returns 1 when it fails
 #   quartet_provide SET... [-- PRESET TARGET...]...  both, for what the harness has found to be needed
+#   quartet_fetch_page                  fetches into build/page what draws the plots of a report; 0 when it cannot, too
 #   quartet_require [PACKAGE...]        exits 5 when this release does not have one of them
 #
 # By hand, loadtest/setup.sh SET... installs.
@@ -85,6 +86,7 @@ quartet_test_tools=(
   black flake8 isort mypy
   httperf          # a second opinion on what quartet-pace measures
   python3-pytest python3-pytest-xdist  # several tests at a time
+  chromium chromium-driver python3-selenium  # to look at pages
 )
 
 # To have a Docker engine with a base image where there is neither engine nor registry.
@@ -106,6 +108,11 @@ quartet_peers_packages=(
 # Those that start a server on port 80 when they are installed, and at every boot: ours shall run only while measured.
 quartet_services=(nginx h2o)
 quartet_policy=/usr/sbin/policy-rc.d  # which Debian's packages ask whether they may start theirs
+
+# To fetch what draws the plots of a report, where the command is missing: a vendor's nodejs brings its own npm.
+quartet_page_packages=(
+  npm
+)
 
 quartet_tests_packages=("${quartet_test_libraries[@]}" "${quartet_test_tools[@]}" "${quartet_instruments_packages[@]}")
 
@@ -172,9 +179,13 @@ quartet_missing() {
   printf '%s\n' "$@" | grep --invert-match --line-regexp --fixed-strings -- "$installed" || true
 }
 
+quartet_optional=  # or a word, where what is installed is worth neither a question for a password nor newer package lists
+
+quartet_is_root() { ((EUID == 0)); }
+
 quartet_as_root() {
   local sudo=()
-  ((EUID == 0)) || sudo=(sudo)
+  quartet_is_root || sudo=(sudo ${quartet_optional:+-n})
   "${sudo[@]}" "$@"
 }
 
@@ -186,7 +197,8 @@ quartet_apt_get() {
 
 # The package lists are absent in a fresh image and outdated in an old one: both show as a failure to install.
 quartet_apt_install() {
-  quartet_apt_get install "$@" || { quartet_apt_get update && quartet_apt_get install "$@"; }
+  quartet_apt_get install "$@" ||
+    { [[ ! $quartet_optional ]] && quartet_apt_get update && quartet_apt_get install "$@"; }
 }
 
 # The first network error, which explains the later ones; else the last error.
@@ -267,7 +279,7 @@ quartet_install() {
 
   [[ -d /proc/self ]] || quartet_cannot_install "$missing" "/proc is not mounted"
   command -v apt-get >/dev/null || quartet_cannot_install "$missing" "there is no apt-get here"
-  ((EUID == 0)) || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
+  quartet_is_root || command -v sudo >/dev/null || quartet_cannot_install "$missing" "that takes root or sudo"
   quartet_say_untried
   quartet_say "installing $missing"
   # shellcheck disable=SC2086  # a list of words
@@ -347,6 +359,48 @@ quartet_build() (
     exit 1
   fi
 )
+
+# The first line of npm's that says more than a code.
+quartet_npm_reason() {
+  sed -nE '/^npm (ERR!|error) (code|errno|syscall) /d; s/^npm (ERR!|error) (network )?([^ ].*)/\3/p' | head -n 1
+}
+
+# Ends quartet_fetch_page with a sentence, which is kept below what was tried.
+quartet_leave_page() {
+  quartet_say "$0: $1"
+  { printf '%s\n' "$tried" "$1" >"$failed"; } 2>/dev/null || true
+  exit 0
+}
+
+# The sentence of the day before, if that was tried which would be now.
+quartet_say_failed_before() {
+  [[ $(find "$1" -mmin -1440 2>/dev/null) && $(head -n -1 "$1") == "$2" ]] || return
+  quartet_say "$0: $(tail -n 1 "$1")"
+}
+
+# As the lockfile says, and all of it or nothing: a lockfile in build/page is that of what is there. In a subshell, for its
+# traps. What has failed is not tried again for a day, unless the lockfile changes, or npm comes.
+quartet_fetch_page() (
+  source=$quartet_root/loadtest/page target=$quartet_root/build/page failed=$quartet_root/build/page.failed
+  cmp --quiet "$source/package-lock.json" "$target/package-lock.json" 2>/dev/null && exit
+  tried=$(cksum <"$source/package-lock.json"; command -v npm) || true
+  quartet_say_failed_before "$failed" "$tried" && exit
+  trap 'exit 130' INT TERM  # or a fetch that Ctrl-C ended would count as one that failed
+  mkdir -p "$quartet_root/build" || exit 0
+  without="the plots of the report are drawn small"
+  quartet_optional=page
+  command -v npm >/dev/null || (quartet_install page) || quartet_leave_page "without npm $without"
+  draft=$(mktemp -d "$target.XXXXXX") && trap 'rm -rf "$draft"' EXIT || exit 0
+  quartet_say "fetching what draws the plots of the report"
+  cp "$source"/package{,-lock}.json "$draft" && chmod 755 "$draft" && cd "$draft" || exit 0
+  # in the foreground, where Ctrl-C reaches npm
+  output=$(timeout --foreground 180 npm ci "${quartet_npm_options[@]}" 2>&1) ||
+    quartet_leave_page "$without: npm cannot fetch what draws them: $(quartet_npm_reason <<<"$output")"
+  rm -rf "$target" "$failed" && mv --no-target-directory "$draft" "$target" || exit 0
+)
+# no program of a package runs here; offline it gives up at once
+quartet_npm_options=(--ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=500
+  --fetch-timeout=20000)
 
 quartet_provide() {
   local word todo=quartet_install words=()

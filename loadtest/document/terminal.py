@@ -9,9 +9,10 @@ import rich.table
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 
-from loadtest.document.document import Document, Section, Table
+from loadtest.document.document import Document, Section, Sentence, Table
 
 GAP = 1  # between columns, beside the one of the box
+ANSWER_LINES = 9  # below its heading, with room for where the results and the page are
 
 
 def render(document: Document, width: int = 0) -> str:
@@ -19,11 +20,10 @@ def render(document: Document, width: int = 0) -> str:
     width = width or max(100, min(120, shutil.get_terminal_size((120, 0)).columns))
     parts = [
         *(_wrap(paragraph, width) for paragraph in document.head),
-        *(["", "In words"] if document.words else []),
-        *(_wrap(line, width, "  * ", "    ") for line in document.words),
         *(line for section in document.sections for line in _section(section, width)),
         *([""] if document.closing else []),
         *(_wrap(line, width) for line in document.closing),
+        *(["", "The answer", *_answer(document.words, width)] if document.words else []),
     ]
     return "\n".join(parts).lstrip("\n") + "\n"
 
@@ -31,6 +31,28 @@ def render(document: Document, width: int = 0) -> str:
 def _wrap(text: str, width: int, first: str = "", then: str = "") -> str:
     """`first` and `then` begin the first line and the others."""
     return textwrap.fill(text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
+
+
+def _answer(words: Sequence[Sentence], width: int) -> list[str]:
+    """All clauses that stay; then, as long as there is room, the others, the least sparable first. The first of a
+    sentence makes its point: nothing stands without it."""
+    places = [
+        (one.spare, row, place) for row, sentence in enumerate(words) for place, one in enumerate(sentence.clauses)
+    ]
+    kept = {(row, place) for spare, row, place in places if spare == 0}
+    for _, row, place in sorted(places):
+        more = kept | {(row, place)}
+        if (row, 0) in more and len(_lines(words, more, width)) <= ANSWER_LINES:
+            kept = more
+    return _lines(words, kept, width)
+
+
+def _lines(words: Sequence[Sentence], kept: set[tuple[int, int]], width: int) -> list[str]:
+    texts = [
+        "".join(one.text for place, one in enumerate(sentence.clauses) if (row, place) in kept)
+        for row, sentence in enumerate(words)
+    ]
+    return [line for text in texts if text for line in _wrap(text, width, "  * ", "    ").split("\n")]
 
 
 def _section(section: Section, width: int) -> Iterator[str]:

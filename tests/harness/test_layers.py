@@ -13,7 +13,7 @@ HARNESS = Path(__file__).resolve().parents[2] / "loadtest"
 # A package imports itself and those in the lines above its own.
 LAYERS = (
     ("document", "statistics"),
-    ("system",),
+    ("system", "page"),
     ("contestants", "clients"),
     ("places",),
     ("engine",),

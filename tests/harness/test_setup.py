@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, eventually
 
 BOOKWORM = "bookworm Debian GNU/Linux 12 (bookworm)"
 TRIXIE = "trixie Debian GNU/Linux 13 (trixie)"
@@ -158,3 +161,109 @@ def test_a_build_that_fails_is_the_last():
     tell = "quartet_install() { :; }; quartet_build() { echo build $*; return 7; }"
     said = bash(f"{tell}; quartet_provide wrk -- release a -- asan b || echo $?")
     assert said.stdout == "build release a\n7\n"
+
+
+# --- what draws the plots of a page
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """A checkout, with an npm beside it that fetches a file in place of 80 packages, and tells that it was called."""
+    (tmp_path / "loadtest/page").mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        (tmp_path / "loadtest/page" / name).write_text("first")
+    npm(tmp_path, "mkdir node_modules; cp package-lock.json node_modules/fetched")
+    return tmp_path
+
+
+def npm(page: Path, script: str) -> None:
+    (page / "npm").write_text(f"#!/bin/sh\necho $* >>{page}/calls\n{script}\n")
+    (page / "npm").chmod(0o755)
+
+
+def fetch(page: Path) -> tuple[int, str]:
+    said = bash(f"set -euo pipefail; quartet_root={page}; quartet_fetch_page", path=page)
+    assert said.stdout == ""
+    return said.returncode, said.stderr
+
+
+def test_what_draws_the_plots_is_fetched_once_and_again_when_its_lockfile_has_changed(page):
+    fetched = page / "build/page/node_modules/fetched"
+    for lockfile, calls in (("first", 1), ("first", 1), ("second", 2)):
+        (page / "loadtest/page/package-lock.json").write_text(lockfile)
+        assert fetch(page)[0] == 0
+        assert fetched.read_text() == lockfile
+        assert len((page / "calls").read_text().splitlines()) == calls
+    assert [one.name for one in (page / "build").iterdir()] == ["page"]
+
+
+def test_no_program_of_what_is_fetched_runs(page):
+    fetch(page)
+    assert (page / "calls").read_text().startswith("ci --ignore-scripts ")
+
+
+def test_what_has_failed_is_tried_again_after_a_day_or_with_another_lockfile_and_told_until_then(page):
+    npm(page, "echo 'npm error network no such host' >&2; exit 1")
+    sentence = "setup: the plots of the report are drawn small: npm cannot fetch what draws them: no such host"
+    marker = page / "build/page.failed"
+    calls = lambda: len((page / "calls").read_text().splitlines())  # noqa: E731
+    assert (fetch(page)[1].splitlines()[1:], calls()) == ([sentence], 1)
+    assert (fetch(page), calls()) == ((0, f"{sentence}\n"), 1)
+    os.utime(marker, (time.time() - 90_000,) * 2)
+    assert (fetch(page)[0], calls()) == (0, 2)
+    (page / "loadtest/page/package-lock.json").write_text("second")
+    npm(page, "mkdir node_modules")
+    assert (fetch(page)[0], calls()) == (0, 3)
+    assert [one.name for one in (page / "build").iterdir()] == ["page"]
+
+
+def test_ctrl_c_ends_a_fetch_at_once_and_it_counts_as_no_failure(page):
+    npm(page, "exec sleep 60")
+    script = f"trap 'exit 130' INT; source {ROOT}/loadtest/setup.sh; quartet_root={page}; quartet_fetch_page"
+    process = subprocess.Popen(
+        ["bash", "-c", script, "setup"],
+        env={**os.environ, "PATH": f"{page}:{os.environ['PATH']}"},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        assert eventually((page / "calls").exists)
+        time.sleep(0.3)  # until it sleeps
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert list((page / "build").iterdir()) == []
+
+
+def test_for_the_page_nobody_is_asked_for_a_password_and_no_package_lists_are_fetched(page):
+    fake = (
+        "command() { [[ $2 != npm ]]; }; sudo() { echo sudo $*; return 1; }; quartet_missing() { echo npm; }; "
+        "quartet_fitting() { echo npm; }; quartet_apt_reason() { cat; }"
+    )
+    environment = f"set -euo pipefail; quartet_root={page}; {fake}"
+    said = bash(f"{environment}; quartet_is_root() {{ return 1; }}; quartet_fetch_page; echo on", path=page)
+    assert said.stdout == "on\n" and "apt-get" in said.stderr
+    assert said.stderr.count("sudo -n env") == 1 and " update" not in said.stderr
+
+
+def test_a_fetch_that_fails_is_told_in_a_sentence_and_leaves_what_was_there(page):
+    fetch(page)
+    (page / "loadtest/page/package-lock.json").write_text("second")
+    error = "npm error code ENOTFOUND\nnpm error network request failed: no such host\nnpm error network more"
+    npm(page, f"mkdir node_modules; printf '{error}' >&2; exit 1")
+    status, errors = fetch(page)
+    sentence = "setup: the plots of the report are drawn small: npm cannot fetch what draws them: "
+    assert (status, errors.splitlines()[1:]) == (0, [f"{sentence}request failed: no such host"])
+    assert (page / "build/page/node_modules/fetched").read_text() == "first"
+    assert sorted(one.name for one in (page / "build").iterdir()) == ["page", "page.failed"]
+
+
+def test_without_npm_and_where_it_cannot_be_installed_the_run_goes_on(page):
+    install = "quartet_install() { echo install $* >&2; exit 5; }; command() { return 1; }"
+    said = bash(f"set -euo pipefail; quartet_root={page}; {install}; quartet_fetch_page; echo on", path=page)
+    assert (said.returncode, said.stdout) == (0, "on\n")
+    assert said.stderr == "install page\nsetup: without npm the plots of the report are drawn small\n"
