@@ -16,13 +16,14 @@ import typer.core
 
 from loadtest.cli import options
 from loadtest.cli.options import JSON, Chosen, Faults, Invocation, Keeper, Load, Tries, number, plain
-from loadtest.contestants.contestants import select
+from loadtest.contestants.contestants import Contestant, select
 from loadtest.document import terminal
 from loadtest.document.figures import listed
-from loadtest.engine import environment, folder, provision, report
+from loadtest.engine import environment, folder, pages, provision
 from loadtest.engine.measurement import VERBS, Verb
-from loadtest.engine.run import Exit, Part, Stop, sentence
+from loadtest.engine.run import Exit, Part, Run, Stop, sentence
 from loadtest.engine.runner import Session, commands, described
+from loadtest.places import launch
 from loadtest.places.containers import Containers
 from loadtest.places.launch import Local, Place
 from loadtest.system import ROOT, MeasurementError, output
@@ -44,6 +45,8 @@ from loadtest.verbs.load.plan import PACE, WRK, Settings, checked
 from loadtest.verbs.load.verb import against_itself
 from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.clients import LEVELS, IdleSettings
+from loadtest.verbs.run import plan as run_plan
+from loadtest.verbs.run.plan import Wanted
 from loadtest.verbs.sweep import plan as sweep_plan
 from loadtest.verbs.sweep.plan import SweepSettings
 from loadtest.verbs.tour import plan as tour_plan
@@ -120,8 +123,7 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
         if not parts:  # it has shown something instead
             return Exit.ok
         in_docker = parts[0].settings.runner == "docker"
-        if in_docker and invocation.bin:
-            raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+        _check_bin(in_docker, invocation.bin)
         for one in (contestant for part in parts for contestant in part.settings.contestants):
             if in_docker and not one.ours:
                 raise ValueError(f"{one.name} is not in the images: peers and bare servers are for --runner local")
@@ -131,16 +133,24 @@ def measure(verb: Verb, invocation: Invocation, chosen: Callable[[], list[Part]]
             return Exit.ok
         directory = folder.claim(invocation.resume, invocation.out, verb.name)
     log = directory / "servers.log"
-    place: Place = Local(invocation.binaries, log)
-    needs: Optional[provision.Needs] = provision.needs(verb, parts, builds=not invocation.bin)
-    if in_docker:  # whose images are built with all in them
-        place, needs = Containers(log), None
+    place: Place = launch.here(invocation.binaries, log)
+    needs = provision.needs(verb, parts, builds=not invocation.bin)
+    if in_docker:  # whose images are built with all in them; what draws the page is fetched here
+        place, needs = Containers(log), provision.Needs((), ())
     return Session(verb, parts, going_on, place, directory, invocation.json, needs).run()
 
 
+def _check_bin(in_docker: bool, binaries: Optional[Path]) -> None:
+    """Raises ValueError."""
+    if in_docker and binaries:
+        raise ValueError("--bin is for --runner local; Docker's image has servers of its own")
+
+
 def measures(parts: Callable[..., list[Part]]) -> None:
-    """Makes a command of a function that has its verb's name, and turns options into the parts of a run; it raises
-    ValueError. A parameter whose type is a dataclass stands for the options that are its fields."""
+    """Makes a command of a function that has its verb's name (or that and a _, where the name has another use here),
+    and turns options into the parts of a run; it raises ValueError. A parameter whose type is a dataclass stands for
+    the options that are its fields."""
+    verb = parts.__name__.removesuffix("_")
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for name, one in inspect.signature(parts).parameters.items():
@@ -153,12 +163,12 @@ def measures(parts: Callable[..., list[Part]]) -> None:
     def command(**given: Any) -> Exit:
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
-        return measure(VERBS[parts.__name__], given["invocation"], lambda: parts(**given))
+        return measure(VERBS[verb], given["invocation"], lambda: parts(**given))
 
     command.__doc__ = parts.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
-    app.command(parts.__name__, cls=Command, epilog=EXIT_STATUSES)(command)
+    app.command(verb, cls=Command, epilog=EXIT_STATUSES)(command)
 
 
 @measures
@@ -184,6 +194,45 @@ def tour(
     )
     whole = tour_plan.parts(saturating)
     return tour_plan.smoke(whole) if smoke else whole
+
+
+@measures
+def run_(
+    invocation: Invocation,
+    preset: options.PresetName = typer.Option(
+        options.PresetName.quick,
+        "--preset",
+        help="quick takes ten minutes, full an hour: with peers, bare servers, ASan.",
+    ),
+    smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
+    rounds: Optional[int] = plain(None, min=1, max=1000, metavar="N", help="Of every load, in place of the preset's."),
+    only: str = plain("", metavar="NAME,...", help="These models."),
+) -> list[Part]:
+    """All measurements, in one folder and on one page: which model, and why? (loadtest/run is the short tour.)"""
+    _check_bin(invocation.runner == options.RunnerName.docker, invocation.bin)  # before it is told what is left out
+    chosen = run_plan.PRESETS[preset.value]
+    models = select(only.split(","), chosen.contestants) if only else chosen.contestants
+    in_image = invocation.runner == options.RunnerName.docker or bool(launch.contained())
+    whole, left_out = run_plan.parts(
+        Wanted(
+            chosen,
+            models,
+            yardsticks=() if in_image or presets.YARDSTICK not in chosen.measures else _yardsticks(models),
+            available=frozenset(os.sched_getaffinity(0)),
+            rounds=rounds,
+            builds=not invocation.bin,
+            in_image=in_image,
+            tries_machine=not invocation.dry_run,
+            **invocation.settings,
+        )
+    )
+    for why in left_out:
+        output.tell(f"{environment.program()}: {why}")
+    return run_plan.smoke(whole) if smoke else whole
+
+
+def _yardsticks(models: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    return Chosen(",".join(one.name for one in models), [], [], presets.YARDSTICK).contestants
 
 
 @measures
@@ -386,7 +435,7 @@ def _chosen(faults: Faults, invocation: Invocation) -> tuple[Fault, ...]:
     if refused and not faults.matrix:
         raise Stop(Exit.environment, next(iter(refused.values())))
     for name, why in refused.items():
-        output.tell(f"{environment.program()}: {name} is left out: {why}")
+        output.tell(f"{environment.program()}: {triggers.left_out(name, why)}")
     return tuple(one for one in chosen if one.name not in refused)
 
 
@@ -416,12 +465,77 @@ def _listed_name(name: str) -> str:
 
 @app.command("report", cls=Command, epilog=EXIT_STATUSES)
 def show_again(
-    directory: Path = typer.Argument(..., metavar="DIR", help="A results folder."), json: bool = JSON
-) -> None:
-    """Shows again what a run has shown at its end."""
+    directories: list[Path] = typer.Argument(..., metavar="DIR...", help="Results folders."),
+    compare: bool = typer.Option(False, "--compare", help="Two folders side by side, on one page."),
+    out: Optional[Path] = plain(None, metavar="FILE", help="One page, elsewhere than in its folder."),
+    json: bool = JSON,
+) -> Exit:
+    """Shows again what runs have shown at their ends, and writes their pages."""
     with usage_errors():
-        found = folder.load(directory)
-        output.show(folder.to_json(found) if json else terminal.render(report.document(found)))
+        _check_folders(directories, compare, out, json)
+        runs = [folder.load(one) for one in directories]
+    provision.provide(provision.Needs((), ()))  # what draws the pages
+    if compare:
+        return _show_side_by_side(runs, list(map(str, directories)), out)
+    failed = []
+    for directory, run in zip(directories, runs):
+        path = out or folder.home(directory) / pages.NAME
+        failed += _told(pages.show(run, path, json), path)
+    return _ended(failed)
+
+
+def _check_folders(directories: Sequence[Path], compare: bool, out: Optional[Path], json: bool) -> None:
+    """Raises ValueError."""
+    homes = [folder.home(one).resolve() for one in directories]
+    for one, home in zip(directories, homes):
+        if homes.count(home) > 1:
+            raise ValueError(f"{one} is there twice")
+    if compare and len(directories) != 2:
+        raise ValueError(
+            f"--compare takes two folders, and there {'is one' if len(homes) == 1 else f'are {len(homes)}'}"
+        )
+    if compare and json:
+        raise ValueError("report --compare makes a page; `compare A B --json` prints JSON")
+    if out and not compare and len(directories) > 1:
+        raise ValueError(f"--out {out}: this is one page, and there are {len(directories)} folders")
+    if out:
+        _check_page(out)
+
+
+def _check_page(out: Path) -> None:
+    """A page replaces an earlier one, and nothing else that it can be told from. Raises ValueError."""
+    if {out.name, Path(os.path.realpath(out)).name} & {"results.json", "cells.csv"}:
+        raise ValueError(f"--out {out}: this is the name of results; give the page another")
+    if out.exists() and not out.is_file():
+        raise ValueError(f"--out {out}: this is no regular file")
+
+
+def _show_side_by_side(runs: Sequence[Run], names: Sequence[str], out: Optional[Path]) -> Exit:
+    with usage_errors():
+        (a, b), (before, after) = runs, names
+        document = comparison.page(a, b, before, after)
+    path = out or folder.new_directory("compare") / pages.NAME
+    return _ended(_told(pages.show_document(document, path, lambda: terminal.render(document)), path))
+
+
+def _told(failed: pages.Failures, path: Path) -> list[str]:
+    """Where the page is; and why something was not made, in sentences."""
+    if not {pages.REPORT, pages.PAGE} & failed.keys():
+        output.tell(f"page: {path}")
+    return [_why(error, path) for error in failed.values()]
+
+
+def _why(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError):
+        return f"cannot write {path}: {error.strerror}; choose another file with --out"
+    return str(error)
+
+
+def _ended(failed: Sequence[str]) -> Exit:
+    """A stdout that is gone is told once."""
+    for why in dict.fromkeys(failed):
+        _end(Exit.failed, why)
+    return Exit.failed if failed else Exit.ok
 
 
 @app.command("compare", cls=Command, epilog=EXIT_STATUSES)

@@ -46,6 +46,11 @@ class ClientName(str, Enum):
     pace = "pace"
 
 
+class PresetName(str, Enum):
+    quick = "quick"
+    full = "full"
+
+
 class Arrivals(str, Enum):
     even = "even"
     poisson = "poisson"

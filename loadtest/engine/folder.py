@@ -1,9 +1,10 @@
-"""The folder of a run: results.json, valid by its schema whenever it is written and read; cells.csv; raw output.
+"""The folder of a run: results.json, valid by its schema whenever it is read; cells.csv; raw output.
 Also decides which folder a run gets, keeps other runs out of it, and loads the run that --resume goes on with.
 
     results/TIME-VERB/
       results.json   everything: environment, and each part with its settings, results and command lines
       cells.csv      the numbers, a line for each value (tidy data)
+      report.html    what they say, as one page that needs no network
       raw/           what load generators printed, step by step
       servers.log    what servers printed
 """
@@ -14,9 +15,12 @@ import fcntl
 import itertools
 import json
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from loadtest.document.document import Document
 from loadtest.engine import metrics, schema
 from loadtest.engine.measurement import MEASUREMENTS, Verb
 from loadtest.engine.run import Environment, Exit, Part, Run, Stop
@@ -25,21 +29,50 @@ from loadtest.system import ROOT
 from loadtest.system.records import from_json
 
 
-def to_json(run: Run) -> str:
-    """Valid by the schema, which is ours to see to. To check hundreds of results takes a second: amid a run, the next
-    reader does it."""
-    rendered = json.dumps({"format": f"{MAJOR}.{MINOR}", **dataclasses.asdict(run)}, indent=1, allow_nan=False) + "\n"
-    if run.state != "running" and (problem := schema.problem(json.loads(rendered))):
+def to_json(run: Run, made: Document | None = None) -> str:
+    """What was measured; with what was made of it, too, it has all that the page draws and says. Then it is checked by
+    the schema, which takes a second of hundreds of results; amid a run the next reader does it. Raises ValueError for a
+    figure that is no number."""
+    everything: dict[str, Any] = {"format": f"{MAJOR}.{MINOR}", **dataclasses.asdict(run)}
+    if made:
+        everything["answer"] = [str(one) for one in made.words]
+        everything["figures"] = [dataclasses.asdict(one) for one in made.plots]
+    rendered = json.dumps(everything, indent=1, allow_nan=False) + "\n"
+    if made and (problem := schema.problem(json.loads(rendered))):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
 
 
-def save(run: Run, directory: Path) -> None:
-    """Replaces the files at once, so that a reader or a failure never meets half of one."""
-    for name, content in (("results.json", to_json(run)), ("cells.csv", metrics.csv_text(run))):
-        draft = (directory / name).with_suffix(".tmp")
+def save(run: Run, directory: Path, made: Document | None = None) -> None:
+    replace(directory / "results.json", to_json(run, made))
+    replace(directory / "cells.csv", metrics.csv_text(run))
+
+
+def replace(path: Path, content: str) -> None:
+    """At once, so that a reader or a failure never meets half of it. What a link leads to, not the link. Raises OSError
+    with the file's name, and then the file is as it was."""
+    path = Path(os.path.realpath(path))
+    draft: Path | None = None
+    try:
+        draft = _draft(path)
         _write(draft, content)
-        os.replace(draft, directory / name)
+        os.replace(draft, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):
+            if draft:
+                draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    """An empty file beside it that nobody else has, with the rights that any new file gets. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".tmp", dir=path.parent)
+    mask = os.umask(0)
+    os.umask(mask)
+    os.fchmod(descriptor, 0o666 & ~mask)
+    os.close(descriptor)
+    return Path(name)
 
 
 def store_raw(directory: Path, name: str, content: str) -> None:
@@ -78,19 +111,28 @@ def load(directory: Path) -> Run:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    version = document.get("format") if isinstance(document, dict) else None
-    if str(version).partition(".")[0] != str(MAJOR):
-        raise ValueError(f"{path} has the format {version}; this harness reads {MAJOR}.x")
+    _refuse_other_formats(path, document.get("format") if isinstance(document, dict) else None)
     if problem := schema.problem(document):
         raise ValueError(f"{path} is not as its schema says: {problem}")
     del document["format"]
+    for made in ("answer", "figures"):
+        document.pop(made, None)
     parts = document.pop("parts")
     found: Run = from_json(Run, {**document, "parts": []})
     for part in parts:
         kind = MEASUREMENTS[part["measurement"]]
         results = [from_json(kind.result, result) for result in part["results"]]
-        found.parts.append(Part(kind.name, from_json(kind.settings, part["settings"]), results))
+        found.parts.append(Part(kind.name, from_json(kind.settings, part["settings"]), results, part.get("verb", "")))
     return found
+
+
+def _refuse_other_formats(path: Path, version: Any) -> None:
+    """Raises ValueError."""
+    major, _, minor = str(version).partition(".")
+    if major != str(MAJOR):
+        raise ValueError(f"{path} has the format {version}; this harness reads {MAJOR}.x")
+    if minor.isdecimal() and int(minor) > MINOR:
+        raise ValueError(f"{path} ({version}) was written by a newer harness: this one reads up to {MAJOR}.{MINOR}")
 
 
 # --- whose it is
@@ -100,9 +142,9 @@ def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
     """A run's folder, locked: of an earlier run, or made, of the user's choice or results/TIME-SUFFIX. Raises Stop, and
     ValueError where it is not free."""
     if resume:
-        return _home(resume).absolute()  # locked by earlier()
+        return home(resume).absolute()  # locked by earlier()
     try:
-        directory = out or _new_directory(suffix)
+        directory = out or new_directory(suffix)
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Stop(Exit.environment, f"{error.filename}: {error.strerror}; choose another with --out") from error
@@ -111,13 +153,13 @@ def claim(resume: Path | None, out: Path | None, suffix: str) -> Path:
     return directory.absolute()
 
 
-def _home(path: Path) -> Path:
+def home(path: Path) -> Path:
     """The folder itself, or that of its results.json."""
     return path.parent if path.is_file() else path
 
 
-def _new_directory(suffix: str) -> Path:
-    """Two runs of the same second have two."""
+def new_directory(suffix: str) -> Path:
+    """results/TIME-SUFFIX. Two runs of the same second have two. Raises OSError."""
     name = path = ROOT / "results" / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}-{suffix}"
     name.parent.mkdir(parents=True, exist_ok=True)  # outside the loop: it fails where results is a link to nowhere
     for number in itertools.count(2):
@@ -158,7 +200,7 @@ def earlier(verb: Verb, resume: Path | None, out: Path | None) -> Run | None:
     if out is not None:
         raise ValueError("--resume goes on in its own folder; --out is for a new run")
     if resume.exists():
-        _lock(_home(resume))
+        _lock(home(resume))
     found = load(resume)
     if found.verb != verb.name:
         raise ValueError(f"--resume {resume}: these are results of {found.verb}, not of {verb.name}")

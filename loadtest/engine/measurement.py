@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from loadtest.clients import wrk
 from loadtest.contestants.contestants import Contestant
-from loadtest.document.document import Section
-from loadtest.engine.run import Exit, Labels, Run
+from loadtest.document.document import Caveat, Section, Sentence
+from loadtest.engine.run import Exit, Labels, Part, Run
 from loadtest.places import launch
 from loadtest.places.launch import Place, ServerPlan
 from loadtest.system import MeasurementError
@@ -88,6 +88,7 @@ class Measurement:
     bounds: Callable[[Any], Collection[str]] = lambda result: ()  # metrics whose value, if any, is a lower bound
     labels: Callable[[Any, Any], Labels] = lambda settings, step: Labels("", 0)  # of settings and a step
     primary: str = ""  # the metric that answers its question; "": that goes by the load
+    caveats: Callable[[Part], Sequence[Caveat]] = lambda part: ()  # beside those that hold for every measurement
 
     @property
     def has_values(self) -> bool:
@@ -122,7 +123,8 @@ class Verb:
     status: Callable[[Run], Exit] = status
     targets: tuple[str, ...] = ()  # of CMake, beside what its measurements use
     missing: Callable[[], str] = lambda: ""  # what this machine lacks for it, a sentence with the fix
-    words: Callable[[Run], Sequence[str]] = lambda run: ()  # what the answers say, in a few sentences
+    words: Callable[[Run], Sequence[Sentence]] = lambda run: ()  # what the answers say, in a few sentences
+    title: str = ""  # of its page
     first: Callable[[Run], str] = lambda run: ""  # after the first round of several, a sentence for who waits
 
 

@@ -79,14 +79,17 @@ def csv_text(run: Run) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for one in values(run):
-        who, load = one.contestant, one.labels
-        rate = "" if load.rate is None else f"{load.rate:g}"
-        row = (
-            *(run.verb, who.name, who.kind.value, who.model or who.name),
-            *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
-            *(load.client, load.arrivals, load.objective),
-            *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
-        )
-        writer.writerow(row)
+    for chapter in run.chapters:
+        writer.writerows(_row(chapter.verb, one) for one in values(chapter))
     return text.getvalue()
+
+
+def _row(verb: str, one: Value) -> tuple[object, ...]:
+    who, load = one.contestant, one.labels
+    rate = "" if load.rate is None else f"{load.rate:g}"
+    return (
+        *(verb, who.name, who.kind.value, who.model or who.name),
+        *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
+        *(load.client, load.arrivals, load.objective),
+        *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
+    )

@@ -17,7 +17,8 @@ from loadtest.system import ROOT, processes
 ASKED = "LOADTEST_PROVIDE"  # in the environment, by loadtest/run and loadtest/quartet; nobody else wants packages
 SETUP = ROOT / "loadtest/setup.sh"
 # Ctrl-C reaches setup.sh too, which ends by itself. Its own words are on stderr: stdout is for results.
-SCRIPT = 'trap \'exit 130\' INT TERM; source "$1"; { quartet_require $2 && quartet_provide "${@:3}"; } >&2'
+SCRIPT = """trap 'exit 130' INT TERM; source "$1"
+{ quartet_require $2 && quartet_provide "${@:3}" && quartet_fetch_page; } >&2"""
 UNKNOWN = 'source "$1"; for package in "${@:2}"; do [[ $(quartet_called "$package") ]] || echo "$package"; done'
 
 

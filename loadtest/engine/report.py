@@ -1,45 +1,50 @@
-"""What stands above and below the answers of every verb: the machine, what is invalid, how it ended. Pure."""
+"""What stands around the answers of every verb: the machine, what limits the trust, the method, how it ended. Pure."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
-from loadtest.document.document import Document
-from loadtest.document.figures import listed, plural
-from loadtest.engine.measurement import VERBS, Step
+from loadtest.contestants.contestants import MODELS
+from loadtest.document.document import Document, Look
+from loadtest.document.figures import plural
+from loadtest.engine import caveats, method
+from loadtest.engine.measurement import VERBS
 from loadtest.engine.run import Environment, Run
-from loadtest.statistics.validity import DISTURBED
-from loadtest.system.cpus import CpuSets, unseen
-
-AMOUNT = re.compile(r"\b\d[\d,]*(?:\.\d+)?(?= ?%| (?:ms|s|CPU s|requests)\b)")  # with its unit; others are names
-CALM = 0.1  # the share of disturbed loads that needs no caveat above the tables
+from loadtest.system.cpus import CpuSets
 
 
 def document(run: Run) -> Document:
     """A figure from a container says so: none stands beside a native one."""
     verb, environment = VERBS[run.verb], run.environment
-    model = environment.cpu_model + (" (virtual)" if environment.virtual else "")
-    machine = (
-        f"{model}, {plural(environment.cpus, 'CPU')}: {describe_sets(run.parts[0].settings.cpus)}; "
+    above = (
+        f"{_cpu(environment)}: {describe_sets(run.parts[0].settings.cpus)}; "
         f"Linux {environment.kernel}, {environment.system}; load average {environment.load_average:.1f} at the start."
     )
-    head, sections = [machine, *_interrupts(environment), *verb.head(run)], verb.sections(run)
+    head, sections = [above, *_interrupts(environment), *verb.head(run)], verb.sections(run)
     if environment.runner != "local":
         place = f"IN DOCKER: {environment.place}. Compare these figures with each other, never with native ones."
         head.insert(1, place)
         sections = [replace(one, title=f"{one.title} [{environment.runner}]") for one in sections]
-    return Document(head, sections, list(_closing(run)), [*verb.words(run), *_caveats(run)])
+    return Document(
+        head,
+        sections,
+        list(caveats.closing(run)),
+        verb.words(run),
+        title=verb.title or f"quartet {run.verb}",
+        subtitle=_subtitle(environment),
+        caveats=caveats.caveats(run),
+        machine=_card(run),
+        commands=method.commands(run),
+        method=method.method(run),
+        looks=looks(run),
+        watched=any(result.disturbance for result in run.results),
+    )
 
 
-def _caveats(run: Run) -> Iterator[str]:
-    """What holds for all of it."""
-    watched = [result for result in run.results if result.disturbance]
-    disturbed = sum(result.disturbed for result in watched)
-    if disturbed > CALM * len(watched):
-        yield f"With care: other load disturbed {disturbed} of {len(watched)} loads. Repeat it on a quiet machine."
-    if run.failures or run.state != "complete":
-        yield "With care: not all of it was measured; below the tables stands why."
+def looks(run: Run) -> dict[str, Look]:
+    """A model's colour goes by its place among all models, so that it is the same in every run."""
+    places = {model.name: place for place, model in enumerate(MODELS)}
+    everybody = [one for part in run.parts for one in part.settings.contestants]
+    return {one.name: Look(places.get(one.model or one.name, len(places)), one.kind.value) for one in everybody}
 
 
 def _interrupts(environment: Environment) -> list[str]:
@@ -51,6 +56,55 @@ def _interrupts(environment: Environment) -> list[str]:
     ]
 
 
+def _cpu(environment: Environment) -> str:
+    return f"{environment.cpu_model}{' (virtual)' if environment.virtual else ''}, {plural(environment.cpus, 'CPU')}"
+
+
+def _subtitle(environment: Environment) -> str:
+    return f"{_started(environment)}; {_cpu(environment)}; commit {environment.commit}"
+
+
+def _started(environment: Environment) -> str:
+    """Without seconds and time zone: 2024-01-01 12:00."""
+    return environment.started[:16].replace("T", " ")
+
+
+def _card(run: Run) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in _facts(run) if value]
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    environment = run.environment
+    yield "CPU", _cpu(environment)
+    yield "CPUs in use", "; ".join(dict.fromkeys(describe_sets(one) for one in run.cpu_sets))
+    yield "Memory", f"{environment.memory_bytes / 2**30:.1f} GiB"
+    yield "Kernel", f"Linux {environment.kernel}"
+    yield "System", environment.system
+    yield "Interrupt time", IRQ_TIME.get(environment.irq_time, "")
+    yield "Load average", f"{environment.load_average:.1f} at the start"
+    yield "Ran", "natively" if environment.runner == "local" else environment.place or environment.runner
+    yield "Commit", environment.commit.replace("+", ", with changes that are in no commit")
+    for names, version in _versions(environment.versions).items():
+        yield names, version
+    yield "Started", environment.started.replace("T", " ")
+    yield "Took", f"{run.seconds:.0f} s"
+
+
+IRQ_TIME = {
+    "yes": "not in the CPU time of processes",
+    "no": "in the CPU time of the process that was interrupted",
+    "cannot be told": "whether it is in the CPU time of processes cannot be told",
+}
+
+
+def _versions(of: dict[str, str]) -> dict[str, str]:
+    """Programs of the same version together. A program may have told its name, too."""
+    found: dict[str, list[str]] = {}
+    for name, told in of.items():
+        found.setdefault(told.removeprefix(f"{name} "), []).append(name)
+    return {", ".join(names): version for version, names in found.items()}
+
+
 def describe_sets(sets: CpuSets) -> str:
     if sets.server == sets.load:
         return "server and load share it"
@@ -60,53 +114,3 @@ def describe_sets(sets: CpuSets) -> str:
 
 def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _invalid(results: Sequence[Any]) -> Iterator[str]:
-    """A line for each reason. What was measured, or how much of it was too much, makes no other reason."""
-    alike: dict[str, list[Any]] = {}
-    for one in results:
-        alike.setdefault(AMOUNT.sub("", "; ".join(one.problems)), []).append(one)
-    for those in alike.values():
-        yield f"INVALID {_cells([one.step for one in those])}: {_between(['; '.join(one.problems) for one in those])}"
-
-
-def _cells(steps: Sequence[Step]) -> str:
-    """Contestants of whom the same was measured, in the same rounds, stand together."""
-    rounds: dict[tuple[str, str], list[int]] = {}
-    for step in steps:
-        rounds.setdefault((step.what, step.contestant), []).append(step.round)
-    contestants: dict[str, list[str]] = {}
-    for (what, contestant), theirs in rounds.items():
-        contestants.setdefault(f"{what}, round {_list(theirs)}", []).append(contestant)
-    return "; ".join(f"{listed(names)}: {what}" for what, names in contestants.items())
-
-
-def _between(reasons: Sequence[str]) -> str:
-    """One for all, which differ in amounts alone: the least and the greatest of each."""
-    amounts: list[list[str]] = [sorted(set(column), key=_amount) for column in zip(*map(AMOUNT.findall, reasons))]
-    spans = iter([values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}" for values in amounts])
-    return AMOUNT.sub(lambda _: next(spans), reasons[0])
-
-
-def _amount(number: str) -> float:
-    return float(number.replace(",", ""))
-
-
-def _closing(run: Run) -> Iterator[str]:
-    for one in run.failures:
-        yield f"FAILED {one.contestant} ({one.step}; left out after it): {one.reason}"
-    yield from _invalid([result for result in run.results if result.problems])
-    watched = [result for result in run.results if result.disturbance]
-    if repeated := sum(result.repeats for result in watched):
-        yield f"Other load on our CPUs, or a client that was late: {plural(repeated, 'step')} thrown away and repeated."
-    if disturbed := [result.disturbance.worst for result in watched if result.disturbed]:
-        yield (
-            f"DISTURBED: in {len(disturbed)} of {len(watched)} loads others, or the host, took more than "
-            f"{DISTURBED:.0%} of a CPU, at worst {max(disturbed):.0%}; results.json has each one's share. Repeat on a "
-            "quiet machine."
-        )
-    yield from unseen([result.disturbance for result in watched])
-    if run.state == "interrupted":
-        yield "INTERRUPTED: the tables hold what was measured until then; --resume goes on."
-    yield f"Measured in {run.seconds:.0f} s."

@@ -1,14 +1,15 @@
 """A run, as data: one folder with the parts of one verb, and how its program ends. Every result carries the step that
 it is of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.statistics.validity import DISTURBED
-from loadtest.system.cpus import Disturbance
+from loadtest.system.cpus import CpuSets, Disturbance
 
 
 class Exit(IntEnum):
@@ -100,6 +101,7 @@ class Part:
     measurement: str
     settings: Any
     results: list[Any] = field(default_factory=list)
+    verb: str = ""  # whose answers it belongs to, where a run has several verbs; "": the run's own
 
     def of(self, contestant: str) -> list[Any]:
         return [result for result in self.results if result.step.contestant == contestant]
@@ -117,6 +119,18 @@ class Run:
     @property
     def results(self) -> list[Any]:
         return [result for part in self.parts for result in part.results]
+
+    @property
+    def cpu_sets(self) -> list[CpuSets]:
+        """Of each part, one for each CPU budget."""
+        each = [getattr(part.settings, "budgets", {1: part.settings.cpus}) for part in self.parts]
+        return [sets for budgets in each for sets in budgets.values()]
+
+    @property
+    def chapters(self) -> list["Run"]:
+        """Of each verb its own run: the parts of one verb that are next to each other. Mostly there is one."""
+        groups = groupby(self.parts, key=lambda part: part.verb or self.verb)
+        return [replace(self, verb=verb, parts=list(parts)) for verb, parts in groups]
 
 
 @dataclass(frozen=True)

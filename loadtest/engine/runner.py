@@ -16,9 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from loadtest.contestants import contestants
-from loadtest.document import terminal
 from loadtest.document.figures import plural
-from loadtest.engine import environment, folder, provision, report
+from loadtest.engine import environment, folder, pages, provision
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, Verb, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop, sentence
 from loadtest.places import launch
@@ -112,26 +111,53 @@ class Session:
         return ""
 
     def _tell_first(self, found: Run) -> None:
-        if sentence := self.verb.first(found):
-            output.tell(f"{BEGINNING_OF_LINE if sys.stderr.isatty() else ''}after one round: {sentence}")
+        """Where it cannot, the run goes on."""
+        try:
+            told = pages.made("the figures after one round", lambda: self.verb.first(found))
+        except pages.ReportError as error:
+            return output.tell(f"{self._line}{environment.program()}: {error}")
+        if told:
+            output.tell(f"{self._line}after one round: {told}")
+
+    @property
+    def _line(self) -> str:
+        """Ends the line of progress on a terminal."""
+        return BEGINNING_OF_LINE if sys.stderr.isatty() else ""
 
     def _show(self, found: Run, lost: str) -> Exit:
-        try:
-            folder.save(found, self.directory)
-        except OSError as error:
-            lost = lost or sentence(error, self.directory)
-            folder.mark_as_failed(self.directory)
-        if sys.stderr.isatty():
-            output.tell(BEGINNING_OF_LINE, end="")  # no progress any more
-        path = self.directory / "results.json"
-        try:
-            output.show(folder.to_json(found) if self.as_json else terminal.render(report.document(found)))
-        except output.OutputError as error:
-            lost = lost or f"{error}; the results are safe in {path}"
-        output.tell(f"{environment.program()}: {lost}" if lost else f"results: {path}")
+        """What was measured is safe before anything is made of it."""
+        lost = self._save(found) or lost
+        output.tell(self._line, end="")  # no progress any more
+        trouble = self._report(found)
+        lost = lost or trouble
+        page = self.directory / pages.NAME
+        output.tell(f"{environment.program()}: {lost}" if lost else f"results: {self._results}\npage: {page}")
         if found.state == "interrupted":
             return Exit.interrupted
         return Exit.failed if lost else self.verb.status(found)
+
+    @property
+    def _results(self) -> Path:
+        return self.directory / "results.json"
+
+    def _save(self, found: Run) -> str:
+        """Why it could not be saved; mostly ""."""
+        try:
+            folder.save(found, self.directory)
+        except OSError as error:
+            folder.mark_as_failed(self.directory)
+            return sentence(error, self.directory)
+        return ""
+
+    def _report(self, found: Run) -> str:
+        """What went wrong first; mostly ""."""
+        failed = pages.show(found, self.directory / pages.NAME, self.as_json, self.directory)
+        return next(map(self._why, failed.values()), "")
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return sentence(error, self.directory)
+        return f"{error}; the results are safe in {self._results}"
 
 
 def described(parts: list[Part], place: Place) -> list[Part]:
@@ -144,10 +170,15 @@ def described(parts: list[Part], place: Place) -> list[Part]:
 
 
 def remaining(run: Run) -> list[tuple[Part, Step]]:
-    """Those that have no result yet, round by round. What a part measures once is in the first round, so that an
-    interrupted run has something on every question."""
+    """Those that have no result yet, chapter by chapter, and there round by round. What a part measures once is in the
+    first round, so that an interrupted run has something on every question of its chapter. Chapters are not mixed: they
+    have different numbers of rounds, and what is compared is in one chapter, so that its rounds stay close together."""
+    return [one for chapter in run.chapters for one in _by_round(chapter.parts)]
+
+
+def _by_round(parts: Sequence[Part]) -> list[tuple[Part, Step]]:
     todo: list[tuple[Part, Step]] = []
-    for part in run.parts:
+    for part in parts:
         done = {result.step for result in part.results}
         todo += [(part, step) for step in MEASUREMENTS[part.measurement].steps(part.settings) if step not in done]
     return sorted(todo, key=lambda one: one[1].round)  # which keeps the order inside a round
@@ -156,16 +187,16 @@ def remaining(run: Run) -> list[tuple[Part, Step]]:
 def execute(
     run: Run, place: Place, directory: Path, save: Callable[[], None], first: Callable[[Run], None] = lambda run: None
 ) -> None:
-    """What fails is left out from there on; a contestant that fails, of all parts. `first` is called between the first
-    round and the second."""
-    todo, failed = remaining(run), set[Hashable]()
+    """What fails is left out from there on; a contestant that fails, of all parts of the same verb. `first` is called
+    between the first round and the second."""
+    todo, failed = remaining(run), set[tuple[str, Hashable]]()
     repeats_left = max(2, int(REPEATS * len(todo)))
     progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
     for index, (part, step) in enumerate(todo):
         if index > 0 and todo[index - 1][1].round == 1 < step.round and {one.step.round for one in run.results} == {1}:
             first(run)
         measurement = MEASUREMENTS[part.measurement]
-        if measurement.key(step) in failed or step.contestant in failed:
+        if {(part.verb, measurement.key(step)), (part.verb, step.contestant)} & failed:
             continue
         progress.show(index, describe(step))
         bench = Bench(part.settings, place, directory, part.results)
@@ -177,7 +208,7 @@ def execute(
             result.repeats = repeats
             part.results.append(result)
         except MeasurementError as error:
-            failed.add(measurement.key(step))
+            failed.add((part.verb, measurement.key(step)))
             run.failures.append(Failure(step.contestant, describe(step), str(error)))
         save()
         for name, text in bench.printed.items():  # after the result: a disk may have no room for both

@@ -1,6 +1,7 @@
 """The JSON Schema of a results file, made of its dataclasses and of the table of metrics. Published as
 loadtest/results.schema.json, which `python3 -m loadtest.cli.schema` writes; a test keeps the two together."""
 
+import collections.abc
 import dataclasses
 import enum
 import json
@@ -11,12 +12,13 @@ from typing import Any
 
 import jsonschema
 
+from loadtest.document.document import Plot
 from loadtest.engine import measurement
 from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
 from loadtest.system import ROOT
 
-MAJOR, MINOR = 7, 1  # of the format: a reader understands every minor version of its major one
+MAJOR, MINOR = 7, 2  # of the format: a reader understands every earlier minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
 
 Json = dict[str, Any]
@@ -38,6 +40,8 @@ def results() -> Json:
     document["properties"] |= {
         "format": {"type": "string", "pattern": f"^{MAJOR}\\.[0-9]+$"},
         "verb": {"enum": list(measurement.VERBS)},
+        "answer": {"type": "array", "items": {"type": "string"}},
+        "figures": {"type": "array", "items": _schema(Plot, definitions)},
     }
     document["properties"]["parts"]["minItems"] = 1
     document["required"] = ["format", *document["required"]]
@@ -94,7 +98,7 @@ def _schema(kind: Any, definitions: dict[str, Json]) -> Json:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return {"anyOf": [_schema(one, definitions) for one in arguments]}
-    if origin in (list, tuple):
+    if origin in (list, tuple, collections.abc.Sequence):
         return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin is dict:
         return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}

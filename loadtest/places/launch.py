@@ -19,6 +19,7 @@ from loadtest.system.processes import Address, Server, pinned, run
 
 DESCRIBING = 10.0  # seconds, for --describe
 DRY_RUN = ROOT / "build" / "dry-run"
+CONTAINER = "LOADTEST_CONTAINER"  # in the environment, by the image that has the harness
 EXAMPLE = Address("127.0.0.1", 8080)  # of a dry run: a real run lets the kernel choose the port
 
 
@@ -68,6 +69,16 @@ class Local:
 
 
 Place = Local | Containers
+
+
+def contained() -> str:
+    """Half a sentence on the container that all of it is in, harness too, as its image says; else nothing."""
+    return os.environ.get(CONTAINER, "")
+
+
+def here(binaries: Path, log: Path) -> Local:
+    """This machine as it is, or as it looks from inside a container: its figures stand beside no native ones."""
+    return Local(binaries, log, "container", contained()) if contained() else Local(binaries, log)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,37 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from dataclasses import replace
 
 import pytest
 import samples
 
-from loadtest.engine import folder, schema
+from loadtest.document.document import Axis, Document, Mark, Plot, Section, Shape
+from loadtest.engine import folder, report, schema
 from loadtest.engine.run import Failure
+
+FIGURE = Document(
+    head=[],
+    sections=[
+        Section(
+            "?",
+            None,
+            [],
+            plots=[
+                Plot(
+                    "figure",
+                    "A figure",
+                    "How to read it.",
+                    Shape.lines,
+                    Axis("connections"),
+                    Axis("latency", "ms"),
+                    [Mark("epoll", 16, 1.5, 1.0, note=">=")],
+                )
+            ],
+        )
+    ],
+)
 
 
 def test_results_survive_the_way_to_the_folder_and_back(tmp_path):
@@ -44,6 +69,49 @@ def test_saving_replaces_the_files_and_leaves_no_other(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "results.json"]
 
 
+def test_results_come_without_figures_until_something_is_made_of_them(tmp_path):
+    found = samples.trial_run()
+    folder.save(found, tmp_path)
+    assert not {"answer", "figures"} & json.loads((tmp_path / "results.json").read_text()).keys()
+    made = report.document(found)
+    folder.save(found, tmp_path, made)
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert document["answer"] == list(map(str, made.words)) != []
+    assert [one["id"] for one in document["figures"]] == [one.id for one in made.plots]
+    assert folder.load(tmp_path) == found
+
+
+def test_a_figure_is_kept_with_all_its_marks(tmp_path):
+    folder.save(samples.trial_run(), tmp_path, FIGURE)
+    [figure] = json.loads((tmp_path / "results.json").read_text())["figures"]
+    assert figure["marks"] == [{"row": "epoll", "x": 16, "y": 1.5, "low": 1.0, "high": None, "part": "", "note": ">="}]
+    assert figure["shape"] == "lines" and figure["y"]["unit"] == "ms"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_figure_that_is_no_number_is_refused_and_the_file_stays_as_it_was(tmp_path, value):
+    found = samples.trial_run()
+    folder.save(found, tmp_path)
+    section = replace(FIGURE.sections[0], plots=[replace(FIGURE.plots[0], marks=[Mark("epoll", 16, value)])])
+    with pytest.raises(ValueError):
+        folder.save(found, tmp_path, replace(FIGURE, sections=[section]))
+    assert folder.load(tmp_path) == found
+
+
+def test_results_that_are_not_as_their_schema_says_are_a_fault_of_ours():
+    found = samples.trial_run()
+    found.results[0].client.requests = "many"
+    with pytest.raises(AssertionError, match="'many' is not of type 'integer'"):
+        folder.to_json(found, FIGURE)
+
+
+def test_what_cannot_be_replaced_stays_and_no_draft_is_left(tmp_path):
+    (tmp_path / "page.html" / "in the way").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        folder.replace(tmp_path / "page.html", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
 def test_the_published_schema_is_that_of_the_code():
     assert schema.PUBLISHED.read_text() == schema.text(), "run: python3 -m loadtest.cli.schema"
 
@@ -72,10 +140,35 @@ def test_a_folder_without_results_is_refused_with_a_sentence(tmp_path):
         folder.load(tmp_path)
 
 
-def test_a_newer_minor_version_is_read(tmp_path):
+def test_results_of_a_newer_minor_version_are_refused_with_a_sentence(tmp_path):
     folder.save(samples.trial_run(), tmp_path)
-    rewrite(tmp_path, lambda document: document.update(format="7.7"))
-    assert folder.load(tmp_path) == samples.trial_run()
+    newer = f"{schema.MAJOR}.{schema.MINOR + 1}"
+    rewrite(tmp_path, lambda document: document.update(format=newer))
+    sentence = f"{newer}. was written by a newer harness: this one reads up to {schema.MAJOR}.{schema.MINOR}$"
+    with pytest.raises(ValueError, match=sentence):
+        folder.load(tmp_path)
+
+
+def test_a_draft_is_nobody_elses_file_and_a_file_has_the_rights_of_any_new_one(tmp_path):
+    (tmp_path / "page.tmp").write_text("somebody's")
+    mask = os.umask(0o027)
+    try:
+        folder.replace(tmp_path / "page.html", "new")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "page.tmp").read_text() == "somebody's"
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o640
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_link_leads_to_is_replaced_and_not_the_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "page.html").symlink_to("elsewhere/page.html")
+    for content in ("first", "second"):
+        folder.replace(tmp_path / "page.html", content)
+        assert (tmp_path / "page.html").is_symlink()
+        assert (tmp_path / "elsewhere/page.html").read_text() == content
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
 
 
 def test_an_older_minor_version_that_lacks_what_has_a_default_is_read(tmp_path):

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import samples
@@ -33,6 +34,10 @@ from loadtest.verbs.load.verb import THROUGHPUT
 
 ONE = ("--only", "epoll", "--rounds", "1", "-d", "1s")
 SHORT = ("--only", "prefork,epoll", "--rounds", "2", "-d", "1s")
+# of a work tree that nobody changes while it is tested: --resume refuses another commit
+GIT = """#!/bin/sh
+case "$*" in *rev-parse*) echo 0123456789ab ;; esac
+"""
 
 
 class Quartet:
@@ -93,6 +98,8 @@ def quartet(binaries, tmp_path) -> Quartet:
     (binaries / "bare-epoll").symlink_to(FAKES / "server.py")
     (binaries / "quartet-pace").unlink()
     (binaries / "quartet-pace").symlink_to(FAKES / "pace.py")
+    (binaries / "git").write_text(GIT)
+    (binaries / "git").chmod(0o755)
     return Quartet(binaries, tmp_path)
 
 
@@ -156,8 +163,9 @@ def test_an_interrupted_run_is_marked_valid_and_completed_by_resume(quartet, num
     assert "INTERRUPTED: the tables hold what was measured until then; --resume goes on." in output
     assert quartet.servers_are_gone()
 
-    status, output, _ = quartet.run("throughput", "--resume", str(quartet.out))
+    status, output, errors = quartet.run("throughput", "--resume", str(quartet.out))
     after = quartet.results()
+    assert "cannot resume" not in errors
     assert (status, after.state, len(after.results)) == (0, "complete", 4)
     assert after.results[:2] == found.results
     assert {(trial.step.round, trial.cell.contestant) for trial in after.results} == {
@@ -370,6 +378,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., tuple[int, str, str]]:
             "nginx is not in the images: peers and bare servers are for --runner",
         ),
         ("throughput --runner docker --bin x", "--bin is for --runner local; Docker's image has servers of its own"),
+        ("run --runner docker --bin x", "--bin is for --runner local; Docker's image has servers of its own"),
         ("crash --fault segv --restart on-failure", "--restart on-failure is Docker's to do; it takes --runner docker"),
         (
             "crash --fault segv --restart on-failure --runner docker --supervised",
@@ -451,7 +460,7 @@ def test_a_finished_folder_is_shown_again_as_the_run_has_shown_it(say, tmp_path)
     folder.save(samples.trial_run(), tmp_path)
     status, output, _ = say("report", str(tmp_path))
     assert status == 0
-    assert output.startswith("Sample CPU") and output.endswith("Measured in 60 s.\n")
+    assert output.startswith("Sample CPU") and "\nMeasured in 60 s.\n\nThe answer\n" in output
     assert "How many requests are answered in a second?" in output
     assert json.loads(say("report", str(tmp_path), "--json")[1])["verb"] == "throughput"
     (tmp_path / "results.json").unlink()
@@ -482,10 +491,10 @@ def test_a_run_that_cannot_have_its_cpus_is_an_error_of_the_environment(monkeypa
     assert caught.value.status == Exit.environment
 
 
-def a_session(directory: Path) -> Session:
+def a_session(directory: Path, as_json: bool = False, first: Callable[[Run], str] = lambda _: "") -> Session:
     part = Part("load", replace(samples.settings(), budgets={1: CpuSets((1,), (7,))}))
-    verb = replace(THROUGHPUT, sections=lambda _: [], head=lambda _: ["tables"], status=lambda _: Exit.ok)
-    return Session(verb, [part], None, Nowhere(), directory)
+    verb = replace(THROUGHPUT, sections=lambda _: [], head=lambda _: ["tables"], status=lambda _: Exit.ok, first=first)
+    return Session(verb, [part], None, Nowhere(), directory, as_json)
 
 
 class Nowhere:
@@ -504,10 +513,10 @@ class Nowhere:
         ...
 
 
-def measure(directory: Path) -> Exit:
+def measure(directory: Path, **more: Any) -> Exit:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        played = a_session(directory)
+        played = a_session(directory, **more)
         played._prepare = samples.trial_run
         return played.run()
     finally:
@@ -538,7 +547,7 @@ def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkey
     assert measure(tmp_path) == Exit.failed
     output = capsys.readouterr()
     assert "How many requests are answered in a second?" in output.out
-    assert output.err.endswith(f"{tmp_path / 'results.tmp'}: No space left on device\n")
+    assert output.err.endswith(f"{tmp_path / 'results.json'}: No space left on device\n")
     assert folder.load(tmp_path).state == "failed"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "results.json"]
 

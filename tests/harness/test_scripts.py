@@ -321,11 +321,11 @@ def test_what_measures_nothing_installs_and_builds_nothing(argv, clone):
 NEEDS = provision.Needs(("wrk",), ("quartet-programs",))
 
 
-def provide(setup: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def provide(setup: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs: provision.Needs = NEEDS) -> None:
     """With that in place of setup.sh."""
     (tmp_path / "setup.sh").write_text(f"quartet_require() {{ :; }}\n{setup}")
     monkeypatch.setattr(provision, "SETUP", tmp_path / "setup.sh")
-    provision.provide(NEEDS)
+    provision.provide(needs)
 
 
 def test_without_the_scripts_nothing_is_installed_or_built(tmp_path, monkeypatch):
@@ -342,6 +342,14 @@ def test_what_cannot_be_provided_ends_the_run_as_setup_says(status, end, words, 
     with pytest.raises(Stop) as caught:
         provide(f"quartet_provide() {{ return {status}; }}", tmp_path, monkeypatch)
     assert caught.value.status == end and str(caught.value).endswith(words)
+
+
+@pytest.mark.parametrize("needs", [NEEDS, provision.Needs((), ())])
+def test_what_draws_the_page_is_fetched_for_every_run(needs, tmp_path, monkeypatch):
+    monkeypatch.setenv(provision.ASKED, "1")
+    setup = f"quartet_provide() {{ :; }}; quartet_fetch_page() {{ : >{tmp_path}/fetched; }}"
+    provide(setup, tmp_path, monkeypatch, needs)
+    assert (tmp_path / "fetched").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
