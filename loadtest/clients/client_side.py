@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 
 # How many requests took so many nanoseconds. Those of quartet-pace have three digits, the others are nought.
@@ -35,18 +36,60 @@ SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 ROUNDING = 1e-9  # 0.999 x 1000 is 999.0000000000001 in binary: a rank must not depend on that
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """Of how long requests took. The censored waited for `patience`, in seconds, at least."""
+
+    histogram: Histogram
+    censored: int = 0
+    patience: float = 0.0
+
+    @cached_property
+    def times(self) -> list[int]:
+        return sorted(self.histogram)
+
+    @cached_property
+    def ranks(self) -> list[int]:
+        """Of each time: so many requests took no longer."""
+        return list(accumulate(self.histogram[time] for time in self.times))
+
+    @property
+    def answered(self) -> int:
+        return self.ranks[-1] if self.ranks else 0
+
+    @property
+    def count(self) -> int:
+        return self.answered + self.censored
+
+    def at(self, share: float) -> float:
+        """Microseconds, by nearest rank: the smallest value that such a share of all do not exceed; 1 is the maximum.
+        Raises IndexError when there are no requests."""
+        rank = bisect_left(self.ranks, share * self.count - ROUNDING)
+        if rank < len(self.times) or not self.censored:
+            return self.times[rank] / 1e3
+        return max([self.patience * 1e6, *(time / 1e3 for time in self.times[-1:])])
+
+    def is_bound(self, share: float) -> bool:
+        """It is only what that share took at least."""
+        return share * self.count > self.answered + ROUNDING
+
+    @property
+    def mean(self) -> float:
+        """Microseconds."""
+        answered = sum(time * number for time, number in self.histogram.items())
+        return (answered + self.censored * self.patience * 1e9) / self.count / 1e3
+
+
 def quantiles(histogram: Histogram, censored: int = 0, patience: float = 0.0) -> Quantiles | None:
-    """By nearest rank: the smallest value that such a share of all do not exceed. `patience`, in seconds, is what the
-    censored waited for at least. None of nothing."""
-    answered, times = sum(histogram.values()), sorted(histogram)
-    count, bound = answered + censored, max([patience * 1e9, *times[-1:]])
-    if not count:
+    """None of nothing."""
+    return _quantiles(Distribution(histogram, censored, patience))
+
+
+def _quantiles(all_of_them: Distribution) -> Quantiles | None:
+    if not all_of_them.count:
         return None
-    ranks = list(accumulate(histogram[time] for time in times))
-    mean = (sum(time * number for time, number in histogram.items()) + censored * patience * 1e9) / count
-    values = [*times, bound]  # the last one is of the censored
-    p50, p90, p99, p999 = (values[bisect_left(ranks, share * count - ROUNDING)] / 1e3 for share in SHARES.values())
-    return Quantiles(count, mean / 1e3, p50, p90, p99, p999, (bound if censored else times[-1]) / 1e3, censored)
+    p50, p90, p99, p999, longest = map(all_of_them.at, [*SHARES.values(), 1.0])
+    return Quantiles(all_of_them.count, all_of_them.mean, p50, p90, p99, p999, longest, all_of_them.censored)
 
 
 @dataclass
@@ -97,9 +140,13 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
     return together
 
 
-def pooled(sides: list[ClientSide]) -> Quantiles | None:
+def distribution(sides: list[ClientSide]) -> Distribution:
     """Over all requests of all of them: a stall in one round stays what it was. Where some are censored, the least
-    patience of their clients is what all of them waited at least. None of nothing."""
-    together = merged(one.latencies for one in sides)
+    patience of their clients is what all of them waited at least."""
     patience = min((one.patience for one in sides if one.censored), default=0.0)
-    return quantiles(together, sum(one.censored for one in sides), patience)
+    return Distribution(merged(one.latencies for one in sides), sum(one.censored for one in sides), patience)
+
+
+def pooled(sides: list[ClientSide]) -> Quantiles | None:
+    """The same. None of nothing."""
+    return _quantiles(distribution(sides))

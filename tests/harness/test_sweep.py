@@ -15,8 +15,10 @@ from test_quartet import quartet, say  # noqa: F401  fixtures
 
 from loadtest.clients.client_side import ClientSide, Quantiles
 from loadtest.document import terminal
+from loadtest.document.document import Plot
 from loadtest.engine import metrics, report
 from loadtest.engine.run import Exit, Part, Run
+from loadtest.page.tables import head_rows
 from loadtest.places import agent
 from loadtest.system import MeasurementError, cpus, procfs
 from loadtest.system.cpus import CpuSets, Disturbance
@@ -402,3 +404,81 @@ def test_disturbed_probes_are_counted():
 def test_a_load_is_still_shown_as_a_load():
     chosen = samples.settings(rates=(1000.0,), closed=False)
     assert "at a constant rate?" in terminal.render(report.document(samples.trial_run(chosen, verb="latency")), 120)
+
+
+# --- its plots
+
+
+def plot(name: str, *results: Highest) -> Plot:
+    [found] = [one for one in report.document(run(*results)).plots if one.id == name]
+    return found
+
+
+def test_its_sentence_leads_to_its_section():
+    found = report.document(run(*rounds(10_000, 12_000, 11_000)))
+    assert [one.id for one in found.sections] == ["sweep"] == [found.words[0].clauses[0].section]
+
+
+def test_where_no_round_was_valid_that_is_the_answer():
+    found = rounds(10_000, 12_000, 11_000)
+    for one in found:
+        one.problems = ["the port was taken"]
+    assert [str(one) for one in report.document(run(*found)).words] == ["No answer: no round was valid."]
+
+
+def test_the_heads_of_what_was_measured_near_the_answer_stand_together():
+    heads = head_rows(report.document(run(*rounds(10_000, 12_000, 11_000))).sections[0].table.heads)
+    assert [(one.text, one.columns) for one in heads[0][3:]] == [("at that rate", 2), ("probes", 1)]
+    assert [one.text for one in heads[1]] == ["[95 %]", "p99 ms", "CPU us each"]
+
+
+def test_the_highest_rate_is_drawn_with_its_interval():
+    """The Hodges-Lehmann estimate of eight rounds, whose interval leaves three of 36 averages out at each end."""
+    chosen, rates = settings(rounds=8), [10_000 + 100 * number for number in range(8)]
+    steps = [step for step in plan.steps(chosen) if step.contestant == NAME]
+    part = Part("sweep", chosen, [highest(step, rate) for step, rate in zip(steps, rates)])
+    averages = sorted((a * b) ** 0.5 for i, a in enumerate(rates) for b in rates[i:])
+    first = report.document(samples.run(part, verb="latency")).plots[0]
+    assert [(one.row, one.y, one.low, one.high, one.note) for one in first.marks] == [
+        (NAME, *map(pytest.approx, ((averages[17] * averages[18]) ** 0.5, averages[3], averages[-4])), "")
+    ]
+
+
+def test_a_highest_rate_of_few_rounds_has_no_interval_and_a_bound_says_so():
+    [mark] = plot("sweep-rate", *rounds(10_000, 12_000, 11_000, at_least=(0,))).marks
+    assert (mark.low, mark.high) == (None, None)
+    assert mark.note == (
+        "a lower bound: the client could not ask faster; indicative: 3 of the 6 rounds that an interval takes"
+    )
+
+
+def test_where_no_rate_is_met_there_is_no_number_but_the_reason():
+    other = SETTINGS.contestants[1].name
+    never = [highest(step, 0.0) for step in of(NAME)]
+    there, absent = plot("sweep-rate", *never, *(highest(step, 9_000) for step in of(other))).marks[::-1]
+    assert there.y == pytest.approx(9_000) and (absent.row, absent.y) == (NAME, None)
+    assert absent.note == "met at no rate, not even at 200/s, the lowest that is asked for"
+    assert [one.id for one in report.document(run(*never)).plots] == ["sweep-probes"]
+
+
+def test_probes_are_drawn_by_rate_and_those_that_say_nothing_of_the_server_are_not():
+    first, *others = rounds(10_000, 10_000, 10_000)
+    first.probes += [
+        probe(10_000, 4.0),
+        probe(10_000, 9.0, Verdict.missed),
+        replace(probe(8_000, 1.0), milliseconds=None),
+    ]
+    first.probes += [probe(9_000, 7.0, Verdict.disturbed, disturbance=NOISY), probe(9_500, 1.0, Verdict.client)]
+    found = plot("sweep-probes", first, *others)
+    assert [(one.x, one.y, one.low, one.high, one.note) for one in found.marks] == [
+        (10_000, 2.0, 2.0, 9.0, "met by 4 of 5"),
+        (pytest.approx(11_000), 9.0, 9.0, 9.0, "met by 0 of 3"),
+    ]
+    assert found.reference == 5.0 and found.commands == ("s", "c")
+
+
+def test_an_invalid_search_enters_no_plot():
+    bad, *good = rounds(50_000, 10_000, 10_000)
+    bad.problems = ["the port was taken"]
+    assert [one.y for one in plot("sweep-rate", bad, *good).marks] == [pytest.approx(10_000)]
+    assert max(one.x for one in plot("sweep-probes", bad, *good).marks) == pytest.approx(11_000)

@@ -1,4 +1,4 @@
-"""The verdict above the tables: which sentences follow from which figures."""
+"""The verdict in words: which sentences follow from which figures."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from test_report_trials import constant_rate
 
 from loadtest.clients.client_side import Newcomers
 from loadtest.document import terminal
-from loadtest.document.figures import listed
+from loadtest.document.figures import listed, plural
 from loadtest.engine import report
 from loadtest.engine.measurement import VERBS
-from loadtest.engine.run import Failure, Part, Run
+from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import AT_DIFFERENT_TIMES
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.verbs.compare import comparison
-from loadtest.verbs.crowd.clients import CrowdStep
-from loadtest.verbs.crowd.measure import Crowd
 from loadtest.verbs.load import plan
+from loadtest.verbs.load.results import Series
 from loadtest.verbs.load.verb import against_itself
+from loadtest.verbs.load.words import short_names, who
 from loadtest.verbs.walk.sequence import Call, Connection, Walk
 from loadtest.verbs.walk.verb import WalkResult, WalkSettings, WalkStep
 
 
 def words(found: Run) -> list[str]:
-    return list(report.document(found).words)
+    return list(map(str, report.document(found).words))
 
 
 def told(found: Run, beginning: str) -> str:
@@ -39,16 +39,16 @@ def in_part(found: Run, number: int, *names: str) -> list:
     return [one for one in found.parts[number].results if one.step.contestant in names]
 
 
-def test_they_stand_above_all_tables():
+def test_the_answer_ends_what_a_terminal_shows():
     shown = terminal.render(report.document(samples.tour()))
-    assert 0 < shown.index("In words") < shown.index("?\n")
+    assert 0 < shown.rindex("?\n") < shown.rindex("Measured in") < shown.index("The answer")
 
 
 def test_nobody_has_anything_to_say_of_nothing():
     found = samples.tour(state="interrupted")
     for part in found.parts:
         part.results.clear()
-    assert words(found) == ["With care: not all of it was measured; below the tables stands why."]
+    assert words(found) == ["Not all of it was measured."]
 
 
 def test_a_list_is_read_aloud():
@@ -179,13 +179,12 @@ def test_models_stand_beside_the_best_of_their_peers():
     assert not any("peer" in one for one in words(samples.tour())), "where there is none"
 
 
-def test_rounds_of_which_half_were_disturbed_are_told_with_care():
+def test_disturbed_rounds_are_told_below_the_tables_and_not_in_the_answer():
     found = samples.trial_run(samples.settings(rounds=10))
     for trial in found.results:
-        if trial.cell.contestant == "nginx" and trial.step.round % 2 or trial.step.round == 1:
-            trial.disturbance = Disturbance(0, 0.25, 0)
-    sentences = [one for one in words(found) if one.startswith("With care: other load disturbed half")]
-    assert sentences == ["With care: other load disturbed half of the rounds, or more, of nginx (5 of 10)."]
+        trial.disturbance = Disturbance(0, 0.25, 0)
+    assert not [one for one in words(found) if "disturbed" in one]
+    assert [one for one in report.document(found).closing if one.startswith("With care: other load disturbed 50 of 50")]
 
 
 def test_newcomers_who_were_left_waiting_and_clients_without_a_worker_are_told():
@@ -194,12 +193,48 @@ def test_newcomers_who_were_left_waiting_and_clients_without_a_worker_are_told()
         if trial.cell.contestant == "nginx":
             trial.clients_served, trial.newcomers = 3, Newcomers({"ok": 1, "timed out": 4}, None)
     assert "Not every newcomer was served within his patience: nginx (10 of 50)." in words(found)
-    assert "nginx: only 3 of 16 clients got a worker." in words(found)
+    assert "nginx: only 3 of 16 clients were being served." in words(found)
 
 
 def test_several_loads_are_told_each_by_its_name():
     found = samples.trial_run(samples.settings(rounds=10, connections=(16, 64)))
-    assert len([one for one in words(found) if one.startswith("plaintext, 64 connections, 1 server CPU: Most")]) == 1
+    sentences = words(found)
+    assert [one.partition(":")[0] for one in sentences] == ["16 connections", "64 connections"], "each once"
+    assert all(": Most requests a second: " in one and "beside the best peer" in one for one in sentences)
+
+
+def test_of_many_loads_only_the_first_sentence_of_each_is_told():
+    found = words(samples.trial_run(samples.settings(rounds=10, connections=(1, 2, 4, 8, 16))))
+    assert [one.partition(":")[0] for one in found[:-1]] == [plural(n, "connection") for n in (1, 2, 4, 8)]
+    assert not [one for one in found if "beside the best peer" in one]
+    assert found[-1] == "Of 1 more load see the tables."
+
+
+def test_a_load_is_called_by_what_it_does_not_share_with_the_others():
+    assert short_names(["json, 1 connection", "json, 2 connections"]) == ["1 connection", "2 connections"]
+    assert short_names(["json", "json, 4 requests at once"]) == ["json", "4 requests at once"]
+
+
+def test_many_names_are_counted_or_told_by_who_is_missing():
+    everybody = [replace(one, cell=replace(one.cell, contestant=f"s{n}")) for n, one in enumerate(twelve())]
+    assert who(everybody, everybody) == "all of them"
+    assert who(everybody[:2], everybody) == "s0 and s1"
+    assert who(everybody[2:], everybody) == "all but s0 and s1"
+    assert who(everybody[6:], everybody) == "6 of 12"
+
+
+def twelve() -> list[Series]:
+    return (Series.of(samples.part_of_trials(samples.settings())) * 3)[:12]
+
+
+def test_each_sentence_leads_to_the_table_of_its_figures():
+    found = samples.trial_run(samples.settings(rounds=10))
+    for trial in found.results:
+        if trial.cell.contestant == "nginx":
+            trial.clients_served, trial.newcomers = 3, Newcomers({"ok": 1, "timed out": 4}, None)
+    led = {str(one)[:12]: one.clauses[0].section for one in report.document(found).words}
+    assert led["Most request"] == led["nginx: only "] == "throughput"
+    assert (led["Not every ne"], led["Requests a s"]) == ("costs", "yardstick")
 
 
 # --- a constant rate
@@ -234,7 +269,7 @@ def test_who_was_overloaded_is_not_named_the_cheapest():
         "Least CPU time for a request: threads (39.8 us); bare-epoll (39.8 us), nginx (39.8 us) and h2o (39.8 us) "
         "could not be told from it."
     )
-    assert "epoll was overloaded: 600 of 1,000/s answered." in words(found)
+    assert "Overloaded: epoll (600 of 1,000/s answered)." in words(found)
     assert ", epoll" not in VERBS["latency"].first(found) and ": epoll" not in VERBS["latency"].first(found)
 
 
@@ -243,55 +278,49 @@ def test_only_those_who_have_a_figure_are_everybody():
     for trial in found.results:
         trial.client.latencies = {500_000: 1000}
         trial.problems = ["the schedule was not kept"] if trial.cell.contestant in ("h2o", "nginx") else []
-    assert told(found, "99 %").endswith(" ms by threads, epoll and bare-epoll.")
+    assert told(found, "99 %").endswith(
+        " ms by threads, epoll and bare-epoll; no figure of nginx and h2o: no round was valid."
+    )
+
+
+def test_who_has_no_latency_because_the_client_was_late_is_told_beside_the_best():
+    found = constant_rate()
+    for trial in found.results:
+        if trial.cell.contestant in ("bare-epoll", "epoll"):
+            trial.client.lateness = {int(trial.client.latency.p50 * 1000): 1000}
+    assert told(found, "99 %").endswith(" ms by h2o; no figure of epoll and bare-epoll: the client itself was late.")
 
 
 def test_who_never_answered_is_not_called_quick():
     found = constant_rate()
     for trial in found.results:
         if trial.cell.contestant == "epoll":
-            trial.client = replace(trial.client, in_time=500, latencies={400_000: 500}, censored=500, patience=2.0)
+            trial.client = replace(trial.client, in_time=970, latencies={400_000: 970}, censored=30, patience=2.0)
     assert told(found, "99 %").endswith("by bare-epoll, and within 1.19 ms by h2o.")
     assert "More than 1 % of the requests were not answered within 2,000 ms by epoll." in words(found)
-    assert "epoll was overloaded: 500 of 1,000/s answered." in words(found)
 
 
-# --- the main job
+def test_all_who_were_overloaded_stand_in_one_sentence():
+    found = constant_rate()
+    for trial in found.results:
+        count = 500 if trial.cell.contestant == "epoll" else 600
+        trial.client = replace(
+            trial.client, in_time=count, latencies={400_000: count}, censored=1000 - count, patience=2
+        )
+    assert [one for one in words(found) if "answered" in one] == [
+        "Overloaded: all of them (500 to 600 of 1,000/s answered)."
+    ]
 
 
-def test_the_main_job_is_told_in_three_to_six_sentences():
-    assert 3 <= len(words(samples.tour())) <= 6
+# --- faults
 
 
-def test_the_headline_is_cpu_time_at_one_rate_for_everybody():
-    sentence = told(samples.tour(), "At 1,000 requests a second for everybody")
-    assert "coroutines (42.5 us); epoll (42.5 us) could not be told from it. Last" in sentence
-    assert "Last: fork-per-request (300 us), 7.07 [7.04-7.11] times as much as coroutines." in sentence
-
-
-def test_full_load_is_told_with_what_limited_it():
-    found = samples.tour()
-    for trial in in_part(found, 1, "epoll", "coroutines"):
-        trial.client = replace(trial.client, cpu_seconds=0.99)
-    sentence = told(found, "At full load (plaintext), most requests a second: ")
-    assert "epoll (>= 81,306); coroutines (>= 80,801) could not be told from it. Last" in sentence
-    assert sentence.endswith("coroutines and epoll could have answered more (>=): wrk was at its own limit.")
-
-
-def test_a_crowd_is_told_by_who_served_whom():
-    found = samples.tour()
-    crowd = next(part for part in found.parts if part.measurement == "crowd")
-    everybody = Newcomers({"ok": 5}, None)
-    crowd.results.append(
-        Crowd(step=CrowdStep("epoll", None), server_command="", workers=None, clients_served=64, newcomers=everybody)
-    )
-    assert told(found, "Of 64 clients") == (
-        "Of 64 clients who stay, threads served 18, and the others waited in vain; epoll served all."
-    )
+def broken(**changes) -> Run:
+    return samples.run(samples.part_of_crashes(samples.crash_settings(supervised=("segv",), **changes)), verb="crash")
 
 
 def test_faults_are_told_by_whom_they_take_down():
-    assert told(samples.tour(), "One request with the fault segv") == (
+    assert told(broken(), "One request with the fault segv") == (
         "One request with the fault segv or stack-overflow ends the whole server in threads, coroutines and epoll; "
         "harms nobody else in fork-per-request and prefork; under a parent threads, coroutines and epoll are back "
         "after 0.05 s."
@@ -299,20 +328,10 @@ def test_faults_are_told_by_whom_they_take_down():
 
 
 def test_invalid_faults_tell_nothing():
-    found = samples.tour()
-    for one in next(part for part in found.parts if part.measurement == "crash").results:
+    found = broken()
+    for one in found.results:
         one.problems = ["the faulty request was never sent"]
     assert not [one for one in words(found) if "fault" in one]
-
-
-def test_memory_is_told_by_heap_and_stack():
-    found = samples.tour()
-    for one in next(part for part in found.parts if part.measurement == "plateaus").results:
-        one.busy.anonymous = (5 if one.step.contestant == "prefork" else 1) << 20
-    assert told(found, "Heap and stacks") == (
-        "Heap and stacks while 16 requests are in hand: fork-per-request 1.0 MiB, the least, and prefork 5.0 MiB, the "
-        "most, 5.00 times as much (one look each)."
-    )
 
 
 # --- the other verbs
@@ -335,10 +354,10 @@ def test_a_comparison_is_told_by_who_got_worse_and_that_the_machine_may_have_dri
             requests = trial.client.requests // 10
             trial.client = replace(trial.client, requests=requests, good=requests)
     shown = comparison.document(comparison.compare(before, after, [], 0.0), "A", "B")
-    assert shown.words[0] == "1 of 5 comparisons got worse: epoll plaintext -c16."
-    assert shown.words[-1] == AT_DIFFERENT_TIMES
+    assert str(shown.words[0]) == "1 of 5 comparisons got worse: epoll plaintext -c16."
+    assert str(shown.words[-1]) == AT_DIFFERENT_TIMES
     same = comparison.document(comparison.compare(before, before, [], 0.0), "A", "A")
-    assert same.words[0] == "0 of 5 comparisons got worse."
+    assert str(same.words[0]) == "0 of 5 comparisons got worse."
 
 
 def test_a_walk_is_told_by_its_number_of_calls():
@@ -351,22 +370,6 @@ def test_a_walk_is_told_by_its_number_of_calls():
     assert words(samples.run(Part("walk", settings, results), verb="walk")) == [
         "On a connection that is kept one request makes 2 system calls in prefork and threads, 3 system calls in epoll."
     ]
-
-
-# --- what holds for all of it
-
-
-def test_a_noisy_machine_is_told_above_the_tables():
-    found = samples.tour()
-    for trial in found.parts[0].results[:20]:
-        trial.disturbance = Disturbance(0, 0.25, 0)
-    assert "With care: other load disturbed 20 of 162 loads. Repeat it on a quiet machine." in words(found)
-    assert not [one for one in words(samples.tour()) if one.startswith("With care")]
-
-
-def test_a_run_that_is_not_whole_says_so_above_the_tables():
-    failed = samples.tour(failures=[Failure("epoll", "round 1, a crash: epoll", "it did not start")])
-    assert words(failed)[-1].startswith("With care: not all of it was measured")
 
 
 def test_after_the_first_round_there_is_a_figure():

@@ -10,6 +10,7 @@ from typing import TypeVar
 from loadtest.clients import pace
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import Workload
+from loadtest.document.figures import plural
 from loadtest.engine.run import BaseSettings, Labels
 from loadtest.system.cpus import CpuSets
 
@@ -34,12 +35,21 @@ class Cell:
     @property
     def load(self) -> str:
         """All but the contestant: cells of one load stand in one table."""
-        parts = [self.workload, f"{self.connections} connections"]
-        parts += [] if self.keep_alive else ["a fresh one for each request"]
-        parts += [f"{self.pipeline} requests at once"] if self.pipeline > 1 else []
-        parts += [f"{self.rate:,.0f} requests/s ({ARRIVALS[self.arrivals]})"] if self.rate is not None else []
-        parts += [f"asked by {self.client}"] if self.rate is None and self.client != WRK else []
-        return ", ".join([*parts, f"{self.cpus} server CPU{'' if self.cpus == 1 else 's'}"])
+        return self.load_but("contestant")
+
+    def load_but(self, field: str) -> str:
+        """What loads have in common that differ in that field alone."""
+        rate = None if self.rate is None else f"{self.rate:,.0f} requests/s ({ARRIVALS[self.arrivals]})"
+        parts = {
+            "workload": self.workload,
+            "connections": plural(self.connections, "connection"),
+            "keep_alive": "" if self.keep_alive else "a fresh one for each request",
+            "pipeline": f"{self.pipeline} requests at once" if self.pipeline > 1 else "",
+            "rate": rate,
+            "client": f"asked by {self.client}" if self.rate is None and self.client != WRK else "",
+            "cpus": plural(self.cpus, "server CPU"),
+        }
+        return ", ".join(text for name, text in parts.items() if text and name != field)
 
     def __str__(self) -> str:
         return f"{self.contestant}: {self.load}"

@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from loadtest.clients.client_side import ROUNDING, SHARES
 from loadtest.contestants.contestants import Kind
@@ -16,9 +16,12 @@ from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, against, h
 from loadtest.statistics.validity import DISTURBED
 from loadtest.verbs.load.plan import WRK, Gate, Settings, cells
 from loadtest.verbs.load.results import Series
-from loadtest.verbs.load.rounds import Rounds, by_load, reference
+from loadtest.verbs.load.rounds import Load, Rounds, reference
+
+THROUGHPUT, LATENCY = "Throughput", "Latency"  # chapters
 
 Column = str | Callable[[Series], str]  # a metric, or what makes the text
+TIE = " ="  # behind a ratio that is not told from 1
 
 CPU: dict[str, Column] = {"CPU us\neach": "cpu", "user": "cpu user", "system": "cpu system"}
 HOW_RATIOS_ARE_MADE = (
@@ -31,13 +34,25 @@ HOW_GROUPS_ARE_MADE = (
 )
 
 
-def sections(run: Run) -> list[Section]:
-    found: list[Section] = []
-    for part in run.parts:
-        for load, series in by_load(Series.of(part)).items():
-            first = answers if series[0].cell.rate is None else latencies
-            found += filter(None, [first(load, series), yardsticks(load, series), costs(load, series)])
-    return found
+class Ids(NamedTuple):
+    """Of the sections of a load."""
+
+    answer: str
+    yardstick: str
+    costs: str
+
+
+def ids(load: Load[Series]) -> Ids:
+    kinds = ("throughput", "yardstick", "costs")
+    if not load.is_closed:
+        kinds = ("latency", "latency-yardstick", "latency-costs")
+    return Ids(*(f"{kind}{load.suffix}" for kind in kinds))
+
+
+def sections(load: Load[Series]) -> list[Section]:
+    chapter, first = (THROUGHPUT, answers) if load.is_closed else (LATENCY, latencies)
+    found = (show(load.name, load.everybody) for show in (first, yardsticks, costs))
+    return [replace(one, id=name, chapter=chapter) for name, one in zip(ids(load), found) if one]
 
 
 def head(run: Run) -> list[str]:
@@ -289,12 +304,14 @@ def compared_bounds(base: Rounds[Any] | None, series: Sequence[Rounds[Any]], met
 
 
 def beside_reference(series: Sequence[Series], metric: str) -> dict[str, Column]:
-    """A column of the planned comparisons; none where one stands alone."""
+    """A column of the planned comparisons; none where one stands alone. Its head says what a tie is, and by what an
+    interval without 1 may be one."""
     base = reference(series)
     if base is None or len(series) < 2:
         return {}
     ratios = (compared_bounds if metric == "throughput" else compared)(base, series, metric)
-    return {f"x {base.name}": lambda one: ratios.get(one.name, DASH)}
+    tie = f"\n{TIE.strip()} tie (Holm)" if any(ratio.endswith(TIE) for ratio in ratios.values()) else ""
+    return {f"x {base.name}{tie}": lambda one: ratios.get(one.name, DASH)}
 
 
 def reference_notes(series: Sequence[Series], metric: str) -> list[str]:
@@ -314,7 +331,7 @@ def other_work_notes(series: Sequence[Series]) -> list[str]:
 def _judged(ratio: Ratio, adjusted_p: float) -> str:
     if ratio.interval is None:
         return number(ratio.ratio)
-    tie = "" if ratio.different(adjusted_p) else " ="
+    tie = "" if ratio.different(adjusted_p) else TIE
     return f"{ratio.ratio:.2f} [{ratio.interval.low:.2f}-{ratio.interval.high:.2f}]{tie}"
 
 
@@ -396,8 +413,7 @@ def quantile(one: Series, name: str) -> str:
 
 def with_rounds(one: Series, name: str) -> str:
     """ "0.70 [0.65-601]": with the lowest and the highest of the rounds, in which the client may have been late."""
-    shown = quantile(one, name)
-    rounds = [getattr(trial.client.latency, name) / 1000 for trial in one.valid if trial.client.latency]
+    shown, rounds = quantile(one, name), one.latency_of_rounds(name)
     return shown if shown == DASH or len(rounds) < 2 else f"{shown} [{number(min(rounds))}-{number(max(rounds))}]"
 
 

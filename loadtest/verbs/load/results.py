@@ -1,11 +1,22 @@
 """What a trial gave: its numbers by the names of engine/metrics.py, why it is invalid; and all trials of a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from loadtest.clients.client_side import ROUNDING, SHARES, ClientSide, Newcomers, Quantiles, merged, pooled, quantiles
+from loadtest.clients.client_side import (
+    ROUNDING,
+    SHARES,
+    ClientSide,
+    Distribution,
+    Newcomers,
+    Quantiles,
+    distribution,
+    merged,
+    pooled,
+    quantiles,
+)
 from loadtest.document.figures import ceiling_percent, floor_percent
 from loadtest.engine.metrics import LATENCIES
 from loadtest.engine.run import Result
@@ -22,7 +33,8 @@ KEPT_UP = 0.95  # of the requests that can be answered within the schedule; who 
 # Times its throughput, for the CPU time that it has used, that a server may answer at most when it is asked for more.
 BATCHING = 2
 LATE = 0.1  # of a latency: by how much the client itself may have been late
-RARE = 10_000  # requests that p999 takes: of fewer, fewer than ten are beyond it
+BEYOND = 10  # requests that must be slower than a rare quantile, or it says nothing
+RARE = 10_000  # requests that p999 takes: of fewer, fewer than BEYOND are slower
 
 
 @dataclass(kw_only=True)
@@ -141,7 +153,7 @@ def losses(trial: Trial) -> list[str]:
             "the clients met errors: " + ", ".join(f"{count:,} {kind}" for kind, count in client.errors.items())
         )
     if served is not None and served < client.connections:
-        found.append(f"only {served} of {client.connections} clients got a worker")
+        found.append(f"only {served} of {client.connections} clients were being served")
     return found or ([] if client.requests else ["no request was answered"])
 
 
@@ -196,6 +208,23 @@ class Series(Rounds[Trial]):
         value = float(getattr(found, name))
         late = self.lateness
         return None if late and getattr(late, name) > LATE * value else value / 1000
+
+    def latency_of_rounds(self, name: str) -> list[float]:
+        """Milliseconds, of each by itself; the client may have been late in one."""
+        return [getattr(trial.client.latency, name) / 1000 for trial in self.valid if trial.client.latency]
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """The same, whatever share is asked for."""
+        return distribution([trial.client for trial in self.valid])
+
+    def tail(self, shares: Iterable[float]) -> dict[float, float]:
+        """Milliseconds that such shares of all requests took at most; 1 is the maximum. By the same rules: left out is
+        where fewer than BEYOND requests are slower, and where the client itself was late."""
+        times, late = self.distribution, Distribution(merged(trial.client.lateness for trial in self.valid))
+        told = [one for one in shares if times.count and (one == 1 or round(times.count * (1 - one), 6) >= BEYOND)]
+        in_time = [one for one in told if not late.count or late.at(one) <= LATE * times.at(one)]
+        return {one: times.at(one) / 1000 for one in in_time}
 
     @cached_property
     def lateness(self) -> Quantiles | None:

@@ -1,14 +1,16 @@
 """All rounds of one cell, whatever was measured in them. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from statistics import median
 from typing import Any, Generic, Self, TypeVar
 
 from loadtest.contestants.contestants import Contestant
-from loadtest.engine.run import Part, Result
+from loadtest.document import anchors
+from loadtest.engine.run import Part, Result, Run
 from loadtest.statistics.differences import Ratio, paired
 from loadtest.verbs.load.plan import Cell, Settings, cells
 
@@ -78,6 +80,36 @@ Cells = TypeVar("Cells", bound=Rounds[Any])
 
 def by_load(everybody: Iterable[Cells]) -> dict[str, list[Cells]]:
     return {load: list(group) for load, group in groupby(everybody, key=lambda one: one.cell.load)}
+
+
+@dataclass(frozen=True)
+class Load(Generic[Cells]):
+    """Everybody under it, in the settings' order."""
+
+    name: str
+    everybody: list[Cells]
+    suffix: str = ""  # of the ids of its sections, where several loads of its kind stand on one page
+
+    @property
+    def is_closed(self) -> bool:
+        return self.everybody[0].cell.rate is None
+
+
+def loads(kind: type[Cells], run: Run) -> list[Load[Cells]]:
+    """Of all parts; each has ids of its own, those in a closed loop and those at a constant rate by themselves."""
+    found = [Load(*one) for part in run.parts for one in by_load(kind.of(part)).items()]
+    suffixes = {
+        closed: iter(distinct([one.name for one in found if one.is_closed == closed])) for closed in (True, False)
+    }
+    return [replace(one, suffix=next(suffixes[one.is_closed])) for one in found]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Ends of ids, of small letters, digits and dashes: "" for the only name; what is there twice is numbered."""
+    if len(names) < 2:
+        return [""] * len(names)
+    words = [re.sub("[^a-z0-9]+", "-", name.lower().replace(",", "")).strip("-") for name in names]
+    return [f"-{word}" for word in anchors.distinct(words)]
 
 
 REFERENCE = "prefork"

@@ -4,15 +4,23 @@ against itself: one contestant as two, in interleaved rounds, try after try."""
 from collections.abc import Iterator
 from dataclasses import replace
 
-from loadtest.document.document import Section, table
+from loadtest.document.document import Section, Sentence, said, table
 from loadtest.engine import measurement
 from loadtest.engine.measurement import Measurement, Verb
 from loadtest.engine.run import Exit, Part, Run
 from loadtest.statistics.differences import Ratio, describe, paired, verdict
-from loadtest.verbs.load import measure, plan, report, results, words
+from loadtest.verbs.load import caveats, curves, measure, plan, plots, report, results, words
 from loadtest.verbs.load.results import Series
+from loadtest.verbs.load.rounds import loads
+from loadtest.verbs.sweep import plots as sweep_plots
 from loadtest.verbs.sweep import report as sweep_report
 from loadtest.verbs.sweep.measure import SWEEP
+
+
+def sections(run: Run) -> list[Section]:
+    """In each chapter what loads show together stands first."""
+    found = [*curves.sections(run), *(one for load in loads(Series, run) for one in plots.sections(load))]
+    return [one for chapter in (report.THROUGHPUT, report.LATENCY) for one in found if one.chapter == chapter]
 
 
 def status(run: Run) -> Exit:
@@ -47,6 +55,9 @@ def tries(part: Part, metric: str) -> Iterator[Ratio]:
             yield paired(both, b)
 
 
+AGAINST_ITSELF = "Does the instrument see a difference where there is none?"
+
+
 def aa_status(run: Run) -> Exit:
     """3: of requests a second, it saw differences that are not there in so many tries as a sound instrument does in at
     most 2 % of such runs."""
@@ -64,10 +75,10 @@ def aa_head(run: Run) -> list[str]:
     ]
 
 
-def aa_words(run: Run) -> list[str]:
+def aa_words(run: Run) -> list[Sentence]:
     told = {metric: verdict([*tries(run.parts[0], metric)])[1] for metric in ("throughput", "cpu")}
     told["cpu"] = told["cpu"].partition(";")[0]  # requests a second decide
-    return [f"By {metric}: {sentence.rstrip('.')}." for metric, sentence in told.items()]
+    return [said(f"By {metric}: {sentence.rstrip('.')}.", "aa") for metric, sentence in told.items()]
 
 
 def aa_sections(run: Run) -> list[Section]:
@@ -76,7 +87,9 @@ def aa_sections(run: Run) -> list[Section]:
     for number, row in enumerate(zip(*found.values()), start=1):
         filled.add_row(str(number), *map(describe, row))
     notes = [f"{metric}: {verdict(ratios)[1]}" for metric, ratios in found.items()]
-    return [Section("Does the instrument see a difference where there is none?", filled, notes)]
+    shown = plots.worth_showing([plots.tries(ratios, metric) for metric, ratios in found.items()])
+    shown += plots.worth_showing([plots.in_order("aa", Series.of(run.parts[0]))])
+    return [Section(AGAINST_ITSELF, filled, notes, "aa", shown)]
 
 
 LOAD = Measurement(
@@ -94,15 +107,26 @@ LOAD = Measurement(
     values=results.values,
     bounds=results.bounds,
     labels=plan.labels,
+    caveats=caveats.caveats,
 )
-THROUGHPUT = Verb("throughput", (LOAD,), report.sections, report.head, status, words=words.words, first=words.first)
+THROUGHPUT = Verb(
+    "throughput",
+    (LOAD,),
+    sections,
+    report.head,
+    status,
+    words=words.words,
+    title="How many requests a second, and what does each cost?",
+    first=words.first,
+)
 LATENCY = Verb(
     "latency",
     (LOAD, SWEEP),
-    lambda run: sweep_report.sections(run) if _sweeps(run) else report.sections(run),
+    lambda run: sweep_plots.sections(run) if _sweeps(run) else sections(run),
     lambda run: sweep_report.head(run) if _sweeps(run) else report.head(run),
     lambda run: sweep_report.status(run) if _sweeps(run) else status(run),
     words=lambda run: sweep_report.words(run) if _sweeps(run) else words.words(run),
+    title="How long does a request take, at which rate?",
     first=lambda run: sweep_report.first(run) if _sweeps(run) else words.first(run),
 )
-AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status, words=aa_words, first=words.first)
+AA = Verb("aa", (LOAD,), aa_sections, aa_head, aa_status, words=aa_words, title=AGAINST_ITSELF, first=words.first)

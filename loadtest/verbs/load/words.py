@@ -6,30 +6,62 @@ and where the rounds are too few to tell anybody from anybody.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from loadtest.document.document import Clause, Sentence, said
 from loadtest.document.figures import DASH, listed, number, plural, ratio
 from loadtest.engine.metrics import BY_NAME
 from loadtest.engine.run import Part, Run
-from loadtest.statistics.differences import may_be_first
+from loadtest.statistics.differences import Ratio, may_be_first
 from loadtest.statistics.stats import estimate
-from loadtest.verbs.load.report import Groups, beside, groups, one_sided, planned, quantile
+from loadtest.verbs.load.report import Groups, beside, groups, ids, one_sided, planned, quantile
 from loadtest.verbs.load.results import Series
-from loadtest.verbs.load.rounds import by_load, reference
+from loadtest.verbs.load.rounds import Load, by_load, loads, reference
 
 MOST_LOADS = 4  # that are told one by one
+MOST_NAMES = 4  # in a sentence about many, before they are counted
 QUICK = 1.25  # times the lowest p99, up to which nobody is called slower: no test stands behind it
 
 
-def words(run: Run) -> list[str]:
-    """Of the loads of its first part."""
-    loads = list(by_load(Series.of(run.parts[0])).items())
-    found = []
-    for load, series in loads[:MOST_LOADS]:
-        name = f"{load}: " if len(loads) > 1 else ""
-        told = [*fastest(series), *served(series)] if series[0].cell.rate is None else paced(series)
-        found += [f"{name}{sentence}" for sentence in [*told, *beside_peers(series), *noisy(series)]]
-    more = len(loads) - MOST_LOADS
-    return [*found, *([f"Of {plural(more, 'more load')} see the tables."] if more > 0 else [])]
+def words(run: Run) -> list[Sentence]:
+    """Each leads to the table that it is from. Of several loads each is named once; of many only the first sentence of
+    each is told."""
+    everything = loads(Series, run)
+    if len(everything) < 2:
+        return [said(sentence, section) for load in everything for section, told in _told(load) for sentence in told]
+    more = len(everything) - MOST_LOADS
+    told = zip(short_names([load.name for load in everything]), everything[:MOST_LOADS])
+    found = [_in_one(name, load, 1 if more > 0 else None) for name, load in told]
+    rest = [said(f"Of {plural(more, 'more load')} see the tables.")] if more > 0 else []
+    return [*filter(None, found), *rest]
+
+
+def _in_one(name: str, load: Load[Series], most: int | None) -> Sentence | None:
+    """All that is told of a load, or the first so many sentences; each leads to its own table."""
+    told = [Clause(sentence, section) for section, sentences in _told(load) for sentence in sentences][:most]
+    if not told:
+        return None
+    first, *others = told
+    begun = replace(first, text=f"{name}: {first.text}")
+    return Sentence((begun, *(replace(one, text=f" {one.text}") for one in others)))
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Of loads: without what all of them have in common. A name of which nothing is left stays whole."""
+    parts = [name.split(", ") for name in names]
+    common = set(parts[0]).intersection(*parts[1:])
+    return [", ".join(part for part in one if part not in common) or ", ".join(one) for one in parts]
+
+
+def _told(load: Load[Series]) -> list[tuple[str, list[str]]]:
+    """Sentences, behind the id of their section."""
+    series, at = load.everybody, ids(load)
+    return [
+        (at.answer, fastest(series) if load.is_closed else paced(series)),
+        (at.costs, newcomers(series)),
+        (at.answer, lost(series)),
+        (at.yardstick, beside_peers(series)),
+    ]
 
 
 def fastest(series: Sequence[Series]) -> list[str]:
@@ -55,15 +87,23 @@ def beside_peers(series: Sequence[Series]) -> list[str]:
         ("requests/s", "Requests a second") if series[0].cell.rate is None else ("CPU each", "CPU time for a request")
     )
     column = beside(series).get(f"{unit}\nx peer", {})
-    told = [f"{name} {one.text} x {one.other.name}" for name, one in column.items() if one.other and one.text != DASH]
+    told = [
+        f"{name} {one.text} x {one.other.name}{_few(one.ratio)}"
+        for name, one in column.items()
+        if one.other and one.text != DASH
+    ]
     tie = "; = is a tie" if any(" =" in one for one in told) else ""
     return [f"{what}, beside the best peer of its kind: {listed(told)}{tie}."] if told else []
+
+
+def _few(ratio: Ratio | None) -> str:
+    return " (indicative)" if ratio and ratio.interval is None else ""
 
 
 def paced(series: Sequence[Series]) -> list[str]:
     """At a constant rate, by CPU time and by latency."""
     found = standing(series, groups(series, "cpu"), "cpu", "least CPU time for a request:", " us")
-    return [*found, *quickest(series), *lost_in_time(series), *overloaded(series), *served(series)]
+    return [*found, *quickest(series), *lost_in_time(series), *overloaded(series)]
 
 
 def standing(series: Sequence[Series], groups: Groups, metric: str, what: str, unit: str) -> list[str]:
@@ -152,9 +192,30 @@ def quickest(series: Sequence[Series]) -> list[str]:
         return [f"{best.name} answered {half if quantile(best, 'p50') != DASH else ''}99 % within {low} ms."]
     what = "99 % of the requests were answered within"
     if (worst.shown_latency("p99") or 0.0) > QUICK * (best.shown_latency("p99") or 0.0):
-        return [f"{what} {low} ms by {best.name}, and within {high} ms by {worst.name}."]
-    who = "everybody" if len(known) == len(series) else listed([one.name for one in known])
-    return [f"{what} {low} to {high} ms by {who}."]
+        return [f"{what} {low} ms by {best.name}, and within {high} ms by {worst.name}{without_a_figure(series)}."]
+    everybody = "everybody" if len(known) == len(series) else who(known, series)
+    return [f"{what} {low} to {high} ms by {everybody}{without_a_figure(series)}."]
+
+
+def without_a_figure(series: Sequence[Series]) -> str:
+    """ "; no figure of epoll: the client itself was late". Without it the best one that has a figure reads as the best
+    of all. Who never answered more than 1 % has a sentence of its own."""
+    missing = [one for one in series if one.shown_latency("p99") is None and not _is_bound(one)]
+    late, other = ([one for one in missing if bool(one.latency) == known] for known in (True, False))
+    reasons = {"the client itself was late": late, "no round was valid": other}
+    return "".join(f"; no figure of {who(names, series)}: {why}" for why, names in reasons.items() if names)
+
+
+def who(some: Sequence[Series], everybody: Sequence[Series]) -> str:
+    """By name, or who is not among them, or how many they are: whichever is short."""
+    others = [one for one in everybody if one not in some]
+    if len(some) > 1 and not others:
+        return "all of them"
+    if len(some) <= MOST_NAMES:
+        return listed([one.name for one in some])
+    if len(others) <= MOST_NAMES:
+        return f"all but {listed([one.name for one in others])}"
+    return f"{len(some)} of {len(everybody)}"
 
 
 def _is_bound(one: Series) -> bool:
@@ -163,36 +224,47 @@ def _is_bound(one: Series) -> bool:
 
 
 def lost_in_time(series: Sequence[Series]) -> list[str]:
-    """Of whom more than 1 % were never answered."""
-    found = [one for one in series if _is_bound(one)]
+    """Of whom more than 1 % were never answered; of who was overloaded another sentence says how many were answered."""
+    found = [one for one in series if _is_bound(one) and not one.overloaded]
     least = min((one.latency.p99 / 1000 for one in found if one.latency), default=0.0)
-    names = listed([one.name for one in found])
+    names = who(found, series)
     return [f"More than 1 % of the requests were not answered within {number(least)} ms by {names}."] if found else []
 
 
 def overloaded(series: Sequence[Series]) -> list[str]:
-    return [f"{one.name} was overloaded: {one.overloaded}." for one in series if one.valid and one.overloaded]
+    """All of them in one sentence."""
+    found = [one for one in series if one.valid and one.overloaded]
+    counts = {f"{one.answered[0]:,.0f}": one.answered for one in found if one.answered}
+    if not counts:
+        return []
+    span = " to ".join(dict.fromkeys(edge(counts, key=lambda text: counts[text][0]) for edge in (min, max)))
+    asked = next(iter(counts.values()))[1]
+    return [f"Overloaded: {who(found, series)} ({span} of {asked:,.0f}/s answered)."]
 
 
-def noisy(series: Sequence[Series]) -> list[str]:
-    """Half of whose rounds, or more, were disturbed."""
-    found = [one for one in series if one.valid and 2 * one.disturbed >= len(one.valid)]
-    names = listed([f"{one.name} ({one.disturbed} of {len(one.valid)})" for one in found])
-    return [f"With care: other load disturbed half of the rounds, or more, of {names}."] if found else []
+def newcomers(series: Sequence[Series]) -> list[str]:
+    """Whether each got an answer."""
+    counts = {
+        one.name: (sum(each.served for each in beside), sum(each.asked for each in beside))
+        for one in series
+        if (beside := [trial.newcomers for trial in one.tried])
+    }
+    found = [one for one in series if counts[one.name][0] < counts[one.name][1]]
+    told = [f"{one.name} ({counts[one.name][0]} of {counts[one.name][1]})" for one in found]
+    names = listed(told) if len(found) <= MOST_NAMES else who(found, series)
+    return [f"Not every newcomer was served within his patience: {names}."] if found else []
 
 
-def served(series: Sequence[Series]) -> list[str]:
-    """Whether everybody got an answer, clients and newcomers."""
-    found = []
-    for one in series:
-        asked = sum(trial.newcomers.asked for trial in one.tried)
-        answered = sum(trial.newcomers.served for trial in one.tried)
-        if answered < asked:
-            found.append(f"{one.name} ({answered} of {asked})")
-    lost = [f"{one.name}: {one.losses[0]}." for one in series if one.losses and not one.overloaded]
-    if not found:
-        return lost
-    return [f"Not every newcomer was served within his patience: {listed(found)}.", *lost]
+def lost(series: Sequence[Series]) -> list[str]:
+    """What was not done for the clients that stay; of many the table's notes say it."""
+    found = [one for one in series if one.losses and not one.overloaded]
+    reasons: dict[str, list[Series]] = {}
+    for one in found:
+        reasons.setdefault(one.losses[0], []).append(one)
+    if len(reasons) > MOST_NAMES:
+        return [f"Not all requests were answered, or not all clients served, by {who(found, series)}."]
+    told = [f"{who(those, series)}: {reason}" for reason, those in reasons.items()]
+    return [f"{'; '.join(told)}."] if told else []
 
 
 def first(run: Run) -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from loadtest.document.document import Section, table
+from loadtest.document.document import Section, Sentence, said, table
 from loadtest.document.figures import DASH, listed, number, plural
 from loadtest.engine import measurement
 from loadtest.engine.run import Exit, Run
 from loadtest.statistics.differences import LEAST_ROUNDS, Ratio, paired, too_few_rounds
 from loadtest.verbs.load.report import HOW_RATIOS_ARE_MADE, compared_bounds, invalid_notes, of_rounds, short_notes
-from loadtest.verbs.load.rounds import Rounds, by_load, reference
+from loadtest.verbs.load.rounds import Load, Rounds, loads, reference
 from loadtest.verbs.sweep import measure
 from loadtest.verbs.sweep.clients import Probe
 from loadtest.verbs.sweep.measure import RATE, Highest
@@ -101,15 +101,19 @@ def head(run: Run) -> list[str]:
     ]
 
 
-def words(run: Run) -> list[str]:
+def words(run: Run) -> list[Sentence]:
     """One sentence for each load, the highest rate first; no rank."""
-    return [
-        sentence for part in run.parts for group in by_load(Searches.of(part)).values() for sentence in _told(group)
-    ]
+    found = loads(Searches, run)
+    told = [said(sentence, section_id(load)) for load in found for sentence in _told(load.everybody)]
+    return told or [said("No answer: no round was valid.", section_id(load)) for load in found[:1]]
+
+
+def section_id(load: Load[Searches]) -> str:
+    return f"sweep{load.suffix}"
 
 
 def first(run: Run) -> str:
-    sentence = next(iter(words(run)), "").rstrip(".")
+    sentence = next((one for load in loads(Searches, run) for one in _told(load.everybody)), "").rstrip(".")
     return f"{sentence}; one search each" if sentence else ""
 
 
@@ -124,24 +128,21 @@ def _told(everybody: Sequence[Searches]) -> Iterator[str]:
         yield f"{limit} up to so many requests a second: {rates}."
 
 
-def sections(run: Run) -> list[Section]:
-    return [_section(load, group) for part in run.parts for load, group in by_load(Searches.of(part)).items()]
-
-
-def _section(load: str, everybody: Sequence[Searches]) -> Section:
+def section(load: Load[Searches]) -> Section:
+    everybody = load.everybody
     settings = everybody[0].settings
     name, limit = settings.objective_name, f"{settings.objective.milliseconds:g} ms"
     base = reference([one for one in everybody if not one.never_met] or everybody) or everybody[0]
     ratios = compared_bounds(base, everybody, RATE)
     shared = settings.budgets[base.cell.cpus].shared
-    filled = table("", "requests/s\n[95 %]", f"x {base.name}", f"{name} there\nms", "CPU us\neach there", "probes")
+    filled = table("", "requests/s\n[95 %]", f"x {base.name}", f"at that rate\n{name} ms", "\nCPU us each", "probes")
     for one in everybody:
         answer = f"{_answer(one)}{_interval(one)}{of_rounds(one)}"
         ratio = DASH if one.never_met or shared else ratios[one.name]
         probes = sum(len(each.probes) for each in one.tried)
         filled.add_row(one.name, answer, ratio, *_near(one), str(probes))
-    title = f"What is the highest rate at which {name} stays below {limit}? ({load})"
-    return Section(title, filled, [*_doubts(everybody, base), *_explanations(settings)])
+    title = f"What is the highest rate at which {name} stays below {limit}? ({load.name})"
+    return Section(title, filled, [*_doubts(everybody, base), *_explanations(settings)], section_id(load))
 
 
 def _interval(one: Searches) -> str:
