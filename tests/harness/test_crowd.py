@@ -16,6 +16,7 @@ from conftest import BINARIES, ROOT
 from loadtest.clients.client_side import Newcomers, Quantiles
 from loadtest.clients.pace import Schedule
 from loadtest.contestants.contestants import MODELS, described
+from loadtest.document.document import Mark
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Part
 from loadtest.places.launch import Local
@@ -79,7 +80,7 @@ def rows(*results: Crowd) -> list[tuple[str, ...]]:
 def test_a_row_says_who_was_served_and_how_long_newcomers_waited():
     assert rows(result(None), result(5)) == [
         ("threads", "18", "18/64", "4/5", "2.00"),
-        ("threads, rotation every 5", "18", "18/64", "4/5", "2.00"),
+        ("threads +rotation", "18", "18/64", "4/5", "2.00"),
     ]
 
 
@@ -94,6 +95,25 @@ def test_an_invalid_crowd_is_a_row_of_dashes():
 
 def test_without_a_crowd_there_is_no_table():
     assert rows() == []
+
+
+def test_a_bar_says_how_many_were_served_beside_a_line_at_all_of_them():
+    [plot] = section(Part("crowd", SETTINGS, [result(None), result(5, clients_served=64, workers=None)])).plots
+    assert plot.reference == 64 and section(Part("crowd", SETTINGS)).plots == ()
+    assert [(mark.row, mark.y, mark.note) for mark in plot.marks] == [
+        ("threads", 18, "18 workers; 4/5 newcomers were answered"),
+        ("threads +rotation", 64, "4/5 newcomers were answered"),
+    ]
+
+
+def test_an_invalid_crowd_is_no_bar_but_a_reason():
+    [plot] = section(Part("crowd", SETTINGS, [result(None, problems=["no descriptors were left"])])).plots
+    assert plot.marks == [Mark("threads", note="invalid: no descriptors were left")]
+
+
+def test_the_crowds_commands_are_the_servers_and_those_of_the_crowd_and_its_newcomers():
+    [plot] = section(Part("crowd", SETTINGS, [result(None, server_command="quartet-threads")])).plots
+    assert plot.commands[0] == "quartet-threads" and "-c 64" in plot.commands[1] and len(plot.commands) == 3
 
 
 # --- the truth, from real servers

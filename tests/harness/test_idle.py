@@ -35,9 +35,7 @@ from loadtest.system.cpus import CpuSets
 from loadtest.system.memory import GroupMemory, MachineMemory, Memory
 from loadtest.system.processes import Address, Dialogue, Ended, prepare
 from loadtest.system.records import from_json
-from loadtest.verbs.memory import clients
-from loadtest.verbs.memory import report as report_memory
-from loadtest.verbs.memory import verb
+from loadtest.verbs.memory import clients, sizes, verb
 from loadtest.verbs.memory.clients import (
     IdleObservation,
     IdleResult,
@@ -259,8 +257,8 @@ def test_the_kernels_part_is_the_containers_where_there_is_one_and_else_the_mach
 
 
 def test_shared_is_what_several_map_counted_once_and_unknown_where_we_may_not_look():
-    assert report_memory.shared(memory(100)) == 50 * 1024
-    assert report_memory.shared(hidden()) is None
+    assert sizes.shared(memory(100)) == 50 * 1024
+    assert sizes.shared(hidden()) is None
 
 
 # --- the machine's kernel memory
@@ -318,9 +316,9 @@ def test_the_machine_is_not_asked_where_a_control_group_tells(monkeypatch):
 def test_a_connection_is_priced_round_by_round():
     results = [result(connections=level, number=number) for number in range(1, 7) for level in clients.LEVELS]
     results = [replace(one, memory=memory(1024 + 2 * one.step.connections * one.step.round)) for one in results]
-    assert report_memory.price(results, report_memory.PSS).cells == ("7.00 [2.00-12.0]", "0%")
+    assert sizes.price(results, sizes.PSS).cells == ("7.00 [2.00-12.0]", "0%")
     few = [one for one in results if one.step.connections < 1_000]
-    assert report_memory.price(few, report_memory.PSS).cells == ("-", "-")
+    assert sizes.price(few, sizes.PSS).cells == ("-", "-")
 
 
 def stepwise(level: int) -> IdleResult:
@@ -330,11 +328,11 @@ def stepwise(level: int) -> IdleResult:
 
 @pytest.mark.parametrize(("off", "cells"), [(0.5, ("3.00", "50%")), (0.51, ("-", "51%")), (1.0, ("-", "100%"))])
 def test_levels_that_lie_on_no_line_have_no_price(off, cells):
-    assert report_memory.Price(Estimate(3.0, None), off).cells == cells
+    assert sizes.Price(Estimate(3.0, None), off).cells == cells
 
 
 def test_a_line_that_is_flat_to_what_is_shown_is_a_zero_however_far_off_it_is():
-    assert report_memory.Price(Estimate(0.004, None), 3.0).cells == ("0", "-")
+    assert sizes.Price(Estimate(0.004, None), 3.0).cells == ("0", "-")
 
 
 def test_a_price_that_is_none_is_named_below_the_table_with_the_reason():
@@ -364,7 +362,7 @@ def test_the_words_tell_the_price_of_a_connection_and_what_is_shared():
     cheap = [replace(one, step=replace(one.step, contestant="threads")) for one in EVERY]
     for one in cheap:
         one.memory = replace(one.memory, anonymous=7 * one.step.connections * 1024)
-    assert list(report.document(found([*EVERY, *cheap], chosen=settings(EPOLL, THREADS))).words) == [
+    assert [*map(str, report.document(found([*EVERY, *cheap], chosen=settings(EPOLL, THREADS))).words)] == [
         "An idle connection costs 0.500 KiB of heap and stack in epoll, the least, and 7.00 KiB in threads, the most; "
         "kernel memory comes on top (indicative: 2 of the 6 rounds that an interval takes).",
         "After 100 requests of each worker, the 5 processes of prefork share 34.2 of 68.4 MiB.",
@@ -375,7 +373,9 @@ def test_the_words_tell_the_price_of_a_connection_and_what_is_shared():
 
 def test_six_rounds_of_a_price_are_not_indicative():
     every = [result(connections=level, number=number) for number in range(1, 7) for level in clients.LEVELS]
-    assert report.document(found(every, chosen=settings(rounds=6))).words[0].endswith("kernel memory comes on top.")
+    assert str(report.document(found(every, chosen=settings(rounds=6))).words[0]).endswith(
+        "kernel memory comes on top."
+    )
 
 
 def test_after_the_first_round_there_is_a_price_which_is_called_indicative():

@@ -17,6 +17,7 @@ from loadtest.document import terminal
 from loadtest.document.document import Document
 from loadtest.engine.run import Part
 from loadtest.engine.runner import execute
+from loadtest.page.tables import head_rows
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
@@ -69,6 +70,13 @@ def test_memory_is_shown_at_start_busy_and_idle():
     assert "it falls while quartet-pace runs" in " ".join(output.split())
     assert "Busy: 16 connections with a request in hand each" in output
     assert "summed RSS once for each process" in " ".join(output.split())
+
+
+def test_the_unit_of_memory_stands_above_all_of_its_columns():
+    one = samples.plateau("epoll", samples.memory(1, 2), samples.memory(1, 2), samples.memory(1, 2))
+    upper, lower = head_rows(report.plateaus(Part("plateaus", settings(), [one])).table.heads)
+    assert [(head.text, head.columns) for head in upper[2:4]] == [("heap, stack MiB", 3), ("PSS MiB", 1)]
+    assert [head.text for head in lower[-2:]] == ["MiB, busy", "MiB, busy"]
 
 
 def test_a_kernel_that_does_not_tell_heap_and_stack_gives_dashes_with_the_reason():

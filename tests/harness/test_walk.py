@@ -13,12 +13,14 @@ import samples
 from conftest import ROOT, eventually, is_alive
 
 from loadtest.document import terminal
+from loadtest.document.document import Mark
 from loadtest.engine import folder, report
 from loadtest.engine.run import Part, Run
 from loadtest.engine.runner import execute
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError, processes, procfs
 from loadtest.system.cpus import CpuSets
+from loadtest.verbs.walk import plots
 from loadtest.verbs.walk import sequence as walk_sequence
 from loadtest.verbs.walk import strace, verb
 from loadtest.verbs.walk.sequence import Actors, Call, Connection, Sample, Walk
@@ -246,6 +248,62 @@ def test_the_report_says_how_many_requests_were_alike():
     found = dataclasses.replace(recorded("epoll", Connection.kept), samples=20, agreeing=9)
     text = " ".join(shown([found], 80).split())
     assert "alike 9 of 20" in text and "Where they are no majority, do not trust it." in text
+
+
+def marks(*walks: Walk) -> list[Mark]:
+    [section, *_] = verb.sections(run([*walks]))
+    return list(section.plots[0].marks)
+
+
+def made(name: str, *calls: str, agreeing: int = 20) -> Walk:
+    return Walk(name, Connection.kept, [Call("server", call, "", "0") for call in calls], 20, agreeing)
+
+
+def test_the_bars_have_all_calls_of_the_table():
+    walks = [recorded(name, Connection.kept) for name in RECORDED]
+    for walk in walks:
+        shown = [mark for mark in marks(*walks) if mark.row == walk.contestant]
+        counts = Counter(call.name for call in walk.calls)
+        assert sum(mark.y or 0 for mark in shown) == len(walk.calls)
+        assert ", ".join(mark.note for mark in shown).count(", ") + 1 == len(counts)
+        assert all(f"{count} {name}" in ", ".join(mark.note for mark in shown) for name, count in counts.items())
+
+
+def test_the_parts_are_what_calls_are_for_always_in_the_same_order():
+    found = marks(made("a", "mmap", "futex", "accept4", "sendto", "futex", "recvfrom", "close", "clone", "epoll_wait"))
+    assert [(mark.part, mark.y, mark.note) for mark in found] == [
+        ("receive and send", 2, "1 sendto, 1 recvfrom"),
+        ("wait for many", 1, "1 epoll_wait"),
+        ("connections", 2, "1 accept4, 1 close"),
+        ("processes", 1, "1 clone"),
+        ("locks", 2, "2 futex"),
+        ("others", 1, "1 mmap"),
+    ]
+
+
+def test_no_call_of_the_recorded_walks_is_of_no_kind():
+    everything = [recorded(name, kind) for name in RECORDED for kind in Connection]
+    assert {call.name for walk in everything for call in walk.calls} <= set(plots.KIND_OF)
+
+
+def test_calls_that_no_majority_made_are_no_bar_but_a_reason():
+    [mark] = marks(made("a", "r", agreeing=10))
+    assert mark.y is None and mark.note == "no majority: 10 of 20 requests were alike"
+    assert marks(made("a", "r", agreeing=11))[0].y == 1
+
+
+def test_an_invalid_walk_is_in_no_plot_and_in_no_sentence():
+    found = run([made("a", "r")])
+    found.results[0].problems = ["strace came late"]
+    assert not verb.sections(found) and not verb.words(found)
+
+
+def test_sentences_refer_to_the_section_of_their_kind_of_connection():
+    found = report.document(run([recorded("prefork", kind) for kind in Connection]))
+    assert [one.id for one in found.sections] == ["walk-kept", "walk-fresh", ""]
+    assert [one.id for one in found.plots] == ["walk-kept-calls", "walk-fresh-calls"]
+    assert [sentence.clauses[0].section for sentence in found.words] == ["walk-kept", "walk-fresh"]
+    assert found.plots[0].commands == ("quartet-x", f"strace {' '.join(strace.OPTIONS)} -p PID")
 
 
 def test_a_missing_strace_is_a_sentence_with_the_fix(monkeypatch, tmp_path):

@@ -49,6 +49,10 @@ class CrowdStep:
     round: int = 1
 
     @property
+    def name(self) -> str:
+        return f"{self.contestant}{' +rotation' if self.rotation else ''}"
+
+    @property
     def what(self) -> str:
         return f"a crowd of clients{' with rotation' if self.rotation else ''}"
 

@@ -1,14 +1,15 @@
 """Who is served in a crowd: one crowd before a server of its own, and the table of all."""
 
+import shlex
 from dataclasses import dataclass
 
 from loadtest.clients import pace
 from loadtest.clients.client_side import Newcomers
-from loadtest.document.document import Section, table
+from loadtest.document.document import Axis, Mark, Plot, Section, Shape, table
 from loadtest.document.figures import DASH, milliseconds, share
 from loadtest.engine.measurement import Bench, Measurement, stop_well
 from loadtest.engine.run import Part, Result
-from loadtest.places.launch import ServerPlan
+from loadtest.places.launch import EXAMPLE, ServerPlan
 from loadtest.system.processes import Address
 from loadtest.verbs.crowd import clients
 from loadtest.verbs.crowd.clients import CrowdSettings, CrowdStep
@@ -62,7 +63,6 @@ def section(part: Part) -> Section:
     settings: CrowdSettings = part.settings
     filled = table("", "workers", "clients served", "newcomers answered", "median wait ms")
     for one in part.results:
-        name = one.step.contestant + (f", rotation every {one.step.rotation}" if one.step.rotation else "")
         waits = one.newcomers.waits
         cells = [
             str(one.workers or DASH),
@@ -70,10 +70,36 @@ def section(part: Part) -> Section:
             share(one.newcomers.served, one.newcomers.asked),
             milliseconds(waits.p50 / 1e6) if waits else DASH,
         ]
-        filled.add_row(name, *([DASH] * 4 if one.problems else cells))
+        filled.add_row(one.step.name, *([DASH] * 4 if one.problems else cells))
     notes = [
         f"{settings.clients} keep-alive clients ask for {settings.path} over and over, for {settings.seconds:g} s; "
         "served is who got an answer at all. One run each.",
-        f"rotation: --max-requests-per-connection {settings.rotation}: a pool's worker turns to the next client.",
+        f"+rotation: --max-requests-per-connection {settings.rotation}: a pool's worker turns to the next client.",
     ]
-    return Section(f"Who is served when {settings.clients} clients come at once?", filled, notes)
+    title = f"Who is served when {settings.clients} clients come at once?"
+    return Section(title, filled, notes, id="crowd", plots=[served(part)] if part.results else ())
+
+
+def served(part: Part) -> Plot:
+    settings: CrowdSettings = part.settings
+    return Plot(
+        id="crowd-served",
+        title=f"Clients served, of {settings.clients} at once",
+        caption=f"A bar that ends at the line has served all {settings.clients} clients; what is missing are clients "
+        "that waited in vain. A pool without rotation serves as many as it has workers. +rotation: a worker turns to "
+        f"the next client after {settings.rotation} requests. One run each.",
+        shape=Shape.bars,
+        x=Axis("contestant"),
+        y=Axis("clients served"),
+        marks=[_mark(one) for one in part.results],
+        reference=settings.clients,
+        commands=[part.results[0].server_command, *map(shlex.join, load(EXAMPLE, settings, part.results[0].step))],
+    )
+
+
+def _mark(one: Crowd) -> Mark:
+    if one.problems:
+        return Mark(one.step.name, note=f"invalid: {one.problems[0]}")
+    workers = f"{one.workers} workers; " if one.workers else ""
+    newcomers = f"{share(one.newcomers.served, one.newcomers.asked)} newcomers were answered"
+    return Mark(one.step.name, y=one.clients_served, note=workers + newcomers)

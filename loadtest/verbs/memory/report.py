@@ -1,28 +1,34 @@
 """The tables: what an idle connection costs, what forked workers share, and what the main job's models take. Pure."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from loadtest.document.document import Section, table
-from loadtest.document.figures import DASH, mebibytes, number, plural, ratio
+from loadtest.document.figures import DASH, mebibytes, plural
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import LEAST_ROUNDS
-from loadtest.statistics.stats import Estimate, estimate, fit
 from loadtest.system.memory import Memory
+from loadtest.verbs.memory import plots
 from loadtest.verbs.memory.clients import IdleResult, absence
-
-Bytes = Callable[[IdleResult], int | None]
-PSS, ANONYMOUS, PRIVATE = (attrgetter(f"memory.{name}") for name in ("pss", "anonymous", "private"))
-PAGE_TABLES, KERNEL = attrgetter("memory.page_tables"), attrgetter("kernel")
-# Of a line's rise. Further off, the worst level says as much about the size as the slope does.
-MOST_OFF = 0.5
+from loadtest.verbs.memory.sizes import (
+    ANONYMOUS,
+    KERNEL,
+    PAGE_TABLES,
+    PRIVATE,
+    PSS,
+    Bytes,
+    by_contestant,
+    charged,
+    price,
+    shared,
+)
 
 
 def head(run: Run) -> list[str]:
-    settings = run.parts[0].settings
+    idle = next((part for part in run.parts if part.measurement == "idle"), None)
+    if idle is None:
+        return []
+    settings = idle.settings
     counts = ", ".join(f"{level:,}" for level in settings.levels)
     rounds = plural(settings.rounds, "round")
     few = f"INDICATIVE: {settings.rounds} of the {LEAST_ROUNDS} rounds that an interval takes. Medians only."
@@ -33,8 +39,9 @@ def head(run: Run) -> list[str]:
 
 
 def sections(run: Run) -> list[Section]:
-    idle, asked = run.parts
-    return ([slopes(idle), levels(idle)] if idle.results else []) + ([sharing(asked)] if asked.results else [])
+    """Of the parts that have results."""
+    made = {"idle": (slopes, levels), "sharing": (sharing,)}
+    return [section(part) for part in run.parts if part.results for section in made[part.measurement]]
 
 
 def _size(size: float | None) -> str:
@@ -51,18 +58,13 @@ def _without_anonymous(looks: Iterable[Memory]) -> list[str]:
     return ["No heap, stack: this kernel does not tell (Pss_Anon, from Linux 5.3 on)."] if old else []
 
 
-def shared(memory: Memory) -> int | None:
-    """What more than one process maps, counted once: PSS without what is private."""
-    return None if memory.pss is None or memory.private is None else memory.pss - memory.private
-
-
 def slopes(part: Part) -> Section:
     """The headline: KiB for each connection more."""
-    charged, settings = _charged(part), part.settings
+    by_group, settings = charged(part), part.settings
     top = max(settings.levels)
     filled = table(
-        "", "most\nheld", "heap, stack\nKiB each", "\nline off", "PSS,\nKiB each", "\nline off",
-        "page tables\nKiB each", "kernel,\nKiB each" if charged else "kernel, both\nends, KiB each", "\nline off",
+        "", "most\nheld", "heap, stack\nKiB each", "\nline off", "PSS\nKiB each", "\nline off",
+        "page tables\nKiB each", "kernel\nKiB each" if by_group else "kernel, both\nends, KiB each", "\nline off",
     )  # fmt: skip
     bent: list[str] = []
     for name, results in by_contestant(part).items():
@@ -82,7 +84,7 @@ def slopes(part: Part) -> Section:
         "process or thread.",
         "Kernel: what the kernel charges to the server's container: sockets, files, tasks, stacks and page tables, of "
         "its own ends of the connections only; to some 100 KiB. cgroup v1 knows only the sum."
-        if charged
+        if by_group
         else "Kernel: how the whole machine's slabs, kernel stacks, page tables, per-CPU and TCP memory have grown, "
         "with both ends of every connection in it: about half of a socket's part is the clients'. Shown where the "
         "machine had it back afterwards. In a container (--runner docker) the server's share is exact.",
@@ -96,66 +98,16 @@ def slopes(part: Part) -> Section:
     if lost:
         where = f"{len(lost)} of {len(part.results)} runs"
         notes.append(f"Kernel memory is missing from {where}, in the first because of this: {lost[0].machine_problem}.")
-    return Section("What does an idle connection cost?", filled, notes)
+    return Section("What does an idle connection cost?", filled, notes, id="memory-price", plots=plots.prices(part))
 
 
 PRICED: dict[str, Bytes] = {"heap, stack": ANONYMOUS, "PSS": PSS, "page tables": PAGE_TABLES, "kernel": KERNEL}
 
 
-@dataclass(frozen=True)
-class Price:
-    """KiB for each connection more."""
-
-    each: Estimate | None  # None: there are fewer than three levels
-    off: float  # how far off the worst level of any round lies, as a share of the line's rise
-
-    @property
-    def nothing(self) -> bool:
-        """To the digits that are shown."""
-        return self.each is not None and abs(self.each.median) < 0.005
-
-    @property
-    def bent(self) -> bool:
-        """The levels lie on no line: its slope is the price of nothing."""
-        return self.each is not None and not self.nothing and self.off > MOST_OFF
-
-    @property
-    def cells(self) -> tuple[str, str]:
-        if self.each is None:
-            return DASH, DASH
-        if self.nothing:
-            return "0", DASH
-        if self.bent:
-            return DASH, f"{self.off:.0%}"
-        shown = ratio(self.each) if self.each.median > 0 else f"-{number(-self.each.median)}"  # others give memory back
-        return shown, f"{self.off:.0%}"
-
-
-def price(results: Sequence[IdleResult], value: Bytes) -> Price:
-    """There is a line for each round, because what disturbs a round disturbs all of it."""
-    rounds: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for result in results:
-        if (size := value(result)) is not None:
-            rounds[result.step.round].append((result.step.connections, size / 1024))
-    found = [line for points in rounds.values() if (line := fit(points))]
-    each = estimate([line.slope for line in found]) if found else None
-    return Price(each, max((line.miss for line in found), default=0.0))
-
-
-def _charged(part: Part) -> bool:
-    """The kernel tells what the server's container has taken."""
-    return any(result.memory.group for result in part.results)
-
-
-def by_contestant(part: Part) -> dict[str, list[IdleResult]]:
-    """In the order of the settings; those that were measured."""
-    return {one.name: results for one in part.settings.contestants if (results := part.of(one.name))}
-
-
 def levels(part: Part) -> Section:
     filled = table(
-        "", "connections", "processes", "heap,\nstack, MiB", "PSS\nMiB", "private\nMiB", "shared\nMiB",
-        "page tables\nMiB", "kernel\nMiB" if _charged(part) else "kernel, both\nends, MiB",
+        "", "connections", "processes", "heap, stack\nMiB", "PSS\nMiB", "private\nMiB", "shared\nMiB",
+        "page tables\nMiB", "kernel\nMiB" if charged(part) else "kernel, both\nends, MiB",
     )  # fmt: skip
     for name, results in by_contestant(part).items():
         for level in part.settings.levels:
@@ -172,7 +124,8 @@ def levels(part: Part) -> Section:
         *_without_anonymous(result.memory for result in part.results),
         *([f"Every server holds a ballast of {part.settings.ballast} MiB."] if part.settings.ballast else []),
     ]
-    return Section("How much memory does the server take, level by level?", filled, notes)
+    title = "How much memory does the server take, level by level?"
+    return Section(title, filled, notes, id="memory-levels", plots=plots.levels(part))
 
 
 def _level(results: Sequence[IdleResult]) -> list[str]:
@@ -204,21 +157,25 @@ def sharing(part: Part) -> Section:
         "A fork copies page tables, not pages; a page is copied when somebody writes to it. Nobody here writes to the "
         "ballast. A single process has nobody to share with: all it holds is private, its ballast too.",
     ]
-    return Section("What does a forked worker share, and for how long?", filled, notes)
+    title = "What does a forked worker share, and for how long?"
+    return Section(title, filled, notes, id="memory-sharing", plots=plots.sharing(part))
+
+
+BUSY = ("page tables\nMiB, busy", "summed RSS\nMiB, busy")
 
 
 def plateaus(part: Part) -> Section:
     """At start, while every connection has a request in hand, and when all are idle."""
-    charged = any(result.busy.group for result in part.results)
+    by_group = any(result.busy.group for result in part.results)
     filled = table(
-        "", "processes\nat start", "\nbusy", "heap, stack,\nMiB, start", "\nbusy", "\nidle", "PSS\nbusy",
-        *(("cgroup\nanon", "\nkernel", "\nsockets") if charged else ("page tables\nbusy", "summed RSS\nbusy")),
+        "", "processes\nat start", "\nbusy", "heap, stack MiB\nstart", "\nbusy", "\nidle", "PSS MiB\nbusy",
+        *(("cgroup MiB\nanon", "\nkernel", "\nsockets") if by_group else BUSY),
     )  # fmt: skip
     for result in part.results:
         start, busy, group = result.at_start, result.busy, result.busy.group
         beyond = [group.anonymous, group.kernel, group.sockets] if group else [None] * 3
         sizes = [start.anonymous, busy.anonymous, result.idle.anonymous, busy.pss]
-        sizes += beyond if charged else [busy.page_tables, busy.rss]
+        sizes += beyond if by_group else [busy.page_tables, busy.rss]
         filled.add_row(result.step.contestant, str(start.processes), str(busy.processes), *map(_size, sizes))
     notes = [
         f"Of the whole process tree. Busy: {part.settings.connections} connections with a request in hand each; "
@@ -230,8 +187,8 @@ def plateaus(part: Part) -> Section:
         *_without_anonymous(result.busy for result in part.results),
         "cgroup: what the kernel charges to the container while busy, to some 100 KiB, its PID 1 (tini) included, "
         "without page cache. Kernel: stacks, page tables, slabs; cgroup v1 knows only the sum."
-        if charged
+        if by_group
         else "PSS counts a shared page once, summed RSS once for each process. Not in PSS: page tables (shown), kernel "
         "stacks and socket buffers.",
     ]
-    return Section("How much memory does the server take?", filled, notes)
+    return Section("How much memory does the server take?", filled, notes, id="memory", plots=plots.plateaus(part))

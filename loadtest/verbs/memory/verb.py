@@ -185,4 +185,12 @@ def parts(idle: clients.IdleSettings) -> list[Part]:
     return [Part(IDLE.name, idle), Part(SHARING.name, sharing)]
 
 
-MEMORY = Verb("memory", (IDLE, SHARING), report.sections, report.head, words=words.words, first=words.first)
+MEMORY = Verb(
+    "memory",
+    (IDLE, SHARING),
+    report.sections,
+    report.head,
+    words=words.words,
+    title="What does a connection cost in memory, and what do processes share?",
+    first=words.first,
+)

@@ -1,23 +1,24 @@
 """What memory was measured, in words: sentences that follow from the figures by rules. Pure."""
 
+from loadtest.document.document import Sentence, said
 from loadtest.document.figures import mebibytes, ratio
 from loadtest.engine.run import Part, Run
 from loadtest.statistics.differences import LEAST_ROUNDS
 from loadtest.statistics.stats import Estimate
-from loadtest.verbs.memory.report import ANONYMOUS, by_contestant, price, shared
+from loadtest.verbs.memory.sizes import ANONYMOUS, by_contestant, price, shared
 
 
-def words(run: Run) -> list[str]:
-    idle, asked = run.parts
-    return [*connections(idle), *shared_pages(asked)]
+def words(run: Run) -> list[Sentence]:
+    made = {"idle": connections, "sharing": shared_pages}
+    return [sentence for part in run.parts for sentence in made[part.measurement](part)]
 
 
 def first(run: Run) -> str:
     """After the first round."""
-    return next(iter(connections(run.parts[0])), "").rstrip(".")
+    return next((str(sentence) for sentence in connections(run.parts[0])), "").rstrip(".")
 
 
-def connections(part: Part) -> list[str]:
+def connections(part: Part) -> list[Sentence]:
     """By heap and stack, without the noise of libraries that others map, too; of those whose levels lie on a line."""
     prices = {name: price(results, ANONYMOUS) for name, results in by_contestant(part).items()}
     found: dict[str, Estimate] = {name: one.each for name, one in prices.items() if one.each and not one.bent}
@@ -30,18 +31,19 @@ def connections(part: Part) -> list[str]:
         sentence += f", the least, and {ratio(found[most])} KiB in {most}, the most"
     rounds = len({result.step.round for result in part.results})
     few = f" (indicative: {rounds} of the {LEAST_ROUNDS} rounds that an interval takes)"
-    return [f"{sentence}; kernel memory comes on top{few if rounds < LEAST_ROUNDS else ''}."]
+    return [said(f"{sentence}; kernel memory comes on top{few if rounds < LEAST_ROUNDS else ''}.", "memory-price")]
 
 
-def shared_pages(part: Part) -> list[str]:
+def shared_pages(part: Part) -> list[Sentence]:
     """What the workers of one parent still share after their last requests."""
     found = []
     for result in part.results:
         last = result.points[-1]
         both = shared(last.memory)
         if both is not None and last.memory.processes > 1:
-            found.append(
+            told = (
                 f"After {last.requests:,} requests of each worker, the {last.memory.processes} processes of "
                 f"{result.step.contestant} share {mebibytes(both)} of {mebibytes(last.memory.pss)} MiB."
             )
+            found.append(said(told, "memory-sharing"))
     return found

@@ -45,6 +45,11 @@ class Walk:
     samples: int
     agreeing: int  # of them: made the same calls, with the same errors, in the same processes
 
+    @property
+    def is_majority(self) -> bool:
+        """Otherwise these calls are no more than one of many ways."""
+        return 2 * self.agreeing > self.samples
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -3,6 +3,7 @@ sends a request, reads the whole answer and pauses. A busy one would always have
 waits."""
 
 import random
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from http.client import HTTPException, HTTPResponse
 from itertools import zip_longest
 from typing import ClassVar
 
-from loadtest.document.document import Section, Table
+from loadtest.document.document import Section, Sentence, Table, said
 from loadtest.document.figures import listed, plural
 from loadtest.engine.measurement import Bench, Measurement, Verb, stop_well
 from loadtest.engine.run import BaseSettings, Result, Run
@@ -20,7 +21,7 @@ from loadtest.places.launch import ServerPlan
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Address
-from loadtest.verbs.walk import strace
+from loadtest.verbs.walk import plots, strace
 from loadtest.verbs.walk.sequence import Actors, Connection, Sample, Walk, walk
 
 WORKERS = 4  # of the pools: some that wait belong to the picture, and strace has to follow each
@@ -118,6 +119,8 @@ TITLES = {
     Connection.kept: "Which system calls does a request make, on a connection that is kept?",
     Connection.fresh: "Which does it make on a connection of its own (Connection: close)?",
 }
+IDS = {Connection.kept: "walk-kept", Connection.fresh: "walk-fresh"}  # of sections
+WHEN = {Connection.kept: "on a connection that is kept", Connection.fresh: "on a connection of its own"}
 NOTES = (
     "A request's calls: from the wait in which it came, until the server was quiet after the answer. The wait for the "
     "next one is not counted, nor are waits that expired (each blocking worker looks up every 100 ms).",
@@ -129,21 +132,32 @@ NOTES = (
 
 def sections(run: Run) -> list[Section]:
     """For each kind of connection; below the last what holds for both."""
-    found = []
-    for kind, title in TITLES.items():
-        if walks := [walk for result in run.results for walk in result.walks if walk.kind == kind]:
-            found.append(_side_by_side(title, walks))
+    found = [_side_by_side(kind, walks, commands(run)) for kind in Connection if (walks := _walks(run, kind))]
     return [*found, Section("What is a call of a request?", None, NOTES)] if found else []
 
 
-def _side_by_side(title: str, walks: Sequence[Walk]) -> Section:
+def _walks(run: Run, kind: Connection) -> list[Walk]:
+    valid = [result for result in run.results if not result.problems]
+    return [walk for result in valid for walk in result.walks if walk.kind == kind]
+
+
+def commands(run: Run) -> tuple[str, ...]:
+    """An example of a server's, and of strace's."""
+    return (
+        *(result.server_command for result in run.results[:1]),
+        shlex.join(["strace", *strace.OPTIONS, "-p", "PID"]),
+    )
+
+
+def _side_by_side(kind: Connection, walks: Sequence[Walk], commands: Sequence[str]) -> Section:
     filled = Table(("", *(walk.contestant for walk in walks)), numbers=False, wide=True)
     for number, cells in enumerate(zip_longest(*map(_column, walks), fillvalue=""), start=1):
         filled.add_row(str(number), *cells)
     filled.add_rule()
     filled.add_row("calls", *(str(len(walk.calls)) for walk in walks))
     filled.add_row("alike", *(f"{walk.agreeing} of {walk.samples}" for walk in walks))
-    return Section(title, filled, [])
+    plot = plots.calls(f"{IDS[kind]}-calls", WHEN[kind], walks, commands)
+    return Section(TITLES[kind], filled, [], id=IDS[kind], plots=[plot])
 
 
 def _column(walk: Walk) -> list[str]:
@@ -160,23 +174,20 @@ def _column(walk: Walk) -> list[str]:
     return lines
 
 
-def words(run: Run) -> list[str]:
+def words(run: Run) -> list[Sentence]:
     """How many calls, by kind of connection; the fewest first."""
-    return [sentence for kind, when in WHEN.items() if (sentence := _counted(run, kind, when))]
+    return [said(text, IDS[kind]) for kind in Connection if (text := _counted(_walks(run, kind), WHEN[kind]))]
 
 
-WHEN = {Connection.kept: "On a connection that is kept", Connection.fresh: "On a connection of its own"}
-
-
-def _counted(run: Run, kind: Connection, when: str) -> str:
+def _counted(walks: Sequence[Walk], when: str) -> str:
     by_calls: dict[int, list[str]] = {}
-    for found in (one for result in run.results for one in result.walks if one.kind == kind):
-        if 2 * found.agreeing <= found.samples:  # no majority
-            continue
+    for found in [one for one in walks if one.is_majority]:
         by_calls.setdefault(len(found.calls), []).append(found.contestant)
     told = [f"{plural(calls, 'system call')} in {listed(by_calls[calls])}" for calls in sorted(by_calls)]
-    return f"{when} one request makes {', '.join(told)}." if told else ""
+    return f"{when[0].upper()}{when[1:]} one request makes {', '.join(told)}." if told else ""
 
 
 WALKS = Measurement("walk", WalkSettings, WalkResult, steps, seconds, measure, server, load, instruments=lambda _: True)
-WALK = Verb("walk", (WALKS,), sections, missing=strace.missing, words=words)
+WALK = Verb(
+    "walk", (WALKS,), sections, missing=strace.missing, words=words, title="Which system calls does a request make?"
+)
