@@ -325,7 +325,7 @@ def test_what_wrk_told_stands_beside_what_was_seen():
 def test_the_main_job_shows_what_became_of_the_others_at_its_first_fault():
     section = report.main_job(part_of_crashes(crash_settings(supervised=("segv",))))
     rows = {row[0]: row[1:] for row in section.table.rows}
-    assert section.table.heads == ("", "segv", "lost in\nhand", "clients\nkept", "spin", "stack-overflow")
+    assert section.table.heads == ("", "segv\nharm", "\nlost in hand", "\nclients kept", "spin", "stack-overflow")
     assert rows["prefork"] == ("connection", "0/2", "8/8", "connection", "connection")
     assert rows["epoll"][:3] == ("server lost\nto the end", "2/2", "0/8")
     assert rows["epoll +parent"] == ("server lost\n0.05 s", "2/2", "0/8", "", "")
@@ -426,6 +426,33 @@ def test_faults_that_nobody_contained_or_everybody_are_named():
     told = words(part)
     assert "Nobody to whom it can happen contained fault-3." in told
     assert "Everybody to whom it can happen contained fault-1 and fault-2." in told
+
+
+def spoiled(part: Part, fault: str, *names: str) -> Part:
+    for one in part.results:
+        if one.step.fault == fault and one.step.contestant in names:
+            one.problems = ["the schedule was not kept"]
+    return part
+
+
+def test_of_many_faults_what_has_no_valid_try_in_somebody_is_said_of_nobody():
+    told = words(spoiled(part_of_crashes(crash_settings(many(5))), "spin", "coroutines", "epoll"))
+    assert not any("Everybody" in one for one in told)
+    assert "Not known of coroutines and epoll, for want of a valid try: spin." in told
+    told = words(spoiled(part_of_crashes(crash_settings(many(5))), "fault-1", "prefork"))
+    assert any(one.endswith("harmed by fault-0, fault-2, fault-3 and fault-4.") for one in told)
+    part = part_of_crashes(crash_settings(many(6)))
+    for number in range(5):
+        spoiled(part, f"fault-{number}", "epoll")
+    assert "Not known of epoll, for want of a valid try: 5 faults." in words(part)
+
+
+def test_of_few_faults_those_without_a_valid_try_are_told_as_not_known():
+    part = spoiled(part_of_crashes(crash_settings((SPIN,))), "spin", "epoll")
+    assert words(part) == [
+        "One request with the fault spin leaves clients of the whole server without an answer in coroutines; harms "
+        "nobody else in fork-per-request, prefork and threads; not known of epoll: no valid try."
+    ]
 
 
 def test_a_parent_that_brings_nothing_back_is_told():

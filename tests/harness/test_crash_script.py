@@ -459,11 +459,11 @@ def test_a_strip_is_cut_into_lines_of_equal_time_that_say_when_they_begin():
     script = parse(TEXT)
     strip = "." * 20 + "D" * 60 + "s" * 40
     assert list(report.lines(script, strip)) == [
-        ("0.0", "." * 20 + "|" + "D" * 60 + "|" + "s" * 20),
-        ("5.0", "s" * 20),
+        ("0.0", "." * 20 + "|" + "D" * 60),
+        ("4.0", "|" + "s" * 40),
     ]
     for one in report.lines(script, strip):
-        assert len(one[1].replace("|", "")) <= 100
+        assert len(one[1].replace("|", "")) <= 80
     assert max(map(len, shown(part_of(of("epoll", "server lost", "server lost"))).splitlines())) <= 120
 
 
@@ -502,13 +502,22 @@ def test_a_surprise_is_exit_3_and_says_what_was_expected_and_why():
 def test_it_is_told_in_a_sentence_for_each_fault():
     part = part_of(of("prefork", "connection none", "nobody none"), of("epoll", "server lost", "server lost"))
     assert report.told(part) == [
-        "segv at 1 s: connection in prefork; server lost, and service did not come back in epoll.",
-        "spin?ms=500 at 4 s: nobody in prefork; the service was down already in epoll.",
+        "segv at 1 s harms nobody else in prefork; loses requests of clients of the whole server, and service does not "
+        "come back in epoll.",
+        "spin?ms=500 at 4 s harms nobody else in prefork; finds the service down already in epoll.",
     ]
     part.results[0].effects[0].recovery.back = 0.004
-    assert report.told(part)[0].startswith("segv at 1 s: connection in prefork;"), "and not for 0.00 s"
+    assert report.told(part)[0].startswith("segv at 1 s harms nobody else in prefork;"), "and not for 0.00 s"
     part.results[1].server_status = -11
+    assert report.told(part)[0] == "segv at 1 s harms nobody else in prefork; ends the whole server in epoll."
     assert report.told(part)[-1] == "At the end no server was left of epoll."
+
+
+def test_the_strips_of_all_contestants_stand_in_one_table_with_their_plot():
+    part = part_of(of("prefork", "connection none", "nobody none"), of("epoll", "server lost", "server lost"))
+    [strips] = [one for one in report.sections(part) if one.title.startswith("When were")]
+    assert (strips.id, [plot.id for plot in strips.plots]) == ("script-strips", ["script-strip"])
+    assert [row[0] for row in strips.table.rows] == ["prefork", "", "epoll", ""]
 
 
 def test_who_cannot_play_it_is_told_with_the_reason():

@@ -11,17 +11,27 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 
-from loadtest.document.document import Document, Section, table
+from loadtest.document.document import Caveat, Document, Section, said, table
 from loadtest.document.figures import DASH, listed, number, plural
 from loadtest.engine.measurement import MEASUREMENTS, Step, describe
 from loadtest.engine.metrics import BY_NAME
+from loadtest.engine.report import looks
 from loadtest.engine.run import Exit, Labels, Part, Run
 from loadtest.statistics import differences
 from loadtest.statistics.differences import ALPHA, Ratio
+from loadtest.verbs.compare import machines, plots, verdicts
 
 HUGE = 2  # times: so far outside the range of A, all rounds of B are worth a word even where no test can tell
 
 GOODPUT, P99 = "goodput", "latency p99"
+
+METHOD = (
+    "A and B are two runs, each with interleaved rounds of its own; between them nothing is interleaved. Each change "
+    "is the ratio of B to A with an interval at 95 %, judged by the exact rank-sum test, with Holm's correction over "
+    "all comparisons that have rounds enough.",
+    "That test assumes that nothing but the server changed between the two. On made-up machines that drift it calls "
+    "equal servers different in more than half of all tries. Where it matters, measure A and B once more, in turn.",
+)
 
 NAMED = 4  # cells that got worse, by name above the table
 
@@ -96,8 +106,7 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
     cells; or an unknown metric."""
     if unknown := [name for name in metrics if name not in BY_NAME]:
         raise ValueError(f"there is no metric {unknown[0]!r}; there are {', '.join(BY_NAME)}")
-    if a.environment.runner != b.environment.runner:
-        raise ValueError("a figure from a container is never compared with a native one")
+    refuse_other_runners(a, b)
     for run in (a, b):
         if not any(MEASUREMENTS[part.measurement].has_values for part in run.parts):
             raise ValueError(f"{run.verb} has no figures that could be compared")
@@ -109,9 +118,17 @@ def compare(a: Run, b: Run, metrics: Sequence[str], margin: float) -> Comparison
         hidden = [before[key].otherwise for key in chosen if key in after and before[key].hidden]
         raise ValueError("these two have no cell and metric in common" + (f": {hidden[0]} in A" if hidden else ""))
     changes = _judged([_change(key, before[key], after.get(key, Rounds())) for key in planned], before, after, margin)
-    only_in_b = {key[0] for key, rounds in after.items() if rounds.all and key not in planned}
+    only_in_b = {cell for (cell, _), rounds in after.items() if rounds.all} - {cell for cell, _ in before}
     otherwise = [cell for cell, name in planned if not metrics and (cell, P99) in before and name != P99]
-    return Comparison(changes, sorted(only_in_b - {cell for cell, _ in planned}), _warnings(a, b, changes, otherwise))
+    lacking = {cell for (cell, _), rounds in after.items() if rounds.all} - only_in_b - {cell for cell, _ in planned}
+    warnings = [*_warnings(a, b, changes), *_by_goodput(otherwise, before, after), *_not_compared(sorted(lacking))]
+    return Comparison(changes, sorted(only_in_b), warnings)
+
+
+def refuse_other_runners(a: Run, b: Run) -> None:
+    """Raises ValueError."""
+    if a.environment.runner != b.environment.runner:
+        raise ValueError("a figure from a container is never compared with a native one")
 
 
 def _not_reached(run: Run, rounds: Rounds | None) -> bool:
@@ -131,8 +148,17 @@ def _chosen(before: dict[Key, Rounds], after: dict[Key, Rounds]) -> list[Key]:
     cells: dict[str, list[Key]] = {}
     for key in before:
         cells.setdefault(key[0], []).append(key)
-    told = {key for key in before if before[key].tells and (key not in after or after[key].tells)}
+    told = {
+        key
+        for key in before
+        if before[key].tells and (key not in after or after[key].tells) and not _is_hidden(key, before, after)
+    }
     return [next((key for key in keys if key in told), keys[-1]) for keys in cells.values()]
+
+
+def _is_hidden(key: Key, before: dict[Key, Rounds], after: dict[Key, Rounds]) -> bool:
+    """By the instrument, in both runs."""
+    return all(key in one and one[key].hidden and not one[key].all for one in (before, after))
 
 
 def _measured(run: Run, metrics: Sequence[str]) -> dict[Key, Rounds]:
@@ -198,14 +224,7 @@ def _count(rounds: Rounds, name: str, value: float | None, is_bound: bool, probl
 
 
 def _cell(contestant: str, labels: Labels) -> str:
-    words = [contestant, labels.workload, f"-c{labels.connections}"]
-    words += [] if labels.keep_alive else ["fresh"]
-    words += [f"pipeline {labels.pipeline}"] if labels.pipeline != 1 else []
-    words += [f"cpus {labels.cpus}"] if labels.cpus != 1 else []
-    words += [labels.objective] if labels.objective else []
-    if labels.rate is None:
-        return " ".join(words + ([f"by {labels.client}"] if labels.client not in ("", "wrk") else []))
-    return " ".join([*words, f"{labels.rate:g}/s", *(["even"] if labels.arrivals == "even" else [])])
+    return f"{contestant} {plots.load(labels)}"
 
 
 def _change(key: Key, before: Rounds, after: Rounds) -> Change:
@@ -293,7 +312,7 @@ def status(found: Comparison) -> Exit:
     return Exit.invalid if nothing or any(one.apart for one in unjudged) else Exit.ok
 
 
-def _warnings(a: Run, b: Run, changes: Sequence[Change], by_goodput: Sequence[str]) -> list[str]:
+def _warnings(a: Run, b: Run, changes: Sequence[Change]) -> list[str]:
     found = [differences.AT_DIFFERENT_TIMES]
     for name in ("cpu_model", "kernel", "cpus"):
         mine, its = (getattr(run.environment, name) for run in (a, b))
@@ -301,11 +320,6 @@ def _warnings(a: Run, b: Run, changes: Sequence[Change], by_goodput: Sequence[st
             what = name.replace("_", " ")
             found.append(f"ANOTHER MACHINE: {what} {mine} and {its}; no change can be told from that.")
     found += [f"One of them is {run.state}." for run in (a, b) if run.state != "complete"]
-    if by_goodput:
-        found.append(
-            "By goodput, since p99 is unknown where more than one request in a hundred is not answered well: "
-            f"{', '.join(by_goodput)}."
-        )
     if unjudged := [one for one in changes if one.needed]:
         found.append(
             f"CANNOT TELL: {len(unjudged)} of {plural(len(changes), 'comparison')} have too few rounds to show any "
@@ -313,6 +327,22 @@ def _warnings(a: Run, b: Run, changes: Sequence[Change], by_goodput: Sequence[st
             "before any value was seen."
         )
     return found
+
+
+def _by_goodput(cells: Sequence[str], before: dict[Key, Rounds], after: dict[Key, Rounds]) -> list[str]:
+    """Why they are not compared by p99."""
+    hidden = [cell for cell in cells if _is_hidden((cell, P99), before, after)]
+    reasons = {
+        "p99 is unknown where more than one request in a hundred is not answered well": [
+            cell for cell in cells if cell not in hidden
+        ],
+        "p99 could not be told in either run": hidden,
+    }
+    return [f"By goodput, since {why}: {', '.join(those)}." for why, those in reasons.items() if those]
+
+
+def _not_compared(cells: Sequence[str]) -> list[str]:
+    return [f"Not compared, since A has no valid figure of it: {', '.join(cells)}."] if cells else []
 
 
 def to_json(found: Comparison) -> str:
@@ -348,7 +378,46 @@ def document(found: Comparison, before: str, after: str) -> Document:
         *(f"Only B has {cell}." for cell in found.only_in_b),
     ]
     head = [f"A, before: {before}", f"B, after: {after}"]
-    return Document(head, [Section("What has changed?", filled, notes)], words=verdict(found))
+    return Document(head, [Section("What has changed?", filled, notes)], words=[said(one) for one in verdict(found)])
+
+
+def page(a: Run, b: Run, before: str, after: str, metrics: Sequence[str] = (), margin: float = 0.0) -> Document:
+    """Both side by side, with plots; `before` and `after` are the names of their folders. Raises ValueError, as
+    compare() does, but not where both have verdicts on faults and nothing else."""
+    refuse_other_runners(a, b)
+    of_faults = verdicts.section(a, b)
+    nothing_else = not any(MEASUREMENTS[part.measurement].has_values for part in (*a.parts, *b.parts))
+    found = Comparison([], [], []) if of_faults and nothing_else else compare(a, b, metrics, margin)
+    changes = [replace(one, id="changes") for one in document(found, before, after).sections if found.changes]
+    faults = [of_faults] if of_faults else []
+    return Document(
+        [f"A, before: {before}", f"B, after: {after}"],
+        [*changes, *faults, *plots.sections(a, b), machines.section(a, b, before, after)],
+        words=[*(said(one, "changes") for one in _judgement(found)), *(said(one.notes[0], one.id) for one in faults)],
+        title="What has changed between two runs?",
+        caveats=[*machines.caveats(a, b), *_unjudged(found)],
+        commands=machines.commands(a, b, before, after),
+        method=METHOD,
+        looks={**looks(b), **looks(a)},
+    )
+
+
+def _judgement(found: Comparison) -> list[str]:
+    """The verdict without what a caveat says."""
+    return [one for one in verdict(found) if one != differences.AT_DIFFERENT_TIMES] if found.changes else []
+
+
+def _unjudged(found: Comparison) -> list[Caveat]:
+    few = [one for one in found.changes if one.needed]
+    if not few:
+        return []
+    return [
+        Caveat(
+            "CANNOT TELL",
+            f"{len(few)} of {plural(len(found.changes), 'comparison')} have too few rounds to show any change.",
+            "They are not shown to be equal.",
+        )
+    ]
 
 
 def _figure(value: float | None, at_least: bool) -> str:

@@ -9,6 +9,8 @@ from loadtest.verbs.crash.catalogue import Fault
 from loadtest.verbs.crash.plan import CrashSettings, steps
 from loadtest.verbs.crash.results import NONE, Crash, CrashStep
 
+FEW = 3  # faults, up to which each is shown over time
+
 
 @dataclass(frozen=True)
 class Cell:

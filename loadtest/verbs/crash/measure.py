@@ -12,7 +12,7 @@ from loadtest.system import MeasurementError
 from loadtest.system.cpus import Disturbance
 from loadtest.system.processes import Address, Server
 from loadtest.system.scoreboard import Scoreboard
-from loadtest.verbs.crash import clients, plan, triggers
+from loadtest.verbs.crash import clients, plan, report, triggers
 from loadtest.verbs.crash.attend import attend, end, harmable, keep_records, limited
 from loadtest.verbs.crash.catalogue import Fault
 from loadtest.verbs.crash.clients import AFTER, BEFORE, EARLY, FAULT, JUST, LATE
@@ -205,4 +205,5 @@ CRASH = Measurement(
     sanitized=plan.sanitized,
     # what fails of one fault is not left out of the others, nor under a parent, nor of another build
     key=lambda step: (step.contestant, step.fault, step.keeper, step.sanitizer),
+    caveats=report.caveats,
 )

@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from loadtest.clients import pace
-from loadtest.document.figures import DASH, listed, share
+from loadtest.document.anchors import slugs
+from loadtest.document.document import Caveat
+from loadtest.document.figures import DASH, listed, plural, share
 from loadtest.system.processes import describe_status
 from loadtest.verbs.crash.catalogue import HANDLER, Expectation, Fault
 from loadtest.verbs.crash.ledger import LEAST_LATE, OFFERED, TIMES_P99
 from loadtest.verbs.crash.plan import SLOT, CrashSettings, Try
 from loadtest.verbs.crash.results import DOCKER, NONE, PARENT, Others, Processes, Stored
+
+# Where a page shows it.
+MAIN, SURPRISES, SCRIPT = "crash", "crash-surprises", "script"
+MATRIX, MATRIX_ASAN, ALIKE = "crash-matrix", "crash-matrix-asan", "crash-alike"
 
 LINE = 12  # characters of a cell of the matrix, so that seven models stand side by side in 120 columns
 WIDE = 16  # of a verdict, where there is more room
@@ -63,6 +69,11 @@ KEPT = {
 }
 
 
+def section_of(settings: CrashSettings, fault: Fault) -> str:
+    """Where a page shows what that fault did over time."""
+    return f"{MAIN}-{slugs(one.name for one in settings.faults)[fault.name]}"
+
+
 def how(settings: CrashSettings) -> str:
     tries = "once" if settings.repeats == 1 else f"{settings.repeats} times"
     asked = all(fault.kind == HANDLER for fault in settings.faults)
@@ -97,6 +108,15 @@ def unlike(what: str, seen: str, expected: Expectation | None) -> str:
     """That something else was seen than the catalogue expects, and why it does; a sentence or two."""
     assert expected
     return f"{what}: it was {seen}; expected is {either(expected.verdicts)}. {expected.because}"
+
+
+def unexpected(strange: Sequence[str]) -> Caveat:
+    return Caveat(
+        "NOT AS EXPECTED",
+        f"{plural(len(strange), 'verdict')} of faults not as the catalogue expects: {listed(strange)}.",
+        "Do not believe either, until it is known why: a server has changed, or the catalogue is wrong, or chance "
+        "decides.",
+    )
 
 
 def legend(outage: str, surprising: bool, invalid: bool, tried: Sequence[Try]) -> Iterator[str]:

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from loadtest.document.document import Section, Table, words
+from loadtest.document.document import Caveat, Section, Table, words
 from loadtest.document.figures import DASH, share
 from loadtest.engine.run import Part
+from loadtest.verbs.crash import plots
 from loadtest.verbs.crash.catalogue import ADDRESS, Fault
 from loadtest.verbs.crash.cells import Cell, cells, columns, tried_faults
 from loadtest.verbs.crash.notation import (
     FOR_EVER,
     HARM,
     INAPPLICABLE,
+    MAIN,
+    MATRIX,
+    MATRIX_ASAN,
     RADIUS,
     absent,
     each,
@@ -20,9 +24,11 @@ from loadtest.verbs.crash.notation import (
     narrow,
     row_name,
     seconds,
+    unexpected,
     unlike,
 )
 from loadtest.verbs.crash.plan import CrashSettings
+from loadtest.verbs.crash.plots import Chosen
 
 
 def matrices(part: Part) -> list[Section]:
@@ -42,9 +48,12 @@ def matrix(part: Part, sanitizer: str = "") -> Section:
         filled.add_row(row_name(fault.name), *(_cell(found.get((fault, name)), fault, across[name]) for name in across))
     shown = [cell for (fault, _), cell in found.items() if fault in tried]
     notes = [*_legend(settings, shown), *absent(settings, tried)]
+    anchor = MATRIX_ASAN if sanitizer else MATRIX
+    figures = plots.side_by_side(part, anchor, Chosen(sanitizer))
     if sanitizer:
-        return Section("And in servers with AddressSanitizer?", filled, notes)
-    return Section("Whom does one fault harm, and for how long?", filled, [how(settings), RADIUS, HARM, *notes])
+        return Section("And in servers with AddressSanitizer?", filled, notes, anchor, figures)
+    notes = [how(settings), RADIUS, HARM, *notes]
+    return Section("Whom does one fault harm, and for how long?", filled, notes, anchor, figures)
 
 
 def _cell(cell: Cell | None, fault: Fault, contestant: str) -> str:
@@ -77,6 +86,12 @@ def mismatches(part: Part) -> list[str]:
     return [_mismatch(cell) for cell in cells(part) if cell.surprising]
 
 
+def caveats(part: Part) -> list[Caveat]:
+    """What was seen and is not what the catalogue expects."""
+    strange = [f"{cell.fault.name} with {cell.name}" for cell in cells(part) if cell.surprising]
+    return [unexpected(strange)] if strange else []
+
+
 def _mismatch(cell: Cell) -> str:
     strange = cell.surprising
     seen = either(list(dict.fromkeys(str(one.verdict) for one in strange)))
@@ -92,14 +107,15 @@ def main_job(part: Part) -> Section:
     settings, tried = part.settings, tried_faults(part)
     found = {(cell.fault, cell.name): cell for cell in cells(part)}
     first, *others = (fault.name for fault in tried) if tried else [""]
-    filled = words("", first, "lost in\nhand", "clients\nkept", *others)
+    filled = words("", f"{first}\nharm", "\nlost in hand", "\nclients kept", *others)
     for name, contestant in columns(cells(part), part).items() if tried else ():
         crashed, *more = (_cell(found.get((fault, name)), fault, contestant) for fault in tried)
         filled.add_row(name, crashed, *_survivors(found.get((tried[0], name))), *more)
     shown = [cell for (fault, _), cell in found.items() if fault in tried]
     titles = " ".join(f"{fault.name}: {fault.title}." for fault in tried)
     notes = [titles, how(settings), RADIUS, HARM, *_legend(settings, shown), *mismatches(part)]
-    return Section("Whom does one faulty request harm, and for how long?", filled, notes)
+    figures = [*plots.side_by_side(part, MAIN), *plots.timelines(part, tried).values()]
+    return Section("Whom does one faulty request harm, and for how long?", filled, notes, MAIN, figures)
 
 
 def _survivors(cell: Cell | None) -> list[str]:

@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass, field
 
+from loadtest.document import document
 from loadtest.engine.run import Result
 
 # The smallest scope that holds everyone who was harmed, the faulty client included.
 NOBODY, REQUEST, CONNECTION, WORKER, SERVER = RADII = ("nobody", "request", "connection", "worker", "server")
 # The worst that befell somebody else: nothing; answered late; not answered, and told so; other bytes; waiting for ever.
-NONE, DELAYED, LOST, WRONG, STARVED = HARMS = ("none", "delayed", "lost", "wrong", "starved")
+NONE, DELAYED, LOST, WRONG, STARVED = HARMS = document.HARMS
 # Who is to bring a server back, beside a parent that its model has: one that it is given, or Docker's restart policy.
 PARENT, DOCKER = KEEPERS = ("--supervise", "Docker")
 

@@ -1,10 +1,12 @@
 """One fault, request by request: when whom was harmed, how many, and what the scoreboard and wrk tell. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from loadtest.document.document import Section, Table, words
+from loadtest.document.document import Plot, Section, Table, words
 from loadtest.document.figures import DASH, listed, number, share
 from loadtest.engine.run import Part
+from loadtest.verbs.crash import plots
 from loadtest.verbs.crash.catalogue import ADDRESS, Fault
 from loadtest.verbs.crash.cells import Cell, cells, columns, tried_faults
 from loadtest.verbs.crash.notation import (
@@ -25,11 +27,13 @@ from loadtest.verbs.crash.notation import (
     how,
     narrow,
     seconds,
+    section_of,
     short,
     steps_legend,
     stored,
 )
 from loadtest.verbs.crash.plan import SLOT, CrashSettings
+from loadtest.verbs.crash.plots import Chosen
 from loadtest.verbs.crash.results import Crash, Known
 
 
@@ -40,15 +44,29 @@ def strips(part: Part) -> list[Section]:
     order = list(columns(everything, part))
     everything.sort(key=lambda cell: order.index(cell.name))
     docker = part.settings.runner == "docker"
+    timelines = plots.timelines(part, tried_faults(part))
     for fault in tried_faults(part):
         tried = [cell for cell in everything if cell.fault == fault and cell.tries]
-        found += [
+        of_this = [
             _timeline(part.settings, tried, first=not found),
             _account(part.settings, tried),
             _knowledge(tried, docker),
+            *([_wrk(tried)] if any(one.told_by_wrk for cell in tried for one in cell.valid) else []),
         ]
-        found += [_wrk(tried)] if any(one.told_by_wrk for cell in tried for one in cell.valid) else []
+        found += _on_a_page(part, fault, timelines.get(fault), of_this)
     return found
+
+
+def _on_a_page(part: Part, fault: Fault, timeline: Plot | None, sections: Sequence[Section]) -> Iterator[Section]:
+    """With what links refer to, in a chapter of that fault, and with figures."""
+    anchor, any_build = section_of(part.settings, fault), Chosen(None, fault)
+    figures: dict[str, list[Plot | None]] = {
+        "": [timeline, *plots.side_by_side(part, anchor, any_build)],
+        "-harmed": [plots.harmed(part, fault)],
+    }
+    for section, suffix in zip(sections, ("", "-harmed", "-scoreboard", "-wrk")):
+        shown = list(filter(None, figures.get(suffix, [])))
+        yield replace(section, id=anchor + suffix, plots=shown, chapter=f"The fault {fault.name}")
 
 
 def _rows(tried: Sequence[Cell]) -> Iterator[tuple[str, Crash]]:

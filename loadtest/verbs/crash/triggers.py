@@ -94,6 +94,12 @@ def misplaced(fault: Fault, runner: str) -> str:
     return ""
 
 
+def left_out(name: str, why: str) -> str:
+    """`why` may name it, too: once is enough."""
+    itself = f"{name.partition('?')[0]} is "
+    return f"{name} is left out: {'it is ' if why.startswith(itself) else ''}{why.removeprefix(itself)}"
+
+
 def refusal(fault: Fault, runner: str) -> str:
     """Why it cannot be measured there, whatever is installed, in a sentence; else nothing. This machine is tried."""
     return misplaced(fault, runner) or of(fault).missing()

@@ -3,16 +3,16 @@ expects."""
 
 from collections.abc import Sequence
 
-from loadtest.document.document import Section
+from loadtest.document.document import Section, Sentence
 from loadtest.engine import measurement
 from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Exit, Run
-from loadtest.verbs.crash import report, strips, words
+from loadtest.verbs.crash import alike, report, strips, words
+from loadtest.verbs.crash.cells import FEW
 from loadtest.verbs.crash.measure import CRASH
+from loadtest.verbs.crash.notation import SURPRISES
 from loadtest.verbs.crash.script import report as script
 from loadtest.verbs.crash.script.measure import SCRIPT
-
-FEW = 3  # faults, up to which each is shown over time
 
 
 def status(run: Run) -> Exit:
@@ -30,17 +30,18 @@ def sections(run: Run) -> Sequence[Section]:
     if part.measurement == SCRIPT.name:
         return [*script.sections(part), *surprises(script.mismatches(part))]
     few = len(part.settings.faults) <= FEW
-    answers = strips.strips(part) if few else report.matrices(part)
+    answers = strips.strips(part) if few else [*report.matrices(part), *filter(None, [alike.section(part)])]
     return [*answers, *surprises(report.mismatches(part))]
 
 
 def surprises(mismatches: Sequence[str]) -> list[Section]:
-    return [Section("What was not as the catalogue expects?", None, mismatches)] if mismatches else []
+    return [Section("What was not as the catalogue expects?", None, mismatches, SURPRISES)] if mismatches else []
 
 
-def told(run: Run) -> list[str]:
+def told(run: Run) -> list[Sentence]:
     [part] = run.parts
-    return script.told(part) if part.measurement == SCRIPT.name else words.words(part)
+    return script.sentences(part) if part.measurement == SCRIPT.name else words.sentences(part)
 
 
-CRASHES = Verb("crash", (CRASH, SCRIPT), sections, status=status, words=told)
+TITLE = "Who gets hurt when a request crashes, hangs, leaks or corrupts?"
+CRASHES = Verb("crash", (CRASH, SCRIPT), sections, status=status, words=told, title=TITLE)

@@ -1,14 +1,15 @@
 """Faults in words: who was harmed by what, as it was seen; no model is told by its name. Pure."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from loadtest.document.document import Clause, Sentence, said
 from loadtest.document.figures import listed, plural
 from loadtest.engine.run import Part
 from loadtest.verbs.crash.catalogue import CLIENT, HANDLER, Fault
-from loadtest.verbs.crash.cells import Cell, cells
-from loadtest.verbs.crash.notation import either, seconds
+from loadtest.verbs.crash.cells import FEW, Cell, cells
+from loadtest.verbs.crash.notation import MATRIX, MATRIX_ASAN, SURPRISES, either, seconds, section_of
 from loadtest.verbs.crash.report import mismatches
 from loadtest.verbs.crash.results import (
     DELAYED,
@@ -41,13 +42,24 @@ SCOPES = {WORKER: "the other clients of its worker", SERVER: "clients of the who
 
 
 def words(part: Part) -> list[str]:
-    """Few faults are told one by one, those that did the same together; of many, how many each contestant contained."""
-    tried = [cell for cell in cells(part) if cell.valid]
+    return [str(one) for one in sentences(part)]
+
+
+def sentences(part: Part) -> list[Sentence]:
+    """Few faults are told one by one, those that did the same together; of many, how many each contestant contained.
+    Each leads to the section that shows it."""
+    planned = cells(part)
+    tried = [cell for cell in planned if cell.valid]
     faults = list(dict.fromkeys(cell.fault for cell in tried))
+    strange = [said(one, SURPRISES) for one in surprising(part)]
     if len(faults) <= MOST:
-        return [*one_by_one(tried, faults), *surprising(part)]
-    plain = [cell for cell in tried if not cell.step.sanitizer]
-    return [*contained(plain, faults), *recovered(plain), *sanitized(tried), *surprising(part)]
+        over_time = len(part.settings.faults) <= FEW
+        places = {fault: section_of(part.settings, fault) if over_time else MATRIX for fault in faults}
+        return [*one_by_one(planned, faults, places), *strange]
+    plain = [cell for cell in planned if not cell.step.sanitizer]
+    told = [*contained(plain, faults), *recovered([cell for cell in plain if cell.valid])]
+    with_asan = [said(one, MATRIX_ASAN) for one in sanitized(tried)]
+    return [*(said(one, MATRIX) for one in told), *with_asan, *strange]
 
 
 def alone(tried: Sequence[Cell]) -> list[Cell]:
@@ -60,29 +72,41 @@ def alone(tried: Sequence[Cell]) -> list[Cell]:
 # --- few faults
 
 
-def one_by_one(tried: Sequence[Cell], faults: Sequence[Fault]) -> list[str]:
+def one_by_one(planned: Sequence[Cell], faults: Sequence[Fault], places: Mapping[Fault, str]) -> list[Sentence]:
+    """`places` are the sections that show each of them."""
+    tried = [cell for cell in planned if cell.valid]
     alike: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
-        effects = _effects([cell for cell in tried if cell.fault == fault])
+        effects = _effects([cell for cell in planned if cell.fault == fault])
         alike.setdefault((fault.kind, effects), []).append(fault)
     return [
-        f"{_subject(group)} {'; '.join(filter(None, [effects, *_return([c for c in tried if c.fault in group])]))}."
+        Sentence((*_subject(group, places), Clause(f" {_predicate(effects, group, tried)}.", places[group[0]])))
         for (_, effects), group in alike.items()
     ]
 
 
-def _subject(alike: Sequence[Fault]) -> str:
-    *most, last = [fault.name for fault in alike]
-    joined = f"{', '.join(most)} or {last}" if most else last
-    return f"{SUBJECTS.get(alike[0].kind, 'The fault')} {joined}"
+def _subject(alike: Sequence[Fault], places: Mapping[Fault, str]) -> Iterator[Clause]:
+    """Each name leads to its own section."""
+    first, *others = alike
+    yield Clause(f"{SUBJECTS.get(first.kind, 'The fault')} {first.name}", places[first])
+    for fault in others:
+        yield Clause(f"{' or' if fault is others[-1] else ','} {fault.name}", places[fault])
 
 
-def _effects(tried: Sequence[Cell]) -> str:
-    """On whom, the harmful ones first."""
+def _predicate(effects: str, alike: Sequence[Fault], tried: Sequence[Cell]) -> str:
+    return "; ".join(filter(None, [effects, *_return([cell for cell in tried if cell.fault in alike])]))
+
+
+def _effects(planned: Sequence[Cell]) -> str:
+    """On whom, the harmful ones first; and of whom nothing is known."""
+    bare = alone(planned)
     by_effect: dict[str, list[str]] = {}
-    for cell in sorted(alone(tried), key=lambda cell: cell.contained):
+    for cell in sorted([cell for cell in bare if cell.valid], key=lambda cell: cell.contained):
         by_effect.setdefault(_effect(cell), []).append(cell.name)
-    return "; ".join(f"{effect} in {listed(names)}" for effect, names in by_effect.items())
+    told = [f"{effect} in {listed(names)}" for effect, names in by_effect.items()]
+    if unknown := [cell.name for cell in bare if not cell.valid]:
+        told.append(f"not known of {listed(unknown)}: no valid try")
+    return "; ".join(told)
 
 
 def _effect(cell: Cell) -> str:
@@ -125,21 +149,32 @@ def _when(back: Sequence[Cell]) -> str:
 # --- many faults
 
 
-def contained(tried: Sequence[Cell], faults: Sequence[Fault]) -> Iterator[str]:
-    """How many each contestant contained, the most first; which all did, or none, or the same ones."""
-    bare = alone(tried)
+def contained(planned: Sequence[Cell], faults: Sequence[Fault]) -> Iterator[str]:
+    """How many each contestant contained, the most first; which all did, or none, or the same ones. What was not tried
+    validly in everybody is said of nobody."""
+    bare = alone(planned)
+    yield from _counts([cell for cell in bare if cell.valid], len(faults))
+    met = {fault: [cell for cell in bare if cell.fault == fault] for fault in faults}
+    yield from _of_all({fault: found for fault, found in met.items() if found and all(one.valid for one in found)})
+    yield from _not_known(met)
+
+
+def _counts(tried: Sequence[Cell], faults: int) -> Iterator[str]:
     theirs: dict[str, list[bool]] = {}
-    for cell in bare:
+    for cell in tried:
         theirs.setdefault(cell.name, []).append(cell.contained)
     if theirs:
         order = sorted(theirs, key=lambda name: -sum(theirs[name]) / len(theirs[name]))
         told = [f"{name} {sum(theirs[name])} of {len(theirs[name])}" for name in order]
-        yield f"Of {len(faults)} faults, so many harmed no other client: {listed(told)}."
+        yield f"Of {faults} faults, so many harmed no other client: {listed(told)}."
+
+
+def _of_all(met: Mapping[Fault, Sequence[Cell]]) -> Iterator[str]:
+    """Of faults with a valid try in everybody to whom they can happen."""
     all_hurt, none_hurt, some = list[str](), list[str](), dict[tuple[str, ...], list[str]]()
-    for fault in faults:
-        met = [cell for cell in bare if cell.fault == fault]
-        hurt = tuple(cell.name for cell in met if not cell.contained)
-        if len(hurt) == len(met):
+    for fault, found in met.items():
+        hurt = tuple(cell.name for cell in found if not cell.contained)
+        if len(hurt) == len(found):
             all_hurt.append(fault.name)
         elif not hurt:
             none_hurt.append(fault.name)
@@ -152,6 +187,17 @@ def contained(tried: Sequence[Cell], faults: Sequence[Fault]) -> Iterator[str]:
             yield f"In {listed(hurt)}, and in no other model, others were harmed by {listed(names)}."
     if none_hurt:
         yield f"Everybody to whom it can happen contained {listed(none_hurt)}."
+
+
+def _not_known(met: Mapping[Fault, Sequence[Cell]]) -> Iterator[str]:
+    """For want of a valid try; many faults are counted."""
+    without: dict[tuple[str, ...], list[str]] = {}
+    for fault, found in met.items():
+        if names := tuple(cell.name for cell in found if not cell.valid):
+            without.setdefault(names, []).append(fault.name)
+    for names, faults in without.items():
+        what = listed(faults) if len(faults) <= MOST else plural(len(faults), "fault")
+        yield f"Not known of {listed(names)}, for want of a valid try: {what}."
 
 
 def sanitized(tried: Sequence[Cell]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from loadtest.verbs.crash.attend import attend, harmable, keep_records, limited
 from loadtest.verbs.crash.ledger import BACK, Ledger
 from loadtest.verbs.crash.measure import loops_of, misfortunes
 from loadtest.verbs.crash.results import Processes
-from loadtest.verbs.crash.script import clients, plan
+from loadtest.verbs.crash.script import clients, plan, report
 from loadtest.verbs.crash.script.clients import look
 from loadtest.verbs.crash.script.ledgers import Play
 from loadtest.verbs.crash.script.plan import PlaySettings
@@ -122,4 +122,5 @@ SCRIPT = Measurement(
     load=load,
     programs=(EXECUTABLE,),
     key=lambda step: (step.contestant, step.keeper),
+    caveats=report.caveats,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from loadtest.document.document import Section, Table, words
+from loadtest.document.document import Caveat, Section, Sentence, Table, said, words
 from loadtest.document.figures import DASH, listed
 from loadtest.engine.run import Part
 from loadtest.verbs.crash.notation import (
@@ -13,6 +13,7 @@ from loadtest.verbs.crash.notation import (
     HARM,
     LETTERS,
     RADIUS,
+    SCRIPT,
     account,
     counted,
     each,
@@ -23,14 +24,18 @@ from loadtest.verbs.crash.notation import (
     narrow,
     seconds,
     short,
+    unexpected,
     unlike,
 )
 from loadtest.verbs.crash.plan import SLOT
+from loadtest.verbs.crash.results import LOST, NONE
+from loadtest.verbs.crash.script import plots
 from loadtest.verbs.crash.script.plan import PlaySettings, steps
 from loadtest.verbs.crash.script.results import Effect, Played, PlayStep
 from loadtest.verbs.crash.script.schedule import Script
+from loadtest.verbs.crash.words import CONTAINED, EFFECTS, ENDED, SCOPES
 
-LETTERS_A_LINE = 100  # of a strip
+LETTERS_A_LINE = 80  # of a strip, beside a name
 FIRST_ALONE = (
     "The catalogue says what is expected of the first fault alone, without a given parent: what comes later meets a "
     "server that an earlier fault may have damaged or ended."
@@ -43,7 +48,11 @@ DOWN = (
 
 def sections(part: Part) -> list[Section]:
     tries = by_contestant(part)
-    return [verdicts(part, tries), *strips(part.settings, tries), accounts(tries)]
+    return [
+        replace(verdicts(part, tries), id=SCRIPT, plots=plots.matrices(part, tries)),
+        replace(strips(part.settings, tries), id=f"{SCRIPT}-strips", plots=plots.timelines(part, tries)),
+        replace(accounts(tries), id=f"{SCRIPT}-harmed", plots=list(filter(None, [plots.harmed(part, tries)]))),
+    ]
 
 
 def by_contestant(part: Part) -> dict[str, list[Played]]:
@@ -89,13 +98,8 @@ def _cell(index: int, tries: Sequence[Played]) -> str:
     effects = [one.effects[index] for one in valid]
     strange = [f"!= {either(one.expected)}" for one in effects if one.surprising]
     outage = seconds(max(one.recovery.outage for one in effects))
-    lines = [*each(list(map(_verdict, effects))), outage, *strange[:1]]
+    lines = [*each(list(map(plots.verdict, effects))), outage, *strange[:1]]
     return "\n".join(narrow(line) for line in lines if line)
-
-
-def _verdict(one: Effect) -> str:
-    verdict = short(str(one.verdict))
-    return f"({verdict})" if one.already_down else verdict
 
 
 def _legend(shown: Sequence[Played]) -> Iterator[str]:
@@ -120,19 +124,17 @@ def _absent(settings: PlaySettings) -> Iterator[str]:
 # --- the whole time
 
 
-def strips(settings: PlaySettings, tries: dict[str, list[Played]]) -> list[Section]:
-    """The first tells how it is to be read."""
-    found: list[Section] = []
+def strips(settings: PlaySettings, tries: dict[str, list[Played]]) -> Section:
+    """Each try below a line of its own."""
+    filled = words("", "s", f"{SLOT * 1000:.0f} ms each, | a fault")
     for name, theirs in tries.items():
-        filled = words("s", f"{SLOT * 1000:.0f} ms each, | a fault")
         for one in theirs:
-            for row in [(DASH, DASH)] if one.problems else lines(settings.script, one.strip):
-                filled.add_row(*row)
+            rows = [(DASH, DASH)] if one.problems else list(lines(settings.script, one.strip))
+            for number, row in enumerate(rows):
+                filled.add_row("" if number else narrow(name), *row)
             filled.add_rule()
-        valid = [one for one in theirs if not one.problems]
-        notes = [*(() if found else (LETTERS,)), *map(_whole, valid)]
-        found.append(Section(f"When were clients of {name} harmed?", filled, notes))
-    return found
+    wholes = [f"{name}: {_whole(one)}" for name, theirs in tries.items() for one in theirs if not one.problems]
+    return Section("When were clients harmed?", filled, [LETTERS, *wholes])
 
 
 def lines(script: Script, strip: str) -> Iterator[tuple[str, str]]:
@@ -181,6 +183,12 @@ def mismatches(part: Part) -> list[str]:
     return [_mismatch(part.settings, name, tries[0]) for name, tries in surprising.items() if tries]
 
 
+def caveats(part: Part) -> list[Caveat]:
+    strange = [name for name, tries in by_contestant(part).items() if any(one.surprising for one in tries)]
+    first = part.settings.script.blows[0].fault.name
+    return [unexpected([f"{first} with {name}" for name in strange])] if strange else []
+
+
 def _mismatch(settings: PlaySettings, name: str, one: Played) -> str:
     index, effect = next((index, effect) for index, effect in enumerate(one.effects) if effect.surprising)
     what, fault = f"{effect.fault} at {effect.at:g} s, {name}", settings.script.blows[index].fault
@@ -188,6 +196,10 @@ def _mismatch(settings: PlaySettings, name: str, one: Played) -> str:
 
 
 def told(part: Part) -> list[str]:
+    return [str(one) for one in sentences(part)]
+
+
+def sentences(part: Part) -> list[Sentence]:
     """A sentence for each fault, of everybody's first valid try, and one for who was gone at the end."""
     settings: PlaySettings = part.settings
     valid = {name: [one for one in tries if not one.problems][:1] for name, tries in by_contestant(part).items()}
@@ -195,8 +207,8 @@ def told(part: Part) -> list[str]:
     blows = settings.script.blows if firsts else ()
     gone = [name for name, one in firsts.items() if one.server_status is not None]
     return [
-        *(f"{blow.fault.name} at {blow.at:g} s: {_alike(index, firsts)}." for index, blow in enumerate(blows)),
-        *([f"At the end no server was left of {listed(gone)}."] if gone else []),
+        *(said(f"{one.fault.name} at {one.at:g} s {_alike(n, firsts)}.", SCRIPT) for n, one in enumerate(blows)),
+        *([said(f"At the end no server was left of {listed(gone)}.", SCRIPT)] if gone else []),
     ]
 
 
@@ -204,13 +216,17 @@ def _alike(index: int, firsts: dict[str, Played]) -> str:
     """What that fault did, and in whom."""
     names: dict[str, list[str]] = {}
     for name, one in firsts.items():
-        names.setdefault(_told(one.effects[index]), []).append(name)
+        names.setdefault(_told(one, one.effects[index]), []).append(name)
     return "; ".join(f"{what} in {listed(theirs)}" for what, theirs in names.items())
 
 
-def _told(one: Effect) -> str:
+def _told(played: Played, one: Effect) -> str:
     if one.already_down:
-        return "the service was down already"
-    back = one.recovery.back
-    outage = ", and service did not come back" if back is None else f", for {seconds(back)}" if seconds(back) else ""
-    return short(str(one.verdict)) + outage
+        return "finds the service down already"
+    harm, back = one.verdict.harm, one.recovery.back
+    if harm == NONE:
+        return CONTAINED
+    if harm == LOST and back is None and played.server_status is not None:
+        return ENDED
+    outage = ", and service does not come back" if back is None else f", for {seconds(back)}" if seconds(back) else ""
+    return EFFECTS[harm].format(SCOPES[one.verdict.radius]) + outage
