@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import samples
 
 from loadtest.engine.measurement import MEASUREMENTS, Step
 from loadtest.engine.run import Part
-from loadtest.engine.runner import remaining
+from loadtest.engine.runner import REPEATS, remaining
 from loadtest.places.launch import ServerPlan
 from loadtest.verbs.tour import plan
 
@@ -32,25 +33,33 @@ def test_everybody_is_measured_in_every_round():
 
 
 def test_only_fork_per_request_carries_ballast_and_for_plaintext_only():
-    loads = full()[:3]
-    assert [{server.contestant.ballast for server in servers(part)} for part in loads] == [{0}, {0}, {0, 64, 512}]
-    assert {step.cell.workload for step in steps(loads[2])} == {"plaintext"}
+    loads = full()[:4]
+    assert [{server.contestant.ballast for server in servers(part)} for part in loads] == [{0}, {0}, {0}, {0, 64, 512}]
+    assert {step.cell.workload for step in steps(loads[3])} == {"plaintext"}
     without = plan.parts(replace(samples.TOUR, contestants=samples.TOUR.contestants[2:]))
-    assert [part.measurement for part in without].count("load") == 2
+    assert [part.measurement for part in without].count("load") == 3
 
 
-def test_what_has_a_ballast_is_measured_in_every_round_beside_the_same_server_without():
-    rounds = [{step.round for step in steps(part)} for part in full(rounds=5)[:3]]
-    assert rounds == 3 * [{1, 2, 3, 4, 5}]
-    names = [{step.cell.contestant for step in steps(part)} for part in full()[:3]]
-    assert names[2] == {f"fork-per-request +{mib} MiB" for mib in (0, 64, 512)}
-    assert names[1].isdisjoint(names[2]), "their rounds would count as those of the main load"
+def test_what_has_a_ballast_is_measured_beside_the_same_server_without():
+    names = [{step.cell.contestant for step in steps(part)} for part in full()[:4]]
+    assert names[3] == {f"fork-per-request +{mib} MiB" for mib in (0, 64, 512)}
+    assert names[1].isdisjoint(names[3]), "their rounds would count as those of the main load"
+
+
+@pytest.mark.parametrize(("asked", "seldom"), [(9, 3), (18, 6), (5, 2), (1, 1)])
+def test_five_models_are_told_apart_in_every_round_and_what_differs_little_or_by_multiples_in_one_of_three(
+    asked, seldom
+):
+    rounds = [{step.round for step in steps(part)} for part in full(rounds=asked)[:4]]
+    assert [len(numbers) for numbers in rounds] == [asked, asked, seldom, seldom]
+    workloads = [{step.cell.workload for step in steps(part)} for part in full(rounds=asked)[:4]]
+    assert workloads == [{"plaintext"}, {"plaintext"}, {"cpu"}, {"plaintext"}]
 
 
 def test_everybody_is_asked_for_the_same_rate_first():
     first, *others = full()
     assert {step.cell.rate for step in steps(first)} == {plan.EQUAL_RATE}
-    assert {step.cell.rate for part in others[:2] for step in steps(part)} == {None}
+    assert {step.cell.rate for part in others[:3] for step in steps(part)} == {None}
 
 
 def test_what_is_measured_once_follows_the_first_round():
@@ -78,7 +87,7 @@ def test_faults_are_enabled_for_the_crash_only():
 
 
 def test_the_crowd_is_larger_than_a_pool():
-    crowd = full()[4].settings
+    crowd = full()[5].settings
     assert crowd.clients > crowd.workers == 18
 
 
@@ -86,8 +95,8 @@ def total(parts: list[Part]) -> float:
     return sum(MEASUREMENTS[part.measurement].seconds(part.settings, step) for part in parts for step in steps(part))
 
 
-def test_the_main_job_takes_about_four_minutes_and_the_smoke_run_well_under_one():
-    assert total(full()) < 280
+def test_the_main_job_takes_less_than_four_minutes_with_its_repeats_and_the_smoke_run_well_under_one():
+    assert total(full()) * (1 + REPEATS) < 230
     assert total(plan.smoke(full(rounds=1))) < 50
 
 

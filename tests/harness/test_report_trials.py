@@ -299,6 +299,20 @@ def test_disturbed_rounds_that_were_kept_are_marked_in_the_cell():
     assert "(2 disturbed): others took more than 5% of a CPU in so many of the valid rounds." in " ".join(text.split())
 
 
+def test_the_head_above_ties_says_what_they_are_and_by_what():
+    """Six rounds are too few for so many comparisons, though no interval contains 1; ten are enough."""
+    assert "x threads\n= tie (Holm)" in answers_of(6).heads and any(
+        " =" in cell for row in answers_of(6).rows for cell in row
+    )
+    assert "x threads" in answers_of(10).heads
+
+
+def answers_of(rounds: int) -> Table:
+    table = report.document(samples.trial_run(samples.settings(rounds=rounds))).sections[0].table
+    assert table
+    return table
+
+
 def test_losses_are_a_result_and_no_dash():
     text = render(overloaded())
     cells = row(text, LATENCIES, "epoll")
@@ -306,7 +320,7 @@ def test_losses_are_a_result_and_no_dash():
     assert cells[1] == "0.500" and cells[2].startswith("> 2,000") and cells[5] == "> 2,000"
     said = " ".join(text.split())
     assert "epoll: overloaded, 677 of 1,000/s answered; the clients met errors: 323 never answered." in said
-    assert "epoll was overloaded: 677 of 1,000/s answered." in said
+    assert "Overloaded: epoll (677 of 1,000/s answered)." in said
     assert "INVALID" not in text
 
 
@@ -317,7 +331,7 @@ def test_who_lost_requests_in_a_closed_loop_keeps_the_number_and_is_in_no_group(
             trial.clients_served = 3
     text = render(found)
     assert row(text, ANSWERS, "nginx")[:3] == ["67,600", "1.28 [1.28-1.28]", "-"]
-    assert "nginx: only 3 of 16 clients got a worker." in text
+    assert "nginx: only 3 of 16 clients were being served." in text
 
 
 def test_a_cell_says_how_many_of_its_rounds_are_valid():

@@ -42,7 +42,7 @@ def test_what_the_client_itself_did_wrong_makes_a_trial_invalid():
         ({"requests": 0}, "no request was answered"),
         ({"errors": {"read": 3, "status": 1}}, "the clients met errors: 3 read, 1 status"),
         ({"errors": {"never answered": 3227}}, "the clients met errors: 3,227 never answered"),
-        ({"connections": 20}, "only 16 of 20 clients got a worker"),
+        ({"connections": 20}, "only 16 of 20 clients were being served"),
     ],
 )
 def test_what_the_server_did_not_do_is_a_loss_and_no_reason_to_hide_the_trial(client, sentence):

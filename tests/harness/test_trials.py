@@ -41,7 +41,7 @@ def test_pipelines_are_for_closed_loops_alone():
 def test_a_load_says_all_that_the_contestants_share():
     cell = Cell("epoll", "json", 64, cpus=2, keep_alive=False, rate=2000.0, client=PACE, arrivals="poisson")
     assert cell.load == "json, 64 connections, a fresh one for each request, 2,000 requests/s (Poisson), 2 server CPUs"
-    assert str(Cell("epoll", "json", 1, pipeline=4)) == "epoll: json, 1 connections, 4 requests at once, 1 server CPU"
+    assert str(Cell("epoll", "json", 1, pipeline=4)) == "epoll: json, 1 connection, 4 requests at once, 1 server CPU"
 
 
 def test_every_round_tries_every_cell_once_and_the_seed_decides_the_order():

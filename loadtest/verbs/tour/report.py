@@ -1,61 +1,100 @@
 """The main job's answers: a table for each question, the loads side by side, and below it what can mislead. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from loadtest.document.document import Section, Table, table
-from loadtest.document.figures import DASH, milliseconds, plural, share
+from loadtest.document.figures import DASH, listed, milliseconds, plural, share
 from loadtest.engine.run import Part, Run
 from loadtest.verbs.crash import report as crash
 from loadtest.verbs.crowd import measure as crowd
 from loadtest.verbs.load import report as load_report
-from loadtest.verbs.load.plan import ARRIVALS
+from loadtest.verbs.load.plan import ARRIVALS, Settings
 from loadtest.verbs.load.report import Column, groups, judged, text
 from loadtest.verbs.load.results import Series
 from loadtest.verbs.load.rounds import by_load, reference
 from loadtest.verbs.memory import report as memory
+from loadtest.verbs.tour import plots
+from loadtest.verbs.tour.loads import ballasted, equal_rate, full_load
 
 Loads = dict[str, list[Series]]  # by route
+CHAPTERS = {
+    **dict.fromkeys(
+        ("equal-rate", "full-load", "ballast", "latency", "cpu"), "What a request costs, and how fast it is"
+    ),
+    **dict.fromkeys(("newcomers", "crowd"), "Who is served"),
+    "memory": "Memory",
+    "crash": "Faults",
+}  # by section
 
 
 def head(run: Run) -> list[str]:
-    equal, saturating, *_ = (part.settings for part in run.parts)
-    paths = ", ".join(workload.path for workload in saturating.workloads)
-    connections = saturating.connections[0]
+    full, equal = full_load(run), equal_rate(run)
+    workers = dict.fromkeys(part.settings.connections[0] + 2 for part in [*full, *equal])
     return [
-        f"At full load: wrk, {connections} connections, {saturating.duration} s, in "
-        f"{plural(saturating.rounds, 'interleaved round')}, each in a random order; every run has a fresh server. "
-        f"Routes: {paths}. At an equal rate: quartet-pace, {equal.rates[0]:,.0f} requests/s "
-        f"({ARRIVALS[equal.arrivals]}), in the same rounds.",
-        f"Pools have {connections + 2} workers: one for each connection, one for newcomers, one for /stats.",
-        *(f"{line} Medians only; no groups." for line in load_report.indicative(saturating)),
+        *(_at_full_load(part.settings) for part in full),
+        *(_at_an_equal_rate(part.settings) for part in equal),
+        *(
+            f"Pools have {most} workers: one for each connection, one for newcomers, one for /stats."
+            for most in workers
+        ),
+        *(f"{what}: {line} Medians only; no groups." for what, line in _indicative(run).items()),
     ]
+
+
+def _at_full_load(settings: Settings) -> str:
+    paths = ", ".join(workload.path for workload in settings.workloads)
+    return (
+        f"At full load: wrk, {settings.connections[0]} connections, {settings.duration} s, in "
+        f"{plural(settings.rounds, 'interleaved round')}, each in a random order; every run has a fresh server. "
+        f"Routes: {paths}."
+    )
+
+
+def _at_an_equal_rate(settings: Settings) -> str:
+    return (
+        f"At an equal rate: quartet-pace, {settings.rates[0]:,.0f} requests/s ({ARRIVALS[settings.arrivals]}), in "
+        f"{plural(settings.rounds, 'round')}."
+    )
+
+
+def _indicative(run: Run) -> dict[str, str]:
+    """By what was measured in so few rounds."""
+    found: dict[str, list[str]] = {}
+    for part in [*equal_rate(run), *full_load(run), *ballasted(run)]:
+        what = listed([one.path for one in part.settings.workloads])
+        what = "At an equal rate" if part.settings.rates else "With a ballast" if part in ballasted(run) else what
+        for line in load_report.indicative(part.settings):
+            found.setdefault(line, []).append(what)
+    return {"; ".join(names): line for line, names in found.items()}
 
 
 def sections(run: Run) -> list[Section]:
-    equal, saturating, *more = (_loads(part) for part in run.parts if part.measurement == "load")
-    once = {part.measurement: part for part in run.parts}
+    """Of what was measured."""
+    equal, full, heavy = (_loads(which(run)) for which in (equal_rate, full_load, ballasted))
+    once = {"crowd": crowd.section, "plateaus": memory.plateaus, "crash": crash.main_job}
     found = [
-        *(same_rate(series) for series in equal.values()),
-        answers(saturating),
-        *(ballast(loads) for loads in more),
-        latency(saturating),
-        cpu_time(saturating),
-        newcomers(saturating),
-        crowd.section(once["crowd"]),
-        memory.plateaus(once["plateaus"]),
-        crash.main_job(once["crash"]),
+        *map(same_rate, equal.values()),
+        answers(full),
+        ballast(heavy),
+        latency(full),
+        cpu_time(full),
+        newcomers(full),
+        *(make(part) for name, make in once.items() for part in run.parts if part.measurement == name),
     ]
-    return [section for section in found if section and section.table and section.table.rows]
+    shown = [section for section in found if section and section.table and section.table.rows]
+    return [replace(one, chapter=one.chapter or CHAPTERS.get(one.id, "")) for one in shown]
 
 
-def _loads(part: Part) -> Loads:
+def _loads(parts: Iterable[Part]) -> Loads:
     """By route, and by rate where there is one."""
     found: Loads = {}
-    for series in by_load(Series.of(part)).values():
-        cell = series[0].cell
-        path = part.settings.workload(cell.workload).path.partition("?")[0]
-        found[path if cell.rate is None else f"{path} {cell.rate:,.0f}/s"] = series
+    for part in parts:
+        for series in by_load(Series.of(part)).values():
+            cell = series[0].cell
+            path = part.settings.workload(cell.workload).path.partition("?")[0]
+            found[path if cell.rate is None else f"{path} {cell.rate:,.0f}/s"] = series
     return found
 
 
@@ -87,7 +126,8 @@ def same_rate(series: Sequence[Series]) -> Section:
         "round. At a low rate they are mostly the time it takes to wake somebody up.",
         *found.notes,
     ]
-    return Section(f"What does a request cost, when all are asked {rate:,.0f} times a second?", filled, notes)
+    title = f"What does a request cost, when all are asked {rate:,.0f} times a second?"
+    return Section(title, filled, notes, "equal-rate", plots.equal_rate("equal-rate", series))
 
 
 def _side_by_side(loads: Loads, columns_of: Callable[[list[Series]], Mapping[str, Column]]) -> Table:
@@ -122,7 +162,8 @@ def answers(loads: Loads) -> Section:
         f"Asked by wrk; medians of the rounds. {load_report.HOW_RATIOS_ARE_MADE} {load_report.HOW_GROUPS_ARE_MADE}",
         *(f"{load}: {note}" for load, series in loads.items() for note in load_report.doubts(series)),
     ]
-    return Section("How many requests a second does one server CPU answer?", _side_by_side(loads, columns), notes)
+    title = "How many requests a second does one server CPU answer?"
+    return Section(title, _side_by_side(loads, columns), notes, "full-load", plots.full_load(loads))
 
 
 def ballast(loads: Loads) -> Section | None:
@@ -146,7 +187,8 @@ def ballast(loads: Loads) -> Section | None:
         "/plaintext; CPU and median time of a request. A fork visits every page of its parent, to copy its entry in "
         "the page table and to count one more user, and the child's exit visits them again.",
     ]
-    return Section("What does a bigger heap do to fork per request?", filled, notes)
+    title = "What does a bigger heap do to fork per request?"
+    return Section(title, filled, notes, "ballast", plots.ballast(variants))
 
 
 def latency(loads: Loads) -> Section:
@@ -163,7 +205,8 @@ def latency(loads: Loads) -> Section:
         "stats_correct) are taken out.",
         *(f"A round without latencies: {problem}." for problem in sorted(missing - {""})),
     ]
-    return Section("How long does a request take at full load, in ms?", _side_by_side(loads, lambda _: columns), notes)
+    title = "How long does a request take at full load, in ms?"
+    return Section(title, _side_by_side(loads, lambda _: columns), notes, "latency", plots.latency(loads))
 
 
 def cpu_time(saturating: Loads) -> Section:
@@ -178,7 +221,8 @@ def cpu_time(saturating: Loads) -> Section:
         "wrk: share of their CPU that was used.",
         "At unequal load the busier server looks cheaper, because it batches: the first table compares at one rate.",
     ]
-    return Section("What does a request cost at full load, in microseconds of CPU time?", filled, notes)
+    title = "What does a request cost at full load, in microseconds of CPU time?"
+    return Section(title, filled, notes, "cpu", plots.cpu(saturating))
 
 
 def newcomers(loads: Loads) -> Section:
@@ -194,7 +238,8 @@ def newcomers(loads: Loads) -> Section:
         "median of the rounds' medians, and the longest.",
         "wrk's clients: how many had a worker, in the worst round, as /stats tells near the end of each run.",
     ]
-    return Section("Is everybody served while the server is busy?", _side_by_side(loads, lambda _: columns), notes)
+    title = "Is everybody served while the server is busy?"
+    return Section(title, _side_by_side(loads, lambda _: columns), notes, "newcomers", plots.newcomers(loads))
 
 
 def _clients_served(one: Series) -> str:
