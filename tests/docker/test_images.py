@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from conftest import ROOT, eventually
 
+from loadtest.engine import folder
 from loadtest.places import containers as engine
 from loadtest.system.processes import ProcessError
 from loadtest.verbs.tour import plan
@@ -149,3 +150,23 @@ def test_the_compose_file_runs_a_model_and_loads_it(images, monkeypatch):
         assert "quartet-threads" in processes
     finally:
         run("down", "--timeout", "15")
+
+
+@pytest.mark.skipif(COMPOSE is None, reason="neither docker compose nor docker-compose is installed")
+def test_the_compose_file_measures_in_one_container_and_leaves_the_page_on_the_host(images, monkeypatch, tmp_path):
+    assert COMPOSE
+    engine.build("report")
+    monkeypatch.setenv("RESULTS", str(tmp_path))
+    compose = [*COMPOSE, "--project-name", "quartet-test", "--file", str(ROOT / "docker/compose.yaml")]
+    asked = ["run", "--bin", "/usr/local/bin", "--smoke", "--only", "epoll"]
+    try:
+        argv = [*compose, "run", "--rm", "report", *asked]
+        finished = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+        assert finished.returncode in (0, 4), finished.stderr
+    finally:
+        subprocess.run([*compose, "down"], capture_output=True, timeout=60)
+    [out] = tmp_path.iterdir()
+    found = folder.load(out)
+    assert (found.state, found.failures, found.environment.runner) == ("complete", [], "container")
+    assert {"throughput", "latency", "memory", "crash"} <= {part.verb for part in found.parts if part.results}
+    assert "[container]" in (out / "report.html").read_text()
