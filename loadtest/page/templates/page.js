@@ -5,7 +5,7 @@
 const plots = JSON.parse(document.getElementById("plots").textContent);
 const figures = [...document.querySelectorAll("figure.plot")];
 const views = new Map(); // of the figures that are drawn, or being drawn
-const libraries = [...document.querySelectorAll("script.library")]; // none where they could not be fetched
+const libraries = [...document.querySelectorAll("script.draws")]; // none where they could not be fetched
 
 const AROUND = 90; // pixels: about as high as the axis and the legend of a drawing together
 const HEAD = 48; // pixels above a drawing that is saved, for its title

@@ -47,8 +47,8 @@ def sections(run: Run) -> list[Section]:
     closed = [one for one in everybody if one.cell.rate is None]
     paced = [one for one in everybody if one.cell.rate is not None]
     return [
-        *map(connections, curves("connections", closed)),
-        *map(cpus, curves("cpus", closed)),
+        *(requests(CONNECTIONS, one) for one in curves("connections", closed)),
+        *(requests(CPUS, one) for one in curves("cpus", closed)),
         *map(rates, curves("rate", paced)),
     ]
 
@@ -62,47 +62,51 @@ def curves(field: str, everybody: Sequence[Series]) -> list[Curves]:
     return [replace(one, suffix=end) for one, end in zip(several, distinct([one.name for one in several]))]
 
 
-def connections(found: Curves) -> Section:
-    at = f"connections{found.suffix}"
-    caption = (
-        "To the right more clients ask at the same time; higher is better. A line that falls pays for each connection "
-        f"it has. {plots.HOW_INTERVALS_ARE_MADE}"
+@dataclass(frozen=True)
+class Added:
+    """What there is more and more of, while requests a second are counted."""
+
+    id: str  # of its section
+    question: str
+    unit: str  # one of it
+    reading: str  # of its line
+
+
+CONNECTIONS = Added(
+    "connections",
+    "What do more connections do to requests a second?",
+    "connection",
+    "To the right more clients ask at the same time; higher is better. A line that falls pays for each connection it "
+    "has.",
+)
+CPUS = Added(
+    "scaling",
+    "What do more CPUs do to requests a second?",
+    "server CPU",
+    "To the right the server has more CPUs; higher is better. A line through the origin would be twice as much of "
+    "twice the CPUs; a single loop stays level, because it cannot use a second one.",
+)
+
+
+def requests(added: Added, found: Curves) -> Section:
+    at = f"{added.id}{found.suffix}"
+    plot = Plot(
+        f"{at}-requests",
+        f"Requests a second against {added.unit}s",
+        f"{added.reading} {plots.HOW_INTERVALS_ARE_MADE}",
+        Shape.lines,
+        found.axis(f"{added.unit}s"),
+        Axis("requests answered", "1/s"),
+        [replace(mark, x=found.x(one)) for one in found.in_order for mark in plots.middles([one], "throughput")],
+        commands=plots.commands(found.everybody),
     )
-    plot = _requests(at, found, "Requests a second against connections", caption, found.axis("connections"))
-    notes = ["Requests a second, by the number of connections; medians of the rounds. >=: a lower bound."]
     return Section(
-        f"What do more connections do to requests a second? ({found.name})",
-        _table(found, "requests/s", lambda x: plural(int(x), "connection"), report.requests_a_second),
-        notes,
+        f"{added.question} ({found.name})",
+        _table(found, "requests/s", lambda x: plural(int(x), added.unit), report.requests_a_second),
+        [f"Requests a second, by the number of {added.unit}s; medians of the rounds. >=: a lower bound."],
         at,
         plots.worth_showing([plot]),
         report.THROUGHPUT,
-    )
-
-
-def cpus(found: Curves) -> Section:
-    at = f"scaling{found.suffix}"
-    caption = (
-        "To the right the server has more CPUs; higher is better. A line through the origin would be twice as much of "
-        f"twice the CPUs; a single loop stays level, because it cannot use a second one. {plots.HOW_INTERVALS_ARE_MADE}"
-    )
-    plot = _requests(at, found, "Requests a second against server CPUs", caption, found.axis("server CPUs"))
-    notes = ["Requests a second, by the number of server CPUs; medians of the rounds. >=: a lower bound."]
-    return Section(
-        f"What do more CPUs do to requests a second? ({found.name})",
-        _table(found, "requests/s", lambda x: plural(int(x), "server CPU"), report.requests_a_second),
-        notes,
-        at,
-        plots.worth_showing([plot]),
-        report.THROUGHPUT,
-    )
-
-
-def _requests(section: str, found: Curves, title: str, caption: str, x: Axis) -> Plot:
-    marks = [replace(mark, x=found.x(one)) for one in found.in_order for mark in plots.middles([one], "throughput")]
-    y = Axis("requests answered", "1/s")
-    return Plot(
-        f"{section}-requests", title, caption, Shape.lines, x, y, marks, commands=plots.commands(found.everybody)
     )
 
 
