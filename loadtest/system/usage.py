@@ -151,7 +151,11 @@ class Window:
             return None
         return self.end.switches - self.begin.switches
 
+    def given(self, cpus: int) -> float:
+        """CPU seconds that so many CPUs can have given in it: the clock of a process that runs lags behind until its
+        CPU's next tick, in the first reading by a tick for each CPU."""
+        return cpus * (self.seconds + self.unsure + SAMPLED)
+
     def bearable(self, cpus: int) -> float:
-        """CPU seconds that so many CPUs can have given in it, as far as the readings tell: the clock of a process that
-        runs lags behind until its CPU's next tick, in the first reading by a tick for each CPU."""
-        return cpus * (self.seconds + self.unsure + SAMPLED) + self.rounded
+        """The same, as far as the readings tell."""
+        return self.given(cpus) + self.rounded

@@ -77,15 +77,37 @@ def test_where_many_processes_end_a_request_costs_what_it_did_over_the_servers_w
     end: Any = SimpleNamespace(counts=lambda: Counts(16, 46))  # after the drain
     watch.scoreboard = end
     found = work(watch, 5.0 + 62 * 0.03)
-    assert found.cpu_seconds == pytest.approx(0.6 + 17 * procfs.TICK)  # the first reading had no parents
-    assert found.cpu_seconds / found.answers == pytest.approx(0.03)
+    assert found.answers == 25, "what was counted in the window"
+    assert found.cpu_seconds == pytest.approx(25 * 0.03)
+    assert found.unsure == pytest.approx(17 * 0.03), "each was in hand at both ends"
+
+
+def test_ticks_of_64_parents_are_neither_the_servers_work_nor_others():
+    """Each has lost much less than half a tick of user time, and all of it: what rounding takes off is not known."""
+    watch = told(watched(0.3, faults=9, parents=65), 0, 300, 3000, 3900)
+    end: Any = SimpleNamespace(counts=lambda: Counts(64, 3936))
+    watch.scoreboard = end
+    assert problems(watch, cpu_seconds=5.0 + 4000 * 0.00025) == []
+    ended = watch.looks[LOAD_ENDS]
+    watch.looks[LOAD_ENDS] = replace(ended, usage=replace(ended.usage, cpu_seconds=5.4))
+    for moment, used in {LOAD_BEGINS: 0.0, LOAD_ENDS: 0.975}.items():
+        reading = cpus.Reading(watch.looks[moment].usage.began, 0.0, {1: ticks(used), 0: ticks(0.0)})
+        watch.looks[moment] = replace(watch.looks[moment], cpus=reading)
+    assert watch.disturbance(SETS, 0.0, Ended(0, 5.0 + 4000 * 0.00025)).server_cpu == 0
+    assert watch.disturbance(SETS, 0.0, Ended(0, 5.0 + 4000 * 0.00015)).server_cpu > 0.2
+    (found,) = problems(watch, cpu_seconds=5.0 + 4000 * 0.00035)
+    assert found.startswith("the server cannot have used 126% of its CPUs")
+
+
+def ticks(busy: float) -> cpus.CpuTimes:
+    return cpus.CpuTimes(0.0, 0.0, busy)
 
 
 def test_where_few_processes_end_the_window_is_read_as_it_is():
     watch = told(watched(0.6, faults=9, parents=1), 0, 4, 29, 45)
     end: Any = SimpleNamespace(counts=lambda: Counts(16, 46))
     watch.scoreboard = end
-    assert work(watch, 99.0) == measure.Work(pytest.approx(0.6), 25)
+    assert work(watch, 99.0) == measure.Work(pytest.approx(0.6), 25, 2 * procfs.TICK)
 
 
 def observed(**client: Any) -> Observed:
@@ -131,10 +153,8 @@ def test_a_trial_without_a_window_has_no_cost():
 # --- what is refused
 
 
-def problems(watch: Watch, server_cpus: int = 1) -> list[str]:
-    return window_problems(
-        watch, measure.work_of(watch, Ended(0, 9.0), observed(), CELL, 1.0), server_cpus, load_ends=1.0
-    )
+def problems(watch: Watch, server_cpus: int = 1, cpu_seconds: float = 9.0) -> list[str]:
+    return window_problems(watch, work(watch, cpu_seconds), server_cpus, load_ends=1.0)
 
 
 def test_a_window_as_it_should_be_has_no_problem():
@@ -164,7 +184,7 @@ def test_a_server_that_died_has_no_window_and_a_problem_that_says_so():
     for moment in (LOAD_BEGINS, WINDOW_BEGINS, WINDOW_ENDS, LOAD_ENDS):
         watch.look(moment)
     assert problems(watch) == ["the server's CPU time was not read amid the load: it has ended"]
-    assert watch.disturbance(SETS, 0.5).unknown and watch.system_share(SETS, QUIET) is None
+    assert watch.disturbance(SETS, 0.5, Ended(0, 9.0)).unknown and watch.system_share(SETS, QUIET) is None
 
 
 def test_user_and_system_of_a_cpu_on_which_others_worked_too_are_not_the_servers():

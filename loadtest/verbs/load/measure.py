@@ -1,7 +1,8 @@
 """One trial: a server of its own, a load, and what both ends say of it."""
 
 import re
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +32,15 @@ class Look:
     usage: Usage
     cpus: cpus.Reading
     counts: Counts | None = None  # what a server of ours has counted until then
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of the server, in the window."""
+
+    cpu_seconds: float | None  # None: not read
+    answers: float | None = None  # None: at the clients' rate
+    unsure: float = 0.0  # seconds by which its CPU time may be off
 
 
 @dataclass
@@ -77,24 +87,26 @@ class Watch:
         begin, end = self.looks[WINDOW_BEGINS].counts, self.looks[WINDOW_ENDS].counts
         return (end - begin).requests if begin and end else None
 
-    def since_start(self, counts: Counts | None) -> int | None:
-        """Connections and requests that the load has brought until then."""
-        begin = self.looks[LOAD_BEGINS].counts if LOAD_BEGINS in self.looks else None
-        return (counts - begin).both if counts and begin else None
+    def both(self, begin: str, end: str) -> int | None:
+        """Connections and requests that it has counted in between."""
+        counts = [self.looks[moment].counts for moment in (begin, end) if moment in self.looks]
+        return (counts[1] - counts[0]).both if len(counts) == 2 and counts[0] and counts[1] else None
 
     def price(self, ended: Ended) -> float | None:
         """CPU seconds of a process that ends, over the whole life of a server that counts them: each connection has
         one, and each request. None where one of the numbers is not known."""
-        count = self.since_start(self.counts())
-        if ended.cpu_seconds is None or not count:
+        begin, end = self.looks[LOAD_BEGINS] if LOAD_BEGINS in self.looks else None, self.counts()
+        if ended.cpu_seconds is None or not begin or not begin.counts or not end:
             return None
-        return (ended.cpu_seconds - self.looks[LOAD_BEGINS].usage.cpu_seconds) / count
+        return (ended.cpu_seconds - begin.usage.cpu_seconds) / max(1, (end - begin.counts).both)
 
-    def rounded_off(self, moment: str, price: float) -> float:
-        """CPU seconds that are not in the account of the dead at that moment: half a tick of each number, on average,
-        or all of it while it is less."""
-        look = self.looks[moment]
-        return min(procfs.TICK * look.usage.parents, price * (self.since_start(look.counts) or 0))
+    def priced(self, ended: Ended, begin: str, end: str) -> Work | None:
+        """Between two looks, where many processes waited for their dead: what each costs, as often as it was counted.
+        At both looks some had been counted that went on. None where a clock tells it better, or no count does."""
+        window, count, price = self._between(begin, end), self.both(begin, end), self.price(ended)
+        if not window or not window.coarse or count is None or not price:
+            return None
+        return Work(price * count, count, price * window.end.parents)
 
     def system_share(self, sets: CpuSets, disturbance: Disturbance) -> float | None:
         """None where others worked there, too: a CPU's ticks do not tell whose work they met."""
@@ -102,12 +114,25 @@ class Watch:
             return None
         return cpus.system_share(self.looks[WINDOW_BEGINS].cpus, self.looks[WINDOW_ENDS].cpus, sets.server)
 
-    def disturbance(self, sets: CpuSets, clients_seconds: float) -> Disturbance:
+    def disturbance(self, sets: CpuSets, clients_seconds: float, ended: Ended) -> Disturbance:
         """Over the whole load, because of the clients' CPU time nobody knows more than the sum."""
         if not (whole := self.whole):
             return Disturbance(None, None, None)
         before, after = self.looks[LOAD_BEGINS].cpus, self.looks[LOAD_ENDS].cpus
-        return cpus.disturbance(before, after, sets, whole.corrected, clients_seconds)
+        priced = self.priced(ended, LOAD_BEGINS, LOAD_ENDS)
+        server = priced.cpu_seconds if priced and priced.cpu_seconds else whole.corrected
+        return cpus.disturbance(before, after, sets, server, clients_seconds)
+
+
+@contextmanager
+def watching(server: Server, ours: bool) -> Iterator[Watch]:
+    """With the counts of one of ours, which can be read after its end."""
+    watch = Watch(server)
+    if not ours:
+        yield watch
+        return
+    with closing(server.scoreboard()) as watch.scoreboard:
+        yield watch
 
 
 def clients_seconds(bench: Bench, observed: Observed) -> float:
@@ -120,18 +145,16 @@ def measure(bench: Bench, step: TrialStep) -> Trial:
     settings, budget = bench.settings, bench.settings.budgets[step.cell.cpus]
     with ExitStack() as opened:
         running = opened.enter_context(bench.start(server(settings, step, bench.directory / "root")))
-        watch = Watch(running)
-        if settings.contestant(step.contestant).ours:
-            watch.scoreboard = opened.enter_context(closing(running.scoreboard()))
+        watch = opened.enter_context(watching(running, settings.contestant(step.contestant).ours))
         observed = running.ask(clients.trial, settings, step, watch.look)
         ended = stop(running)
         fate = f"the server {describe_status(ended.status)}{running.last_lines()}"
         incidents = running.incidents()
         work = work_of(watch, ended, observed, step.cell, settings.duration)
+        disturbance = watch.disturbance(budget, clients_seconds(bench, observed), ended)
     bench.printed[_raw_name(step)] = observed.printed
     window = watch.window
     switches = counted_switches(watch, ended, observed, step.cell)
-    disturbance = watch.disturbance(budget, clients_seconds(bench, observed))
     trial = Trial(
         step=step,
         server_command=running.command,
@@ -157,27 +180,16 @@ def measure(bench: Bench, step: TrialStep) -> Trial:
     return trial
 
 
-@dataclass(frozen=True)
-class Work:
-    """Of the server, in the window."""
-
-    cpu_seconds: float | None  # None: not read
-    answers: float | None = None  # None: at the clients' rate
-
-
 def work_of(watch: Watch, ended: Ended, observed: Observed, cell: Cell, duration: float) -> Work:
     """The account of the dead is in ticks, rounded down: too coarse for a window where many processes wait for theirs.
-    There a request costs what it did over the server's whole life, which it leaves to the microsecond at its end; and
-    what rounding took off the window is put back."""
+    There a request costs what it did over the server's whole life, which it leaves to the microsecond at its end."""
     if not (window := watch.window):
         return Work(None)
-    price = watch.price(ended) if window.coarse else None
-    if price:
-        lost = watch.rounded_off(WINDOW_ENDS, price) - watch.rounded_off(WINDOW_BEGINS, price)
-        used = window.cpu_seconds + lost
-        return Work(used, used / price)
+    if priced := watch.priced(ended, WINDOW_BEGINS, WINDOW_ENDS):
+        return priced
     answers = watch.counted
-    return Work(window.cpu_seconds, told_answers(watch, observed, cell, duration) if answers is None else answers)
+    told = told_answers(watch, observed, cell, duration) if answers is None else answers
+    return Work(window.cpu_seconds, told, window.rounded)
 
 
 def window_problems(watch: Watch, work: Work, server_cpus: int, load_ends: float) -> list[str]:
@@ -186,7 +198,7 @@ def window_problems(watch: Watch, work: Work, server_cpus: int, load_ends: float
     if not (window := watch.window):
         return [f"the server's CPU time was not read amid the load{''.join(f': {one}' for one in watch.problems[:1])}"]
     late = late_window(window.seconds, window.unsure, window.end.ended - load_ends)
-    used, bearable = work.cpu_seconds or 0.0, window.bearable(server_cpus)
+    used, bearable = work.cpu_seconds or 0.0, window.given(server_cpus) + work.unsure
     found = [late, too_much_cpu(used, window.seconds, server_cpus, bearable), *watch.problems]
     return [*filter(None, found)]
 
@@ -265,15 +277,17 @@ def count_system_calls(bench: Bench, step: TrialStep) -> tuple[float | None, str
 
 def _count_system_calls(bench: Bench, settings: Settings, step: TrialStep, sets: CpuSets) -> tuple[float, Disturbance]:
     """In a run of its own: perf makes each call dearer by some 50 ns. Raises MeasurementError."""
-    with bench.start(server(settings, step, bench.directory / "root")) as running:
-        watch = Watch(running)
+    with ExitStack() as opened:
+        running = opened.enter_context(bench.start(server(settings, step, bench.directory / "root")))
+        watch = opened.enter_context(watching(running, settings.contestant(step.contestant).ours))
         with syscalls.counted(sets.server, sets.load) as counter:
             observed = running.ask(clients.trial, settings, step, watch.look)
-        stop(running)
+        ended = stop(running)
+        disturbance = watch.disturbance(sets, clients_seconds(bench, observed), ended)
     answered = observed.client.requests + observed.newcomers.served
     if counter.count is None or answered == 0:
         raise MeasurementError(counter.problem or "no request was answered")
-    return counter.count / answered, watch.disturbance(sets, clients_seconds(bench, observed))
+    return counter.count / answered, disturbance
 
 
 def server(settings: Settings, step: TrialStep, root: Path | None = None) -> ServerPlan:
