@@ -3,8 +3,8 @@ Also decides which folder a run gets, keeps other runs out of it, and loads the 
 
     results/TIME-VERB/
       results.json   everything: environment, and each part with its settings, results and command lines
-      cells.csv      the numbers, a line for each value (tidy data)
-      report.html    what they say, as one page that needs no network
+      cells.csv      the numbers, a line for each value (tidy data), written when the run ends
+      report.html    what they say, as one page that needs no network; likewise
       raw/           what load generators printed, step by step
       servers.log    what servers printed
 """
@@ -30,17 +30,44 @@ from loadtest.system.records import from_json
 
 def to_json(run: Run, made: Document | None = None) -> str:
     """What was measured; with what was made of it, too, it has all that the page draws and says. Then it is checked by
-    the schema, which takes a second of hundreds of results; amid a run the next reader does it. Amid a run it is on one
-    line, too, which takes a tenth of the time: it is written after every step. Raises ValueError for a figure that is
-    no number."""
+    the schema, which takes a second of hundreds of results; amid a run the next reader does it. Raises ValueError for a
+    figure that is no number."""
     everything: dict[str, Any] = {"format": f"{MAJOR}.{MINOR}", **vars(run)}
     if made:
         everything |= {"answer": [str(one) for one in made.words], "figures": made.plots}
-    indent = None if run.state == "running" else 1
-    rendered = json.dumps(everything, indent=indent, allow_nan=False, default=vars) + "\n"
+    rendered = _text(everything, indent=1) + "\n"
     if made and (problem := schema.problem(json.loads(rendered))):
         raise AssertionError(f"these results are not as their schema says: {problem}")
     return rendered
+
+
+def _text(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, allow_nan=False, default=vars)
+
+
+class Keeper:
+    """Saves a run after each of its steps: the same as to_json, each part on one line. A result does not change any
+    more once it is there, and its text is made once: a thousandth step is saved about as fast as the first."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._results: dict[int, list[str]] = {}  # texts, by the part's place
+
+    def save(self, run: Run) -> None:
+        """Raises OSError, and ValueError for a figure that is no number."""
+        parts = ",\n".join(self._part(place, part) for place, part in enumerate(run.parts))
+        rest = _without("parts", {"format": f"{MAJOR}.{MINOR}", **vars(run)})
+        replace(self._directory / "results.json", f'{rest}, "parts": [\n{parts}\n]}}\n')
+
+    def _part(self, place: int, part: Part) -> str:
+        texts = self._results.setdefault(place, [])
+        texts += map(_text, part.results[len(texts) :])
+        return f'{_without("results", vars(part))}, "results": [{", ".join(texts)}]}}'
+
+
+def _without(name: str, values: dict[str, Any]) -> str:
+    """The others, of an object that is not closed yet."""
+    return _text({key: value for key, value in values.items() if key != name}).removesuffix("}")
 
 
 def save(run: Run, directory: Path, made: Document | None = None) -> None:

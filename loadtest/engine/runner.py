@@ -86,11 +86,11 @@ class Session:
 
     def _measure(self, found: Run) -> str:
         """Why the files do not get all that was measured; mostly ""."""
-        began = time.monotonic() - found.seconds
+        began, keeper = time.monotonic() - found.seconds, folder.Keeper(self.directory)
 
         def save() -> None:
             found.seconds = time.monotonic() - began
-            folder.save(found, self.directory)
+            keeper.save(found)
 
         found.state = "running"
         try:
@@ -104,7 +104,7 @@ class Session:
             return sentence(error, self.directory)
         except BaseException:
             found.state = "failed"
-            save()
+            folder.save(found, self.directory)
             raise
         finally:
             found.seconds = time.monotonic() - began

@@ -43,6 +43,21 @@ def test_results_survive_the_way_to_the_folder_and_back(tmp_path):
         assert folder.load(tmp_path / "results.json") == found
 
 
+def test_amid_a_run_all_results_until_then_can_be_read_and_each_is_written_out_once(tmp_path, monkeypatch):
+    whole = samples.run(samples.part_of_trials(), samples.part_of_trials())
+    found = replace(whole, parts=[replace(part, results=[]) for part in whole.parts], state="running")
+    keeper, written = folder.Keeper(tmp_path), []
+    text = folder._text
+    monkeypatch.setattr(folder, "_text", lambda value: [written.append(id(value)), text(value)][1])
+    for part, full in zip(found.parts, whole.parts, strict=True):
+        for result in full.results:
+            part.results.append(result)
+            keeper.save(found)
+            assert folder.load(tmp_path) == found
+    assert [written.count(id(result)) for result in whole.results] == [1] * len(whole.results)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
 def test_what_is_unknown_is_null_and_not_zero(tmp_path):
     found = samples.trial_run()
     found.results[0].clients_served = None

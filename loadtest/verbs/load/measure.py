@@ -12,7 +12,7 @@ from loadtest.engine.measurement import Bench, stop
 from loadtest.engine.runner import REPEATS_OF_A_STEP
 from loadtest.places.launch import ServerPlan, dry_run
 from loadtest.statistics.validity import DISTURBED, late_window, too_much_cpu
-from loadtest.system import MeasurementError, cpus, procfs, syscalls
+from loadtest.system import MeasurementError, cpus, syscalls
 from loadtest.system.cpus import CpuSets, Disturbance
 from loadtest.system.memory import Memory
 from loadtest.system.processes import Address, Ended, Server, describe_status
