@@ -1,7 +1,7 @@
 """A report as plain data: whoever renders it decides how it looks. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -71,6 +71,15 @@ class Mark:
     note: str = ""  # what a reader should know of it: a lower bound, how many rounds
 
 
+DIGITS = 7  # of a number that is drawn: nobody measures more
+
+
+def drawable(mark: Mark) -> Mark:
+    """With as many digits as mean something."""
+    y, low, high = (None if value is None else float(f"{value:.{DIGITS}g}") for value in (mark.y, mark.low, mark.high))
+    return replace(mark, y=y, low=low, high=high)
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure as data."""
@@ -96,6 +105,17 @@ class Section:
     id: str = ""  # on its page: small letters, digits and dashes; "": nobody refers to it
     plots: Sequence[Plot] = ()
     chapter: str = ""  # several sections on one subject stand together
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a section says in words and in its table, as it is written; what it draws is kept apart, as numbers."""
+
+    section: str  # its id
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -155,3 +175,9 @@ class Document:
     @property
     def plots(self) -> list[Plot]:
         return [plot for section in self.sections for plot in section.plots]
+
+    @property
+    def told(self) -> list[Told]:
+        none = Table(())
+        tables = [(section, section.table or none) for section in self.sections]
+        return [Told(one.id, one.title, table.heads, table.rows, one.notes) for one, table in tables]

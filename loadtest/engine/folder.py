@@ -34,7 +34,7 @@ def to_json(run: Run, made: Document | None = None) -> str:
     figure that is no number."""
     everything: dict[str, Any] = {"format": f"{MAJOR}.{MINOR}", **vars(run)}
     if made:
-        everything |= {"answer": [str(one) for one in made.words], "figures": made.plots}
+        everything |= {"answer": [str(one) for one in made.words], "figures": made.plots, "tables": made.told}
     rendered = _text(everything, indent=1) + "\n"
     if made and (problem := schema.problem(json.loads(rendered))):
         raise AssertionError(f"these results are not as their schema says: {problem}")
@@ -56,18 +56,18 @@ class Keeper:
     def save(self, run: Run) -> None:
         """Raises OSError, and ValueError for a figure that is no number."""
         parts = ",\n".join(self._part(place, part) for place, part in enumerate(run.parts))
-        rest = _without("parts", {"format": f"{MAJOR}.{MINOR}", **vars(run)})
-        replace(self._directory / "results.json", f'{rest}, "parts": [\n{parts}\n]}}\n')
+        rest = _rest("parts", {"format": f"{MAJOR}.{MINOR}", **vars(run)})  # behind: it has the state
+        replace(self._directory / "results.json", f'{{"parts": [\n{parts}\n], {rest}\n')
 
     def _part(self, place: int, part: Part) -> str:
         texts = self._results.setdefault(place, [])
         texts += map(_text, part.results[len(texts) :])
-        return f'{_without("results", vars(part))}, "results": [{", ".join(texts)}]}}'
+        return f'{{"results": [{", ".join(texts)}], {_rest("results", vars(part))}'
 
 
-def _without(name: str, values: dict[str, Any]) -> str:
-    """The others, of an object that is not closed yet."""
-    return _text({key: value for key, value in values.items() if key != name}).removesuffix("}")
+def _rest(name: str, values: dict[str, Any]) -> str:
+    """Of an object whose beginning has that one already."""
+    return _text({key: value for key, value in values.items() if key != name}).removeprefix("{")
 
 
 def save(run: Run, directory: Path, made: Document | None = None) -> None:
@@ -132,6 +132,14 @@ def mark_as_failed(directory: Path) -> None:
 def load(directory: Path) -> Run:
     """From a folder, or from its results.json. Raises ValueError: which folder, and what is wrong with it."""
     path = directory / "results.json" if directory.is_dir() else directory
+    document = parse(path)
+    if reason := document.get("omitted"):
+        raise ValueError(f"nothing can be made of {path}: {reason}")
+    return run_of(document)
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """As the schema says. Raises ValueError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -141,12 +149,15 @@ def load(directory: Path) -> Run:
     _refuse_other_formats(path, document.get("format") if isinstance(document, dict) else None)
     if problem := schema.problem(document):
         raise ValueError(f"{path} is not as its schema says: {problem}")
-    del document["format"]
-    for made in ("answer", "figures"):
-        document.pop(made, None)
-    parts = document.pop("parts")
-    found: Run = from_json(Run, {**document, "parts": []})
-    for part in parts:
+    found: dict[str, Any] = document
+    return found
+
+
+def run_of(document: dict[str, Any]) -> Run:
+    """What was measured, without what was made of it."""
+    beside = ("format", "answer", "figures", "tables", "omitted", "parts")
+    found: Run = from_json(Run, {"parts": [], **{key: value for key, value in document.items() if key not in beside}})
+    for part in document["parts"]:
         kind = MEASUREMENTS[part["measurement"]]
         results = [from_json(kind.result, result) for result in part["results"]]
         found.parts.append(Part(kind.name, from_json(kind.settings, part["settings"]), results, part.get("verb", "")))

@@ -67,11 +67,11 @@ def values(run: Run) -> Iterator[Value]:
                     yield Value(who, labels, step.round, valid, BY_NAME[name], float(value))
 
 
-COLUMNS = (
+CELL = (  # columns that say of what a value is
     *("verb", "contestant", "kind", "model"),
     *("workload", "connections", "keep_alive", "pipeline", "cpus", "rate", "client", "arrivals", "objective"),
-    *("round", "valid", "metric", "value", "unit"),
 )
+COLUMNS = (*CELL, "round", "valid", "metric", "value", "unit")
 
 
 def csv_text(run: Run) -> str:
@@ -80,16 +80,17 @@ def csv_text(run: Run) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for chapter in run.chapters:
-        writer.writerows(_row(chapter.verb, one) for one in values(chapter))
+        for one in values(chapter):
+            what = (one.round, int(one.valid), one.metric.name, one.value, one.metric.unit)
+            writer.writerow([*cell(chapter.verb, one), *what])
     return text.getvalue()
 
 
-def _row(verb: str, one: Value) -> tuple[object, ...]:
+def cell(verb: str, one: Value) -> tuple[object, ...]:
     who, load = one.contestant, one.labels
     rate = "" if load.rate is None else f"{load.rate:g}"
     return (
         *(verb, who.name, who.kind.value, who.model or who.name),
         *(load.workload, load.connections, int(load.keep_alive), load.pipeline, load.cpus, rate),
         *(load.client, load.arrivals, load.objective),
-        *(one.round, int(one.valid), one.metric.name, one.value, one.metric.unit),
     )

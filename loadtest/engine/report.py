@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from loadtest.contestants.contestants import MODELS
-from loadtest.document.document import Document, Look
+from loadtest.document.document import Document, Look, Plot, drawable
 from loadtest.document.figures import plural
 from loadtest.engine import caveats, method
 from loadtest.engine.measurement import VERBS
@@ -26,7 +26,7 @@ def document(run: Run) -> Document:
         sections = [replace(one, title=f"{one.title} [{environment.runner}]") for one in sections]
     return Document(
         head,
-        sections,
+        [replace(one, plots=[*map(_drawable, one.plots)]) for one in sections],
         list(caveats.closing(run)),
         verb.words(run),
         title=verb.title or f"quartet {run.verb}",
@@ -38,6 +38,10 @@ def document(run: Run) -> Document:
         looks=looks(run),
         watched=any(result.disturbance for result in run.results),
     )
+
+
+def _drawable(plot: Plot) -> Plot:
+    return replace(plot, marks=[*map(drawable, plot.marks)])
 
 
 def looks(run: Run) -> dict[str, Look]:
@@ -101,7 +105,7 @@ def _versions(of: dict[str, str]) -> dict[str, str]:
     """Programs of the same version together. A program may have told its name, too."""
     found: dict[str, list[str]] = {}
     for name, told in of.items():
-        found.setdefault(told.removeprefix(f"{name} "), []).append(name)
+        found.setdefault(told.removeprefix(f"{name.split()[0]} "), []).append(name)
     return {", ".join(names): version for version, names in found.items()}
 
 

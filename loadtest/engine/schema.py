@@ -12,13 +12,13 @@ from typing import Any
 
 import jsonschema
 
-from loadtest.document.document import Plot
+from loadtest.document.document import Plot, Told
 from loadtest.engine import measurement
 from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
 from loadtest.system import ROOT
 
-MAJOR, MINOR = 7, 2  # of the format: a reader understands every earlier minor version of its major one
+MAJOR, MINOR = 7, 3  # of the format: a reader understands every earlier minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
 
 Json = dict[str, Any]
@@ -42,6 +42,9 @@ def results() -> Json:
         "verb": {"enum": list(measurement.VERBS)},
         "answer": {"type": "array", "items": {"type": "string"}},
         "figures": {"type": "array", "items": _schema(Plot, definitions)},
+        "tables": {"type": "array", "items": _schema(Told, definitions)},
+        # of a file that has what was made of results, and not these: why, and where they are
+        "omitted": {"type": "string"},
     }
     document["properties"]["parts"]["minItems"] = 1
     document["required"] = ["format", *document["required"]]

@@ -22,7 +22,7 @@ from loadtest.document.document import Document, Section
 from loadtest.document.figures import mebibytes, milliseconds, number
 from loadtest.engine import folder, report
 from loadtest.engine.run import Run
-from loadtest.page import page
+from loadtest.page import contents, page
 from loadtest.verbs.walk.sequence import Connection
 
 LOST = ("server lost", "server lost")
@@ -69,7 +69,27 @@ def test_every_mark_on_the_page_is_in_the_results(name):
     for plot, marks in shown.items():
         assert len(marks) == len(kept[plot])
         for mark, other in zip(marks, kept[plot]):
-            assert mark.items() <= other.items(), plot
+            assert mark == {key: value for key, value in other.items() if value not in ("", None)}, plot
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """The texts of its cells, below the head."""
+    rows = re.findall(r"<tr.*?>(.*?)</tr>", table.rpartition("<tbody>")[2], re.DOTALL)
+    return [[plain(cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
+
+
+def plain(cell: str) -> str:
+    return " ".join(html.unescape(cell).split())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_cell_of_a_table_on_the_page_is_in_the_results(name):
+    """Tables with an id are those of figures, which have marks."""
+    run, document = of(name)
+    text = page.render(document, Path("nowhere"))
+    shown = [rows_of(table) for table in re.findall(r"<table(?: class=\"numbers\")?>.*?</table>", text, re.DOTALL)]
+    ordered = json.loads(folder.to_json(run, contents.ordered(document)))["tables"]
+    assert shown == [[[*map(plain, row)] for row in one["rows"]] for one in ordered if one["heads"]] != []
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import samples
 from loadtest.document.document import Axis, Document, Mark, Plot, Section, Shape
 from loadtest.engine import folder, report, schema
 from loadtest.engine.run import Failure
+from loadtest.system.records import from_json
 
 FIGURE = Document(
     head=[],
@@ -56,6 +58,24 @@ def test_amid_a_run_all_results_until_then_can_be_read_and_each_is_written_out_o
             assert folder.load(tmp_path) == found
     assert [written.count(id(result)) for result in whole.results] == [1] * len(whole.results)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    folder.Keeper(tmp_path).save(found)  # of a run that goes on
+    assert folder.load(tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "made"),
+    [
+        (float | str, "segv", "segv"),
+        (float | str, 16, 16.0),
+        (int | None, None, None),
+        (int | None, 0, 0),
+        (Sequence[float], [1, 2], [1.0, 2.0]),
+        (tuple[float, ...], [1], (1.0,)),
+    ],
+)
+def test_what_may_be_of_several_types_comes_back_from_json_as_it_was(kind, value, made):
+    found = from_json(kind, value)
+    assert found == made and type(found) is type(made)
 
 
 def test_what_is_unknown_is_null_and_not_zero(tmp_path):

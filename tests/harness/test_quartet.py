@@ -549,7 +549,7 @@ def test_a_disk_that_fills_up_leaves_the_last_valid_file_marked_as_failed(monkey
     assert "How many requests are answered in a second?" in output.out
     assert output.err.endswith(f"{tmp_path / 'results.json'}: No space left on device\n")
     assert folder.load(tmp_path).state == "failed"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
 def test_the_list_names_who_and_what_can_be_measured(say):
