@@ -4,14 +4,16 @@ document alone."""
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from loadtest.document.document import Document
+from loadtest.document.document import Document, Mark
 from loadtest.page import contents, glossary, libraries, tables, vega
 
 TEMPLATES = Path(__file__).parent / "templates"
+PALETTE = (TEMPLATES / "palette.css").read_text(encoding="utf-8")  # also of drawings outside a page
 
 
 def render(document: Document, directory: Path, has_results: bool = False) -> str:
@@ -32,7 +34,7 @@ def render(document: Document, directory: Path, has_results: bool = False) -> st
         whole_commands=whole,
         examples=examples,
         words=glossary.words_of(contents.texts(document)),
-        style=_own("style.css"),
+        style=Markup(PALETTE) + _own("style.css"),
         script=_own("page.js"),
         data=Markup(_data(document)),
         libraries=libraries.scripts(directory),
@@ -46,6 +48,20 @@ def _own(name: str) -> Markup:
 
 
 def _data(document: Document) -> str:
-    plots = [{**asdict(plot), "spec": vega.spec(plot, document.looks)} for plot in document.plots]
+    plots = [
+        {
+            "id": plot.id,
+            "title": plot.title,
+            "marks": [*map(_told, plot.marks)],
+            "spec": vega.spec(plot, document.looks),
+        }
+        for plot in document.plots
+    ]
     # inside <script> nothing but the end tag and comments have a meaning, and both begin with <
-    return json.dumps(plots, allow_nan=False).replace("<", "\\u003c")
+    data = {"config": vega.CONFIG, "plots": plots}
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _told(mark: Mark) -> dict[str, Any]:
+    """Without what it does not have: there are thousands."""
+    return {name: value for name, value in asdict(mark).items() if value not in ("", None)}

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
 from loadtest.document.document import Axis, Look, Mark, Plot, Scale, Shape
+from loadtest.page import elements
 from loadtest.page.looks import (
     CELL,
     GRID,
@@ -40,24 +42,19 @@ LETTER, LINE = 6.4, 13  # a letter's width and a line's height
 ENTRY = 146  # of a legend
 HEAD = 12  # letters of a column's name in a line
 APART = 36  # ticks
-NAME = 28  # letters of a row's name
-SYMBOLS = {
-    "square": "M-4-4H4V4H-4Z",
-    "triangle-up": "M0-5L5 4H-5Z",
-    "triangle-down": "M0 5L5-4H-5Z",
-    "triangle-right": "M5 0L-4-5V5Z",
-    "triangle-left": "M-5 0L4-5V5Z",
-    "diamond": "M0-5.5L4.5 0L0 5.5L-4.5 0Z",
-    "cross": "M-1.7-5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z",
-}
+MARKED = 16  # points on a line; of more only some have a symbol, the first of each piece among them
 
 
-def drawing(plot: Plot, looks: Mapping[str, Look]) -> str:
-    """An element that needs no script; its colours are the page's."""
+def drawing(plot: Plot, looks: Mapping[str, Look], palette: str = "") -> str:
+    """An element that needs no script; its colours are the page's. With a palette it can stand alone, in a file."""
     width, height, body = DRAWN[plot.shape](plot, looks)
+    box, size, paper = f'viewBox="0 0 {elements.n(width)} {elements.n(height)}"', "", ""
+    if palette:
+        size = f'width="{elements.n(width)}" height="{elements.n(height)}" '
+        paper = f"<style>{escape(palette)}</style>{elements.rectangle(0, 0, width, height, PAPER)}"
     about = f"<title>{escape(plot.title)}</title><desc>{escape(plot.caption)}</desc>"
-    attributes = f'viewBox="0 0 {_n(width)} {_n(height)}" role="img" font-family="system-ui, sans-serif" font-size="12"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>{about}{"".join(body)}</svg>'
+    attributes = f'{size}{box} role="img" font-family="system-ui, sans-serif" font-size="12"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>{about}{paper}{"".join(body)}</svg>'
 
 
 Drawn = tuple[float, float, Iterable[str]]  # width, height, elements
@@ -94,43 +91,7 @@ class Span:
                 last = at
 
 
-# --- elements
-
-
-def _n(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = INK, more: str = "") -> str:
-    return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" fill="{colour}"{more}>{escape(text)}</text>'
-
-
-def _short(name: str) -> str:
-    """All of it is in the table beside the drawing."""
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, more: str = "") -> str:
-    return f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}" stroke="{colour}"{more}/>'
-
-
-def _rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:
-    return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" fill="{fill}"{more}/>'
-
-
-def _symbol(x: float, y: float, symbol: str, colour: str, filled: bool) -> str:
-    fill = colour if filled else PAPER
-    if symbol == "circle":
-        return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="4" fill="{fill}" stroke="{colour}"/>'
-    return f'<path transform="translate({_n(x)} {_n(y)})" d="{SYMBOLS[symbol]}" fill="{fill}" stroke="{colour}"/>'
-
-
-def _dashed(dash: Sequence[int]) -> str:
-    return f' stroke-dasharray="{" ".join(map(str, dash))}"' if dash[1] else ""
-
-
-def _bound(x: float, y: float) -> str:
-    return _text(x, y, "≥", "middle", more=' font-weight="bold"')
+# --- axes and legends
 
 
 def _legend(
@@ -139,28 +100,29 @@ def _legend(
     """Its height, and its elements: what an entry looks like at a place, and its name."""
     across = max(1, int((WIDTH - left) // ENTRY))
     places = [(left + 10 + ENTRY * (i % across), top + 18 * (i // across)) for i in range(len(entries))]
-    elements = (
-        look(x, y) + _text(x + 14, y + 4, name) for (x, y), (name, look) in zip(places, entries.items(), strict=True)
+    drawn_entries = (
+        look(x, y) + elements.text(x + 14, y + 4, name)
+        for (x, y), (name, look) in zip(places, entries.items(), strict=True)
     )
-    return 18 * -(-len(entries) // across), elements
+    return 18 * -(-len(entries) // across), drawn_entries
 
 
 def _across(axis: Axis, span: Span, top: float, bottom: float) -> Iterator[str]:
     """The axis below, with its grid."""
     for at, text in span.ticks():
-        yield _line(at, top, at, bottom, GRID)
-        yield _text(at, bottom + 16, text, "middle", MUTED)
-    yield _line(span.start, bottom, span.end, bottom, MUTED)
-    yield _text((span.start + span.end) / 2, bottom + 34, described(axis, span.ruler), "middle")
+        yield elements.line(at, top, at, bottom, GRID)
+        yield elements.text(at, bottom + 16, text, "middle", MUTED)
+    yield elements.line(span.start, bottom, span.end, bottom, MUTED)
+    yield elements.text((span.start + span.end) / 2, bottom + 34, described(axis, span.ruler), "middle")
 
 
 def _up(axis: Axis, span: Span, left: float, right: float) -> Iterator[str]:
     for at, text in span.ticks():
-        yield _line(left, at, right, at, GRID)
-        yield _text(left - 6, at + 4, text, "end", MUTED)
-    yield _line(left, span.start, left, span.end, MUTED)
-    turned = f' transform="rotate(-90 12 {_n((span.start + span.end) / 2)})"'
-    yield _text(12, (span.start + span.end) / 2, described(axis, span.ruler), "middle", more=turned)
+        yield elements.line(left, at, right, at, GRID)
+        yield elements.text(left - 6, at + 4, text, "end", MUTED)
+    yield elements.line(left, span.start, left, span.end, MUTED)
+    turned = f' transform="rotate(-90 12 {elements.n((span.start + span.end) / 2)})"'
+    yield elements.text(12, (span.start + span.end) / 2, described(axis, span.ruler), "middle", more=turned)
 
 
 # --- lines
@@ -174,47 +136,57 @@ def _lines(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
     found = styles(there, looks)
     body = [*_across(plot.x, across, TOP, TOP + HEIGHT), *_up(plot.y, up, left, WIDTH - RIGHT)]
     for name, style in found.items():
-        body += _series([mark for mark in there if label(mark) == name], style, across, up)
+        body += _series([mark for mark in plot.marks if label(mark) == name], style, across, up)
     if plot.reference is not None:
         at = up.near(plot.reference)
-        body.append(_line(left, at, WIDTH - RIGHT, at, INK, _dashed((5, 3))))
+        body.append(elements.line(left, at, WIDTH - RIGHT, at, INK, elements.dashed((5, 3))))
     height, legend = _legend(left, TOP + HEIGHT + 56, {name: _sample(style) for name, style in found.items()})
     return WIDTH, TOP + HEIGHT + 56 + height, [*body, *legend]
 
 
 def _sample(style: Style) -> Callable[[float, float], str]:
     def look(x: float, y: float) -> str:
-        line = _line(x - 10, y, x + 10, y, style.colour, _dashed(style.dash))
-        return line + _symbol(x, y, style.symbol, style.colour, style.filled)
+        line = elements.line(x - 10, y, x + 10, y, style.colour, elements.dashed(style.dash))
+        return line + elements.symbol(x, y, style.symbol, style.colour, style.filled)
 
     return look
 
 
+Placed = tuple[float, float, Mark]  # where, on the drawing
+
+
 def _series(marks: Sequence[Mark], style: Style, across: Span, up: Span) -> Iterator[str]:
-    """Its band, its line, its symbols. A line is not broken where a point has no place: that has no symbol."""
-    placed = [
-        (x, y, mark) for mark in marks if (x := across.at(float(mark.x))) is not None if (y := _y(mark, up)) is not None
-    ]
-    placed.sort(key=lambda one: one[0])
-    yield from _band(placed, style, up)
-    points = " ".join(f"{_n(x)},{_n(y)}" for x, y, _ in placed)
-    yield f'<polyline points="{points}" fill="none" stroke="{style.colour}" stroke-width="1.5"{_dashed(style.dash)}/>'
-    for x, y, mark in placed[:: -(-len(placed) // 16) or 1]:
-        yield _symbol(x, y, style.symbol, style.colour, style.filled)
-    yield from (_bound(x, y - 8) for x, y, mark in placed if is_bound(mark))
+    """Its band, its line, its symbols. The line is broken where there is no number, or the axis has no place for it."""
+    pieces = list(_pieces(marks, across, up))
+    apart = max(1, -(-sum(map(len, pieces)) // MARKED))
+    look = f'fill="none" stroke="{style.colour}" stroke-width="1.5"{elements.dashed(style.dash)}'
+    for piece in [piece for piece in pieces if len(piece) > 1]:
+        yield from _band(piece, style, up)
+        yield f'<polyline points="{" ".join(f"{elements.n(x)},{elements.n(y)}" for x, y, _ in piece)}" {look}/>'
+    places = [(x, y) for piece in pieces for x, y, _ in piece[::apart]]
+    yield from elements.symbols(places, style.symbol, style.colour, style.filled)
+    yield from (elements.bound(x, y - 8) for piece in pieces for x, y, mark in piece if is_bound(mark))
 
 
 def _y(mark: Mark, up: Span) -> float | None:
-    assert mark.y is not None
-    return up.at(mark.y)
+    return None if mark.y is None else up.at(mark.y)
 
 
-def _band(placed: Sequence[tuple[float, float, Mark]], style: Style, up: Span) -> Iterator[str]:
+def _pieces(marks: Sequence[Mark], across: Span, up: Span) -> Iterator[list[Placed]]:
+    """Of neighbours along the axis that all have a place."""
+    there = sorted(marks, key=lambda mark: float(mark.x))
+    places = [(across.at(float(mark.x)), _y(mark, up), mark) for mark in there]
+    for has_place, together in groupby(places, key=lambda one: None not in one[:2]):
+        if has_place:
+            yield [(x, y, mark) for x, y, mark in together if x is not None and y is not None]
+
+
+def _band(placed: Sequence[Placed], style: Style, up: Span) -> Iterator[str]:
     ends = [(x, mark.low, mark.high) for x, _, mark in placed if mark.low is not None and mark.high is not None]
     if len(ends) < 2:
         return
-    below = [f"{_n(x)},{_n(up.near(low))}" for x, low, _ in ends]
-    above = [f"{_n(x)},{_n(up.near(high))}" for x, _, high in reversed(ends)]
+    below = [f"{elements.n(x)},{elements.n(up.near(low))}" for x, low, _ in ends]
+    above = [f"{elements.n(x)},{elements.n(up.near(high))}" for x, _, high in reversed(ends)]
     yield f'<polygon points="{" ".join([*below, *above])}" fill="{style.colour}" fill-opacity="0.1"/>'
 
 
@@ -231,7 +203,7 @@ class Rows:
 
     @property
     def left(self) -> float:
-        return 16 + LETTER * max((len(_short(name)) for name in self.names), default=0)
+        return 16 + LETTER * max((len(elements.short(name)) for name in self.names), default=0)
 
     @property
     def bottom(self) -> float:
@@ -241,7 +213,9 @@ class Rows:
         return self.top + self.step * (self.names.index(name) + 0.5)
 
     def texts(self) -> Iterator[str]:
-        yield from (_text(self.left - 8, self.middle(name) + 4, _short(name), "end") for name in self.names)
+        yield from (
+            elements.text(self.left - 8, self.middle(name) + 4, elements.short(name), "end") for name in self.names
+        )
 
     def along(self, scale: Ruler) -> Span:
         return Span(scale, self.left, WIDTH - RIGHT)
@@ -253,7 +227,7 @@ def _in_rows(
     """With an axis below, the line that is the reference, and a legend."""
     frame = [*_across(axis, along, rows.top, rows.bottom), *rows.texts()]
     reference = [] if plot.reference is None else [along.near(plot.reference)]
-    line = [_line(at, rows.top, at, rows.bottom, INK, _dashed((5, 3))) for at in reference]
+    line = [elements.line(at, rows.top, at, rows.bottom, INK, elements.dashed((5, 3))) for at in reference]
     height, entries = legend
     return WIDTH, rows.bottom + 56 + height, [*frame, *body, *line, *entries]
 
@@ -273,8 +247,8 @@ def _bars(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
 
 def _shade(dark: float | None) -> Callable[[float, float], str]:
     """None: an outline."""
-    fill, more = ("none", _dashed((3, 2))) if dark is None else (INK, f' fill-opacity="{dark}"')
-    return lambda x, y: _rectangle(x - 6, y - 6, 12, 12, fill, f' stroke="{INK}"{more}')
+    fill, more = ("none", elements.dashed((3, 2))) if dark is None else (INK, f' fill-opacity="{dark}"')
+    return lambda x, y: elements.rectangle(x - 6, y - 6, 12, 12, fill, f' stroke="{INK}"{more}')
 
 
 def _stack(
@@ -288,11 +262,13 @@ def _stack(
         yield _bar(along.near(start), along.near(end), middle, 16, colour, dark.get(mark.part, 0.8))
         start = end
     if dark and any(map(is_bound, there)):
-        yield _bound(along.near(start) + 11, middle + 4)
+        yield elements.bound(along.near(start) + 11, middle + 4)
     for mark in there:
         if is_outlined(mark.part):
             width = along.near(mark.y or 0) - along.start
-            yield _rectangle(along.start, middle - 10, width, 20, "none", f' stroke="{INK}"{_dashed((3, 2))}')
+            yield elements.rectangle(
+                along.start, middle - 10, width, 20, "none", f' stroke="{INK}"{elements.dashed((3, 2))}'
+            )
         elif not dark:
             yield from _interval(mark, along, middle, INK)
 
@@ -303,7 +279,9 @@ def _place(mark: Mark, dark: Mapping[str, float]) -> int:
 
 def _bar(start: float, end: float, middle: float, height: float, colour: str, dark: float) -> str:
     x, width = min(start, end), abs(end - start)
-    return _rectangle(x, middle - height / 2, width, height, colour, f' fill-opacity="{dark}" stroke="{colour}"')
+    return elements.rectangle(
+        x, middle - height / 2, width, height, colour, f' fill-opacity="{dark}" stroke="{colour}"'
+    )
 
 
 def _interval(mark: Mark, along: Span, middle: float, colour: str) -> Iterator[str]:
@@ -311,11 +289,11 @@ def _interval(mark: Mark, along: Span, middle: float, colour: str) -> Iterator[s
     end = along.near(mark.y or 0)
     if mark.low is not None and mark.high is not None:
         low, high = along.near(mark.low), along.near(mark.high)
-        yield _line(low, middle, high, middle, colour)
-        yield from (_line(at, middle - 4, at, middle + 4, colour) for at in (low, high))
+        yield elements.line(low, middle, high, middle, colour)
+        yield from (elements.line(at, middle - 4, at, middle + 4, colour) for at in (low, high))
         end = max(end, high)
     if is_bound(mark):
-        yield _bound(end + 11, middle + 4)
+        yield elements.bound(end + 11, middle + 4)
 
 
 def _dots(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
@@ -331,7 +309,7 @@ def _dots(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
 
 
 def _form(symbol: str, filled: bool) -> Callable[[float, float], str]:
-    return lambda x, y: _symbol(x, y, symbol, INK, filled)
+    return lambda x, y: elements.symbol(x, y, symbol, INK, filled)
 
 
 def _joined(
@@ -341,10 +319,12 @@ def _joined(
     placed = [(at, mark) for mark in marks if (at := _y(mark, along)) is not None]
     if len(placed) > 1:
         ends = sorted(at for at, _ in placed)
-        yield _line(ends[0], middle, ends[-1], middle, style.colour, ' stroke-width="2.5" stroke-opacity="0.35"')
+        yield elements.line(
+            ends[0], middle, ends[-1], middle, style.colour, ' stroke-width="2.5" stroke-opacity="0.35"'
+        )
     for at, mark in placed:
         yield from _interval(mark, along, middle, style.colour)
-        yield _symbol(at, middle, *_seen(mark, style, forms))
+        yield elements.symbol(at, middle, *_seen(mark, style, forms))
 
 
 def _seen(mark: Mark, style: Style, forms: Mapping[str, tuple[str, bool]]) -> tuple[str, str, bool]:
@@ -359,18 +339,20 @@ def _strips(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
     """What did less harm is lower; letters where there is room."""
     rows, width = Rows(unlike(mark.row for mark in plot.marks)), cell_width(plot)
     along = rows.along(cells(plot))
-    body = [one for mark in plot.marks for one in _cell(mark, width, along, rows.middle(mark.row))]
+    each = [(mark, along.near(float(mark.x)), along.near(float(mark.x) + width)) for mark in plot.marks]
+    filled = (_cell(mark, start, end, rows.middle(mark.row)) for mark, start, end in each if mark.part)
+    letters = [
+        elements.words((start + end) / 2, rows.middle(mark.row) + 4, mark.note)
+        for mark, start, end in each
+        if end - start > 7 and mark.note.strip(" .")
+    ]
+    body = [*elements.fields(filled), *elements.group(letters, elements.CENTRED)]
     return _in_rows(plot, plot.x, rows, along, body, _legend(rows.left, rows.bottom + 56, _kinds(plot)))
 
 
-def _cell(mark: Mark, width: float, along: Span, middle: float) -> Iterator[str]:
-    start, end = along.near(float(mark.x)), along.near(float(mark.x) + width)
+def _cell(mark: Mark, start: float, end: float, middle: float) -> elements.Field:
     height = ROW * HEIGHTS.get(mark.part, 1)
-    if mark.part:
-        more = f' fill-opacity="{CELL}" stroke="{MUTED}" stroke-width="0.4"'
-        yield _rectangle(start, middle - height / 2, end - start, height, harm(mark.part), more)
-    if end - start > 7 and mark.note.strip(" ."):
-        yield _text((start + end) / 2, middle + 4, mark.note, "middle")
+    return start, middle - height / 2, end - start, height, harm(mark.part), ""
 
 
 def _kinds(plot: Plot) -> dict[str, Callable[[float, float], str]]:
@@ -378,7 +360,7 @@ def _kinds(plot: Plot) -> dict[str, Callable[[float, float], str]]:
 
 
 def _kind(kind: str) -> Callable[[float, float], str]:
-    return lambda x, y: _rectangle(x - 6, y - 6, 12, 12, harm(kind), f' fill-opacity="{CELL}" stroke="{MUTED}"')
+    return lambda x, y: elements.rectangle(x - 6, y - 6, 12, 12, harm(kind), f' fill-opacity="{CELL}" stroke="{MUTED}"')
 
 
 def _matrix(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
@@ -391,26 +373,25 @@ def _matrix(plot: Plot, looks: Mapping[str, Look]) -> Drawn:
     rows = Rows(unlike(mark.row for mark in plot.marks), step, head)
     middles = {name: rows.left + width * (place + 0.5) for place, name in enumerate(heads)}
     body = [*rows.texts()]
-    for name, lines in heads.items():
-        body.append(_paragraph(middles[name], head - 6 - LINE * (len(lines) - 1), lines))
-    for mark, text in zip(plot.marks, texts, strict=True):
-        body += _field(mark, text, middles[str(mark.x)], rows.middle(mark.row), (width, step))
+    named = [_paragraph(middles[name], head - 6 - LINE * (len(lines) - 1), lines) for name, lines in heads.items()]
+    body += elements.group(named, elements.CENTRED)
+    placed = [(mark, middles[str(mark.x)], rows.middle(mark.row)) for mark in plot.marks]
+    filled = (_field(mark, x, y, (width, step)) for mark, x, y in placed if mark.part)
+    written = [_paragraph(x, y + 4 - LINE * (len(text) - 1) / 2, text) for (_, x, y), text in zip(placed, texts)]
+    body += [*elements.fields(filled), *elements.group(written, elements.CENTRED)]
     height, legend = _legend(rows.left, rows.bottom + 16, _kinds(plot))
     return max(WIDTH, rows.left + width * len(heads) + 4), rows.bottom + 16 + height, [*body, *legend]
 
 
-def _field(mark: Mark, lines: Sequence[str], x: float, y: float, size: tuple[float, float]) -> Iterator[str]:
+def _field(mark: Mark, x: float, y: float, size: tuple[float, float]) -> elements.Field:
     """What was not expected has a heavy border."""
     width, height = size[0] - 4, size[1] - 4
-    colour, thick = (INK, 2.5) if is_unexpected(mark) else (MUTED, 0.4)
-    if mark.part:
-        more = f' fill-opacity="{CELL}" stroke="{colour}" stroke-width="{thick}"'
-        yield _rectangle(x - width / 2, y - height / 2, width, height, harm(mark.part), more)
-    yield _paragraph(x, y + 4 - LINE * (len(lines) - 1) / 2, lines)
+    heavy = f' stroke="{INK}" stroke-width="2.5"' if is_unexpected(mark) else ""
+    return x - width / 2, y - height / 2, width, height, harm(mark.part), heavy
 
 
 def _paragraph(x: float, y: float, lines: Sequence[str]) -> str:
-    return "".join(_text(x, y + LINE * place, line, "middle") for place, line in enumerate(lines))
+    return "".join(elements.words(x, y + LINE * place, line) for place, line in enumerate(lines))
 
 
 DRAWN: dict[Shape, Callable[[Plot, Mapping[str, Look]], Drawn]] = {

@@ -46,6 +46,7 @@ MARKED = 16  # points on a line; of more only some have a symbol
 LABEL = 'isString(datum.x) && datum.x ? datum.row + ", " + datum.x : datum.row'
 LINE_LABEL = 'datum.part ? datum.row + ", " + datum.part : datum.row'
 ON_AXIS = {Scale.linear: "isValid({})", Scale.log: "{} > 0", Scale.tail: "inrange({}, [0, 0.9999999])"}
+NUMBER: Spec = {"filter": "isValid(datum.y)"}
 INTERVAL: Spec = {"filter": "isValid(datum.low) && isValid(datum.high)"}
 OUTLINE = f"indexof(datum.part, '{OUTLINED}') == 0"
 TEXT: Spec = {"type": "text", "color": INK, "tooltip": False}
@@ -71,7 +72,7 @@ CONFIG: Spec = {
 
 
 def spec(plot: Plot, looks: Mapping[str, Look]) -> Spec:
-    """As wide as its container; a matrix is as wide as its texts."""
+    """As wide as its container; a matrix is as wide as its texts. What all have, the page adds: CONFIG."""
     drawing = DRAWN[plot.shape](plot, looks)
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -79,7 +80,6 @@ def spec(plot: Plot, looks: Mapping[str, Look]) -> Spec:
         "data": {"name": "marks"},
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": CONFIG,
         **drawing,
     }
 
@@ -140,7 +140,8 @@ def _coloured(plot: Plot, looks: Mapping[str, Look]) -> Spec:
 def _tooltip(plot: Plot) -> list[Spec]:
     """What the marks have, under the names of the axes."""
     fields = {"row": "", "part": "part", "x": title(plot.x), "y": title(plot.y), "low": "low", "high": "high"}
-    there = [field for field in (*fields, "note") if any(getattr(mark, field) not in ("", None) for mark in plot.marks)]
+    shown = drawn(plot)
+    there = [field for field in (*fields, "note") if any(getattr(mark, field) not in ("", None) for mark in shown)]
     return [{"field": field, "type": "nominal", "title": fields.get(field) or field} for field in there]
 
 
@@ -164,7 +165,7 @@ def _lower_bounds(plot: Plot, encoding: Spec, dx: int = 0, dy: int = 0) -> list[
 
 
 def _lines(plot: Plot, looks: Mapping[str, Look]) -> Spec:
-    """Bands below, then lines, then symbols."""
+    """Bands below, then lines, then symbols. A line is broken where there is no number."""
     there = drawn(plot)
     across = measured(plot.x.scale, [float(mark.x) for mark in there])
     up = ruler(plot.y.scale, values(plot), zero=True)
@@ -172,7 +173,8 @@ def _lines(plot: Plot, looks: Mapping[str, Look]) -> Spec:
     return {
         "height": HEIGHT,
         "transform": [
-            {"filter": f"isValid(datum.y) && {_on(plot.x, 'datum.x')} && {_on(plot.y, 'datum.y')}"},
+            {"filter": _on(plot.x, "datum.x")},
+            {"calculate": f"{_on(plot.y, 'datum.y')} ? datum.y : null", "as": "y"},
             {"calculate": LINE_LABEL, "as": "label"},
             {"calculate": "1 / (1 - datum.x)" if plot.x.scale == Scale.tail else "datum.x", "as": "at"},
         ],
@@ -201,7 +203,7 @@ def _curves(plot: Plot, there: Sequence[Mark], up: Ruler, looks: Mapping[str, Lo
             "encoding": {"stroke": stroke, "strokeDash": dash},
         },
         {
-            "transform": _every(there),
+            "transform": _marked(there),
             "mark": symbol,
             "encoding": {"stroke": stroke, "fill": fill, "shape": shape, "tooltip": _tooltip(plot)},
         },
@@ -210,22 +212,27 @@ def _curves(plot: Plot, there: Sequence[Mark], up: Ruler, looks: Mapping[str, Lo
 
 def _band(name: str, colour: str, up: Ruler) -> Spec:
     """On a logarithmic axis, which has no zero, to its end. It is in no legend: lines are."""
-    bottom = {"calculate": f"max(datum.low, {up.low})", "as": "bottom"}
+    is_there = " && ".join(f"isValid(datum.{field})" for field in ("y", "low", "high"))
+    bottom = {"calculate": f"{is_there} ? max(datum.low, {up.low}) : null", "as": "bottom"}
     return {
-        "transform": [{"filter": {"field": "label", "equal": name}}, INTERVAL, bottom],
+        "transform": [{"filter": {"field": "label", "equal": name}}, bottom],
         "mark": {"type": "area", "color": colour, "opacity": 0.1, "clip": True, "tooltip": False},
         "encoding": {"y": _bare("bottom"), "y2": {"field": "high"}},
     }
 
 
-def _every(there: Sequence[Mark]) -> list[Spec]:
-    """Of each line its first, and so many more points that their symbols can be told apart."""
+def _marked(there: Sequence[Mark]) -> list[Spec]:
+    """Of each line its first, and so many more points that their symbols can be told apart; and who stands alone
+    between two gaps."""
     names = [label(mark) for mark in there]
     step = -(-max(map(names.count, names), default=1) // MARKED)
     if step == 1:
-        return []
+        return [NUMBER]
+    beside = [{"op": op, "field": "y", "as": name} for op, name in (("lag", "before"), ("lead", "after"))]
+    neighbours = {"window": beside, "groupby": ["label"], "sort": [{"field": "at"}]}
     number = {"window": [{"op": "row_number", "as": "number"}], "groupby": ["label"]}
-    return [number, {"filter": f"datum.number % {step} == 1"}]
+    alone = "!isValid(datum.before) && !isValid(datum.after)"
+    return [neighbours, NUMBER, number, {"filter": f"datum.number % {step} == 1 || ({alone})"}]
 
 
 def _rows(names: Sequence[str], limit: int = NAME) -> Spec:

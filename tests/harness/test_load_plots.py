@@ -76,7 +76,9 @@ def test_an_invalid_round_is_in_no_plot():
     [mark] = marks(found, "throughput-requests")
     assert mark.y == np.median(rates_of(found)) and len(rates_of(found)) == 7
     assert mark.note == "7 of 8 rounds are valid"
-    assert [one.x for one in marks(found, "throughput-rounds")] == [1, 2, 4, 5, 6, 7, 8]
+    shown = marks(found, "throughput-rounds")
+    assert [one.x for one in shown if one.y is not None] == [1, 2, 4, 5, 6, 7, 8]
+    assert [(one.x, one.note) for one in shown if one.y is None] == [(3, "invalid")]
 
 
 def test_who_has_no_valid_round_is_in_no_plot():
@@ -125,6 +127,15 @@ def test_rounds_stand_in_their_order_with_what_disturbed_them():
     assert [(one.x, one.y) for one in shown] == list(enumerate(rates_of(found), start=1))
     assert [one.note for one in shown] == ["", "disturbed: others took 25% of a CPU", *[""] * 6]
     assert marks(found, "throughput-requests")[0].note.endswith("more than 5% of a CPU in 1 of 8 rounds")
+
+
+def test_where_one_is_ten_times_another_the_axis_of_the_rounds_is_logarithmic():
+    for factor, scale in ((9, Scale.linear), (11, Scale.log)):
+        found = samples.trial_run()
+        for trial in found.results:
+            requests = 1000 * (factor if trial.step.contestant == "epoll" else 1)
+            trial.client = replace(trial.client, requests=requests)
+        assert plot(found, "throughput-rounds").y.scale == scale
 
 
 def test_at_a_constant_rate_rounds_show_cpu_time():
@@ -282,10 +293,20 @@ def test_where_the_client_itself_was_late_there_is_no_point():
     """By 0.2 ms in its own last hundredth: too much of 1 ms, and little enough of 10."""
     latencies = {1_000_000: 9_950, 10_000_000: 50}
     late = with_requests(latencies, lateness={1_000: 9_901, 200_000: 99})
-    shares = [one.x for one in marks(late, "latency-tail")]
-    assert "a line bridges what could not be measured" in plot(late, "latency-tail").caption
-    assert 0.99 in shares and 0.993 not in shares and 0.995 not in shares and 0.997 in shares
-    assert 0.995 in [one.x for one in marks(with_requests(latencies), "latency-tail")]
+    shown = {one.x: one for one in marks(late, "latency-tail")}
+    assert "a line has a gap" in plot(late, "latency-tail").caption
+    assert [shown[share].y is None for share in (0.99, 0.993, 0.995, 0.997)] == [False, True, True, False]
+    assert shown[0.995].note == "no figure: the client itself was late"
+    assert all(one.y is not None for one in marks(with_requests(latencies), "latency-tail"))
+
+
+def test_a_tail_neither_begins_nor_ends_with_a_gap():
+    """The client is late in all but its first half, and there until the slowest hundredth."""
+    late = with_requests({1_000_000: 9_950, 10_000_000: 50}, lateness={1_000: 5_000, 200_000: 4_900, 2_000_000: 100})
+    shown = marks(late, "latency-tail")
+    assert shown and None not in (shown[0].y, shown[-1].y)
+    nothing = with_requests({1_000_000: 1000}, lateness={1_000_000: 1000})
+    assert "latency-tail" not in {one.id for one in report.document(nothing).plots}
 
 
 def test_what_was_never_answered_makes_lower_bounds():
@@ -360,8 +381,8 @@ def test_a_curve_has_no_point_where_the_client_was_late_and_its_table_a_dash():
     found = samples.trial_run(samples.settings(rates=(1000.0, 2000.0), closed=False), verb="latency")
     for trial in of(found):
         trial.client = replace(trial.client, lateness={10_000_000: 1000} if trial.cell.rate == 2000 else {})
-    assert [one.x for one in marks(found, "rates-p99")] == [1000]
-    assert "a line bridges what could not be measured" in plot(found, "rates-p99").caption
+    assert {(one.x, one.y is None) for one in marks(found, "rates-p99")} == {(1000, False), (2000, True)}
+    assert "no point, and a line has a gap" in plot(found, "rates-p99").caption
     assert [row[2] for row in section(found, "rates").table.rows if row[0] == "epoll"] == ["-"]
 
 
@@ -425,12 +446,12 @@ def test_each_try_is_a_ratio_across_the_line_or_a_false_alarm():
     found = aa_run(advantage=1.5)
     for metric in ("throughput", "cpu"):
         shown, expected = plot(found, f"aa-{metric}"), list(tries(found.parts[0], metric))
-        assert [one.y for one in shown.marks] == [one.ratio for one in expected]
-        assert [one.low for one in shown.marks] == [one.interval.low for one in expected]
+        assert [one.y for one in shown.marks] == pytest.approx([one.ratio for one in expected], rel=1e-6)
+        assert [one.low for one in shown.marks] == pytest.approx([one.interval.low for one in expected], rel=1e-6)
         assert shown.reference == 1 and shown.marks[0].row == "try 1"
     assert {one.note for one in plot(found, "aa-throughput").marks} == {"a difference that is not there"}
     a, b = (rates_of(found, twin)[:6] for twin in ("epoll A", "epoll B"))
-    assert plot(found, "aa-throughput").marks[0].y == pytest.approx(hodges_lehmann(a, b))
+    assert plot(found, "aa-throughput").marks[0].y == pytest.approx(hodges_lehmann(a, b), rel=1e-6)
 
 
 def test_a_try_that_lacks_a_round_is_absent():

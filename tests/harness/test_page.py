@@ -164,6 +164,14 @@ def test_a_caveat_says_its_kind_what_happened_and_what_not_to_conclude():
     assert "Nothing was disturbed" not in text
 
 
+def test_of_many_caveats_the_gravest_are_seen_at_once_and_all_of_them_are_there():
+    caveats = [Caveat("INVALID", f"Reason {number}.") for number in range(8)]
+    text = page.render(replace(DOCUMENT, caveats=caveats), NOWHERE)
+    at_once, _, more = text.partition("<summary>3 more</summary>")
+    assert re.findall(r"Reason (\d)", at_once) == list("01234") and re.findall(r"Reason (\d)", more) == list("567")
+    assert "more</summary>" not in page.render(replace(DOCUMENT, caveats=caveats[:5]), NOWHERE)
+
+
 def test_without_caveats_it_says_that_there_are_none():
     assert "Nothing was disturbed, repeated or invalid." in "".join(read(replace(DOCUMENT, watched=True)).texts["main"])
 
@@ -207,7 +215,7 @@ def test_hostile_text_becomes_neither_an_element_nor_a_script():
 
 
 def test_hostile_text_in_the_data_of_a_plot_comes_back_as_it_was():
-    [plot] = json.loads(read(hostile_document()).texts["script"][0])
+    [plot] = json.loads(read(hostile_document()).texts["script"][0])["plots"]
     assert plot["marks"][0]["row"] == plot["title"] == HOSTILE
 
 
@@ -249,16 +257,17 @@ def test_with_one_of_two_libraries_nothing_is_drawn_large(fetched):
 
 
 def test_the_data_of_every_plot_is_in_it_once_with_how_it_is_drawn():
-    [plot] = json.loads(read().texts["script"][0])
-    assert plot["id"] == "rate" and "spec" in plot
-    assert plot["marks"][0] == {"row": "epoll", "x": 16, "y": 80500.25, "low": 79000.0, "high": 82000.0, "part": "",
-                                "note": ">="}  # fmt: skip
+    data = json.loads(read().texts["script"][0])
+    [plot] = data["plots"]
+    assert plot["id"] == "rate" and "config" in data and "spec" in plot and "config" not in plot["spec"]
+    known = {"row": "epoll", "x": 16, "y": 80500.25, "low": 79000.0, "high": 82000.0, "note": ">="}
+    assert plot["marks"][0] == known, "without what it does not have"
 
 
 def test_a_figure_has_a_number_that_finds_its_plot_in_the_data():
     others = [replace(SECTION, plots=(replace(PLOT, id=name),), chapter=name[0]) for name in ("a1", "b1", "a2")]
     found = read(replace(DOCUMENT, sections=others))
-    plots = json.loads(found.texts["script"][0])
+    plots = json.loads(found.texts["script"][0])["plots"]
     figures = [(each["data-number"], each["data-name"]) for each in found.all("figure")]
     assert figures == [(str(number), plot["id"]) for number, plot in enumerate(plots, start=1)]
     assert [name for _, name in figures] == ["a1", "a2", "b1"]
@@ -353,7 +362,7 @@ def test_a_table_keeps_its_rules():
 
 # --- colours
 
-STYLE = (page.TEMPLATES / "style.css").read_text()
+STYLE = page.PALETTE + (page.TEMPLATES / "style.css").read_text()
 LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#\w{6});", half)) for half in STYLE.split("prefers-color-scheme: dark"))
 
 

@@ -39,6 +39,14 @@ def dots(root: ElementTree.Element) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in moved]
 
 
+def fields(root: ElementTree.Element) -> list[tuple[float, ...]]:
+    """Of all cells: where, how wide and how high."""
+    outlines = [one.attrib["d"] for one in root.iter(f"{XML}path") if "harm" in one.attrib.get("fill", "")]
+    found = re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)h-([\d.]+)z", "".join(outlines))
+    assert all(width == back for _, _, width, _, back in found)
+    return [tuple(map(float, one[:4])) for one in found]
+
+
 @pytest.mark.parametrize("shape", Shape)
 def test_a_drawing_scales_tells_what_it_is_and_has_no_script(shape: Shape) -> None:
     root = drawing(shape)
@@ -89,10 +97,34 @@ def test_a_share_is_placed_by_what_is_slower() -> None:
     assert {"0 %", "90 %", "99 %", "99.9 %"} <= set(texts(drawing(Shape.lines, there, x=Axis("s", scale=Scale.tail))))
 
 
-def test_a_point_without_a_place_or_a_number_is_left_out() -> None:
-    there = [Mark("epoll", 0, 5), Mark("epoll", 10, 5), Mark("epoll", 20, None), Mark("epoll", 30, 6)]
-    (line,) = drawing(Shape.lines, there, x=Axis("n", scale=Scale.log)).iter(f"{XML}polyline")
-    assert len(line.attrib["points"].split()) == 2
+def test_a_line_is_broken_where_a_point_has_no_place_or_no_number() -> None:
+    values = (5, 5, 6, None, 6, 7, 8, None)
+    there = [Mark("epoll", x, y, 4, 9) for x, y in enumerate(values)]
+    root = drawing(Shape.lines, [*there, Mark("epoll", 8, 5)], x=Axis("n", scale=Scale.log))
+    assert [len(one.attrib["points"].split()) for one in root.iter(f"{XML}polyline")] == [2, 3]
+    assert [len(one.attrib["points"].split()) for one in root.iter(f"{XML}polygon")] == [4, 6]
+    in_legend = 1
+    assert len(dots(root)) == 6 + in_legend, "one that stands alone has its symbol"
+
+
+def test_of_many_points_the_first_of_each_piece_has_a_symbol_and_some_others() -> None:
+    there = [Mark("epoll", x, None if x in (30, 32) else 5) for x in range(1, 49)]
+    root = drawing(Shape.lines, there)
+    places = [x for x, _ in dots(root)][:-1]
+    assert len(places) < 20
+    step = (places[-1] - places[0]) / (48 - 1)
+    assert any(abs(x - places[0] - 30 * step) < 2 * step for x in places), "31 stands alone"
+
+
+def test_a_drawing_that_stands_alone_brings_its_colours_and_its_paper() -> None:
+    text = svg.drawing(plot(Shape.bars), LOOKS, ":root { --ink: #000000 }\n/* </style> & */")
+    root = ElementTree.fromstring(text)
+    assert root.find(f"{XML}style").text == ":root { --ink: #000000 }\n/* </style> & */"
+    width, height = root.attrib["viewBox"].split()[2:]
+    assert (root.attrib["width"], root.attrib["height"]) == (width, height)
+    paper = next(root.iter(f"{XML}rect")).attrib
+    assert (paper["width"], paper["height"], paper["fill"]) == (width, height, "var(--paper)")
+    assert [one.tag for one in root][:2] == [f"{XML}title", f"{XML}desc"]
 
 
 def test_of_a_line_only_lower_bounds_have_a_sign_above_their_point() -> None:
@@ -145,20 +177,26 @@ def test_cells_of_a_strip_are_at_their_seconds_and_the_fault_at_its_own() -> Non
     kinds = ("none", "none", "lost", "starved")
     there = [Mark("epoll", x / 4 - 0.5, part=part, note="s") for x, part in enumerate(kinds)]
     root = drawing(Shape.strips, there, x=Axis("time", "s"), reference=0)
-    cells = [one.attrib for one in root.iter(f"{XML}rect")][:4]
-    starts, heights = ([float(one[key]) for one in cells] for key in ("x", "height"))
+    cells = sorted(fields(root))
+    starts, _, widths, heights = zip(*cells, strict=True)
     fault = next(float(one.attrib["x1"]) for one in root.iter(f"{XML}line") if "stroke-dasharray" in one.attrib)
     assert fault == starts[2] and heights[1] < heights[2] < heights[3]
-    assert float(cells[0]["width"]) == pytest.approx(starts[1] - starts[0], abs=0.02)
+    assert widths[0] == pytest.approx(starts[1] - starts[0], abs=0.02)
+    alike = [one.attrib["fill"] for one in root.iter(f"{XML}path")]
+    assert alike == ["var(--harm-none)", "var(--harm-lost)", "var(--harm-starved)"], "one path for all that look alike"
 
 
 def test_a_matrix_has_its_texts_in_row_and_column_and_marks_what_was_not_expected() -> None:
     root = drawing(Shape.matrix)
-    seen, sample = (one for one in root.iter(f"{XML}rect") if "width" in one.attrib and "x" in one.attrib)
-    assert seen.attrib["stroke-width"] == "2.5" and "stroke-width" not in sample.attrib
+    seen = root.find(f".//{XML}path[@fill='var(--harm-lost)']")
+    ((x, y, width, height),) = fields(root)
+    assert seen.attrib["stroke-width"] == "2.5" and seen.attrib["stroke"] == "var(--ink)"
     column, row = text_at(root, "epoll")[0], text_at(root, "segv")[1]
     assert column < text_at(root, "prefork")[0]
     assert text_at(root, "!= server lost") == pytest.approx((column, row), abs=0.02)
+    assert (x + width / 2, y + height / 2 + 4) == pytest.approx((column, row), abs=0.02)
+    unsurprising = drawing(Shape.matrix, [Mark("segv", "epoll", part="lost", note="server lost")])
+    assert "stroke" not in unsurprising.find(f".//{XML}path[@fill='var(--harm-lost)']").attrib
     assert text_at(root, "n/a") == pytest.approx((text_at(root, "prefork")[0], row), abs=0.02)
 
 

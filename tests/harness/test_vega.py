@@ -78,7 +78,7 @@ def test_a_specification_is_plain_json_that_names_its_data_and_tells_what_it_sho
 
 @pytest.mark.parametrize("shape", Shape)
 def test_every_colour_is_a_variable_of_the_page(shape: Shape) -> None:
-    text = json.dumps(spec(shape))
+    text = json.dumps([spec(shape), vega.CONFIG])
     assert not re.search(r"#[0-9a-f]{3,8}\b|rgb|\b(black|white|gr[ae]y|red|green|blue|steelblue)\b", text)
     known = r"var\(--(model-[0-7]|ink|muted|grid|paper|harm-(none|delayed|lost|wrong|starved))\)"
     assert re.findall(r"var\([^)]*\)", text) == [one.group() for one in re.finditer(known, text)]
@@ -135,7 +135,13 @@ def test_a_tail_is_drawn_over_one_divided_by_what_is_slower() -> None:
 def test_marks_without_a_number_or_a_place_are_filtered_and_stretch_no_axis() -> None:
     there = [Mark("epoll", 0, 1), Mark("epoll", 10, 5), Mark("epoll", 1000, 7), Mark("epoll", 10**6, None)]
     found = spec(Shape.lines, there, x=Axis("n", scale=Scale.log))
-    assert found["transform"][0]["filter"] == "isValid(datum.y) && datum.x > 0 && isValid(datum.y)"
+    assert found["transform"][:2] == [
+        {"filter": "datum.x > 0"},
+        {"calculate": "isValid(datum.y) ? datum.y : null", "as": "y"},
+    ]
+    (line,) = marks(found, "line")
+    assert "transform" not in line, "a line is broken where there is no number"
+    assert [one["transform"][0] for one in marks(found, "point")] == [{"filter": "isValid(datum.y)"}]
     assert encodings(found, "x")[0]["scale"]["domain"] == [10, 1000]
 
 
@@ -149,8 +155,11 @@ def test_a_band_is_drawn_for_those_lines_that_have_one_within_the_axis() -> None
 
 def test_of_many_points_the_first_and_some_others_have_a_symbol() -> None:
     few, many = ([Mark("epoll", x, x) for x in range(1, count + 1)] for count in (16, 160))
-    assert marks(spec(Shape.lines, few), "point")[0]["transform"] == []
-    assert marks(spec(Shape.lines, many), "point")[0]["transform"][-1] == {"filter": "datum.number % 10 == 1"}
+    assert marks(spec(Shape.lines, few), "point")[0]["transform"] == [{"filter": "isValid(datum.y)"}]
+    neighbours, number, numbered, chosen = marks(spec(Shape.lines, many), "point")[0]["transform"]
+    assert chosen == {"filter": "datum.number % 10 == 1 || (!isValid(datum.before) && !isValid(datum.after))"}
+    assert (neighbours["sort"], number) == ([{"field": "at"}], {"filter": "isValid(datum.y)"})
+    assert numbered["window"][0]["op"] == "row_number"
 
 
 def test_the_reference_is_one_line_across_the_axis_of_numbers() -> None:

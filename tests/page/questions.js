@@ -80,7 +80,7 @@ window.questions = {
       const rows = [...figures[i].querySelector("details.table table").tBodies[0].rows];
       const numbers = (row) => [...row.querySelectorAll("data")].map((one) => JSON.parse(one.value));
       const read = (row) => ({ name: row.cells[0].textContent.trim(), numbers: numbers(row) });
-      return { id: plot.id, marks: plot.marks, rows: rows.map(read) };
+      return { id: plot.id, marks: plot.marks.map((mark) => ({ ...EMPTY, ...mark })), rows: rows.map(read) };
     });
   },
 

@@ -2,7 +2,8 @@
 
 // Draws the plots of this page with Vega-Lite, from the data in it, and saves them as files.
 
-const plots = JSON.parse(document.getElementById("plots").textContent);
+const { config, plots } = JSON.parse(document.getElementById("plots").textContent);
+const EMPTY = { x: "", y: null, low: null, high: null, part: "", note: "" }; // what a mark has that does not say it
 const figures = [...document.querySelectorAll("figure.plot")];
 const views = new Map(); // of the figures that are drawn, or being drawn
 const libraries = [...document.querySelectorAll("script.draws")]; // none where they could not be fetched
@@ -60,7 +61,8 @@ function draw(figure) {
 }
 
 function show(plot, container, fail) {
-  const { spec } = vegaLite.compile({ ...plot.spec, datasets: { marks: plot.marks } });
+  const marks = plot.marks.map((mark) => ({ ...EMPTY, ...mark }));
+  const { spec } = vegaLite.compile({ config, ...plot.spec, datasets: { marks } });
   const logger = vega.logger(vega.Warn);
   logger.error = fail; // what goes wrong after the start is thrown nowhere
   const view = new vega.View(vega.parse(spec), { container, renderer: "svg", logger });

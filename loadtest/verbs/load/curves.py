@@ -134,7 +134,7 @@ def _latency(section: str, found: Curves, quantile: str) -> Plot:
         "The knee is where a line turns upward: from there on requests wait for each other, and to its left there is "
         "room. What was not all answered in time is noted beside its figure, and lies behind the knee. The band is "
         "from the lowest to the highest of the rounds. Where the client itself was late by more than a tenth there is "
-        "no point; a line bridges what could not be measured.",
+        "no point, and a line has a gap.",
         Shape.lines,
         found.axis("requests asked for", "1/s"),
         Axis("answered within", "ms", Scale.log),
@@ -145,7 +145,10 @@ def _latency(section: str, found: Curves, quantile: str) -> Plot:
 
 def _at_a_rate(found: Curves, one: Series, name: str) -> Iterator[Mark]:
     value, rounds = one.shown_latency(name), one.latency_of_rounds(name)
-    if value is None or not rounds:
+    if not rounds:
+        return
+    if value is None:
+        yield Mark(one.name, found.x(one), note=plots.CLIENT_LATE)
         return
     bound = "a lower bound: some were never answered" if one.latency and one.latency.is_bound(name) else ""
     everything = [value, *rounds]  # all requests together are rounded otherwise, and may lie just outside

@@ -107,6 +107,9 @@ def switches(section: str, series: Sequence[Series]) -> Plot:
     )
 
 
+CLIENT_LATE = "no figure: the client itself was late"
+
+
 def tail(section: str, series: Sequence[Series]) -> Plot:
     """How long the slowest take."""
     lost = [f"{one.name} was overloaded: {one.overloaded}." for one in series if one.valid and one.overloaded]
@@ -115,8 +118,8 @@ def tail(section: str, series: Sequence[Series]) -> Plot:
         "How long the slowest requests take",
         "At 99 % a line tells how long all but the slowest hundredth took at most, over all rounds together; lower is "
         "better. A line that climbs late keeps more requests quick. Where the client itself was late by more than a "
-        "tenth of it, or fewer than ten requests are slower, there is no point; a line bridges what could not be "
-        f"measured. {' '.join(lost)}".strip(),
+        "tenth of it a line has a gap; it ends where fewer than ten requests are slower. "
+        f"{' '.join(lost)}".strip(),
         Shape.lines,
         Axis("share of all requests", scale=Scale.tail),
         Axis("answered within", "ms", Scale.log),
@@ -126,12 +129,16 @@ def tail(section: str, series: Sequence[Series]) -> Plot:
 
 
 def _tail(one: Series) -> Iterator[Mark]:
-    """The slowest one of n has its place where one of n is slower or as slow."""
-    for share, milliseconds in one.tail(SHARES).items():
+    """The slowest one of n has its place where one of n is slower or as slow. What could not be measured has a mark
+    where it is a gap."""
+    told = one.tail(SHARES)
+    known = [share for share, milliseconds in told.items() if milliseconds is not None]
+    for share in [share for share in told if known and known[0] <= share <= known[-1]]:
         count = one.distribution.count
         longest = f"the slowest of {plural(count, 'request')}" if share == 1 else ""
         bound = "a lower bound: not everything was answered" if one.distribution.is_bound(share) else ""
-        yield Mark(one.name, min(share, 1 - 1 / count), milliseconds, note=joined(longest, bound))
+        late = CLIENT_LATE if told[share] is None else ""
+        yield Mark(one.name, min(share, 1 - 1 / count), told[share], note=joined(longest, late or bound))
 
 
 def in_order(section: str, series: Sequence[Series]) -> Plot:
@@ -146,14 +153,22 @@ def in_order(section: str, series: Sequence[Series]) -> Plot:
         f"{section}-rounds",
         f"{title}, round by round",
         "In the order in which the rounds were measured. Level lines are a steady machine. Where all lines bend "
-        "together the machine has changed, which ratios made round by round do not mind."
+        "together the machine has changed, which ratios made round by round do not mind. An invalid round is a gap."
         f"{_bounds_among(series) if metric == 'throughput' else ''}",
         Shape.lines,
         Axis("round"),
-        Axis(title[0].lower() + title[1:] if metric == "throughput" else title, unit),
+        Axis(title[0].lower() + title[1:] if metric == "throughput" else title, unit, _scale(found)),
         found if len({mark.x for mark in found}) > 1 else [],
         commands=commands(series),
     )
+
+
+WIDE = 10.0  # times the least: from there on a linear axis shows nothing but the most
+
+
+def _scale(marks: Sequence[Mark]) -> Scale:
+    values = [mark.y for mark in marks if mark.y is not None]
+    return Scale.log if values and 0 < WIDE * min(values) < max(values) else Scale.linear
 
 
 def _bounds_among(series: Sequence[Series]) -> str:
@@ -163,8 +178,10 @@ def _bounds_among(series: Sequence[Series]) -> str:
 
 
 def _in_order(one: Series, metric: str) -> Iterator[Mark]:
-    for trial in one.valid:
-        if (value := one.values(trial)[metric]) is not None:
+    for trial in one.tried if one.valid else []:
+        if trial.problems:
+            yield Mark(one.name, trial.step.round, note="invalid")
+        elif (value := one.values(trial)[metric]) is not None:
             others = f"disturbed: others took {trial.disturbance.worst:.0%} of a CPU" if trial.disturbed else ""
             yield Mark(one.name, trial.step.round, value, note=others)
 

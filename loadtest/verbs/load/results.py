@@ -218,13 +218,14 @@ class Series(Rounds[Trial]):
         """The same, whatever share is asked for."""
         return distribution([trial.client for trial in self.valid])
 
-    def tail(self, shares: Iterable[float]) -> dict[float, float]:
+    def tail(self, shares: Iterable[float]) -> dict[float, float | None]:
         """Milliseconds that such shares of all requests took at most; 1 is the maximum. By the same rules: left out is
-        where fewer than BEYOND requests are slower, and where the client itself was late."""
+        where fewer than BEYOND requests are slower, and None where the client itself was late."""
         times, late = self.distribution, Distribution(merged(trial.client.lateness for trial in self.valid))
         told = [one for one in shares if times.count and (one == 1 or round(times.count * (1 - one), 6) >= BEYOND)]
-        in_time = [one for one in told if not late.count or late.at(one) <= LATE * times.at(one)]
-        return {one: times.at(one) / 1000 for one in in_time}
+        return {
+            one: None if late.count and late.at(one) > LATE * times.at(one) else times.at(one) / 1000 for one in told
+        }
 
     @cached_property
     def lateness(self) -> Quantiles | None:
