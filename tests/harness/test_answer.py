@@ -101,7 +101,7 @@ def test_whoever_contains_a_crash_is_named_whatever_his_name():
 def test_what_was_tried_and_what_it_costs_beside_the_cheapest_is_told():
     found = told(replace(FACTS, memory=Memory("memory", "Heap", {"prefork": 1.9, "epoll": 0.3}, "MiB", 1)), JOB)
     assert "A crash and an endless loop in one request harmed nobody else there." in found
-    assert "It takes 49.0 us of CPU time for a request; epoll, the cheapest, 41.0." in found
+    assert "It takes 49.0 us of CPU time for a request; epoll, one of the cheapest, 41.0." in found
     assert "Heap: 1.9 MiB in prefork, 0.3 MiB in epoll, the least that is known." in found
     everybody = dict.fromkeys(NAMES, 1.9) | {"epoll": 0.3}
     found = told(replace(FACTS, memory=Memory("memory", "Heap", everybody, "MiB", 1)), JOB)
@@ -175,8 +175,9 @@ def test_the_least_is_not_said_of_one_who_is_tied_with_somebody_who_is_not_safe(
 
 def test_of_several_who_are_named_only_those_who_are_told_from_the_cheapest_are_called_dearer():
     cost = ranking(dict(COST.values), ["epoll", "coroutines", "threads"], ["threads", "prefork"], ["fork-per-request"])
-    assert "prefork takes 49.0 us of CPU time for a request; epoll, the cheapest, 41.0. threads, 47.0 us, not told" in (
-        told(replace(FACTS, cost=cost), HANGS)
+    assert (
+        "prefork takes 49.0 us of CPU time for a request; epoll, one of the cheapest, 41.0. threads, 47.0 us, not told"
+        in (told(replace(FACTS, cost=cost), HANGS))
     )
 
 
@@ -232,11 +233,13 @@ def test_a_parent_brings_those_who_are_named_back_or_not():
 
 
 def test_peers_stand_beside_those_who_are_named():
-    peers = Peers("yardstick", {"epoll": Peer("nginx", 1.25), "coroutines": Peer("h2o", None), "prefork": Peer("a", 2)})
-    assert told(replace(FACTS, peers=peers), TRUSTED).endswith(
-        "CPU time for a request, beside the best production server of its kind: epoll 1.25 times nginx and coroutines "
-        "not told from h2o."
+    beside = {"epoll": Peer("nginx", 1.25), "coroutines": Peer("h2o", None), "prefork": Peer("a", 2)}
+    assert told(replace(FACTS, peers=Peers("yardstick", beside, 2000)), TRUSTED).endswith(
+        "CPU time for a request at 2,000/s, beside the best production server of its kind: epoll 1.25 times nginx and "
+        "coroutines not told from h2o."
     )
+    few = Peers("yardstick", dict.fromkeys(beside, Peer("nginx", None)), 2000, few=True)
+    assert told(replace(FACTS, peers=few), TRUSTED).endswith("of its kind: too few rounds to tell them apart.")
 
 
 # --- what it costs
@@ -250,9 +253,10 @@ def test_the_dearest_is_told_with_its_ratio_its_calls_and_how_it_grows():
     growth = Growth("ballast", "fork-per-request", 512, 9469.0, 231.0, True)
     calls = Counts("walk-kept", {"fork-per-request": 10, "epoll": 3})
     assert spoken(sentences.dearest(replace(FACTS, growth=growth, calls=calls))) == (
-        "Most CPU time for a request: fork-per-request, 300 us; the least: epoll, 41.0. A request makes 10 system "
-        "calls in fork-per-request, and 3 in epoll. For that, a crash harmed nobody else. At full load, with 512 MiB "
-        "in its memory fork-per-request takes 9,469 us of CPU time for a request, and 231 with none (indicative)."
+        "Most CPU time for a request: fork-per-request, 300 us; among the least: epoll, 41.0. A request makes 10 "
+        "system calls in fork-per-request, and 3 in epoll. For that, a crash harmed nobody else. At full load, with "
+        "512 MiB in its memory fork-per-request takes 9,469 us of CPU time for a request, and 231 with none "
+        "(indicative)."
     )
 
 
@@ -290,10 +294,14 @@ def test_a_whole_run_is_told_in_five_to_eight_sentences_that_each_link_to_their_
 def test_the_answer_of_a_whole_run_follows_from_its_figures():
     found = samples.tour()
     assert of(found, JOB).startswith(f"{JOB} (other people's code): prefork. A crash, a stack overflow and an endless")
-    assert "It takes 49.5 us of CPU time for a request; coroutines, the cheapest, 42.5." in of(found, JOB)
+    assert "It takes 49.5 us of CPU time for a request at 1,000/s; coroutines, one of the cheapest, 42.5." in of(
+        found, JOB
+    )
     assert of(found, HANGS).startswith(f"{HANGS}: threads.")
     assert of(found, TRUSTED).startswith(f"{TRUSTED} and never blocks: coroutines or epoll.")
-    assert of(found, "Most CPU time").startswith("Most CPU time for a request: fork-per-request, 300 us; the least:")
+    assert of(found, "Most CPU time").startswith(
+        "Most CPU time for a request at 1,000/s: fork-per-request, 300 us; among the least: coroutines, 42.5."
+    )
     assert "requests a second: epoll." in of(found, "At full load")
 
 
@@ -320,7 +328,9 @@ def test_too_few_rounds_claim_no_difference():
     found = samples.tour(replace(samples.TOUR, rounds=3))
     assert "3 of the 6 rounds that an interval takes: all figures are indicative." in whole(found)
     assert "the cheapest" not in whole(found) and "Most CPU time" not in whole(found)
-    assert "Too few rounds to tell them apart by CPU time for a request: 42.2 to 300 us." in of(found, TRUSTED)
+    assert "Too few rounds to tell them apart by CPU time for a request at 1,000/s: 42.2 to 300 us." in of(
+        found, TRUSTED
+    )
 
 
 def test_six_rounds_that_make_no_groups_say_how_many_it_takes():
@@ -332,14 +342,14 @@ def test_six_rounds_that_make_no_groups_say_how_many_it_takes():
 def test_one_model_alone_is_compared_with_nobody():
     one = replace(samples.TOUR, contestants=samples.select(("prefork",), samples.MODELS))
     found = whole(samples.tour(one))
-    assert "prefork: 49.5 us of CPU time for a request at 1,000 requests a second; there is nobody to" in found
+    assert "prefork: 49.5 us of CPU time for a request at 1,000/s; there is nobody to" in found
     assert f"{JOB} (other people's code): prefork" in found and TRUSTED not in found
 
 
 def test_of_a_run_without_faults_and_without_loads_the_rest_is_told():
     found = samples.tour()
     found.parts[-1].results.clear()
-    assert of(found, TRUSTED).endswith("Not told apart by CPU time for a request: 42.5 us.")
+    assert of(found, TRUSTED).endswith("Not told apart by CPU time for a request at 1,000/s: 42.5 us.")
     only = replace(found, parts=found.parts[4:5])
     only.parts[0].results[0].busy.anonymous = 9 << 20
     assert whole(only).startswith(
@@ -373,7 +383,7 @@ def test_who_did_not_keep_up_is_compared_with_nobody_and_told():
     found = samples.tour()
     for trial in found.parts[0].of("fork-per-request"):
         trial.client = replace(trial.client, in_time=700, censored=300, errors={"never answered": 300})
-    assert "Most CPU time for a request: prefork, 49.5 us; the least: coroutines, 42.5." in of(found, "Most CPU time")
+    assert "at 1,000/s: prefork, 49.5 us; among the least: coroutines, 42.5." in of(found, "Most CPU time")
     assert "is compared with nobody's: fork-per-request (700 of 1,000/s answered)." in whole(found)
 
 

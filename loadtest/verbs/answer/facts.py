@@ -15,7 +15,7 @@ from loadtest.verbs.crash.cells import FEW, Cell, cells
 from loadtest.verbs.crash.notation import section_of
 from loadtest.verbs.crash.results import DELAYED, LOST, PARENT, STARVED, WRONG
 from loadtest.verbs.load import rounds
-from loadtest.verbs.load.report import TIE, Beside, beside, groups, ids
+from loadtest.verbs.load.report import TIE, Beside, beside, groups, ids, want_of_rounds
 from loadtest.verbs.load.results import Series
 from loadtest.verbs.load.rounds import Load
 from loadtest.verbs.memory.sizes import ANONYMOUS, by_contestant, price
@@ -143,6 +143,8 @@ class Counts:
 class Peers:
     section: str
     beside: Mapping[str, Peer]
+    rate: float  # requests a second for everybody
+    few: bool = False  # rounds: none could have been told apart
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,11 @@ def _peers(shown: Shown) -> Peers | None:
     """As their table judges it: all comparisons of a table share a correction."""
     column = beside(shown.load.everybody).get("CPU each\nx peer", {})
     found = {name: Peer(one.other.name, _told(one)) for name, one in column.items() if one.other and one.ratio}
-    return Peers(shown.named(ids(shown.load).yardstick), found) if found else None
+    if not found:
+        return None
+    everybody, section = shown.load.everybody, shown.named(ids(shown.load).yardstick)
+    few = bool(want_of_rounds(beside(everybody))) and not any(one.times for one in found.values())
+    return Peers(section, found, everybody[0].cell.rate or 0.0, few)
 
 
 def _told(one: Beside) -> float | None:

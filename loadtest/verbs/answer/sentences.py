@@ -102,6 +102,10 @@ def _that_is_known(facts: Facts) -> str:
     return " that is known" if _unpriced(facts) else ""
 
 
+def _that_are_known(facts: Facts) -> str:
+    return _that_is_known(facts).replace(" is ", " are ")
+
+
 def _all_harmed(facts: Facts, outcomes: Sequence[Outcome]) -> bool:
     return all(any(name in one.harmed for one in outcomes) for name in facts.models)
 
@@ -161,8 +165,10 @@ def _beside_the_cheapest(facts: Facts, cost: Ranking, priced: Sequence[str], dea
     cheapest, near = cost.ordered[0], [name for name in priced if name not in dearer]
     who = "It takes" if len(priced) == 1 else f"{listed(dearer)} {'take' if len(dearer) > 1 else 'takes'}"
     more = f" {listed(near)}, {_span(cost, near)}, not told from that." if near else ""
-    its = f"{cheapest}, the cheapest{_that_is_known(facts)}, {number(cost.values[cheapest])}"
-    return f"{who} {_span(cost, dearer)} of {CPU}; {its}.{more}"
+    alone = _alone_first(cost)
+    rank = f"the cheapest{_that_is_known(facts)}" if alone else f"one of the cheapest{_that_are_known(facts)}"
+    its = f"{cheapest}, {rank}, {number(cost.values[cheapest])}"
+    return f"{who} {_span(cost, dearer)} of {_cpu(cost)}; {its}.{more}"
 
 
 def _near_the_cheapest(facts: Facts, cost: Ranking, priced: Sequence[str]) -> str:
@@ -173,11 +179,20 @@ def _near_the_cheapest(facts: Facts, cost: Ranking, priced: Sequence[str]) -> st
         told = any(cost.apart(*pair) for pair in combinations(priced, 2))
         from_whom = f"from {one}" if told else "apart"
         why = f"Not told {from_whom}" if cost.ties else "Too few rounds to tell them apart"
-        return f"{why} by {CPU}: {figure}."
+        return f"{why} by {_cpu(cost)}: {figure}."
     if one != cheapest:
-        return f"Its {CPU}, {figure}, is not told from {least}, that of {cheapest}."
-    alone = cost.ties and cost.best(cost.values) == [one]
-    return f"{CPU}: {figure}{f', {least}' if alone else ''}."
+        return f"Its {_cpu(cost)}, {figure}, is not told from {least}, that of {cheapest}."
+    return f"{_cpu(cost)}: {figure}{f', {least}' if _alone_first(cost) else ''}."
+
+
+def _alone_first(cost: Ranking) -> bool:
+    """Everybody else is told from the best one."""
+    return bool(cost.ties) and len(cost.best(cost.values)) == 1
+
+
+def _cpu(cost: Ranking) -> str:
+    """With the rate at which it was measured: at another rate a request costs something else."""
+    return f"{CPU} at {cost.rate:,.0f}/s" if cost.rate else CPU
 
 
 def _span(cost: Ranking, names: Sequence[str]) -> str:
@@ -231,7 +246,8 @@ def _peers(facts: Facts, job: Job, best: Sequence[str]) -> Iterator[Clause]:
         if name in best
     ]
     if told:
-        text = f"{CPU}, beside the best production server of its kind: {listed(told)}."
+        what = "too few rounds to tell them apart" if peers.few else listed(told)
+        text = f"{CPU} at {peers.rate:,.0f}/s, beside the best production server of its kind: {what}."
         yield Clause(text, peers.section)
 
 
@@ -268,7 +284,8 @@ def _most(facts: Facts) -> Iterator[Clause]:
     least, most = cost.ordered[0], cost.ordered[-1]
     if cost.apart(most, least):
         high, low = (number(cost.values[name]) for name in (most, least))
-        text = f"Most {CPU}{_that_is_known(facts)}: {most}, {high} us; the least: {least}, {low}."
+        rank = "the least" if _alone_first(cost) else "among the least"
+        text = f"Most {_cpu(cost)}{_that_is_known(facts)}: {most}, {high} us; {rank}: {least}, {low}."
         yield Clause(text, cost.section)
         yield from _calls(facts, most, least)
         yield from _protects(facts, most)
@@ -292,7 +309,7 @@ def _alone(facts: Facts) -> Iterator[Clause]:
     if (cost := facts.cost) and len(facts.models) == 1:
         [(name, value)] = cost.values.items()
         few = " (indicative)" if cost.indicative else ""
-        figure = f"{number(value)} us of {CPU} at {cost.rate:,.0f} requests a second{few}"
+        figure = f"{number(value)} us of {_cpu(cost)}{few}"
         yield Clause(f"{name}: {figure}; there is nobody to compare it with.", cost.section)
 
 
@@ -404,7 +421,7 @@ def _ties(facts: Facts) -> Iterator[Clause]:
     cost = facts.cost
     groups = [listed(group) for group in cost.ties if len(group) > 1] if cost else []
     if cost and groups:
-        yield Clause(f"Not told apart on this machine by {CPU}: {'; '.join(groups)}.", cost.section, MORE)
+        yield Clause(f"Not told apart on this machine by {_cpu(cost)}: {'; '.join(groups)}.", cost.section, MORE)
 
 
 def _tried_once(facts: Facts) -> Iterator[Clause]:

@@ -161,6 +161,11 @@ def beside(series: Sequence[Series]) -> dict[str, dict[str, Beside]]:
     return found
 
 
+def want_of_rounds(columns: Mapping[str, Mapping[str, Beside]]) -> str:
+    """Why none of them could have been told apart; mostly ""."""
+    return too_few_rounds([one.ratio for found in columns.values() for one in found.values() if one.ratio])
+
+
 def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
     """Models beside their best peers and their bare servers, the best of each metric; only where one has any."""
     columns = beside(series)
@@ -179,7 +184,7 @@ def yardsticks(load: str, series: Sequence[Series]) -> Section | None:
                 for column, one in cells
             ),
         )
-    few = too_few_rounds([one.ratio for found in columns.values() for one in found.values() if one.ratio])
+    few = want_of_rounds(columns)
     notes = [
         f"x peer: ours / theirs. {HOW_RATIOS_ARE_MADE} CPU each: less than 1 is cheaper than theirs. Each column has "
         "the peer that is best by its own metric.",
