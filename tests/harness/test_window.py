@@ -79,11 +79,11 @@ def test_where_many_processes_end_a_request_costs_what_it_did_over_the_servers_w
     found = work(watch, 5.0 + 62 * 0.03)
     assert found.answers == 25, "what was counted in the window"
     assert found.cpu_seconds == pytest.approx(25 * 0.03)
-    assert found.unsure == pytest.approx(17 * 0.03), "each was in hand at both ends"
+    assert found.unsure == pytest.approx(17 * 0.03 + 0.1 * 0.75), "each was in hand; and the price is an average"
 
 
 def test_ticks_of_64_parents_are_neither_the_servers_work_nor_others():
-    """Each has lost much less than half a tick of user time, and all of it: what rounding takes off is not known."""
+    """Each one's user time is much less than a tick, and rounding takes off all of it, not half a tick."""
     watch = told(watched(0.3, faults=9, parents=65), 0, 300, 3000, 3900)
     end: Any = SimpleNamespace(counts=lambda: Counts(64, 3936))
     watch.scoreboard = end
@@ -97,6 +97,20 @@ def test_ticks_of_64_parents_are_neither_the_servers_work_nor_others():
     assert watch.disturbance(SETS, 0.0, Ended(0, 5.0 + 4000 * 0.00015)).server_cpu > 0.2
     (found,) = problems(watch, cpu_seconds=5.0 + 4000 * 0.00035)
     assert found.startswith("the server cannot have used 126% of its CPUs")
+
+
+def test_a_price_that_varies_makes_no_server_use_more_than_it_has():
+    """1.04 of the window's CPU seconds are within an average's error; all that one CPU had is shown."""
+    watch = told(watched(0.3, faults=9, parents=65), 0, 300, 3000, 3900)
+    end: Any = SimpleNamespace(counts=lambda: Counts(64, 3936))
+    watch.scoreboard = end
+    price = 1.04 * 0.75 / 2700
+    found, window = work(watch, 5.0 + 4000 * price), watch.window
+    assert found.cpu_seconds == pytest.approx(1.04 * 0.75)
+    assert problems(watch, cpu_seconds=5.0 + 4000 * price) == []
+    assert measure.believed(window, found, 1) == window.given(1) < found.cpu_seconds
+    assert measure.believed(window, measure.Work(0.5), 1) == 0.5
+    assert measure.believed(window, measure.Work(None), 1) is measure.believed(None, found, 1) is None
 
 
 def ticks(busy: float) -> cpus.CpuTimes:

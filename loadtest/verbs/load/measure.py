@@ -84,29 +84,31 @@ class Watch:
     @property
     def counted(self) -> int | None:
         """Requests in the window, by the server's own count."""
-        begin, end = self.looks[WINDOW_BEGINS].counts, self.looks[WINDOW_ENDS].counts
-        return (end - begin).requests if begin and end else None
+        found = self.counts_between(WINDOW_BEGINS, WINDOW_ENDS)
+        return found.requests if found else None
 
-    def both(self, begin: str, end: str) -> int | None:
-        """Connections and requests that it has counted in between."""
-        counts = [self.looks[moment].counts for moment in (begin, end) if moment in self.looks]
-        return (counts[1] - counts[0]).both if len(counts) == 2 and counts[0] and counts[1] else None
+    def counts_between(self, begin: str, end: str) -> Counts | None:
+        first, last = self.counts_at(begin), self.counts_at(end)
+        return last - first if first and last else None
+
+    def counts_at(self, moment: str) -> Counts | None:
+        return self.looks[moment].counts if moment in self.looks else None
 
     def price(self, ended: Ended) -> float | None:
         """CPU seconds of a process that ends, over the whole life of a server that counts them: each connection has
         one, and each request. None where one of the numbers is not known."""
-        begin, end = self.looks[LOAD_BEGINS] if LOAD_BEGINS in self.looks else None, self.counts()
-        if ended.cpu_seconds is None or not begin or not begin.counts or not end:
+        begin, end = self.counts_at(LOAD_BEGINS), self.counts()
+        if ended.cpu_seconds is None or not begin or not end or not (end - begin).both:
             return None
-        return (ended.cpu_seconds - begin.usage.cpu_seconds) / max(1, (end - begin.counts).both)
+        return (ended.cpu_seconds - self.looks[LOAD_BEGINS].usage.cpu_seconds) / (end - begin).both
 
     def priced(self, ended: Ended, begin: str, end: str) -> Work | None:
         """Between two looks, where many processes waited for their dead: what each costs, as often as it was counted.
-        At both looks some had been counted that went on. None where a clock tells it better, or no count does."""
-        window, count, price = self._between(begin, end), self.both(begin, end), self.price(ended)
-        if not window or not window.coarse or count is None or not price:
+        It may be off by what was in hand at a look. None where a clock tells it better, or no count tells it."""
+        window, counts, price = self._between(begin, end), self.counts_between(begin, end), self.price(ended)
+        if not window or not window.coarse or not counts or price is None:
             return None
-        return Work(price * count, count, price * window.end.parents)
+        return Work(price * counts.both, counts.both, price * window.end.parents)
 
     def system_share(self, sets: CpuSets, disturbance: Disturbance) -> float | None:
         """None where others worked there, too: a CPU's ticks do not tell whose work they met."""
@@ -119,9 +121,15 @@ class Watch:
         if not (whole := self.whole):
             return Disturbance(None, None, None)
         before, after = self.looks[LOAD_BEGINS].cpus, self.looks[LOAD_ENDS].cpus
+        return cpus.disturbance(before, after, sets, self.server_seconds(whole, ended), clients_seconds)
+
+    def server_seconds(self, whole: Window, ended: Ended) -> float:
+        """CPU seconds over the whole load, by what is known better: the price, of which what is in hand at the end has
+        cost about half; or the ticks."""
         priced = self.priced(ended, LOAD_BEGINS, LOAD_ENDS)
-        server = priced.cpu_seconds if priced and priced.cpu_seconds else whole.corrected
-        return cpus.disturbance(before, after, sets, server, clients_seconds)
+        if priced and priced.cpu_seconds is not None and priced.unsure < whole.rounded:
+            return priced.cpu_seconds - priced.unsure / 2
+        return whole.corrected
 
 
 @contextmanager
@@ -159,7 +167,7 @@ def measure(bench: Bench, step: TrialStep) -> Trial:
         step=step,
         server_command=running.command,
         client=observed.client,
-        server_cpu_seconds=work.cpu_seconds,
+        server_cpu_seconds=believed(window, work, step.cell.cpus),
         window_seconds=window.seconds if window else None,
         system_share=watch.system_share(budget, disturbance),
         switches=switches.count,
@@ -180,16 +188,27 @@ def measure(bench: Bench, step: TrialStep) -> Trial:
     return trial
 
 
+VARIES = 0.1  # of the price of a request, between one part of a load and all of it
+
+
 def work_of(watch: Watch, ended: Ended, observed: Observed, cell: Cell, duration: float) -> Work:
     """The account of the dead is in ticks, rounded down: too coarse for a window where many processes wait for theirs.
     There a request costs what it did over the server's whole life, which it leaves to the microsecond at its end."""
     if not (window := watch.window):
         return Work(None)
     if priced := watch.priced(ended, WINDOW_BEGINS, WINDOW_ENDS):
-        return priced
+        return replace(priced, unsure=priced.unsure + VARIES * (priced.cpu_seconds or 0.0))
     answers = watch.counted
     told = told_answers(watch, observed, cell, duration) if answers is None else answers
     return Work(window.cpu_seconds, told, window.rounded)
+
+
+def believed(window: Window | None, work: Work, server_cpus: int) -> float | None:
+    """CPU seconds in it, and no more than so many CPUs can have given: what is above that is an error of the reading,
+    which window_problems refuses where it is large."""
+    if not window or work.cpu_seconds is None:
+        return None
+    return min(work.cpu_seconds, window.given(server_cpus))
 
 
 def window_problems(watch: Watch, work: Work, server_cpus: int, load_ends: float) -> list[str]:
