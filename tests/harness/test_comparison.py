@@ -283,7 +283,14 @@ def test_a_contestant_that_is_absent_from_b_is_a_regression_and_one_that_a_lacks
     new = compare(fewer, everybody, THROUGHPUT, 0)
     assert new.only_in_b == ["bare-epoll plaintext -c16", "epoll plaintext -c16", "h2o plaintext -c16"]
     assert status(new) == Exit.ok
-    assert "Only B has epoll plaintext -c16." in shown(new, "a", "b", 120)
+    sentence = "Only B has bare-epoll plaintext -c16, epoll plaintext -c16 and h2o plaintext -c16."
+    assert sentence in " ".join(shown(new, "a", "b", 120).split())
+    many = replace(new, only_in_b=[f"quartet-epoll --workers {count} plaintext -c16" for count in range(1, 9)])
+    text = " ".join(shown(many, "a", "b", 120).split())
+    assert (
+        text.count("Only B has") == 1 and "--workers 6 plaintext -c16 and 2 others." in text and "workers 7" not in text
+    )
+    assert "Only B has" not in shown(replace(new, only_in_b=[]), "a", "b", 120)
 
 
 def did_not_drain(number: int) -> Failure:

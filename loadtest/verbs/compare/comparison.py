@@ -375,10 +375,19 @@ def document(found: Comparison, before: str, after: str) -> Document:
         f"Medians; change: after / before with its interval at {1 - ALPHA:.0%}, judged by Holm's correction over "
         f"{plural(judged, 'comparison')}; detectable: what a change must exceed to be seen among them.",
         *(one for one in found.warnings if one != differences.AT_DIFFERENT_TIMES),
-        *(f"Only B has {cell}." for cell in found.only_in_b),
+        *_only_in_b(found.only_in_b),
     ]
     head = [f"A, before: {before}", f"B, after: {after}"]
     return Document(head, [Section("What has changed?", filled, notes)], words=[said(one) for one in verdict(found)])
+
+
+MOST_NAMED = 6  # cells in a sentence
+
+
+def _only_in_b(cells: Sequence[str]) -> list[str]:
+    named, more = cells[:MOST_NAMED], len(cells) - MOST_NAMED
+    others = [f"{plural(more, 'other')}"] if more > 0 else []
+    return [f"Only B has {listed([*named, *others])}."] if cells else []
 
 
 def page(a: Run, b: Run, before: str, after: str, metrics: Sequence[str] = (), margin: float = 0.0) -> Document:
