@@ -77,7 +77,9 @@ FULL = Preset(
     asan=True,
 )
 PRESETS = {one.name: one for one in (QUICK, FULL)}
-YARDSTICK_ROUNDS, YARDSTICK_DURATION = 6, 1  # so that all fits into an hour: it takes three times as many contestants
+# Rounds that tell models from peers and bare servers. Short ones, so that all fits into an hour: there
+# are three times as many contestants.
+YARDSTICK_ROUNDS, YARDSTICK_DURATION = 10, 1
 
 # By measurement, what makes its steps few and short: for the question whether they all work.
 SMOKE: dict[str, dict[str, Any]] = {
