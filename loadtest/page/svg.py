@@ -39,7 +39,7 @@ WIDTH, TOP, RIGHT = 480, 16, 32  # in units of the drawing, which is as wide as 
 HEIGHT = 220  # of lines
 ROW = 24
 LETTER, LINE = 6.4, 13  # a letter's width and a line's height
-ENTRY = 146  # of a legend
+ENTRY = 146  # of a legend, at least
 HEAD = 12  # letters of a column's name in a line
 APART = 36  # ticks
 MARKED = 16  # points on a line; of more only some have a symbol, the first of each piece among them
@@ -98,8 +98,9 @@ def _legend(
     left: float, top: float, entries: Mapping[str, Callable[[float, float], str]]
 ) -> tuple[float, Iterator[str]]:
     """Its height, and its elements: what an entry looks like at a place, and its name."""
-    across = max(1, int((WIDTH - left) // ENTRY))
-    places = [(left + 10 + ENTRY * (i % across), top + 18 * (i // across)) for i in range(len(entries))]
+    wide = max(ENTRY, 30 + LETTER * max(map(len, entries), default=0))
+    across = max(1, int((WIDTH - left) // wide))
+    places = [(left + 10 + wide * (i % across), top + 18 * (i // across)) for i in range(len(entries))]
     drawn_entries = (
         look(x, y) + elements.text(x + 14, y + 4, name)
         for (x, y), (name, look) in zip(places, entries.items(), strict=True)

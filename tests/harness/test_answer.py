@@ -277,9 +277,16 @@ def test_a_lower_bound_at_full_load_says_so_and_may_be_the_first():
     found = spoken(sentences.full_load(replace(FACTS, full=replace(full, bounds=["threads"]))))
     assert found == (
         "At full load, most requests a second: epoll or threads. At full load they answered, a second: epoll 90,000; "
-        "threads >= 60,000; prefork 50,000. Something else than the server was the limit for threads: lower bounds "
-        "(>=)."
+        "threads >= 60,000; prefork 50,000. The server was not, or not alone, the limit for threads: lower bounds (>=)."
     )
+
+
+def test_where_all_who_may_be_the_first_may_answer_more_nobody_is_known_to_be():
+    values = {"epoll": 90_000.0, "threads": 60_000.0, "prefork": 50_000.0}
+    full = ranking(values, ["epoll"], ["threads"], ["prefork"], less_is_better=False, limited=["epoll", "threads"])
+    found = spoken(sentences.full_load(replace(FACTS, full=replace(full, bounds=["threads"]))))
+    assert found.startswith("At full load, nobody is known to be the first of epoll and threads. At full load they")
+    assert found.endswith("the limit for them: lower bounds (>=).")
 
 
 # --- of whole runs

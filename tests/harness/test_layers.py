@@ -18,6 +18,7 @@ LAYERS = (
     ("places",),
     ("engine",),
     ("verbs",),
+    ("reference",),
     ("cli",),
 )
 LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in packages}

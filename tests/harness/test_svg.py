@@ -200,6 +200,14 @@ def test_a_matrix_has_its_texts_in_row_and_column_and_marks_what_was_not_expecte
     assert text_at(root, "n/a") == pytest.approx((text_at(root, "prefork")[0], row), abs=0.02)
 
 
+def test_entries_of_a_legend_do_not_run_into_each_other() -> None:
+    names = ("bare-fork-per-request", "bare-fork-per-connection", "epoll", "nginx")
+    root = drawing(Shape.lines, [Mark(name, x, 1) for name in names for x in (1, 2)])
+    places = [(*text_at(root, name), name) for name in names]
+    for (x, y, name), (after, below, _) in zip(places, places[1:]):
+        assert below > y or after - 24 > x + svg.LETTER * len(name)
+
+
 def test_ticks_are_round_few_and_apart() -> None:
     assert scales.ruler(Scale.linear, [0, 93_000], zero=True).ticks == (0, 20_000, 40_000, 60_000, 80_000, 100_000)
     assert scales.ruler(Scale.linear, [0.93, 1.04]).ticks == pytest.approx((0.9, 0.95, 1, 1.05))

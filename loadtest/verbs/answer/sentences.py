@@ -341,13 +341,20 @@ def _fastest(full: Ranking) -> Iterator[Clause]:
     figures = "; ".join(_answers(full, name) for name in full.ordered)
     which = f" ({full.load})" if full.load else ""
     if full.ties:
-        yield Clause(f"At full load{which}, most requests a second: {one_of(first)}.", full.section, MORE)
+        yield Clause(f"At full load{which}, {_who_is_first(full, first)}.", full.section, MORE)
         which = ""
     yield Clause(f"At full load{which} they answered, a second: {figures}.", full.section, MORE)
     if bounds := [name for name in first if name in full.limited]:
         who = "them" if bounds == first else listed(bounds)
-        text = f"Something else than the server was the limit for {who}: lower bounds (>=)."
+        text = f"The server was not, or not alone, the limit for {who}: lower bounds (>=)."
         yield Clause(text, full.section, MORE)
+
+
+def _who_is_first(full: Ranking, first: Sequence[str]) -> str:
+    """Where all of them may have answered more, nobody is."""
+    if len(first) > 1 and set(first) <= set(full.limited):
+        return f"nobody is known to be the first of {listed(first)}"
+    return f"most requests a second: {one_of(first)}"
 
 
 def _work(work: Ranking | None) -> Iterator[Clause]:

@@ -76,8 +76,8 @@ CONNECTIONS = Added(
     "connections",
     "What do more connections do to requests a second?",
     "connection",
-    "To the right more clients ask at the same time; higher is better. A line that falls pays for each connection it "
-    "has.",
+    "To the right more clients ask at the same time; higher is better. Where a line falls, a request is more work the "
+    "more connections are open. ≥: a lower bound.",
 )
 CPUS = Added(
     "scaling",
