@@ -599,8 +599,10 @@ def test_a_loop_under_a_parent_loses_what_is_in_hand_at_each_crash_and_comes_bac
 
 
 def test_a_pool_of_processes_takes_two_crashes_and_nobody_else_notices(tmp_path):
+    """But for a delay, which a busy machine makes as well."""
     found, _ = played("prefork", tmp_path, supervised=True)
-    assert [str(one.verdict) for one in found.effects] == ["connection none", "connection none"]
+    assert {one.verdict.harm for one in found.effects} <= {"none", "delayed"}
+    assert [one.faulty for one in found.effects] == [[EOF], [EOF]]
     assert [one.processes.new for one in found.effects] == [1, 1]
     assert found.server_status is None
 

@@ -52,6 +52,7 @@ class Quartet:
         self._binaries = binaries
         self.environment = {
             **os.environ,
+            "COLUMNS": "120",  # whatever the terminal of the tests has
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "FAKE_PIDS": str(self.pids),
