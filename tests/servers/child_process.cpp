@@ -124,7 +124,7 @@ bool ChildProcess::running() {
 
 Ending ChildProcess::wait_exit(std::chrono::milliseconds patience) {
   if (!eventually([this] { return !running(); }, patience))
-    throw std::runtime_error(name_ + " does not end:" + describe_threads(pid_));
+    throw std::runtime_error(name_ + " does not end: " + describe_threads(pid_));
   return *ending_;
 }
 

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -58,6 +57,13 @@ std::uint64_t status_number(const fs::path& path, const std::string& name) {
   return 0;
 }
 
+/// "S", or "" when the thread has gone.
+std::string state_of_thread(const fs::path& thread) {
+  const auto stat = first_line(thread / "stat");
+  const auto name_end = stat.rfind(") ");
+  return name_end == std::string::npos ? "" : stat.substr(name_end + 2, 1);
+}
+
 }  // namespace
 
 std::vector<ProcessEntry> session_members(pid_t session) {
@@ -104,9 +110,8 @@ std::string describe_threads(pid_t pid) {
   std::string text;
   std::error_code gone;
   for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
-    const auto stat = first_line(thread.path() / "stat");
-    const auto state = stat.substr(std::min(stat.rfind(')'), stat.size() - 1) + 1, 2);
-    text += (text.empty() ? "" : ",") + state + " " + first_line(thread.path() / "wchan");
+    text += (text.empty() ? "" : ", ") + state_of_thread(thread.path()) + " " +
+            first_line(thread.path() / "wchan");
   }
   return text;
 }
@@ -114,6 +119,13 @@ std::string describe_threads(pid_t pid) {
 bool is_traced(pid_t pid) {
   for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
     if (status_number(thread.path() / "status", "TracerPid") == 0) return false;
+  }
+  return true;
+}
+
+bool is_asleep(pid_t pid) {
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    if (state_of_thread(thread.path()) != "S") return false;
   }
   return true;
 }

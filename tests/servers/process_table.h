@@ -43,4 +43,7 @@ std::string describe_threads(pid_t pid);
 /// Every thread of the process has a tracer.
 bool is_traced(pid_t pid);
 
+/// Every thread of the process sleeps in a system call, seen one after the other.
+bool is_asleep(pid_t pid);
+
 }  // namespace quartet::suite
