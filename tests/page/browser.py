@@ -20,6 +20,16 @@ TAB = "\ue004"
 # focus leaves where it was, and the next tab begins at the first stop
 TOP = "const { body } = document; body.tabIndex = -1; body.focus(); body.removeAttribute('tabindex'); scrollTo(0, 0)"
 DRAWN = "return libraries.length === 0 || views.size === figures.length"
+# Frames tell whoever observes sizes; then plots have their new width, and may have changed those of others.
+SETTLED = """
+const [width, done] = arguments;
+const frame = () => new Promise(requestAnimationFrame);
+const frames = async () => { await frame(); await frame(); };
+const drawings = () => typeof views === "undefined" ? [] : [...views.values()];
+const redrawn = async () => { for (const view of drawings()) await view?.runAsync(); };
+const awaited = async () => { while (innerWidth !== width) await frame(); };
+awaited().then(frames).then(redrawn).then(frames).then(done);
+"""
 
 
 class Browser:
@@ -73,6 +83,7 @@ class Browser:
 
     def unfold(self) -> None:
         self.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+        self._settle()
 
     def width(self, pixels: int) -> None:
         if pixels == self._width:
@@ -80,10 +91,10 @@ class Browser:
         self._width = pixels
         size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        # plots follow the window's width, a frame or two later
-        self._driver.execute_async_script(
-            "const done = arguments[0]; setTimeout(() => requestAnimationFrame(done), 200)"
-        )
+        self._settle()
+
+    def _settle(self) -> None:
+        self._driver.execute_async_script(SETTLED, self._width)
 
     def colours(self, scheme: str, medium: str = "screen") -> None:
         """light or dark, on the screen or in print."""

@@ -189,7 +189,7 @@ TEST_P(DrainTest, AStreamIsSentToItsEnd) {
 
 TEST_P(DrainTest, OneMoreRequestIsTheLastOfAPipeline) {
   for (auto sleep = 500ms;; sleep *= 2) {  // on a slow machine the first may end before the drain begins
-    auto server = start();
+    auto server = start(kLongDrain);
     TestClient client(server);
     const auto sent = std::chrono::steady_clock::now();
     client.send(get("/sleep?ms=" + std::to_string(sleep.count())) + get("/plaintext") + get("/plaintext"));
