@@ -344,7 +344,7 @@ def test_of_processes_one_is_killed_and_the_others_go_on(words, log):
         assert eventually(lambda: not one.is_alive()), "its client has noticed"
         assert ask(other) == 200, "on the same connection"
         assert is_served(server) and not server.has_ended()
-        assert struck != server.pid and procfs.identity(struck) is None
+        assert struck != server.pid and eventually(lambda: procfs.identity(struck) is None), "its parent has reaped it"
 
 
 @pytest.mark.parametrize("words", ONE_PROCESS)
