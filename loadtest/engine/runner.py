@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,8 +26,9 @@ from loadtest.places.launch import Place
 from loadtest.system import MeasurementError, output, processes
 
 # Steps that other load disturbed, or the client itself, are repeated, so that a busy machine costs patience and not the
-# afternoon.
-REPEATS = 0.1  # of all steps
+# afternoon. Each measurement has its share, whatever was spent on those before it.
+REPEATS = 0.1  # of its steps, but
+LEAST_REPEATS = 2
 REPEATS_OF_A_STEP = 2
 BEGINNING_OF_LINE = "\r\x1b[K"  # of a terminal, which is empty then
 
@@ -190,7 +192,8 @@ def execute(
     """What fails is left out from there on; a contestant that fails, of all parts of the same verb. `first` is called
     between the first round and the second."""
     todo, failed = remaining(run), set[tuple[str, Hashable]]()
-    repeats_left = max(2, int(REPEATS * len(todo)))
+    steps = Counter(part.measurement for part, _ in todo)
+    repeats_left = {measurement: max(LEAST_REPEATS, int(REPEATS * count)) for measurement, count in steps.items()}
     progress = Progress([MEASUREMENTS[part.measurement].seconds(part.settings, step) for part, step in todo])
     for index, (part, step) in enumerate(todo):
         if index > 0 and todo[index - 1][1].round == 1 < step.round and {one.step.round for one in run.results} == {1}:
@@ -202,9 +205,9 @@ def execute(
         bench = Bench(part.settings, place, directory, part.results)
         try:
             result, repeats = measurement.measure(bench, step), 0
-            while result.spoiled and repeats_left > 0 and repeats < REPEATS_OF_A_STEP:
+            while result.spoiled and repeats_left[part.measurement] > 0 and repeats < REPEATS_OF_A_STEP:
                 result, repeats = measurement.measure(bench, step), repeats + 1
-                repeats_left -= 1
+                repeats_left[part.measurement] -= 1
             result.repeats = repeats
             part.results.append(result)
         except MeasurementError as error:

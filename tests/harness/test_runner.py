@@ -15,10 +15,11 @@ from loadtest.contestants.contestants import MODELS
 from loadtest.engine import folder, measurement
 from loadtest.engine.measurement import MEASUREMENTS, Bench, Step, describe
 from loadtest.engine.run import Exit, Failure, Part, Run, Stop
-from loadtest.engine.runner import REPEATS_OF_A_STEP, described, execute, remaining
+from loadtest.engine.runner import LEAST_REPEATS, REPEATS_OF_A_STEP, described, execute, remaining
 from loadtest.statistics import validity
 from loadtest.system import MeasurementError
 from loadtest.system.cpus import Disturbance
+from loadtest.verbs.crash.measure import CRASH
 from loadtest.verbs.load import plan
 from loadtest.verbs.load.verb import LOAD
 
@@ -102,6 +103,15 @@ def test_on_a_busy_machine_a_tenth_of_the_steps_is_repeated_and_no_more(play):
     found = played()
     assert sum(result.repeats for result in found.results) == len(STEPS) // 10
     assert len(played.attempts) == len(STEPS) + len(STEPS) // 10
+
+
+def test_what_the_loads_spend_on_a_busy_machine_is_not_taken_from_the_faults(play, monkeypatch):
+    unlucky = lambda bench, step: samples.crash(step, samples.SEGV, unlucky=True)  # noqa: E731
+    monkeypatch.setitem(MEASUREMENTS, "crash", replace(CRASH, measure=unlucky))
+    loads, faults = Part("load", samples.settings()), Part("crash", samples.crash_settings((samples.SEGV,)))
+    play([BUSY] * 1000)(samples.run(loads, faults, state="running"))
+    spent = [sum(result.repeats for result in part.results) for part in (loads, faults)]
+    assert spent == [len(STEPS) // 10, LEAST_REPEATS] and len(faults.results) < 10 * LEAST_REPEATS
 
 
 def test_who_minds_no_other_load_is_not_repeated(play):
