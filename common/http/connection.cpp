@@ -24,7 +24,7 @@ Connection::Connection(const Service& service, Slot& slot, Moment now)
 }
 
 Connection::~Connection() {
-  if (published_) subtract(slot_->gauge(*published_));
+  if (published_) subtract(owner_->gauge(*published_));
 }
 
 // --- questions
@@ -45,9 +45,12 @@ bool Connection::request_ready() const {
 // lose them.
 bool Connection::may_run() const {
   if (output_.empty()) return (stream_ && !wake_) || request_ready();
-  const bool quick = route_ != nullptr && route_->quick;
-  return quick && request_ready() && output_.has_room(service_.batch_requests);
+  return is_quick() && request_ready() && output_.has_room(service_.batch_requests);
 }
+
+bool Connection::is_quick() const { return route_ != nullptr && route_->quick; }
+
+bool Connection::may_block() const { return stream_ || (has_handler() && !is_quick()); }
 
 bool Connection::answering() const { return delayed_ || stream_ || !output_.empty(); }
 
@@ -87,16 +90,17 @@ std::optional<Phase> Connection::phase() const {
 }
 
 void Connection::take_place_in(Slot& slot) {
-  slot_ = &slot;
+  slot_ = owner_ = &slot;
   published_.reset();
   publish_phase();
 }
 
 void Connection::publish_phase() {
+  if (slot_ != owner_) return;  // lent
   const auto current = phase();
   if (current == published_) return;
-  if (published_) subtract(slot_->gauge(*published_));
-  if (current) add(slot_->gauge(*current));
+  if (published_) subtract(owner_->gauge(*published_));
+  if (current) add(owner_->gauge(*current));
   published_ = current;
 }
 
@@ -197,11 +201,17 @@ void Connection::run(Moment now) {
   slot_->running.end();
 }
 
+/// Not for a 404, a 405 or OPTIONS.
+bool Connection::has_handler() const {
+  const Method method = parser_.request().method;
+  return route_ != nullptr && method != Method::options && route_->allows(method);
+}
+
 std::optional<Response> Connection::answer_without_handler() const {
+  if (has_handler()) return std::nullopt;
   const Request& request = parser_.request();
   const bool any_route = request.path == "*";
   if (!any_route && route_ == nullptr) return text_response(404, "404 Not Found: no such route, see /");
-  if (!any_route && request.method != Method::options && route_->allows(request.method)) return std::nullopt;
   Response response{.status = 204};
   if (request.method != Method::options)
     response = text_response(405, "405 Method Not Allowed: see the Allow field");
@@ -291,6 +301,14 @@ void Connection::on_forked(Slot& slot) {
   input_.release();  // the parent's to answer
   eof_ = false;
   take_place_in(slot);
+}
+
+void Connection::on_lent(Slot& worker) { slot_ = &worker; }
+
+void Connection::on_returned(Moment now) {
+  const Event event(*this, now);
+  slot_ = owner_;
+  output_.renew(event.steady);
 }
 
 /// The request in hand is answered, as far as the protocol goes; its output may still be pending.

@@ -73,8 +73,15 @@ class Connection {
   void on_answered(bool keep_alive, Moment now);
   /// This process is a fork of the one that owned the connection: account to its own slot from here on.
   void on_forked(Slot& slot);
+  /// Another thread goes on with the connection, and accounts to its own slot. The phase stays what it is, in
+  /// the slot of the thread that gave it away.
+  void on_lent(Slot& worker);
+  /// It is back with that thread. The time between does not count against the peer.
+  void on_returned(Moment now);
 
   Want want() const;
+  /// The next run() is not known to take microseconds (Route::quick). Only while want() is run.
+  bool may_block() const;
   Output output() const { return output_.pending(); }
   /// When on_tick() has something to do; TimePoint::max() for never.
   TimePoint deadline() const;
@@ -108,6 +115,8 @@ class Connection {
 
   bool request_ready() const;
   bool may_run() const;
+  bool is_quick() const;
+  bool has_handler() const;
   TimePoint read_deadline() const;
 
   void take_place_in(Slot& slot);
@@ -137,7 +146,8 @@ class Connection {
   void fail(const Response& response, const Event& event);
 
   const Service& service_;
-  Slot* slot_ = nullptr;
+  Slot* slot_ = nullptr;   // of whoever goes on with the connection
+  Slot* owner_ = nullptr;  // counts it in its phase; another slot only while the connection is lent
   RequestParser parser_;
   const Route* route_ = nullptr;  // of the request in hand; null: 404 or OPTIONS *
   Pooled<std::string> input_;     // received behind the request in hand

@@ -44,6 +44,8 @@ class OutputQueue {
   /// @param bytes of all that was written, so many are not acknowledged yet (SIOCOUTQ, tcp(7))
   /// @return whether the peer has acknowledged any since the last call; then its deadline is further away
   bool on_unacknowledged(std::uint64_t bytes, TimePoint now);
+  /// The peer's time begins again, because so far it has waited for us.
+  void renew(TimePoint now) { deadline_ = now + limits_.write_timeout; }
   /// When the peer has taken too long. Only while it is not empty.
   TimePoint deadline() const { return deadline_; }
 

@@ -71,6 +71,8 @@ TimePoint Connection::deadline() const {
   return shutdown_ && want() != Want::run ? since_ + kDrainGrace : TimePoint::max();
 }
 
+bool Connection::may_block() const { return false; }
+
 // --- events
 
 void Connection::on_bytes(std::string_view bytes, Moment now) {
@@ -124,5 +126,9 @@ void Connection::on_forked(Slot& slot) {
   slot_ = &slot;
   eof_ = false;  // the parent's to see: it answers what follows
 }
+
+void Connection::on_lent(Slot&) {}
+
+void Connection::on_returned(Moment) {}
 
 }  // namespace quartet::http
