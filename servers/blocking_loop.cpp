@@ -7,6 +7,7 @@
 
 #include "common/net/system.h"
 #include "common/net/transfer.h"
+#include "common/server/shortage.h"
 
 namespace quartet {
 
@@ -79,6 +80,10 @@ void serve_client(net::Fd client, const http::Service& service, http::Slot& slot
       case http::Want::close: return;
     }
   }
+}
+
+void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
+  app::spare_the_others([&] { serve_client(std::move(client), server.service, slot, server.shutdown); });
 }
 
 }  // namespace quartet

@@ -3,6 +3,7 @@
 #include "common/http/connection.h"
 #include "common/net/fd.h"
 #include "common/net/shutdown.h"
+#include "common/server/server.h"
 
 namespace quartet {
 
@@ -26,5 +27,7 @@ bool shutdown_step(const net::Shutdown& shutdown, http::Connection& connection, 
 /// Serves one client from its first byte to its close.
 void serve_client(net::Fd client, const http::Service& service, http::Slot& slot,
                   const net::Shutdown& shutdown);
+/// The same, in a process of its own (app::ServeClient). Without memory for it the client is dropped.
+void serve_connection(app::Server& server, http::Slot& slot, net::Fd client);
 
 }  // namespace quartet

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 
 #include "common/net/system.h"
@@ -26,10 +25,6 @@ namespace {
 // ones.
 constexpr int kKeepAlive = 64;
 constexpr int kClose = 65;
-
-void serve_connection(app::Server& server, http::Slot& slot, net::Fd client) {
-  app::spare_the_others([&] { serve_client(std::move(client), server.service, slot, server.shutdown); });
-}
 
 // --- process per request
 
@@ -180,24 +175,11 @@ int prefork(app::Server& server) {
   app::Children children(server);
   const auto workers = std::min(server.options.workers, server.service.limits.max_connections);
   const pid_t parent = getpid();
-  const auto start = [&] {
+  children.start_pool(workers, [&] {
     return children.fork_worker([&](http::Slot& slot) { accept_clients(server, slot, parent); });
-  };
-  std::size_t missing = workers;  // never started yet
-  while (missing > 0 && start()) --missing;
-  if (missing == workers) throw std::runtime_error(children.problem());
+  });
   server.announce();
-  while (!server.shutdown.requested()) {
-    app::wait_a_tick();
-    children.reap();
-    while (!server.shutdown.requested() && children.alive() < workers && children.may_replace()) {
-      if (!start()) {
-        children.complain();
-        break;
-      }
-      missing > 0 ? void(--missing) : http::add(server.scoreboard.board().replaced);
-    }
-  }
+  for (; !server.shutdown.requested(); app::wait_a_tick()) children.keep_pool();
   auto queue = server.begin_drain();
   children.tell_all();  // first: when a client is refused, every worker has been told to drain
   server.listener.stop();

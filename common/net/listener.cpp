@@ -53,13 +53,16 @@ bool is_listening(int socket) {
 
 }  // namespace
 
-Listener::Listener(const Address& address) : address_(address) {
+Listener::Listener(const Address& address) : Listener(address, false) {}
+
+Listener::Listener(const Address& address, bool shares_port) : address_(address) {
   SocketAddress socket_address(address);
   const std::string where = " " + address.to_string();
   socket_ = Fd(
       check(socket(socket_address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket for" + where));
   const int on = 1;
   set_option(descriptor(), SOL_SOCKET, SO_REUSEADDR, on);
+  if (shares_port) set_option(descriptor(), SOL_SOCKET, SO_REUSEPORT, on);
   set_client_options(descriptor());
   check(bind(descriptor(), socket_address.get(), socket_address.length), "bind" + where);
   check(listen(descriptor(), kBacklog), "listen" + where);
@@ -76,6 +79,12 @@ Listener::Listener(Fd passed) : socket_(std::move(passed)), passed_(true) {
     throw std::runtime_error("the socket passed as descriptor " + std::to_string(descriptor()) + ": " +
                              error.what());
   }
+}
+
+Listener Listener::another() const {
+  const int on = 1;
+  set_option(descriptor(), SOL_SOCKET, SO_REUSEPORT, on);  // after bind(2): only sockets of ours can join
+  return {address_, true};
 }
 
 Fd Listener::accept(int flags) { return Fd(accept4(descriptor(), nullptr, nullptr, flags | SOCK_CLOEXEC)); }
@@ -97,11 +106,13 @@ std::list<Fd> Listener::accept_all(int flags) {
   }
 }
 
-std::size_t Listener::unaccepted() const {
+std::size_t Listener::unaccepted() const { return passed_ ? 0 : waiting(); }
+
+std::size_t Listener::waiting() const {
   tcp_info info{};
   socklen_t length = sizeof info;
   check(getsockopt(descriptor(), IPPROTO_TCP, TCP_INFO, &info, &length), "getsockopt");
-  return passed_ ? 0 : info.tcpi_unacked;  // of a listening socket this is its queue
+  return info.tcpi_unacked;  // of a listening socket this is its queue
 }
 
 void Listener::stop() {

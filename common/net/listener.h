@@ -18,6 +18,10 @@ class Listener {
   /// @throws std::runtime_error for any other descriptor
   explicit Listener(Fd passed);
 
+  /// A further socket on the same address: the kernel deals newcomers out among them, by a hash of their own
+  /// addresses (SO_REUSEPORT in socket(7)). Other users cannot join. @throws std::system_error
+  Listener another() const;
+
   int descriptor() const { return socket_.get(); }
   /// With the real port.
   const Address& address() const { return address_; }
@@ -30,6 +34,8 @@ class Listener {
   /// Drain: all clients of the accept queue (a close of the listener would reset them), and those that a
   /// signal handler has accepted (rescue_queue()). Sets errno: EAGAIN, or why it left some, is_exhausted().
   std::list<Fd> accept_all(int flags = 0);
+  /// How many clients wait in the queue.
+  std::size_t waiting() const;
   /// How many clients of the queue a close would reset. None of a passed socket, whose owner keeps it.
   std::size_t unaccepted() const;
   /// From now on nobody can connect, and accept() fails with EINVAL in every process that shares the socket.
@@ -42,6 +48,8 @@ class Listener {
   void close();
 
  private:
+  Listener(const Address& address, bool shares_port);
+
   Address address_;
   Fd socket_;
   bool passed_ = false;

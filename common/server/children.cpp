@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "common/net/system.h"
@@ -86,6 +87,26 @@ bool Children::fork_server(const std::function<int()>& work) {
   });
 }
 
+bool Children::start_one() {
+  if (!start_()) return false;
+  missing_ > 0 ? void(--missing_) : http::add(server_.scoreboard.board().replaced);
+  return true;
+}
+
+void Children::start_pool(std::size_t workers, std::function<bool()> start) {
+  pool_ = missing_ = workers;
+  start_ = std::move(start);
+  while (missing_ > 0 && start_one()) continue;
+  if (missing_ == workers) throw std::runtime_error(problem_);
+}
+
+void Children::keep_pool() {
+  reap();
+  while (!server_.shutdown.requested() && alive() < pool_ && may_replace()) {
+    if (!start_one()) return complain();
+  }
+}
+
 void Children::complain() const { log_seldom(problem_ + "; trying again"); }
 
 void Children::wait_for_room() {
@@ -109,7 +130,7 @@ void Children::fork_for_all(std::list<net::Fd> queue, ServeClient serve) {
       wait_for_room();
     }
   }
-  http::add(server_.scoreboard.board().cut, queue.size());
+  server_.scoreboard.board().cut += queue.size();  // as workers do at the same moment
 }
 
 void Children::reap() {
@@ -150,6 +171,10 @@ bool Children::may_replace() {
 void Children::tell_all() const {
   const bool patient = !server_.shutdown.repeated() && !server_.shutdown.alarm_has_passed(net::now().steady);
   for (const auto& [child, started] : alive_) kill(child, patient ? SIGTERM : SIGKILL);
+}
+
+void Children::interrupt_all() const {
+  for (const auto& [child, started] : alive_) kill(child, SIGCHLD);  // they have this parent's handler
 }
 
 int Children::drain() {

@@ -34,6 +34,11 @@ class Children {
   /// Forks a process that sees to its slots itself. The result of `work` is its exit status.
   /// @return false when fork fails
   bool fork_server(const std::function<int()>& work);
+  /// Starts a pool: so many workers, or as many as can be had. @throws std::runtime_error when none can
+  /// @param start forks a worker. @return false when fork fails
+  void start_pool(std::size_t workers, std::function<bool()> start);
+  /// Reaps, then starts those of the pool that are missing, as far as that is possible now. For every tick.
+  void keep_pool();
   /// Why the last fork failed: "fork: Resource temporarily unavailable".
   const std::string& problem() const { return problem_; }
   /// The last fork failed, and will be tried again: says so, seldom.
@@ -48,6 +53,8 @@ class Children {
   /// Passes the shutdown on, without waiting: as SIGTERM; as SIGKILL after a second signal, or when the alarm
   /// has had time to end all of them.
   void tell_all() const;
+  /// Whatever they wait for returns with EINTR.
+  void interrupt_all() const;
   /// Waits for all to end. @return kDrained, kCut or, after a crash loop, kCrashLoop
   int drain();
 
@@ -61,9 +68,13 @@ class Children {
  private:
   pid_t fork_child();
   void on_death(pid_t child, int status, http::TimePoint started);
+  bool start_one();
 
   Server& server_;
   std::map<pid_t, http::TimePoint> alive_;  // and when they were started
+  std::size_t pool_ = 0;                    // workers that there should be
+  std::size_t missing_ = 0;                 // of these: never started yet
+  std::function<bool()> start_;             // one of these
   Backoff backoff_;
   bool gave_up_ = false;
   bool start_failed_ = false;

@@ -19,6 +19,7 @@ Json to_json(const Model& model, const Mode& mode) {
           {"worker", mode.worker == Worker::process ? "process" : "thread"},
           {"one_client_per_worker", mode.one_client_per_worker},
           {"process_per_request", mode.process_per_request},
+          {"hands_over", mode.hands_over},
           {"default_workers", mode.default_workers},
           {"many_workers", mode.many_workers()},
           {"has_parent", mode.has_parent()},
@@ -28,11 +29,14 @@ Json to_json(const Model& model, const Mode& mode) {
 }  // namespace
 
 std::string describe(const Model& model) {
+  Json own_options = Json::object();
+  for (const OwnOption& option : model.own_options) own_options[std::string(option.name)] = option.words;
   Json modes = Json::array();
   for (const Mode& mode : model.modes) modes.push_back(to_json(model, mode));
   const Json json{{"executable", model.name},
                   {"summary", model.summary},
                   {"sanitizers", QUARTET_SANITIZE},
+                  {"own_options", own_options},
                   {"modes", modes}};
   return json.dump(2);
 }

@@ -24,6 +24,7 @@ struct Mode {
   Worker worker = Worker::thread;      ///< an event loop runs in a thread, too
   bool one_client_per_worker = false;  ///< otherwise clients share a loop, where nothing may block
   bool process_per_request = false;    ///< beside the worker, which waits for it
+  bool hands_over = false;             ///< one loop has all clients; workers run what may block, for it
   std::size_t default_workers = 1;
   std::string_view only_one_because = "";  ///< why --workers takes no more than 1; empty: it takes more
   Serve serve = nullptr;
@@ -32,11 +33,19 @@ struct Mode {
   bool has_parent() const { return worker == Worker::process; }
 };
 
+/// An option that one model has, and the others do not.
+struct OwnOption {
+  std::string_view name;                ///< "--listen-mode"
+  std::vector<std::string_view> words;  ///< one of these; the first is the default
+  std::string_view help;
+};
+
 /// What main knows of its model. The first mode is the default.
 struct Model {
   std::string_view name;     ///< "quartet-epoll"
   std::string_view summary;  ///< one sentence for --help
   std::vector<Mode> modes;
+  std::vector<OwnOption> own_options = {};
 };
 
 /// The options that choose a mode: "--mode", "prefork"; none in a model with one mode.

@@ -56,13 +56,19 @@ std::filesystem::path parse_directory(const std::string& text) {
 }
 
 /// "prefork, per-connection and per-request"
-std::string join_names(const std::vector<Mode>& modes) {
-  std::string names;
-  for (std::size_t i = 0; i < modes.size(); ++i) {
-    if (i > 0) names += i + 1 == modes.size() ? " and " : ", ";
-    names += modes[i].name;
+std::string join_names(const std::vector<std::string_view>& names) {
+  std::string joined;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) joined += i + 1 == names.size() ? " and " : ", ";
+    joined += names[i];
   }
-  return names;
+  return joined;
+}
+
+std::string join_names(const std::vector<Mode>& modes) {
+  std::vector<std::string_view> names(modes.size());
+  std::ranges::transform(modes, names.begin(), &Mode::name);
+  return join_names(names);
 }
 
 const Mode& parse_mode(std::string_view text, const Model& model) {
@@ -138,6 +144,7 @@ class ServerOptions {
   void add_time_limits();
   void add_demo_options();
   void add_mode();
+  void add_own(const OwnOption& option);
   void add(const std::string& name, const std::string& metavariable, const std::string& help, Read read);
   void add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
                  std::size_t most, const std::string& help);
@@ -196,6 +203,19 @@ void ServerOptions::add_server_options() {
   add_mode();
   add("--workers", "N", fmt::format("Processes, threads or loops (default {})", default_workers(model_)),
       [this](const std::string& text) { count_workers(parse_number(text, 1, kMostWorkers)); });
+  for (const OwnOption& option : model_.own_options) add_own(option);
+}
+
+void ServerOptions::add_own(const OwnOption& option) {
+  std::string& chosen = options_.own[option.name];
+  chosen = option.words.front();
+  const auto choose = [&option, &chosen](const std::string& text) {
+    if (std::ranges::find(option.words, text) == option.words.end())
+      reject("\"{}\" is not one of {}", text, join_names(option.words));
+    chosen = text;
+  };
+  add(std::string(option.name), fmt::format("{}", fmt::join(option.words, "|")),
+      fmt::format("{} (default {})", option.help, chosen), choose);
 }
 
 void ServerOptions::add_process_options() {

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "common/http/limits.h"
 #include "common/net/listener.h"
@@ -16,8 +18,9 @@ enum class Orphans : std::uint8_t { drain, serve };
 /// What the command line (or QUARTET_*) says. The same in every server.
 struct Options {
   net::Address listen{"127.0.0.1", 8080};
-  Mode mode;                ///< of the model
-  std::size_t workers = 1;  ///< processes, threads or loops
+  Mode mode;                                    ///< of the model
+  std::size_t workers = 1;                      ///< processes, threads or loops
+  std::map<std::string_view, std::string> own;  ///< the model's own: "--listen-mode", "shared"
   http::Limits limits;
   std::filesystem::path root;  ///< of /file/; empty: none
   std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds

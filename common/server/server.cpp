@@ -222,7 +222,7 @@ int run_server(int argc, char** argv, const Model& model) try {
 
 int drained(const Server& server, std::size_t still_open) {
   Board& board = server.scoreboard.board();
-  http::add(board.cut, still_open);
+  board.cut += still_open;  // workers may do so at the same moment
   if (server.supervised) return kDrained;
   std::uint64_t cut = board.cut;
   for (const http::Slot& slot : server.scoreboard.used()) cut += slot.cut.load(std::memory_order_relaxed);

@@ -29,12 +29,14 @@ TEST(Describe, TellsTheFactsOfAModelAndItsModes) {
   EXPECT_EQ(epoll, json::parse(R"({
     "executable": "quartet-epoll",
     "summary": "One loop.",
+    "own_options": {},
     "modes": [{
       "name": "",
       "options": [],
       "worker": "thread",
       "one_client_per_worker": false,
       "process_per_request": false,
+      "hands_over": false,
       "default_workers": 1,
       "many_workers": false,
       "has_parent": false,
@@ -45,6 +47,16 @@ TEST(Describe, TellsTheFactsOfAModelAndItsModes) {
       }
     }]
   })"));
+}
+
+TEST(Describe, TellsTheWordsOfAModelsOwnOptionsTheDefaultFirst) {
+  EXPECT_EQ(json::parse(describe(kMultiprocess))["own_options"],
+            json::parse(R"({"--listen-mode": ["shared", "reuseport"]})"));
+}
+
+TEST(Describe, TellsThatWorkersRunWhatMayBlockForALoop) {
+  const Model helpers{.name = "quartet-helpers", .summary = "A loop.", .modes = {{.hands_over = true}}};
+  EXPECT_EQ(json::parse(describe(helpers))["modes"][0]["hands_over"], true);
 }
 
 TEST(Describe, BeginsWithTheDefaultMode) {

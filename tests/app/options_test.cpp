@@ -34,6 +34,8 @@ Captured parse_captured(const Arguments& arguments, const Model& model = kEpoll)
   });
 }
 
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
 /// The sentence of a usage error.
 std::string usage_error(const Arguments& arguments, const Model& model = kEpoll) {
   const Captured run = parse_captured(arguments, model);
@@ -236,6 +238,43 @@ TEST(Workers, AreAtLeastOne) {
         usage_error({"--workers", text}, kThreads),
         fmt::format("quartet-threads: --workers: \"{}\" is not a whole number from 1 to 10000\n", text));
   }
+}
+
+TEST(OwnOption, IsTheFirstWordWhereNothingIsChosen) {
+  EXPECT_EQ(parse({}, kMultiprocess).own.at("--listen-mode"), "shared");
+  EXPECT_EQ(parse({"--listen-mode", "reuseport"}, kMultiprocess).own.at("--listen-mode"), "reuseport");
+  EXPECT_EQ(
+      parse({"--listen-mode", "reuseport", "--listen-mode", "shared"}, kMultiprocess).own.at("--listen-mode"),
+      "shared");
+}
+
+TEST(OwnOption, ListsItsWordsWhenItIsNone) {
+  for (const std::string text : {"share", "", "Shared", "reuseport "}) {
+    EXPECT_EQ(usage_error({"--listen-mode", text}, kMultiprocess),
+              fmt::format("quartet-multiprocess: --listen-mode: \"{}\" is not one of shared and reuseport\n",
+                          text));
+  }
+}
+
+TEST(OwnOption, HasAVariable) {
+  const Variable variable("QUARTET_LISTEN_MODE", "reuseport");
+  EXPECT_EQ(parse({}, kMultiprocess).own.at("--listen-mode"), "reuseport");
+  EXPECT_EQ(parse({"--listen-mode", "shared"}, kMultiprocess).own.at("--listen-mode"), "shared");
+  const Variable wrong("QUARTET_LISTEN_MODE", "both");
+  EXPECT_EQ(usage_error({}, kMultiprocess),
+            "quartet-multiprocess: QUARTET_LISTEN_MODE: \"both\" is not one of shared and reuseport\n");
+}
+
+TEST(OwnOption, IsNoOptionOfOtherModels) {
+  EXPECT_TRUE(parse({}).own.empty());
+  EXPECT_TRUE(has(usage_error({"--listen-mode", "shared"}), "--listen-mode"));
+  EXPECT_FALSE(has(parse_captured({"--help"}).output, "--listen-mode"));
+}
+
+TEST(OwnOption, IsShownWithItsWordsAndItsDefault) {
+  const auto help = parse_captured({"--help"}, kMultiprocess).output;
+  for (const auto* text : {"--listen-mode shared|reuseport", "One socket or many (default shared)"})
+    EXPECT_TRUE(has(help, text)) << help;
 }
 
 TEST(Numbers, WithUnitsAreRefusedWithTheNumberToWrite) {

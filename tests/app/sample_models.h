@@ -26,4 +26,12 @@ inline const Model kFork{
          .process_per_request = true,
          .only_one_because = "every request gets a process of its own"}}};
 
+/// With an option of its own.
+inline const Model kMultiprocess{
+    .name = "quartet-multiprocess",
+    .summary = "Loops.",
+    .modes = {{.worker = Worker::process, .default_workers = 2}},
+    .own_options = {
+        {.name = "--listen-mode", .words = {"shared", "reuseport"}, .help = "One socket or many"}}};
+
 }  // namespace quartet::app

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <list>
 #include <string>
 
 #include "common/net/orphan.h"
@@ -30,6 +31,48 @@ TEST(Listener, SaysWhatFailedAndWhereAndWhy) {
   } catch (const std::system_error& error) {
     EXPECT_EQ(error.what(), "bind " + first.address().to_string() + ": Address already in use");
   }
+}
+
+/// @return the error of bind(2); 0 when it could join
+int try_to_join(const Address& address) {
+  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  check(setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "setsockopt");
+  const sockaddr_in v4{
+      AF_INET, htons(static_cast<std::uint16_t>(address.port)), {htonl(INADDR_LOOPBACK)}, {}};
+  return bind(socket.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4) == 0 ? 0 : errno;
+}
+
+TEST(AnotherListener, IsDealtSomeOfTheClients) {
+  Listener first(Address::parse("127.0.0.1:0"));
+  Listener second = first.another();
+  EXPECT_EQ(second.address().to_string(), first.address().to_string());
+  std::list<Fd> clients;
+  std::size_t here = 0, there = 0;
+  while (clients.size() < 1000 && (here == 0 || there == 0)) {  // a hash deals them out
+    clients.push_back(connect_to(first.address()));
+    here = first.unaccepted();
+    there = second.unaccepted();
+  }
+  EXPECT_GT(here, 0U);
+  EXPECT_GT(there, 0U);
+  EXPECT_EQ(first.accept_all().size() + second.accept_all().size(), clients.size());
+}
+
+TEST(AnotherListener, GoesOnWhenTheFirstOneIsClosed) {
+  Listener first(Address::parse("127.0.0.1:0"));
+  const Address address = first.address();
+  Listener second = first.another();
+  first.close();
+  const Fd client = connect_to(address);
+  EXPECT_TRUE(second.accept());
+}
+
+TEST(AnotherListener, LetsNobodyElseTakeThePort) {
+  const Listener first(Address::parse("127.0.0.1:0"));
+  const Listener second = first.another();
+  EXPECT_EQ(try_to_join(first.address()), EADDRINUSE);
+  EXPECT_THROW(Listener{first.address()}, std::system_error);
 }
 
 TEST(Listener, AcceptsOverIPv6) {
