@@ -175,19 +175,22 @@ def measures(parts: Callable[..., list[Part]]) -> None:
 def tour(
     invocation: Invocation,
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
-    rounds: Optional[int] = plain(None, min=1, metavar="N", help="Interleaved rounds (9)."),
+    rounds: Optional[int] = plain(None, min=1, metavar="N", help="Interleaved rounds (9; 10 with --all)."),
     duration: str = options.DURATION,
     connections: int = number(16, "-c", "--connections", min=1, max=1000, help="Of each load."),
-    only: str = plain("", metavar="NAME,...", help="These contestants; --dry-run lists all."),
+    only: str = plain("", metavar="NAME,...", help="These contestants; --all --dry-run lists them."),
+    every_model: bool = options.ALL,
 ) -> list[Part]:
     """Measures what each concurrency model costs, and what it protects from, with wrk on this machine."""
-    everybody = tour_plan.CONTESTANTS
+    presets.refuse_both(every_model, only)
+    everybody = tour_plan.EVERY_MODEL if every_model else tour_plan.CONTESTANTS
+    usual = tour_plan.ROUNDS_OF_ALL if every_model else tour_plan.ROUNDS
     saturating = Settings(
-        contestants=select(only.split(","), everybody) if only else everybody,
+        contestants=select(only.split(","), tour_plan.EVERY_MODEL) if only else everybody,
         workloads=tour_plan.SATURATING,
         budgets=options.budgets("1", ""),
         connections=(connections,),
-        rounds=rounds or (1 if smoke else tour_plan.ROUNDS),
+        rounds=rounds or (1 if smoke else usual),
         duration=options.seconds(duration),
         counts_system_calls=False,
         **invocation.settings,
@@ -207,11 +210,14 @@ def run_(
     smoke: bool = typer.Option(False, "--smoke", help="Everything once and short: does it all work?"),
     rounds: Optional[int] = plain(None, min=1, max=1000, metavar="N", help="Of every load, in place of the preset's."),
     only: str = plain("", metavar="NAME,...", help="These models."),
+    every_model: bool = options.ALL,
 ) -> list[Part]:
     """All measurements, in one folder and on one page: which model, and why? (loadtest/run is the short tour.)"""
     _check_bin(invocation.runner == options.RunnerName.docker, invocation.bin)  # before it is told what is left out
-    chosen = run_plan.PRESETS[preset.value]
-    models = select(only.split(","), chosen.contestants) if only else chosen.contestants
+    presets.refuse_both(every_model, only)
+    usual, whole_preset = run_plan.PRESETS[preset.value], run_plan.with_every_model(run_plan.PRESETS[preset.value])
+    chosen = whole_preset if every_model else usual
+    models = select(only.split(","), whole_preset.contestants) if only else chosen.contestants
     in_image = invocation.runner == options.RunnerName.docker or bool(launch.contained())
     whole, left_out = run_plan.parts(
         Wanted(
@@ -232,7 +238,7 @@ def run_(
 
 
 def _yardsticks(models: Sequence[Contestant]) -> tuple[Contestant, ...]:
-    return Chosen(",".join(one.name for one in models), [], [], presets.YARDSTICK).contestants
+    return Chosen(",".join(one.name for one in models), [], [], False, presets.YARDSTICK).contestants
 
 
 @measures
@@ -251,7 +257,7 @@ def throughput(
         rates = options.numbers("--rate", rate, 1, 10_000_000)
     asking = WRK if client == options.ClientName.wrk else PACE
     more = {"rates": rates, "pipeline": pipeline, "client": asking, "arrivals": arrivals.value}
-    return _under_load(chosen, load, invocation, **more)
+    return _under_load(chosen, _enough_rounds(chosen, load), invocation, **more)
 
 
 @measures
@@ -268,7 +274,15 @@ def latency(
     if sweep:
         return _sweep(chosen, load, invocation, slo)
     rates, gates = options.numbers("--rate", rate, 1, 10_000_000), tuple(map(presets.gate, slo))
-    return _under_load(chosen, load, invocation, rates=rates, closed=False, gates=gates, arrivals=arrivals.value)
+    more = {"rates": rates, "closed": False, "gates": gates, "arrivals": arrivals.value}
+    return _under_load(chosen, _enough_rounds(chosen, load), invocation, **more)
+
+
+def _enough_rounds(chosen: Chosen, load: Load) -> Load:
+    """To tell every model from every other one, unless it was told how many."""
+    if not chosen.every_model or options.given("rounds"):
+        return load
+    return dataclasses.replace(load, rounds=presets.ROUNDS_OF_ALL)
 
 
 def _sweep(chosen: Chosen, load: Load, invocation: Invocation, slo: list[str]) -> list[Part]:
@@ -286,7 +300,7 @@ def _sweep(chosen: Chosen, load: Load, invocation: Invocation, slo: list[str]) -
 @measures
 def aa(tries: Tries, invocation: Invocation) -> list[Part]:
     """Does the instrument see a difference where there is none? A contestant against itself, 20 times."""
-    [once] = _under_load(Chosen(tries.only, [], [], ""), tries, invocation)
+    [once] = _under_load(Chosen(tries.only, [], [], False, ""), tries, invocation)
     return [dataclasses.replace(once, settings=against_itself(once.settings, tries.tries))]
 
 
@@ -359,6 +373,7 @@ def crash(
     faults: Faults,
     keeper: Keeper,
     only: str = plain("", metavar="NAME,...", help="These contestants: models, and coroutines-2 with two loops."),
+    every_model: bool = options.ALL,
     repeat: int = number(1, min=1, max=1000, help="So many times each."),
     pin: str = options.PIN,
     list_faults: bool = typer.Option(False, "--list", help="The faults there are; with --fault, all about that one."),
@@ -372,7 +387,9 @@ def crash(
     if faults.asan:
         _check_asan(faults, chosen, invocation)
     [cpus] = options.budgets("1", pin).values()
-    contestants = select(only.split(","), crash_plan.COLUMNS) if only else crash_plan.COLUMNS
+    presets.refuse_both(every_model, only)
+    usual = crash_plan.COLUMNS if every_model else crash_plan.CLASSIC_COLUMNS
+    contestants = select(only.split(","), crash_plan.COLUMNS) if only else usual
     common: dict[str, Any] = {"contestants": contestants, "cpus": cpus, "repeats": repeat, **invocation.settings}
     restarts = keeper.restarts(invocation.runner)
     if faults.script and restarts:

@@ -23,6 +23,7 @@ class Facts:
     one_client_per_worker: bool  # until it leaves; otherwise clients share a loop
     many_workers: bool  # --workers may be more than 1
     has_parent: bool  # a process that outlives its workers
+    hands_over: bool = False  # one loop has all clients, and workers run what may block; unknown before format 7.4
 
     @property
     def pool(self) -> bool:
@@ -31,7 +32,7 @@ class Facts:
 
     @property
     def many_loops(self) -> bool:
-        return self.many_workers and not self.one_client_per_worker
+        return self.many_workers and not self.one_client_per_worker and not self.hands_over
 
 
 class Kind(str, Enum):
@@ -99,7 +100,7 @@ def is_sanitized(executable: str) -> bool:
     return Path(executable).parent == ASAN
 
 
-MODELS = (
+CLASSIC = (  # the pure forms, which are measured unless others are asked for
     Contestant("fork-per-request", "quartet-fork", ("--mode", "per-request")),
     Contestant("fork-per-connection", "quartet-fork", ("--mode", "per-connection")),
     Contestant("prefork", "quartet-fork", ("--mode", "prefork")),
@@ -107,6 +108,10 @@ MODELS = (
     Contestant("coroutines", "quartet-coroutines"),
     Contestant("epoll", "quartet-epoll"),
 )
+COMBINED = (  # what production servers make of them; --all
+    Contestant("multiprocess", "quartet-multiprocess"),
+)
+MODELS = (*CLASSIC, *COMBINED)
 BARE = tuple(
     Contestant(
         f"bare-{model.name}",
@@ -163,7 +168,8 @@ def variant(command: str) -> Contestant:
 
 def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
     """Of a server, the default first; `describe` tells what it prints for --describe. Raises MeasurementError."""
-    printed, keys = describe(executable), ("name", "worker", "one_client_per_worker", "many_workers", "has_parent")
+    printed = describe(executable)
+    keys = ("name", "worker", "one_client_per_worker", "many_workers", "has_parent", "hands_over")
     try:
         default, *others = json.loads(printed)["modes"]
         return tuple(Facts(*(mode[key] for key in keys)) for mode in (default, *others))
@@ -194,13 +200,19 @@ def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> t
     return tuple(one if one.facts else complete(one) for one in chosen)
 
 
+def loops(contestant: Contestant, cpus: int) -> int:
+    """That clients share, with the command line below; 1 where each client has a worker."""
+    return int(contestant.options.get("--workers", cpus)) if contestant.known.many_loops else 1
+
+
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:
-    """Of all but peers: so many workers for a pool, and for loops that can have several, one on each CPU."""
+    """Of all but peers: so many workers for a pool, and for loops that can have several, one on each CPU. Without
+    --workers there is one loop where loops are threads, and two where they are processes."""
     arguments = [contestant.executable, *contestant.arguments, "--listen", "127.0.0.1:0"]
     if "--workers" not in contestant.options:
         if contestant.known.pool:
             arguments += ["--workers", str(workers)]
-        elif contestant.known.many_loops and cpus > 1:
+        elif contestant.known.many_loops and (cpus > 1 or contestant.known.has_parent):
             arguments += ["--workers", str(cpus)]
     if contestant.ballast:
         arguments += ["--ballast", str(contestant.ballast)]

@@ -45,6 +45,7 @@ class Peer:
     arguments: str  # words
     template: str = ""  # of its configuration, in loadtest/peers
     mpm: str = ""  # Apache's word for a concurrency model
+    threads: int = 0  # of nginx's pool, to which each loop hands files; 0: it has none
     stop_signal: int = signal.SIGTERM  # h2o waits for its clients to leave, nginx for 2 s, the others not at all
 
 
@@ -62,6 +63,7 @@ PEERS = (
     Peer("apache-worker", "threads", *APACHE, "worker"),
     Peer("apache-event", "threads", *APACHE, "event"),
     Peer("libmicrohttpd", "epoll", "libmicrohttpd-dev", "peer-microhttpd", MICROHTTPD),
+    Peer("nginx-workers", "multiprocess", *NGINX, stop_signal=signal.SIGQUIT),
     Peer("beast", "coroutines", "Boost 1.81", "peer-beast", BEAST),
 )
 
@@ -109,7 +111,7 @@ def prepare(peer: Peer, directory: Path, binaries: Path, workers: int, cpus: int
     address = Address("127.0.0.1", free_port())
     documents, configuration = directory / "documents", directory / peer.template.removesuffix(".j2")
     room = connections + 1024  # also for newcomers, and for whoever asks beside the load
-    values: dict[str, object] = dict(host=address.host, port=address.port, mpm=peer.mpm)
+    values: dict[str, object] = dict(host=address.host, port=address.port, mpm=peer.mpm, threads=peer.threads)
     values |= dict(directory=directory, documents=documents, configuration=configuration)
     values |= dict(workers=workers, cpus=cpus, room=room, idle_factor=max(2, math.ceil(room / workers)))
     (documents / "file").mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,11 @@ TERMS = (
         "(epoll(7)) The model of that name is such a server.",
     ),
     Term(
+        "EPOLLEXCLUSIVE",
+        "A flag of epoll for a socket on which several processes wait: a new client wakes one of them and not all. "
+        "(epoll_ctl(2))",
+    ),
+    Term(
         "fault",
         "One thing that is done to a server on purpose, such as a request whose handler crashes.",
         ("fault", "faults"),
@@ -117,6 +122,12 @@ TERMS = (
         "harm",
         "The worst that a fault did to clients who did not cause it: delayed, lost, wrong or starved.",
         ("harm", "harmed", "harms"),
+    ),
+    Term(
+        "helper thread",
+        "A thread to which an event loop lends a client whose request may block, such as one for a file. The loop "
+        "serves all other clients in the meantime.",
+        ("helper thread", "helper threads", "helpers"),
     ),
     Term(
         "Holm's correction",
@@ -176,6 +187,12 @@ TERMS = (
         "median",
         "The value in the middle: half of the values are smaller, half are larger.",
         ("median", "medians"),
+    ),
+    Term(
+        "multi-process",
+        "A server of several processes, each with an event loop for many clients. A crash ends one process and the "
+        "clients that it has; the parent starts another one.",
+        ("multi-process", "multiprocess"),
     ),
     Term(
         "newcomer",
@@ -260,6 +277,12 @@ TERMS = (
         "signed ranks",
         "A test of whether one server is faster than another in the same rounds. It looks at the size order of the "
         "differences and assumes no distribution. (F. Wilcoxon, 1945)",
+    ),
+    Term(
+        "SO_REUSEPORT",
+        "An option of sockets by which several of them listen on the same port. The kernel shares new clients among "
+        "them by the clients' addresses. (socket(7))",
+        ("SO_REUSEPORT", "reuseport"),
     ),
     Term(
         "supervised",

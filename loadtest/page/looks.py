@@ -13,7 +13,7 @@ INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--grid)", "var(--pa
 FAULT = "fault"  # the kind of a cell in which one comes
 # of a row's height, for who sees no colours: the more harm, the higher
 HEIGHTS = {"none": 0.15, "delayed": 0.35, "lost": 0.55, "wrong": 0.75, "starved": 0.95}
-MODELS = 8  # colours
+MODELS = 9  # colours
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "triangle-right", "triangle-left")
 KINDS = {"bare": "cross", "peer": "diamond"}  # symbols of their own, whatever the model
 DASHES = {"model": (1, 0), "variant": (6, 3), "bare": (2, 2), "peer": (8, 3, 2, 3)}

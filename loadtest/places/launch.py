@@ -99,10 +99,12 @@ class ServerPlan:
         return command_line(self.contestant, self.workers, len(self.cpus.server), self.more)
 
     def configured(self, directory: Path, binaries: Path) -> peers.Launch:
-        """Of a peer, which keeps its files there. As a loop it has a worker on each CPU."""
+        """Of a peer, which keeps its files there. As a loop it has a worker on each CPU, but one where its threads are
+        what uses them."""
         directory.mkdir(parents=True, exist_ok=True)
         peer, cpus = peers.select(self.contestant.name), len(self.cpus.server)
-        workers = self.workers if self.contestant.known.pool else cpus
+        facts = self.contestant.known
+        workers = self.workers if facts.pool else 1 if facts.hands_over else cpus
         return peers.prepare(peer, directory, binaries, workers, cpus, self.connections)
 
 

@@ -5,13 +5,13 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from loadtest.contestants.contestants import MODELS
+from loadtest.contestants.contestants import CLASSIC
 from loadtest.document.document import Plot, Told
 from loadtest.document.figures import DASH, plural
 from loadtest.reference.reference import Reference, markdown
 
 BLOCK = re.compile(r"(<!-- from the reference run: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-NAMES = [model.name for model in MODELS]
+NAMES = [model.name for model in CLASSIC]
 LATENCY, COSTS = "How long does a request take at a constant rate?", "What does a request take?"
 THROUGHPUT, DISTANCE = "How many requests are answered in a second?", "How far from the best of its kind"
 HIGHEST = "What is the highest rate at which"

@@ -19,7 +19,8 @@ std::string catalogue_with(const std::function<void(Json& fault)>& change = [](J
     "id": "trip", "kind": "handler", "title": "Trips", "what": "It trips.",
     "cases": [{"query": "", "expected": [
       {"models": ["fork-per-request", "fork-per-connection", "prefork"], "verdicts": ["connection none"], "because": "a"},
-      {"models": ["threads", "coroutines", "coroutines-2", "epoll"], "verdicts": ["server lost"], "because": "b"}]}]})");
+      {"models": ["threads", "coroutines", "coroutines-2", "epoll", "helpers"], "verdicts": ["server lost"], "because": "b"},
+      {"models": ["multiprocess"], "verdicts": ["worker lost"], "because": "c"}]}]})");
   change(fault);
   return Json{{"faults", {fault}}}.dump();
 }
@@ -85,7 +86,7 @@ TEST(Catalogue, AModelFindsItsExpectation) {
 TEST(Catalogue, AModelThatAFaultCannotApplyToHasNoExpectation) {
   const auto entries = parse_catalogue(catalogue_with([](Json& fault) {
     fault["cases"][0]["not"] = {{{"models", {"epoll"}}, {"because", "it has none"}}};
-    fault["cases"][0]["expected"][1]["models"] = {"threads", "coroutines", "coroutines-2"};
+    fault["cases"][0]["expected"][1]["models"] = {"threads", "coroutines", "coroutines-2", "helpers"};
   }));
   EXPECT_EQ(entries[0].cases[0].expectation("epoll"), nullptr);
   EXPECT_EQ(entries[0].cases[0].excluded.at(0).because, "it has none");

@@ -396,7 +396,7 @@ def test_who_did_not_keep_up_is_compared_with_nobody_and_told():
 
 def at_rates(*rates: float) -> Run:
     return samples.run(
-        part_of(samples.settings(samples.MODELS[3:], rounds=9, rates=rates, closed=False)), verb="latency"
+        part_of(samples.settings(samples.MODELS[3:6], rounds=9, rates=rates, closed=False)), verb="latency"
     )
 
 
@@ -455,7 +455,7 @@ def dangling(run: Run) -> set[str]:
 
 def chapters() -> Run:
     """Of several verbs: loads at two numbers of connections, at a rate, and all faults of the samples."""
-    ours = {"contestants": samples.MODELS[3:], "rounds": 6}
+    ours = {"contestants": samples.MODELS[3:6], "rounds": 6}
     kinds = {"throughput": {"connections": (16, 64)}, "latency": {"rates": (1000.0, 2000.0), "closed": False}}
     found = [replace(part_of(samples.settings(**ours, **more)), verb=verb) for verb, more in kinds.items()]
     faults = samples.crash_settings((*samples.FAULTS, replace(samples.SEGV, name="abort", id="abort")))

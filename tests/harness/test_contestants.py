@@ -74,3 +74,16 @@ def test_a_pool_gets_its_workers_unless_the_variant_says_how_many():
 def test_coroutines_get_a_loop_for_each_cpu_of_the_budget():
     assert "--workers" not in contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=1)
     assert contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=2)[-2:] == ["--workers", "2"]
+
+
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_multiprocess_has_a_process_for_each_cpu_of_the_budget(cpus):
+    line = contestants.command_line(samples.BY_NAME["multiprocess"], workers=18, cpus=cpus)
+    assert line[-2:] == ["--workers", str(cpus)]
+
+
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_helpers_keep_their_number_of_threads(cpus):
+    assert "--workers" not in contestants.command_line(samples.BY_NAME["helpers"], workers=18, cpus=cpus)
+    chosen = variant("quartet-helpers --workers 2")
+    assert contestants.command_line(chosen, workers=18, cpus=cpus).count("--workers") == 1

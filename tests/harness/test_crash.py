@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from loadtest.cli import commands
 from loadtest.clients.pace import Record
 from loadtest.contestants import contestants, peers
-from loadtest.contestants.contestants import described
+from loadtest.contestants.contestants import Contestant, described
 from loadtest.engine import provision
 from loadtest.engine.measurement import Bench
 from loadtest.engine.run import Exit, Failure, Part, Stop
@@ -52,6 +52,7 @@ from loadtest.verbs.crash.results import (
 )
 
 OK, EOF, REFUSED, NEVER = "ok", "EOF before response", "refused", "never answered"
+UNSPREAD = "the connections were not spread over 2 loops"
 UNHURT = ("none", "delayed")  # on a machine that others use, too, somebody may be late
 ALL = described(COLUMNS, cache(Local(BINARIES, Path(os.devnull)).describe))
 SETTINGS = CrashSettings(
@@ -74,6 +75,10 @@ def of(*names: str, **changes: object) -> CrashSettings:
 # --- the plan
 
 
+def names(contestants: tuple[Contestant, ...]) -> list[str]:
+    return [one.name for one in contestants]
+
+
 def test_every_fault_meets_every_model_to_which_it_applies():
     settings = of("segv", "spin")
     assert [(step.fault, step.contestant) for step in plan.steps(settings)] == [
@@ -90,10 +95,10 @@ def test_a_fault_that_cannot_happen_to_a_model_is_not_tried():
 def test_a_given_parent_is_for_those_who_have_none():
     settings = of("segv", supervised=("segv",))
     supervised = [step.contestant for step in plan.steps(settings) if step.keeper == PARENT]
-    assert supervised == ["threads", "coroutines", "coroutines-2", "epoll"]
-    assert len(list(plan.steps(settings))) == 11
+    assert supervised == ["threads", "coroutines", "coroutines-2", "epoll", "helpers"]
+    assert len(list(plan.steps(settings))) == len(COLUMNS) + 5
     alone = list(plan.steps(replace(settings, alone=False)))
-    assert [step.keeper for step in alone] == [""] * 3 + [PARENT] * 4
+    assert [step.contestant for step in alone if not step.keeper] == [*names(COLUMNS[:3]), "multiprocess"]
     for step in alone:
         server = CRASH.server(settings, step)
         assert ("--supervise" in server.contestant.arguments) == (step.keeper == PARENT)
@@ -113,8 +118,8 @@ def test_docker_starts_everybody_again_who_fails_those_with_a_parent_too():
 def test_with_asan_a_fault_is_tried_once_more_where_something_is_expected_of_it():
     tried = [(step.fault, step.contestant, step.sanitizer) for step in plan.steps(of("segv", "spin", asan=True))]
     assert tried[:4] == [("segv", one.name, built) for one in COLUMNS[:2] for built in ("", ADDRESS)]
-    assert tried[14:] == [("spin", one.name, "") for one in COLUMNS]
-    assert len(list(plan.steps(of("segv", asan=True, repeats=2, supervised=("segv",))))) == 2 * 2 * 11
+    assert tried[2 * len(COLUMNS) :] == [("spin", one.name, "") for one in COLUMNS]
+    assert len(list(plan.steps(of("segv", asan=True, repeats=2, supervised=("segv",))))) == 2 * 2 * (len(COLUMNS) + 5)
 
 
 def test_a_server_with_asan_is_of_its_own_build_and_the_client_is_not():
@@ -173,7 +178,8 @@ def test_a_dry_run_shows_the_servers_with_asan():
 def test_servers_with_asan_are_built_by_their_own_preset_and_with_their_own_fix_where_they_are_missing():
     part = Part("crash", of("segv", asan=True))
     wanted = provision.needs(verb.CRASHES, [part], builds=True)
-    servers = ("quartet-coroutines", "quartet-epoll", "quartet-fork", "quartet-threads")
+    servers = tuple(sorted({one.executable for one in COLUMNS}))
+    assert len(servers) == 6
     assert wanted.sanitized == servers and {*wanted.targets} == {*servers, "quartet-pace"}
     assert provision.needs(verb.CRASHES, [Part("crash", of("segv"))], builds=True).sanitized == ()
     absent = peers.missing(str(contestants.ASAN / "quartet-none"), BINARIES)
@@ -193,7 +199,7 @@ def test_both_builds_of_a_server_are_among_the_versions(tmp_path, monkeypatch):
 
 
 def test_repeats_are_rounds():
-    assert [step.round for step in plan.steps(of("segv", repeats=2))] == [1] * 7 + [2] * 7
+    assert [step.round for step in plan.steps(of("segv", repeats=2))] == [1] * len(COLUMNS) + [2] * len(COLUMNS)
 
 
 @pytest.mark.parametrize("keeper", KEEPERS)
@@ -336,12 +342,48 @@ def ledger(workers: dict[int, tuple[int, int]]) -> Ledger:
     return Ledger(["faulty", "asking"], [*records, Record(0.4, 0.4, None, 1, EOF)], 0.4, 1.0)
 
 
+def living(found: Ledger) -> Ledger:
+    """The others are answered after the fault, too."""
+    again = [replace(one, due=0.5, sent=0.5, done=0.51) for one in found.records if one.lane == 1]
+    return replace(found, records=[*found.records, *again])
+
+
 def test_connections_that_are_all_on_one_of_two_loops_tell_nothing():
     spread = {1: (7, 0), 2: (7, 0), 3: (7, 1)}
-    assert list(measure.misfortunes(ledger(spread), 2, None)) == []
+    assert list(measure.misfortunes(living(ledger(spread)), 2, None)) == []
     for unlucky in ({1: (7, 0), 2: (7, 1), 3: (7, 1)}, {1: (7, 0), 2: (7, 0), 3: (7, 0)}):
-        assert list(measure.misfortunes(ledger(unlucky), 2, None)) == ["the connections were not spread over 2 loops"]
-        assert list(measure.misfortunes(ledger(unlucky), 1, None)) == []
+        found = living(ledger(unlucky))
+        assert list(measure.misfortunes(found, 2, None)) == [UNSPREAD]
+        assert list(measure.misfortunes(found, 1, None)) == []
+
+
+def test_newcomers_are_enough_elsewhere_but_not_beside_the_faulty_client():
+    """Of two processes that accept from one listener, one may have all kept clients, and the other all newcomers."""
+    kept, new = living(ledger({1: (7, 0), 2: (7, 0)})), Record(0.2, 0.2, 0.21, 9, OK, worker=8, slot=1, lane=2)
+    apart = replace(kept, lanes=[*kept.lanes, "newcomer"], records=[*kept.records, new])
+    assert list(measure.misfortunes(apart, 2, None)) == []
+    moved = [replace(one, worker=8, slot=1) if one.lane == 0 and one.worker else one for one in apart.records]
+    unlucky = replace(apart, records=moved)
+    assert list(measure.misfortunes(unlucky, 2, None)) == [UNSPREAD]
+
+
+def test_connections_that_end_while_nothing_is_asked_on_them_tell_nothing():
+    """The worker has died, and nobody has noticed: with a request in hand somebody would have."""
+    kept = ledger({1: (7, 0), 2: (7, 0), 3: (8, 1)})
+    idle = replace(kept, records=[*kept.records, Record(0.5, 0.5, 0.51, 3, OK, worker=8, slot=1, lane=1)])
+    told = "1 connection of others ended, and by chance none had a request in hand"
+    assert list(measure.misfortunes(idle, 2, None)) == [told]
+    assert list(measure.misfortunes(idle, 1, None)) == []
+    in_hand = Record(0.39, 0.39, 0.41, 2, EOF, lane=1)
+    assert list(measure.misfortunes(replace(idle, records=[*idle.records, in_hand]), 2, None)) == []
+    assert list(measure.misfortunes(living(kept), 2, None)) == []
+
+
+def test_loops_are_counted_as_the_server_is_started():
+    many = {one.name: contestants.loops(one, 1) for one in ALL if contestants.loops(one, 1) > 1}
+    assert many == {"coroutines-2": 2, "multiprocess": 2}
+    many = {one.name: contestants.loops(one, 4) for one in ALL if contestants.loops(one, 4) > 1}
+    assert many == {"coroutines": 4, "coroutines-2": 2, "multiprocess": 2}
 
 
 def test_other_load_makes_a_try_invalid_when_it_takes_much_of_a_cpu_and_somebody_was_late():
@@ -512,6 +554,31 @@ def test_a_handler_that_spins_starves_a_loop_and_leaves_threads_alone(tmp_path):
     assert found.verdict.harm in UNHURT and found.faulty == [NEVER]
     assert found.known and found.known.blamed == ["POST /fault/spin"]
     assert found.leftovers == ["1 open descriptor", "its scoreboard"]  # of the client that waits; of a drain that cut
+
+
+def test_a_crash_of_one_of_two_processes_with_loops_costs_its_clients_alone(tmp_path):
+    """Whether one of them has a request in hand just then is chance."""
+    found = harmed("multiprocess", "segv", tmp_path, grace=10.0)
+    assert found.processes == Processes(3, 2, 1, None)
+    assert found.others.connections_kept < found.others.connections or UNSPREAD in found.problems
+    assert {*found.others.harmed} <= {EOF, "delayed"}, "who comes later finds the other one"
+    assert found.verdict.harm == "lost" and found.recovery.by == "its parent" or found.problems
+    assert found.known and found.known.blamed == ["POST /fault/segv"]
+
+
+def test_a_handler_that_blocks_one_of_two_processes_with_loops_starves_its_clients_alone(tmp_path):
+    found = harmed("multiprocess", "block", tmp_path)
+    assert found.verdict.harm == "starved" or UNSPREAD in found.problems
+    assert found.others.newcomers_harmed < found.others.newcomers
+    assert found.processes == Processes(3, 3, 0, None)
+
+
+def test_a_loop_with_helpers_goes_on_when_one_blocks_and_dies_when_one_crashes(tmp_path):
+    found = harmed("helpers", "block", tmp_path, grace=3.0)
+    assert found.verdict.harm in UNHURT and found.faulty == [NEVER]
+    assert (found.others.connections, found.others.connections_kept) == (8, 8)
+    assert found.known and found.known.blamed == ["POST /fault/block"]
+    assert str(harmed("helpers", "segv", tmp_path).verdict) == "server lost"
 
 
 @pytest.mark.parametrize("built", BUILDS)

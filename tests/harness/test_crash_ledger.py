@@ -104,6 +104,15 @@ def test_of_a_server_with_one_worker_that_is_the_server():
     assert str(Ledger(LANES, [*alone, fault(), *later(BESIDE, EOF)], AT, END).verdict) == "server lost"
 
 
+def test_clients_that_one_loop_lends_to_threads_have_the_whole_server_as_their_worker():
+    """Those who wait are answered by the loop, which the faulty client has, too; the others by any helper."""
+    loop = [replace(one, worker=MINE, slot=0) for one in before()]
+    lent = [replace(record(k / 50, 4), worker=MINE, slot=1 + k % 2) for k in range(19)]
+    found = Ledger(LANES, [*loop, *lent, fault(), *later(BESIDE, EOF), *later(4)], AT, END)
+    assert str(found.verdict) == "server lost"
+    assert found.workers_before == {(MINE, 0)}
+
+
 def test_a_fault_from_outside_harms_the_worker_that_it_struck():
     records = [*before(), *later(BESIDE), *later(ELSEWHERE, NEVER), *newcomers()]
     assert str(Ledger(LANES, records, AT, END, frozenset({THEIRS})).verdict) == "worker starved"
@@ -157,10 +166,19 @@ def test_who_waits_for_a_connection_that_nobody_takes_is_lost():
     assert verdict(later(0, NEVER, takes=None), newcomers(REFUSED)) == "server lost"
 
 
-def test_who_waits_behind_requests_that_hang_is_starved():
-    found = ledger([record(AT, BESIDE, NEVER)], later(0, NEVER, takes=None))
-    assert str(found.verdict) == "server starved"
+def test_who_waits_behind_requests_that_hang_is_starved_by_their_workers():
+    behind = later(0, NEVER, takes=None)
+    found = ledger([record(AT, BESIDE, NEVER)], behind, newcomers())
+    assert str(found.verdict) == "worker starved"
     assert found.account.harmed == {NEVER: 1, "not sent": 39}
+    assert verdict([record(AT, BESIDE, NEVER), record(AT, ELSEWHERE, NEVER)], behind) == "server starved"
+
+
+def test_who_waits_does_not_wait_for_what_hangs_later():
+    """In a script a later fault may hang another worker."""
+    found = ledger([record(AT, BESIDE, NEVER)], later(0, NEVER, takes=None), newcomers())
+    whole = replace(found, records=[*found.records, record(1.3, ELSEWHERE, NEVER)], end=1.6)
+    assert str(replace(found, whole=whole).verdict) == "worker starved"
 
 
 def test_the_worst_harm_counts():

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 import samples
-from samples import FAULTS, SEGV, SPIN, crash, crash_settings, part_of_crashes
+from samples import SEGV, SPIN, crash, crash_settings, part_of_crashes
 
-from loadtest.contestants.contestants import described
+from loadtest.contestants.contestants import Contestant, described
 from loadtest.document import terminal
 from loadtest.document.document import Document, Section
 from loadtest.engine.run import Part
 from loadtest.verbs.crash import catalogue, cells, listing, report, strips, verb
 from loadtest.verbs.crash.catalogue import ADDRESS, ENVIRONMENT, WORKER, Entry, Expectation, Fault, Limits
-from loadtest.verbs.crash.plan import COLUMNS
+from loadtest.verbs.crash.plan import CLASSIC_COLUMNS, COLUMNS
 from loadtest.verbs.crash.results import Known, Recovery, Stored, Told
 from loadtest.verbs.crash.words import words
 
@@ -47,7 +47,11 @@ def see(part: Part, fault: str, contestant: str, seen: str, number: int = 1, san
 
 
 def all_models(*faults: Fault, **changes) -> Part:
-    settings = replace(crash_settings(faults, **changes), contestants=described(COLUMNS, samples.DESCRIBE))
+    return part_of(COLUMNS, *faults, **changes)
+
+
+def part_of(contestants: tuple[Contestant, ...], *faults: Fault, **changes) -> Part:
+    settings = replace(crash_settings(faults, **changes), contestants=described(contestants, samples.DESCRIBE))
     return part_of_crashes(settings)
 
 
@@ -138,20 +142,35 @@ LONG = replace(SPIN, name="lock-holder-dies?mutex=robust&after=write", id="lock-
 
 
 def test_seven_models_stand_side_by_side_in_120_columns_whatever_befell_them():
-    part = all_models(SEGV, SPIN, LONG)
-    for one in list(part.results):
-        see(part, one.step.fault, one.step.contestant, "server starved")
-    shown = render(report.matrix(part))
+    shown = render(report.matrix(all_starved(CLASSIC_COLUMNS)))
     assert max(map(len, shown.splitlines())) <= 120
     head = next(line for line in shown.splitlines() if "epoll" in line)
     assert [name in head for name in ("connection", "prefork", "threads", "coroutines-2")] == [True] * 4
     assert "…" not in shown
 
 
-def test_where_there_is_less_room_the_models_follow_below():
-    shown = render(report.matrix(all_models(*FAULTS, supervised=("segv",))), width=100)
-    assert max(map(len, shown.splitlines())) <= 100
+def all_starved(contestants: tuple[Contestant, ...]) -> Part:
+    part = part_of(contestants, SEGV, SPIN, LONG)
+    for one in list(part.results):
+        see(part, one.step.fault, one.step.contestant, "server starved")
+    return part
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_where_there_is_less_room_the_models_follow_below(width):
+    shown = render(report.matrix(all_starved(COLUMNS)), width=width)
+    assert max(map(len, shown.splitlines())) <= width and "…" not in shown
     assert len(re.findall(r"^segv ", shown, re.MULTILINE)) == 2
+    heads = " ".join(line for line in shown.splitlines() if not line.startswith("  * "))
+    assert "multiprocess" in heads and "helpers" in heads
+
+
+def test_what_the_name_of_a_model_does_not_tell_stands_below():
+    for name, told in (("multiprocess", "two processes with a loop each"), ("helpers", "four threads of its process")):
+        chosen = tuple(one for one in COLUMNS if one.name in ("epoll", name))
+        shown = flat(render(report.matrix(part_of(chosen, SEGV))))
+        assert f"* {name}: " in shown and told in shown and "coroutines-2:" not in shown
+        assert told not in flat(render(report.matrix(part_of(CLASSIC_COLUMNS, SEGV))))
 
 
 # --- with AddressSanitizer
@@ -165,8 +184,9 @@ REPORTED = replace(
 def test_servers_with_asan_have_a_matrix_of_their_own_with_the_faults_that_were_tried_there():
     part = all_models(SEGV, REPORTED, asan=True)
     plain, asan = report.matrices(part)
-    assert [row[0] for row in plain.table.rows] == ["segv", "use"] and len(plain.table.heads) == 8
-    assert [row[0] for row in asan.table.rows] == ["use"] and len(asan.table.heads) == 8
+    assert [row[0] for row in plain.table.rows] == ["segv", "use"]
+    assert [row[0] for row in asan.table.rows] == ["use"]
+    assert len(plain.table.heads) == len(asan.table.heads) == 1 + len(COLUMNS)
     assert all(
         "+asan" in head and "+asan" not in bare for head, bare in zip(asan.table.heads[1:], plain.table.heads[1:])
     )
@@ -186,10 +206,10 @@ def test_a_surprise_with_asan_tells_what_is_expected_there():
 def test_strips_show_both_builds_and_say_what_is_expected_of_each():
     part = all_models(REPORTED, asan=True)
     [strip, *_] = strips.strips(part)
-    assert [row[0] for row in strip.table.rows][-2:] == ["epoll", "epoll +asan"]
+    assert [row[0] for row in strip.table.rows][-2:] == ["helpers", "helpers +asan"]
     shown = flat(render(strip))
     assert "Expected of coroutines and epoll: server starved." in shown
-    assert "coroutines-2 and epoll with AddressSanitizer: server lost. The write is reported." in shown
+    assert "multiprocess and helpers with AddressSanitizer: server lost. The write is reported." in shown
 
 
 def test_words_tell_of_many_faults_what_asan_has_changed_and_count_the_usual_build_alone():

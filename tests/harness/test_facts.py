@@ -14,7 +14,7 @@ from loadtest.places import launch
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError
 
-PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True)
+PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True, hands_over=False)
 
 
 def test_the_default_mode_is_the_first():
@@ -28,11 +28,17 @@ def test_the_default_mode_is_the_first():
 def test_a_pool_and_loops_follow_from_what_a_worker_serves():
     pools = [one.name for one in samples.MODELS if one.known.pool]
     loops = [one.name for one in samples.MODELS if one.known.many_loops]
-    assert (pools, loops) == (["prefork", "threads"], ["coroutines"])
+    assert (pools, loops) == (["prefork", "threads"], ["coroutines", "multiprocess"])
+    assert [one.name for one in samples.MODELS if one.known.hands_over] == ["helpers"]
 
 
 def test_limits_and_peers_have_the_facts_of_their_model():
-    for name, model in (("bare-coroutines", "coroutines"), ("nginx", "epoll"), ("apache-worker", "threads")):
+    for name, model in (
+        ("bare-coroutines", "coroutines"),
+        ("nginx", "epoll"),
+        ("apache-worker", "threads"),
+        ("nginx-threads", "helpers"),
+    ):
         assert samples.BY_NAME[name].facts == samples.BY_NAME[model].facts
 
 
@@ -45,7 +51,7 @@ def test_each_server_is_asked_once_and_who_is_known_not_again():
 
     known = described(MODELS, describe)
     assert sorted(asked) == sorted({one.executable for one in MODELS})
-    assert described(known, describe) == known and len(asked) == 4
+    assert described(known, describe) == known and len(asked) == 6
 
 
 def built() -> Iterator[tuple[str, str]]:

@@ -380,7 +380,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_text_and_graphics_stand_out(colours):
-    assert {*LIGHT} == {*DARK} >= {*(f"model-{place}" for place in range(8))}
+    assert {*LIGHT} == {*DARK} >= {*(f"model-{place}" for place in range(looks.MODELS))}
     for text in ("ink", "muted", "link", "warn"):
         assert min(contrast(colours[text], colours[ground]) for ground in ("paper", "raised")) >= 4.5, text
     for name, colour in colours.items():

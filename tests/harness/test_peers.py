@@ -11,11 +11,14 @@ from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 
 import pytest
+import samples
 from conftest import ROOT, eventually
 
 from loadtest.contestants import contestants, peers
 from loadtest.contestants.peers import PEERS, Launch, Peer
+from loadtest.places.launch import ServerPlan
 from loadtest.system import procfs
+from loadtest.system.cpus import CpuSets
 from loadtest.system.processes import Server
 
 BUILT = ROOT / "build/release/bin"
@@ -101,6 +104,8 @@ def test_a_relative_directory_becomes_absolute(tmp_path, monkeypatch):
     "name, lines",
     [
         ("nginx", ["worker_processes 18;", "daemon off;"]),
+        ("nginx-workers", ["worker_processes 18;"]),
+        ("nginx-threads", ["thread_pool default threads=4 max_queue=65536;  # the default is 32 threads"]),
         ("h2o", ["num-threads: 18"]),
         ("apache-prefork", ["ServerLimit 18", "StartServers 18", "MaxRequestWorkers 18", "MaxKeepAliveRequests 0"]),
         ("apache-worker", ["ServerLimit 1", "ThreadsPerChild 18", "MaxRequestWorkers 18", "MaxKeepAliveRequests 0"]),
@@ -115,6 +120,23 @@ def test_a_configuration_has_the_workers_that_were_asked_for(name, lines, tmp_pa
     peers.prepare(one, tmp_path, tmp_path, workers=18, cpus=1, connections=16)
     written = (tmp_path / one.template.removesuffix(".j2")).read_text().splitlines()
     assert [line for line in lines if line not in {text.strip() for text in written}] == []
+
+
+def test_only_the_peer_of_helpers_hands_over(tmp_path):
+    written = {}
+    for one in PEERS:
+        if one.template == "nginx.conf.j2":
+            peers.prepare(one, tmp_path / one.name, tmp_path, workers=1, cpus=1, connections=16)
+            written[one.name] = (tmp_path / one.name / "nginx.conf").read_text()
+    assert [name for name, text in written.items() if "aio threads;" in text] == ["nginx-threads"]
+    assert [name for name, text in written.items() if "thread_pool " in text] == ["nginx-threads"]
+
+
+@pytest.mark.parametrize(("name", "workers"), [("nginx", 2), ("nginx-workers", 2), ("nginx-threads", 1)])
+def test_nginx_has_a_worker_for_each_cpu_but_one_where_it_has_threads(name, workers, tmp_path):
+    plan = ServerPlan(samples.BY_NAME[name], CpuSets((1, 2), (0,)), workers=18, connections=16)
+    plan.configured(tmp_path, tmp_path)
+    assert f"worker_processes {workers};" in (tmp_path / "nginx.conf").read_text()
 
 
 def test_the_backlog_is_that_of_our_servers():
@@ -197,6 +219,8 @@ def threads(server: Server) -> list[int]:
 
 EXPECTED_THREADS = {
     "nginx": [1] * (1 + WORKERS),  # the master, and an event loop in each process
+    "nginx-workers": [1] * (1 + WORKERS),
+    "nginx-threads": [1 + 4] * WORKERS + [1],  # each loop has a pool of its own
     "h2o": [1 + WORKERS],  # the first waits for signals
     "apache-prefork": [1] * (1 + WORKERS),
     "apache-worker": [WORKERS + 2, 1],  # a listener, and one that waits for signals

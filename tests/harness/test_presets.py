@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from loadtest.contestants.contestants import MODELS, Kind, Workload
+from loadtest.contestants.contestants import CLASSIC, MODELS, Kind, Workload
 from loadtest.document import terminal
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
@@ -14,8 +14,24 @@ def names(*arguments) -> list[str]:
     return [one.name for one in presets.contestants(*arguments)]
 
 
-def test_without_a_word_it_is_our_models():
-    assert names("", "", [], []) == [model.name for model in MODELS]
+def test_without_a_word_it_is_our_pure_models():
+    assert names("", "", [], []) == [model.name for model in CLASSIC]
+
+
+def test_all_adds_the_models_that_are_combined_of_them():
+    assert names("", "", [], [], True) == [model.name for model in MODELS]
+    assert {*names("", "", [], [], True)} - {*names("", "", [], [])} == {"multiprocess", "helpers"}
+
+
+def test_all_and_only_are_too_much_said():
+    with pytest.raises(ValueError, match="^--all and --only epoll: give one of them$"):
+        presets.contestants("", "epoll", [], [], every_model=True)
+
+
+def test_the_yardstick_of_all_has_their_bare_servers_and_peers_too():
+    added = {*names("yardstick", "", [], [], True)} - {*names("yardstick", "", [], [])}
+    bare = {"bare-multiprocess", "bare-helpers"}
+    assert added == {"multiprocess", "helpers", "nginx-workers", "nginx-threads"} | bare
 
 
 def test_peers_and_variants_come_after_those_named_once_each():
@@ -76,6 +92,13 @@ def test_the_list_tells_who_is_built(tmp_path):
     (tmp_path / "quartet-epoll").touch()
     after = {one["name"]: one["here"] for one in json.loads(listing.to_json(tmp_path))["contestants"]}
     assert (before["epoll"], after["epoll"], after["threads"]) == (False, True, False)
+
+
+def test_the_list_tells_who_is_measured_by_default(tmp_path):
+    text = " ".join(terminal.render(listing.document(tmp_path, tmp_path), 100).split())
+    assert "measured by default, multiprocess and helpers only with --all" in text
+    default = [one["name"] for one in json.loads(listing.to_json(tmp_path))["contestants"] if one["by_default"]]
+    assert default == [model.name for model in CLASSIC]
 
 
 def test_a_results_folder_that_cannot_be_read_is_listed_as_such(tmp_path):

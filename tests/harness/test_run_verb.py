@@ -34,7 +34,9 @@ from loadtest.verbs.run.plan import FULL, QUICK, Preset, Wanted
 def wanted(preset: Preset = QUICK, cpus: int = 2, **changes: Any) -> Wanted:
     models = select([one.name for one in preset.contestants], samples.EVERYBODY)
     usual: dict[str, Any] = {"runner": "local", "pace": "quartet-pace", "tries_machine": False}
-    return Wanted(preset, models, samples.EVERYBODY, frozenset(range(cpus)), **{**usual, **changes})
+    names = {one.name for one in models}
+    yardsticks = tuple(one for one in samples.EVERYBODY if one.name in names or one.model in names)
+    return Wanted(preset, models, yardsticks, frozenset(range(cpus)), **{**usual, **changes})
 
 
 def parts(preset: Preset = QUICK, cpus: int = 2, **changes: Any) -> list[Part]:
@@ -310,6 +312,16 @@ def test_a_dry_run_says_how_long_it_takes_and_what_is_left_out(say):  # noqa: F8
     assert status == 0 and output.startswith("# in Docker: ")
     assert output.splitlines()[-1].startswith("# 302 steps in 9 rounds, about ")
     assert errors.startswith("loadtest/quartet: walk is left out: strace does not look into containers\n")
+
+
+def test_all_adds_models_to_each_part_and_a_round_to_tell_them_apart():
+    usual, every = parts(FULL), parts(plan.with_every_model(FULL))
+    for before, after in zip(usual, every, strict=True):
+        names = [{one.name for one in part.settings.contestants} for part in (before, after)]
+        assert names[1] - names[0] >= {"multiprocess", "helpers"}, before.measurement
+    assert every[0].settings.rounds == usual[0].settings.rounds + 1
+    crash = next(part.settings for part in every if part.measurement == "crash")
+    assert crash.contestant("multiprocess").arguments == ("--workers", "2")
 
 
 def test_models_and_rounds_can_be_chosen(say):  # noqa: F811

@@ -224,6 +224,10 @@ def on_a_fresh_machine(clone: Path, *argv: str) -> tuple[int, str, list[str]]:
 WRONG = {
     "there is no contestant 'nonsense'": ["throughput", "--peer", "nonsense"],
     "there is no contestant 'nobody'": ["throughput", "--preset", "yardstick", "--only", "nobody"],
+    "--all and --only epoll: give one of them": ["memory", "--all", "--only", "epoll"],
+    "--all and --only prefork: give one of them": ["crash", "--fault", "segv", "--all", "--only", "prefork"],
+    "--all and --only threads: give one of them": ["run", "--all", "--only", "threads"],
+    "--all and --only coroutines: give one of them": ["tour", "--all", "--only", "coroutines"],
     "there is no preset 'yard'": ["latency", "--preset", "yard"],
     "--rate 0: expected 1 to": ["latency", "--rate", "0"],
     "--connections x: expected whole numbers": ["memory", "-c", "x"],
@@ -270,6 +274,7 @@ def test_what_is_installed_is_what_was_asked_for(argv, wanted, unwanted, clone):
 
 MODELS = "quartet-coroutines quartet-epoll quartet-fork quartet-threads"
 BARE = "bare-coroutines bare-epoll bare-fork bare-threads"
+COMBINED = "quartet-helpers quartet-multiprocess"
 
 
 def built(clone: Path, *argv: str) -> list[str]:
@@ -288,7 +293,10 @@ def built(clone: Path, *argv: str) -> list[str]:
     ("argv", "targets"),
     [
         ("loadtest/run --smoke", f"{MODELS} quartet-pace quartet-programs"),
+        ("loadtest/run --smoke --all", f"{COMBINED} {MODELS} quartet-pace quartet-programs"),
         ("loadtest/quartet throughput", f"{MODELS} quartet-pace"),
+        ("loadtest/quartet throughput --all", f"{COMBINED} {MODELS} quartet-pace"),
+        ("loadtest/quartet walk --only bare-helpers", "bare-helpers quartet-helpers"),
         ("loadtest/quartet memory --only epoll,prefork", "quartet-epoll quartet-fork quartet-pace"),
         ("loadtest/quartet walk --only epoll", "quartet-epoll"),
         ("loadtest/quartet walk --only bare-epoll", "bare-epoll quartet-epoll"),

@@ -80,16 +80,33 @@ class CatalogueTest : public testing::TestWithParam<Trial> {
     for (int i = 0; i < 2; ++i) others_.emplace_back(server);
     for (std::size_t i = 0; i < posts_.size(); ++i) faulty_.emplace_back(server);
     for (int i = 0; i < 2; ++i) others_.emplace_back(server);
+    if (GetParam().configuration.loops_in_processes()) choose_by_worker(server);
     for (TestClient& each : faulty_) each.get("/plaintext");
-    for (TestClient& each : others_) {
-      const Answer answer = each.exchange(load_);
-      ASSERT_EQ(answer.status, 200);
-      load_body_ = answer.body;
+    for (auto* clients : {&fellows_, &others_}) {
+      for (TestClient& each : *clients) {
+        const Answer answer = each.exchange(load_);
+        ASSERT_EQ(answer.status, 200);
+        load_body_ = answer.body;
+      }
+    }
+  }
+
+  /// Where the kernel chooses who serves whom: each worker has some of the others.
+  void choose_by_worker(const ServerProcess& server) {
+    others_.clear();
+    TestClient& faulty = faulty_.front();
+    for (int i = 0; i < 2; ++i) {
+      fellows_.push_back(another_client(server, faulty, /*same_worker=*/true));
+      others_.push_back(another_client(server, faulty, /*same_worker=*/false));
     }
   }
 
   void commit(const ServerProcess& server, const char* bystander_sleeps_ms) {
-    sleeper_.emplace(server);
+    if (fellows_.empty()) {
+      sleeper_.emplace(server);
+    } else {
+      sleeper_ = another_client(server, faulty_.front(), /*same_worker=*/true);
+    }
     sleeper_->send(get(std::string("/sleep?ms=") + bystander_sleeps_ms));
     server.await_taken();
     for (std::size_t i = 0; i < faulty_.size(); ++i) faulty_[i].send(posts_[i]);
@@ -118,13 +135,38 @@ class CatalogueTest : public testing::TestWithParam<Trial> {
 
   void expect_all_others_answered(ServerProcess& server) {
     EXPECT_EQ(sleeper_->read_answer().status, 200);
+    expect_answered(server, fellows_);
+    expect_others_answered(server);
+  }
+
+  void expect_others_answered(ServerProcess& server) {
     others_.emplace_back(server);  // a newcomer
-    for (TestClient& each : others_) {
+    expect_answered(server, others_);
+  }
+
+  void expect_answered(ServerProcess& server, std::vector<TestClient>& clients) {
+    for (TestClient& each : clients) {
       const Answer answer = each.exchange(load_);
       EXPECT_EQ(answer.status, 200);
       EXPECT_EQ(answer.body, load_body_);
     }
     EXPECT_TRUE(server.running());
+  }
+
+  /// To those who share a worker with the faulty client, and to nobody else.
+  void expect_of_its_worker(const std::string& harm, ServerProcess& server) {
+    ASSERT_FALSE(fellows_.empty()) << "a worker serves one client, or all";
+    expect_a_cut_or_silence(server);
+    if (harm == "lost") fellows_.push_back(std::move(*sleeper_));
+    for (TestClient& each : fellows_) {
+      if (harm == "lost") {
+        EXPECT_EQ(each.read_to_end().bytes, "");
+      } else {
+        each.send(load_);
+        EXPECT_TRUE(each.silent_for(kWatch));
+      }
+    }
+    expect_others_answered(server);
   }
 
   void expect_the_end_of_all(ServerProcess& server) {
@@ -164,6 +206,7 @@ class CatalogueTest : public testing::TestWithParam<Trial> {
   std::string load_;
   std::optional<Ending> ending_;  ///< of the process that commits the fault
   Command command_;
+  std::vector<TestClient> fellows_;  ///< of the faulty client's worker, where others are of another one
   std::vector<TestClient> others_;
   std::vector<TestClient> faulty_;
   std::optional<TestClient> sleeper_;
@@ -178,7 +221,8 @@ TEST_P(CatalogueTest, WhatAFaultHarmsIsWhatTheCatalogueSays) {
   ServerProcess server(command_);
   gather(server);
   // who goes down with the server is cut off at once; the others sleep to the end
-  commit(server, harm == "lost" ? "60000" : "300");
+  commit(server, harm == "lost" || radius == "worker" ? "60000" : "300");
+  if (radius == "worker") return expect_of_its_worker(harm, server);
   if (harm == "lost") return expect_the_end_of_all(server);
   if (harm == "starved") return expect_somebody_starves(server);
   if (harm == "wrong") return expect_somebody_gets_wrong_bytes(server);

@@ -22,6 +22,7 @@ struct Configuration {
   bool one_client_per_worker = false;
   bool process_per_request = false;
   bool many_workers = false;
+  bool hands_over = false;
   bool several_loops = false;
   std::map<std::string, std::string> refuses;  ///< options that it cannot honour, and why
 
@@ -30,9 +31,17 @@ struct Configuration {
   bool process_pool() const { return has_parent && pool(); }
   bool thread_pool() const { return !has_parent && pool(); }
   /// A client, or each of its requests, has a process of its own.
-  bool process_per_client() const { return has_parent && !pool(); }
-  /// Clients share a thread, where nothing may block.
+  bool process_per_client() const { return has_parent && one_client_per_worker && !many_workers; }
+  /// Clients share a thread, where nothing may block; some have helpers for what does.
   bool loop() const { return !one_client_per_worker; }
+  /// Handlers run in a loop, and hold up its clients.
+  bool handlers_in_loop() const { return loop() && !hands_over; }
+  /// Threads of one process run handlers at the same time, for certain.
+  bool handlers_in_threads() const { return thread_pool() || hands_over; }
+  /// So many worker processes, which are replaced one by one; they may be loops.
+  bool worker_processes() const { return has_parent && many_workers; }
+  /// Which of them has a client is the kernel's choice.
+  bool loops_in_processes() const { return has_parent && loop(); }
   /// Of a single loop the main thread is the worker.
   bool starts_threads() const { return !has_parent && many_workers; }
 
@@ -50,7 +59,7 @@ void PrintTo(const Configuration& configuration, std::ostream* stream);
 /// ThreadSanitizer those that start threads.
 /// @throws std::runtime_error when a server does not describe itself
 const std::vector<Configuration>& every_configuration();
-/// The one that the others are compared with.
+/// The one that the others are compared with: a single loop, where there is one.
 const Configuration& reference_configuration();
 
 /// A test that runs once per configuration.

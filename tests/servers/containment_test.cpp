@@ -4,13 +4,20 @@
 #include <algorithm>
 #include <csignal>
 
-#include "tests/servers/configuration.h"
+#include "tests/servers/others.h"
 #include "tests/servers/process_table.h"
 
 namespace quartet::suite {
 namespace {
 
-using ContainmentTest = ServerTest;
+class ContainmentTest : public ServerTest {
+ protected:
+  /// Whom the crash of that client's worker does not meet.
+  static TestClient client_beside(const ServerProcess& server, TestClient& faulty) {
+    if (!GetParam().loops_in_processes()) return TestClient(server);
+    return another_client(server, faulty, /*same_worker=*/false);
+  }
+};
 QUARTET_EVERY_CONFIGURATION(ContainmentTest);
 
 TEST_P(ContainmentTest, TheAnswersBeforeACrashArrive) {
@@ -25,15 +32,16 @@ TEST_P(ContainmentTest, TheAnswersBeforeACrashArrive) {
 TEST_P(ContainmentTest, AnIdleConnectionOutlivesTheCrashOfAnother) {
   if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   const auto server = start_with_faults();
-  TestClient idle(server), faulty(server);
+  TestClient faulty(server);
+  TestClient idle = client_beside(server, faulty);
   idle.get("/plaintext");
   faulty.send(request("POST", "/fault/segv"));
   faulty.read_to_end();
   EXPECT_EQ(idle.get("/plaintext").status, 200);
 }
 
-TEST_P(ContainmentTest, PreforkReplacesAWorkerThatDies) {
-  if (!GetParam().process_pool()) GTEST_SKIP() << "no workers to replace";
+TEST_P(ContainmentTest, AParentReplacesAWorkerThatDies) {
+  if (!GetParam().worker_processes()) GTEST_SKIP() << "no workers to replace";
   const auto server = start_with_faults({"--workers", "2"});
   const auto before = server.children();
   for (int crash = 0; crash < 3; ++crash) {
@@ -76,7 +84,8 @@ TEST_P(ContainmentTest, AThrowingHandlerIsA500AndEverybodyLives) {
 TEST_P(ContainmentTest, ADrainWorksAfterACrash) {
   if (!GetParam().has_parent) GTEST_SKIP() << "nothing outlives it";
   auto server = start_with_faults();
-  TestClient faulty(server), bystander(server);
+  TestClient faulty(server);
+  TestClient bystander = client_beside(server, faulty);
   faulty.send(request("POST", "/fault/segv"));
   faulty.read_to_end();
   bystander.send(get("/sleep?ms=500"));

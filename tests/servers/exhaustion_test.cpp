@@ -79,7 +79,7 @@ TEST_P(ExhaustionTest, AServerThatGetsNoWorkerAtAllDoesNotStart) {
 }
 
 TEST_P(ExhaustionTest, APoolServesWithTheWorkersThatItGets) {
-  if (!GetParam().process_pool()) GTEST_SKIP() << "no pool of processes";
+  if (!GetParam().worker_processes()) GTEST_SKIP() << "no pool of processes";
   ForksLeft forks(3);
   auto server = ServerProcess(forks.bound(command({"--workers", "8"})));
   EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);

@@ -30,15 +30,40 @@ TEST_P(ModelsTest, SleepsOfManyClientsOverlap) {
 }
 
 TEST_P(ModelsTest, ABlockingHandlerHoldsUpALoopAndNobodyElse) {
-  if (GetParam().name == "coroutines_2")
-    GTEST_SKIP() << "which loop has the other client is the kernel's choice";
+  if (GetParam().several_loops) GTEST_SKIP() << "which loop has the other client is the kernel's choice";
   const auto server = start();
   TestClient other(server), blocker(server);
   other.get("/plaintext");
-  blocker.send(get(GetParam().loop() ? "/block?ms=1000" : "/block?ms=60000"));
+  blocker.send(get(GetParam().handlers_in_loop() ? "/block?ms=1000" : "/block?ms=60000"));
   server.await_taken();
   EXPECT_EQ(other.get("/plaintext").status, 200);
-  EXPECT_EQ(blocker.silent_for(0ms), !GetParam().loop());  // a loop has answered it first
+  EXPECT_EQ(blocker.silent_for(0ms), !GetParam().handlers_in_loop());  // a loop has answered it first
+}
+
+TEST_P(ModelsTest, ABlockedLoopLeavesNewcomersToTheLoopsOfOtherProcesses) {
+  if (!GetParam().loops_in_processes()) GTEST_SKIP() << "no such loops";
+  const auto server = start();
+  TestClient blocker(server);
+  blocker.send(get("/block?ms=60000"));
+  server.await_taken();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
+  EXPECT_TRUE(blocker.silent_for(0ms));
+}
+
+TEST_P(ModelsTest, BusyHelpersDelayOnlyThoseWhoNeedOne) {
+  if (!GetParam().hands_over) GTEST_SKIP() << "no helpers";
+  const auto server = start({"--workers", "2"});
+  TestClient first(server), second(server), third(server), other(server);
+  first.send(get("/block?ms=60000"));
+  second.send(get("/block?ms=3000"));
+  server.await_taken();
+  third.send(get("/plaintext") + get("/block?ms=0"));
+  EXPECT_EQ(third.read_answer().body, "Hello, World!");
+  EXPECT_TRUE(third.silent_for(300ms));
+  EXPECT_EQ(other.get("/plaintext").status, 200);
+  EXPECT_EQ(second.read_answer().status, 200);
+  EXPECT_EQ(third.read_answer().status, 200);
+  EXPECT_TRUE(first.silent_for(0ms));
 }
 
 TEST_P(ModelsTest, AClientBeyondThePoolWaitsForAWorker) {

@@ -11,6 +11,9 @@ namespace quartet::suite {
 /// How long those are watched whom nobody should answer.
 inline constexpr auto kWatch = 500ms;
 
+/// One more client, of the same worker as the first, or of another one. The first has no answer to come.
+/// @throws std::runtime_error when the server gives none
+TestClient another_client(const ServerProcess& server, TestClient& first, bool same_worker);
 /// Two clients of the same worker, or of different ones.
 /// @throws std::runtime_error when the server gives none
 std::pair<TestClient, TestClient> two_clients(const ServerProcess& server, bool same_worker);
@@ -27,6 +30,8 @@ class Others {
                          std::vector<std::string> options = {});
 
   Others(const ServerProcess& server, const CatalogueCase& fault);
+  /// Those who are connected have other workers than the faulty client.
+  Others(const ServerProcess& server, const CatalogueCase& fault, TestClient& faulty);
 
   /// Everybody is answered: those who are connected, newcomers, and whoever has asked in vain before.
   void expect_served();
@@ -38,6 +43,7 @@ class Others {
   void expect_the_end();
 
  private:
+  void connect(TestClient client);
   void expect_connected_served();
   void expect_right(const Answer& answer) const;
 

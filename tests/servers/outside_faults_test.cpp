@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "tests/servers/others.h"
 #include "tests/servers/process_table.h"
@@ -20,6 +21,17 @@ class OutsideFaultsTest : public ServerTest {
     const auto whoami = nlohmann::json::parse(client.get("/whoami").body);
     if (GetParam().process_per_request) return server.children().at(0);  // the one who answers is gone by now
     return whoami.at("pid");
+  }
+
+  /// Those whom the fault of that client's worker does not meet, where its worker has many.
+  static Others others_beside(const ServerProcess& server, const CatalogueCase& fault, TestClient& served) {
+    return GetParam().loops_in_processes() ? Others(server, fault, served) : Others(server, fault);
+  }
+
+  /// Somebody else whom the same process serves, if it serves others.
+  static std::optional<TestClient> fellow_of(const ServerProcess& server, TestClient& served) {
+    if (!GetParam().loops_in_processes()) return std::nullopt;
+    return another_client(server, served, /*same_worker=*/true);
   }
 };
 QUARTET_EVERY_CONFIGURATION(OutsideFaultsTest);
@@ -39,7 +51,8 @@ TEST_P(OutsideFaultsTest, WhoIsServedByAStoppedProcessWaitsUntilItGoesOn) {
   const ServerProcess server(Others::command(GetParam(), fault, 2));
   TestClient served(server);
   const pid_t worker = worker_of(server, served);
-  Others others(server, fault);
+  std::optional<TestClient> fellow = fellow_of(server, served);
+  Others others = others_beside(server, fault, served);
   stop(server, worker);
   served.send(fault.load());
   if (fault.expects("worker delayed")) {
@@ -48,9 +61,16 @@ TEST_P(OutsideFaultsTest, WhoIsServedByAStoppedProcessWaitsUntilItGoesOn) {
     EXPECT_TRUE(fault.expects("server delayed"));
     others.expect_silence();
   }
+  if (fellow) fellow->send(fault.load());
   EXPECT_TRUE(served.silent_for(kWatch));
+  if (fellow) {
+    EXPECT_TRUE(fellow->silent_for(kWatch));
+  }
   kill(worker, SIGCONT);
   EXPECT_EQ(served.read_answer().status, 200);
+  if (fellow) {
+    EXPECT_EQ(fellow->read_answer().status, 200);
+  }
   others.expect_served();
 }
 
@@ -59,13 +79,17 @@ TEST_P(OutsideFaultsTest, WhoIsServedByAKilledProcessIsCutOff) {
   ServerProcess server(Others::command(GetParam(), fault, 1));
   TestClient served(server);
   const pid_t worker = worker_of(server, served);
-  Others others(server, fault);
+  std::optional<TestClient> fellow = fellow_of(server, served);
+  Others others = others_beside(server, fault, served);
   served.send(get("/sleep?ms=60000"));
   server.await_taken();
   kill(worker, SIGKILL);
   const auto rest = served.read_to_end();
   EXPECT_EQ(rest.bytes, "");
   EXPECT_NE(rest.end, End::none);
+  if (fellow) {
+    EXPECT_NE(fellow->read_to_end().end, End::none);
+  }
   if (fault.expects("worker lost")) {
     others.expect_served();  // of a pool's workers all but the one that takes its place are held
     EXPECT_TRUE(eventually([&] { return has(server.err(), "was killed by signal 9"); })) << server.err();
@@ -114,12 +138,16 @@ TEST_P(OutsideFaultsTest, WhoIsServedGoesOnWhileEveryNewProcessDies) {
   ServerProcess server(Others::command(GetParam(), fault, 2));
   TestClient served(server);
   const pid_t worker = worker_of(server, served);
-  Others others(server, fault);
+  std::optional<TestClient> fellow = fellow_of(server, served);
+  Others others = others_beside(server, fault, served);
   {
     ChildProcess loop = kill_the_children_of(server.pid());
     ASSERT_TRUE(eventually([&] { return is_traced(server.pid()) || !loop.running(); }));
     if (!loop.running()) GTEST_SKIP() << "strace may not trace here: " << loop.err();
     kill(worker, SIGKILL);
+    if (fellow) {
+      EXPECT_NE(fellow->read_to_end().end, End::none);
+    }
     if (fault.expects("worker lost")) {
       const auto deaths = [&] { return count(server.err(), "was killed by signal 9"); };
       EXPECT_TRUE(eventually([&] { return deaths() > 3; })) << "nobody is replaced";

@@ -36,7 +36,26 @@ TEST_P(SharedStateFaultsTest, TheCachedAnswerIsTheSameFixedTextForEveryone) {
   EXPECT_EQ(cached_by_newcomer(server), text);
 }
 
+TEST_P(SharedStateFaultsTest, DamageReachesTheClientsOfItsWorkerProcessAndNoOthers) {
+  if (!GetParam().loops_in_processes()) GTEST_SKIP() << "all clients share a process, or none do";
+  for (const auto* id : kDamage) {
+    const CatalogueCase fault(GetParam(), id);
+    if (fault.ending()) continue;  // AddressSanitizer prevents the damage
+    SCOPED_TRACE(id);
+    const ServerProcess server(fault.command());
+    auto [faulty, fellow] = two_clients(server, /*same_worker=*/true);
+    TestClient stranger = another_client(server, faulty, /*same_worker=*/false);
+    const auto right = cached(stranger);
+    EXPECT_EQ(faulty.exchange(fault.post()).status, 200);
+    EXPECT_NE(cached(fellow), right);
+    EXPECT_EQ(cached(stranger), right);
+    EXPECT_TRUE(fault.expects("worker wrong"));
+    EXPECT_TRUE(fault.expects("server wrong")) << "a newcomer may come to either worker";
+  }
+}
+
 TEST_P(SharedStateFaultsTest, DamageReachesThoseWhoShareTheMemory) {
+  if (GetParam().loops_in_processes()) GTEST_SKIP() << "some share it, and some do not";
   for (const auto* id : kDamage) {
     const CatalogueCase fault(GetParam(), id);
     if (fault.ending()) continue;  // AddressSanitizer prevents the damage
@@ -56,8 +75,9 @@ TEST_P(SharedStateFaultsTest, DamageLastsAsLongAsItsProcess) {
     const CatalogueCase fault(GetParam(), id);
     if (fault.ending()) continue;
     SCOPED_TRACE(id);
-    const ServerProcess server(fault.command(GetParam().pool() ? std::vector<std::string>{"--workers", "1"}
-                                                               : std::vector<std::string>{}));
+    const ServerProcess server(fault.command(GetParam().pool() || GetParam().worker_processes()
+                                                 ? std::vector<std::string>{"--workers", "1"}
+                                                 : std::vector<std::string>{}));
     TestClient faulty(server);
     const auto right = cached(faulty);
     EXPECT_EQ(faulty.exchange(fault.post()).status, 200);
@@ -97,10 +117,11 @@ void expect_no_losses(const std::vector<Answer>& answers) {
 }
 
 TEST_P(SharedStateFaultsTest, UpdatesWithoutALockAreLostWhereThreadsMeet) {
-  if (GetParam().loop() && !GetParam().several_loops) GTEST_SKIP() << "one worker serves everyone";
+  if (GetParam().handlers_in_loop() && !GetParam().several_loops)
+    GTEST_SKIP() << "one worker serves everyone";
   const CatalogueCase fault(GetParam(), "race", "sync=none");
   const ServerProcess server(fault.command());
-  const auto answers = post_together(fault, two_clients(server, /*same_worker=*/false));
+  const auto answers = post_together(fault, two_clients(server, /*same_worker=*/GetParam().hands_over));
   if (GetParam().has_parent) {
     EXPECT_TRUE(fault.expects("nobody none"));
     return expect_no_losses(answers);
@@ -113,7 +134,7 @@ TEST_P(SharedStateFaultsTest, UpdatesWithoutALockAreLostWhereThreadsMeet) {
 }
 
 TEST_P(SharedStateFaultsTest, UpdatesWithoutALockAreNotLostOnOneLoop) {
-  if (!GetParam().loop()) GTEST_SKIP() << "clients have workers of their own";
+  if (!GetParam().handlers_in_loop()) GTEST_SKIP() << "threads or processes run them";
   const CatalogueCase fault(GetParam(), "race", "sync=none");
   const ServerProcess server(fault.command());
   expect_no_losses(post_together(fault, two_clients(server, /*same_worker=*/true)));

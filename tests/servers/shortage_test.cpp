@@ -22,8 +22,8 @@ namespace fs = std::filesystem;
 void expect_start_up_error(const Finished& result, const std::vector<std::string>& words) {
   EXPECT_EQ(result.ending, exited(1));
   EXPECT_EQ(result.out, "");
-  EXPECT_EQ(count(result.err, "\n"), 1u) << result.err;
   for (const auto& word : words) EXPECT_TRUE(has(result.err, word)) << word << " in: " << result.err;
+  EXPECT_EQ(count(result.err, "\n"), 1u) << result.err;
 }
 
 /// No process of the server may have more address space than it has now, and a bit.
@@ -113,7 +113,7 @@ TEST_P(ShortageTest, EveryNumberOfDescriptorsIsEnoughOrNamed) {
 }
 
 TEST_P(ShortageTest, ManyWorkersWithFewDescriptorsAreAStartUpError) {
-  if (!GetParam().loop() || !GetParam().many_workers)
+  if (!GetParam().handlers_in_loop() || !GetParam().starts_threads())
     GTEST_SKIP() << "a worker has no descriptors of its own";
   auto command = GetParam().command({"--workers", "500"});
   command.descriptors = 300;

@@ -146,7 +146,7 @@ std::vector<int> answering_processes(const ServerProcess& server, int requests) 
 }
 
 TEST_P(SupervisionTest, AWorkerIsReplacedAfterItsRequests) {
-  if (!GetParam().process_pool()) GTEST_SKIP() << "the option is the pool's";
+  if (!GetParam().worker_processes()) GTEST_SKIP() << "no workers that are replaced one by one";
   const auto server = start({"--workers", "1", "--max-requests-per-worker", "3"});
   const auto processes = answering_processes(server, 9);
   for (int i = 0; i < 9; i += 3) {
@@ -158,12 +158,27 @@ TEST_P(SupervisionTest, AWorkerIsReplacedAfterItsRequests) {
 }
 
 TEST_P(SupervisionTest, AReplacedWorkerTellsItsLastClient) {
-  if (!GetParam().process_pool()) GTEST_SKIP() << "the option is the pool's";
+  if (!GetParam().process_pool()) GTEST_SKIP() << "no worker with one client that is replaced";
   const auto server = start({"--workers", "1", "--max-requests-per-worker", "2"});
   TestClient client(server);
   EXPECT_FALSE(client.get("/plaintext").closes());
   EXPECT_TRUE(client.get("/plaintext").closes());
   EXPECT_EQ(client.read_to_end().end, End::eof);
+}
+
+TEST_P(SupervisionTest, AReplacedLoopGivesEachOfItsClientsALastAnswer) {
+  if (!GetParam().loops_in_processes()) GTEST_SKIP() << "its worker has one client, or is not replaced";
+  const auto server = start({"--workers", "1", "--max-requests-per-worker", "2"});
+  TestClient slow(server), idle(server);
+  EXPECT_FALSE(idle.get("/plaintext").closes());
+  slow.send(get("/sleep?ms=3000"));
+  EXPECT_EQ(idle.read_to_end().end, End::eof);
+  const auto answer = slow.read_answer();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.closes());
+  slow.close();
+  EXPECT_EQ(TestClient(server).get("/plaintext").status, 200);
+  EXPECT_EQ(server.err(), "");
 }
 
 /// The same configuration on the port of another server.

@@ -63,4 +63,5 @@ MODELS = {
     "threads": "a pool of threads",
     "coroutines": "one thread for all clients, a coroutine for each",
     "epoll": "one thread, one event loop for all clients",
+    "multiprocess": "a few processes, each with an event loop for its clients",
 }

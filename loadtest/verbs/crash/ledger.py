@@ -2,7 +2,8 @@
 model's name. Pure. Times are in seconds from the start of the load's schedule.
 
 The records are of all requests, each with the worker that answered it (its process and slot). A request without an
-answer belongs to the worker that answered last on the same connection.
+answer belongs to the worker that answered last on the same connection; one that was never sent, because all
+connections of its class hang, belongs to their workers.
 """
 
 from bisect import bisect_left
@@ -103,13 +104,18 @@ class Ledger:
 
     def _hangs(self, lane: int) -> bool:
         """Requests of that class wait behind others that were sent and never answered; otherwise, for a connection."""
-        return lane in self._hanging_lanes
+        return lane in self._hanging
 
     @cached_property
-    def _hanging_lanes(self) -> set[int]:
+    def _hanging(self) -> dict[int, list[Record]]:
+        """By class: those that were sent and never answered."""
         if self.whole:
-            return self.whole._hanging_lanes
-        return {one.lane for one in self.others if one.outcome == NEVER and one.sent is not None}
+            return self.whole._hanging
+        found: dict[int, list[Record]] = {}
+        for one in self.others:
+            if one.outcome == NEVER and one.sent is not None:
+                found.setdefault(one.lane, []).append(one)
+        return found
 
     def symptom(self, one: Record) -> str:
         """Of one that was harmed."""
@@ -134,15 +140,32 @@ class Ledger:
     def worker(self, one: Record) -> Worker | None:
         """Of its answer, or else of the last one before it on its connection."""
         if one.worker:
-            return one.worker, one.slot
+            return self._who(one)
         answers = self._answers.get(one.connection, [])
         before = [answer for answer in answers if one.sent is None or (answer.done or 0) <= one.sent]
-        return (before[-1].worker, before[-1].slot) if before else None
+        return self._who(before[-1]) if before else None
+
+    def _who(self, answer: Record) -> Worker:
+        return answer.worker, 0 if self._is_lent else answer.slot
+
+    @cached_property
+    def _is_lent(self) -> bool:
+        """Several workers of one process answer the same client: it is lent to them, and the whole process has it."""
+        if self.whole:
+            return self.whole._is_lent
+        answered = [{(one.worker, one.slot) for one in theirs} for theirs in self._answers.values()]
+        return any(len(workers) > len({process for process, _ in workers}) for workers in answered)
+
+    def _workers_for(self, one: Record) -> set[Worker | None]:
+        """Who was never sent waits for those behind whom it is."""
+        if one.outcome == NEVER and one.sent is None and self._hangs(one.lane):
+            return {self.worker(before) for before in self._hanging[one.lane] if before.due <= one.due}
+        return {self.worker(one)}
 
     @cached_property
     def workers_before(self) -> set[Worker]:
         """That answered anybody before the fault."""
-        return {(one.worker, one.slot) for one in self.records if one.worker and (one.done or 0) < self.fault_at}
+        return {self._who(one) for one in self.records if one.worker and (one.done or 0) < self.fault_at}
 
     @cached_property
     def faulty_workers(self) -> set[Worker]:
@@ -158,7 +181,7 @@ class Ledger:
 
     def _scope_of_others(self) -> str:
         """A worker, where the server has several and all who were harmed had that one."""
-        theirs = {self.worker(one) for one in self.harmed}
+        theirs = {worker for one in self.harmed for worker in self._workers_for(one)}
         alone = len(self.workers_before) == 1
         one = len(theirs) == 1 and theirs <= self.faulty_workers and not alone
         return WORKER if one or self._is_one_client_struck else SERVER

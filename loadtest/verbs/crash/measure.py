@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from loadtest.clients.pace import EXECUTABLE
-from loadtest.contestants.contestants import Contestant
+from loadtest.contestants.contestants import loops
+from loadtest.document.figures import plural
 from loadtest.engine.measurement import Bench, Measurement
 from loadtest.places.launch import ServerPlan
 from loadtest.system import MeasurementError
@@ -111,7 +112,10 @@ def measured(bench: Bench, step: CrashStep, fault: Fault) -> Crash:
     keep_records(bench, step, step.fault, found)
     struck = watch.struck or Struck(frozenset(), found.started + settings.fault_at)
     ledger = Ledger(found.lanes, found.records, struck.at - found.started, settings.end, struck.processes)
-    bad_luck = [*watch.missed, *misfortunes(ledger, loops_of(settings.contestant_of(step)), seen.disturbance)]
+    bad_luck = [
+        *watch.missed,
+        *misfortunes(ledger, loops(settings.contestant_of(step), len(settings.cpus.server)), seen.disturbance),
+    ]
     bad_luck += ledger.problems
     processes = watch.account(seen.status)
     recovery = ledger.recovery
@@ -137,7 +141,7 @@ def measured(bench: Bench, step: CrashStep, fault: Fault) -> Crash:
     )
 
 
-def misfortunes(ledger: Ledger, loops: int, disturbance: Disturbance | None) -> Iterator[str]:
+def misfortunes(ledger: Ledger, shared_loops: int, disturbance: Disturbance | None) -> Iterator[str]:
     """What makes a try tell nothing, and is not the server's doing. Other load can make somebody late; it cuts nobody
     off."""
     late = any(ledger.harm(one) in (DELAYED, STARVED) for one in ledger.harmed)
@@ -145,14 +149,19 @@ def misfortunes(ledger: Ledger, loops: int, disturbance: Disturbance | None) -> 
         yield f"others took {disturbance.worst:.0%} of a CPU"
     if not ledger.harmed and ledger.late_from > BLIND:
         yield f"before the fault answers took so long that nobody is late before {ledger.late_from:.2f} s"
-    theirs = {worker for one in ledger.others if (worker := ledger.worker(one)) in ledger.workers_before}
-    if loops > 1 and (len(theirs) < loops or not ledger.faulty_workers <= theirs):
-        yield f"the connections were not spread over {loops} loops"
+    if shared_loops > 1 and not is_spread(ledger):
+        yield f"the connections were not spread over {shared_loops} loops"
+    cut = ledger.account.connections - ledger.account.connections_kept
+    if shared_loops > 1 and cut and not ledger.harmed:
+        yield f"{plural(cut, 'connection')} of others ended, and by chance none had a request in hand"
 
 
-def loops_of(contestant: Contestant) -> int:
-    """That clients share."""
-    return int(contestant.options.get("--workers", 1)) if contestant.known.many_loops else 1
+def is_spread(ledger: Ledger) -> bool:
+    """A kept client shares the faulty worker, and another worker has somebody, be it newcomers: only then does it show
+    whom of them the fault harms. Who accepts a client is chance where processes share a listener, and seldom fair."""
+    known = [(one, worker) for one in ledger.others if (worker := ledger.worker(one)) in ledger.workers_before]
+    kept = {worker for one, worker in known if not ledger.is_newcomer(one)}
+    return len({worker for _, worker in known}) > 1 and ledger.faulty_workers <= kept
 
 
 def _asks_wrk(settings: CrashSettings, step: CrashStep) -> bool:

@@ -57,6 +57,12 @@ LETTERS = (
     "half of them or more were harmed. Blank: none was due."
 )
 
+EXPLAINED = {  # what a name does not tell
+    "coroutines-2": "coroutines with two loops, which are two threads of one process.",
+    "multiprocess": "two processes with a loop each, and a parent that replaces them. They accept from one listener, "
+    "and whoever wakes first has the client: one may have all kept clients, and the other all newcomers and sessions.",
+    "helpers": "one loop has all clients, and lends those whose requests may block to four threads of its process.",
+}
 ASAN = (
     "+asan: built with AddressSanitizer, which checks every access to memory, and ends the process at the first wrong "
     "one. It cannot see a write that is in its place and wrong in its content. It is slower, and asked a quarter as "
@@ -184,8 +190,8 @@ def stored(found: Stored | None) -> list[str]:
 
 
 def steps_legend(tried: Sequence[Try]) -> Iterator[str]:
-    if any(step.contestant == "coroutines-2" for step in tried):
-        yield "coroutines-2: coroutines with two loops, which are two threads of one process."
+    there = {step.contestant for step in tried}
+    yield from (f"{name}: {what}" for name, what in EXPLAINED.items() if name in there)
     if any(step.sanitizer for step in tried):
         yield ASAN
     for keeper in sorted({step.keeper for step in tried if step.keeper}):

@@ -1,12 +1,12 @@
 """What is asked for: faults, each injected once into a server of its own under a steady load. Times are in seconds from
 the start of the load's schedule."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Protocol
 
 from loadtest.clients.pace import EXECUTABLE
-from loadtest.contestants.contestants import MODELS, Contestant, Kind
+from loadtest.contestants.contestants import CLASSIC, COMBINED, MODELS, Contestant, Kind
 from loadtest.engine.run import BaseSettings
 from loadtest.system.cpus import CpuSets
 from loadtest.verbs.crash.catalogue import ADDRESS, Fault
@@ -18,14 +18,26 @@ SESSIONS = 4  # as many as are asked for wherever a run is made; none in folders
 RESTARTED: dict[str, Any] = {"restarts": True, "end": 1.8}
 
 
-def _two_loops() -> Contestant:
-    model = next(one for one in MODELS if one.name == "coroutines")
-    arguments = (*model.arguments, "--workers", "2")
-    return replace(model, name="coroutines-2", arguments=arguments, kind=Kind.variant, model=model.name)
+def _two_loops(name: str) -> Contestant:
+    model = next(one for one in MODELS if one.name == name)
+    return replace(model, arguments=(*model.arguments, "--workers", "2"))
 
 
-# The models as the catalogue names them: coroutines with one loop, and with two.
-COLUMNS = (*(one for one in MODELS if one.name != "epoll"), _two_loops(), MODELS[-1])
+# The models as the catalogue names them: coroutines with one loop, and with two. On one CPU multiprocess would have one
+# process, which shows nothing.
+COLUMNS = (
+    *CLASSIC[:-1],
+    replace(_two_loops("coroutines"), name="coroutines-2", kind=Kind.variant, model="coroutines"),
+    CLASSIC[-1],
+    *(_two_loops(one.name) if one.name == "multiprocess" else one for one in COMBINED),
+)
+CLASSIC_COLUMNS = COLUMNS[: len(CLASSIC) + 1]
+
+
+def columns(chosen: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    """Of those models, with what is known of them."""
+    arguments = {one.name: one.arguments for one in COLUMNS}
+    return tuple(replace(one, arguments=arguments.get(one.name, one.arguments)) for one in chosen)
 
 
 class Try(Protocol):

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 from loadtest.contestants import peers
-from loadtest.contestants.contestants import WORKLOADS, Kind
+from loadtest.contestants.contestants import CLASSIC, COMBINED, WORKLOADS, Kind
 from loadtest.contestants.peers import EVERYBODY
 from loadtest.document.document import Document, Section, words
+from loadtest.document.figures import listed
 from loadtest.engine import folder
 from loadtest.engine.metrics import METRICS
 
 PATHS = "Bare servers serve plaintext, peers plaintext and file. Any path of ours: /bytes?n=1."
+BY_DEFAULT = f"Models are measured by default, {listed([one.name for one in COMBINED])} only with --all or by name."
 NEWEST = 10  # results folders that are shown
 
 
@@ -18,9 +20,8 @@ def document(binaries: Path, results: Path) -> Document:
     everybody = words("", "kind", "of the model", "command or package", "here")
     for one in EVERYBODY:
         what = peers.select(one.name).package if one.kind == Kind.peer else " ".join([one.executable, *one.arguments])
-        everybody.add_row(
-            one.name, one.kind.value, one.model, what, "yes" if (binaries / one.executable).exists() else "no"
-        )
+        here = "yes" if (binaries / one.executable).exists() else "no"
+        everybody.add_row(one.name, one.kind.value, one.model, what, here)
     loads = words("", "asks for", "")
     for workload in WORKLOADS:
         loads.add_row(workload.name, workload.path, workload.needs)
@@ -35,7 +36,7 @@ def document(binaries: Path, results: Path) -> Document:
         except ValueError:
             folders.add_row(path.parent.name, "unreadable", "", "", "")
     sections = [
-        Section("Contestants (--only, --peer)", everybody, ["--variant takes any command line of ours."]),
+        Section("Contestants (--only, --peer)", everybody, [BY_DEFAULT, "--variant takes any command line of ours."]),
         Section("Workloads (--workload)", loads, [PATHS]),
         Section("Metrics (cells.csv, --metric)", numbers, []),
         Section(f"Results (the newest {NEWEST} in {results})", folders, []),
@@ -46,7 +47,13 @@ def document(binaries: Path, results: Path) -> Document:
 def to_json(binaries: Path) -> str:
     document = {
         "contestants": [
-            {"name": one.name, "kind": one.kind.value, "model": one.model, "here": (binaries / one.executable).exists()}
+            {
+                "name": one.name,
+                "kind": one.kind.value,
+                "model": one.model,
+                "here": (binaries / one.executable).exists(),
+                "by_default": one in CLASSIC,
+            }
             for one in EVERYBODY
         ],
         "workloads": [{"name": workload.name, "path": workload.path} for workload in WORKLOADS],

@@ -3,20 +3,24 @@
 import re
 from collections.abc import Sequence
 
-from loadtest.contestants.contestants import MODELS, WORKLOADS, Contestant, Kind, Workload, select, variant
+from loadtest.contestants.contestants import CLASSIC, MODELS, WORKLOADS, Contestant, Kind, Workload, select, variant
 from loadtest.contestants.peers import EVERYBODY, PEER_CONTESTANTS
 from loadtest.verbs.load.plan import Gate
 
 YARDSTICK = "yardstick"
 # At these, CPU time is compared: at unequal load the busier server looks cheaper.
 YARDSTICK_RATES = (2000.0, 20000.0)  # fork per request does not reach the second
+ROUNDS_OF_ALL = 11  # which tell eight models apart: 28 comparisons, by signed ranks and Holm's correction
 
 
-def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence[str]) -> tuple[Contestant, ...]:
-    """All models, or those named; then peers and variants. Raises ValueError."""
+def contestants(
+    preset: str, only: str, peers: Sequence[str], variants: Sequence[str], every_model: bool = False
+) -> tuple[Contestant, ...]:
+    """The pure models, or every one, or those named; then peers and variants. Raises ValueError."""
+    refuse_both(every_model, only)
     if preset not in ("", YARDSTICK):
         raise ValueError(f"there is no preset {preset!r}; there is {YARDSTICK}")
-    chosen = select(only.split(","), EVERYBODY) if only else MODELS
+    chosen = select(only.split(","), EVERYBODY) if only else MODELS if every_model else CLASSIC
     if preset:
         models = [one.name for one in chosen if one.kind == Kind.model]
         chosen = tuple(one for one in EVERYBODY if one in chosen or one.model in models)
@@ -25,6 +29,12 @@ def contestants(preset: str, only: str, peers: Sequence[str], variants: Sequence
     except ValueError as error:
         raise ValueError(f"--peer: {error}") from error
     return (*chosen, *(one for one in named if one not in chosen), *map(variant, variants))
+
+
+def refuse_both(every_model: bool, only: str) -> None:
+    """Raises ValueError."""
+    if every_model and only:
+        raise ValueError(f"--all and --only {only}: give one of them")
 
 
 def workloads(names: str) -> tuple[Workload, ...]:

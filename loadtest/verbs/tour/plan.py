@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from loadtest.contestants.contestants import MODELS, WORKLOADS, Kind
+from loadtest.contestants.contestants import CLASSIC, COMBINED, WORKLOADS, Kind
 from loadtest.engine.measurement import Verb
 from loadtest.engine.run import Part
 from loadtest.verbs.crash import catalogue
 from loadtest.verbs.crash.measure import CRASH
-from loadtest.verbs.crash.plan import SESSIONS, CrashSettings
+from loadtest.verbs.crash.plan import SESSIONS, CrashSettings, columns
 from loadtest.verbs.crowd.clients import CrowdSettings
 from loadtest.verbs.crowd.measure import CROWD
 from loadtest.verbs.load.plan import Settings
@@ -18,12 +18,14 @@ from loadtest.verbs.memory.clients import PlateauSettings
 from loadtest.verbs.memory.verb import PLATEAUS
 from loadtest.verbs.tour import report, words
 
-CONTESTANTS = tuple(model for model in MODELS if model.name != "fork-per-connection")
+CONTESTANTS = tuple(model for model in CLASSIC if model.name != "fork-per-connection")
+EVERY_MODEL = (*CONTESTANTS, *COMBINED)
 SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plaintext", "cpu"))
 # Requests a second, for the same work from everybody: below what the slowest model answers. At unequal load the busier
 # server looks cheaper, because it batches.
 EQUAL_RATE = 1000.0
 ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
+ROUNDS_OF_ALL = 10  # that tell seven: 21 comparisons
 # Of them one in three has a handler's work and the ballasts: the models differ little there, the ballasts by multiples,
 # and the time is better spent where five models are told apart. Without an interval a figure is indicative.
 SELDOM = 3
@@ -57,7 +59,8 @@ def parts(saturating: Settings) -> list[Part]:
     connections = saturating.connections[0]
     workers = connections + 2  # of a pool: one for each connection, one for newcomers and one for /stats
     faults = tuple(map(catalogue.select, FAULTS))
-    crash = CrashSettings(**once, faults=faults, supervised=SUPERVISED, sessions=SESSIONS)
+    harmed: dict[str, Any] = {**once, "contestants": columns(saturating.contestants)}
+    crash = CrashSettings(**harmed, faults=faults, supervised=SUPERVISED, sessions=SESSIONS)
     return [
         *(Part("load", settings) for settings in loads),
         Part("plateaus", PlateauSettings(**once, connections=connections)),

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from loadtest.clients.pace import EXECUTABLE
+from loadtest.contestants.contestants import loops
 from loadtest.engine.measurement import Bench, Measurement
 from loadtest.places.launch import ServerPlan
 from loadtest.system.processes import Address, Server
 from loadtest.system.scoreboard import Scoreboard
 from loadtest.verbs.crash.attend import attend, harmable, keep_records, limited
 from loadtest.verbs.crash.ledger import BACK, Ledger
-from loadtest.verbs.crash.measure import loops_of, misfortunes
+from loadtest.verbs.crash.measure import misfortunes
 from loadtest.verbs.crash.results import Processes
 from loadtest.verbs.crash.script import clients, plan, report
 from loadtest.verbs.crash.script.clients import look
@@ -54,7 +55,9 @@ def measure(bench: Bench, step: PlayStep) -> Played:
     keep_records(bench, step, "script", seen.found)
     play = Play(settings.script, seen.found.lanes, seen.found.records)
     ledgers = list(play.ledgers())
-    bad_luck = list(misfortunes(ledgers[0], loops_of(settings.contestant_of(step)), seen.disturbance))
+    bad_luck = list(
+        misfortunes(ledgers[0], loops(settings.contestant_of(step), len(settings.cpus.server)), seen.disturbance)
+    )
     bad_luck += too_slow(play.whole)
     return Played(
         step=step,
