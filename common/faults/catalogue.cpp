@@ -14,7 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kModels[] = {"fork-per-request", "fork-per-connection", "prefork", "threads",
-                                        "coroutines",       "coroutines-2",        "epoll",   "multiprocess"};
+                                        "coroutines",       "coroutines-2",        "epoll",   "multiprocess",
+                                        "helpers"};
 
 /// A misspelt key would say nothing, and nobody would notice.
 void check_keys(const Json& object, std::initializer_list<std::string_view> known) {

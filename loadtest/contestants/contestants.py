@@ -110,6 +110,7 @@ CLASSIC = (  # the pure forms, which are measured unless others are asked for
 )
 COMBINED = (  # what production servers make of them; --all
     Contestant("multiprocess", "quartet-multiprocess"),
+    Contestant("helpers", "quartet-helpers"),
 )
 MODELS = (*CLASSIC, *COMBINED)
 BARE = tuple(

@@ -64,6 +64,7 @@ PEERS = (
     Peer("apache-event", "threads", *APACHE, "event"),
     Peer("libmicrohttpd", "epoll", "libmicrohttpd-dev", "peer-microhttpd", MICROHTTPD),
     Peer("nginx-workers", "multiprocess", *NGINX, stop_signal=signal.SIGQUIT),
+    Peer("nginx-threads", "helpers", *NGINX, threads=4, stop_signal=signal.SIGQUIT),
     Peer("beast", "coroutines", "Boost 1.81", "peer-beast", BEAST),
 )
 

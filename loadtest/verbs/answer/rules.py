@@ -64,4 +64,5 @@ MODELS = {
     "coroutines": "one thread for all clients, a coroutine for each",
     "epoll": "one thread, one event loop for all clients",
     "multiprocess": "a few processes, each with an event loop for its clients",
+    "helpers": "one event loop for all clients, and threads for requests that may block",
 }
