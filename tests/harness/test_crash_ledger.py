@@ -174,6 +174,17 @@ def test_who_waits_behind_requests_that_hang_is_starved_by_their_workers():
     assert verdict([record(AT, BESIDE, NEVER), record(AT, ELSEWHERE, NEVER)], behind) == "server starved"
 
 
+def test_who_is_sent_late_because_others_hang_is_delayed_by_their_workers():
+    """One connection of a class is left for the requests of all; the worker that answers on it is not to blame."""
+    hangs = record(AT, BESIDE, NEVER)
+    late = [replace(one, due=one.due - 0.3) for one in later(ELSEWHERE) if one.due > AT + 0.3]
+    assert verdict([hangs], late, newcomers()) == "worker starved"
+    last = replace(record(END - 0.01, ELSEWHERE, NEVER), due=END - 0.3)
+    assert verdict([hangs, last], late, newcomers()) == "worker starved"
+    slow = [replace(one, done=one.due + 0.31) for one in later(ELSEWHERE)]
+    assert verdict([hangs], slow, newcomers()) == "server starved"
+
+
 def test_who_waits_does_not_wait_for_what_hangs_later():
     """In a script a later fault may hang another worker."""
     found = ledger([record(AT, BESIDE, NEVER)], later(0, NEVER, takes=None), newcomers())

@@ -2,7 +2,7 @@
 model's name. Pure. Times are in seconds from the start of the load's schedule.
 
 The records are of all requests, each with the worker that answered it (its process and slot). A request without an
-answer belongs to the worker that answered last on the same connection; one that was never sent, because all
+answer belongs to the worker that answered last on the same connection; one that was sent late or never, because
 connections of its class hang, belongs to their workers.
 """
 
@@ -108,14 +108,18 @@ class Ledger:
 
     @cached_property
     def _hanging(self) -> dict[int, list[Record]]:
-        """By class: those that were sent and never answered."""
+        """By class: those that were sent and never answered, though there was time."""
         if self.whole:
             return self.whole._hanging
         found: dict[int, list[Record]] = {}
         for one in self.others:
-            if one.outcome == NEVER and one.sent is not None:
+            if one.outcome == NEVER and self._had_time(one):
                 found.setdefault(one.lane, []).append(one)
         return found
+
+    def _had_time(self, one: Record) -> bool:
+        """To be answered before nobody watched any more."""
+        return one.sent is not None and (self.whole or self).end - one.sent >= self.late_from
 
     def symptom(self, one: Record) -> str:
         """Of one that was harmed."""
@@ -157,10 +161,16 @@ class Ledger:
         return any(len(workers) > len({process for process, _ in workers}) for workers in answered)
 
     def _workers_for(self, one: Record) -> set[Worker | None]:
-        """Who was never sent waits for those behind whom it is."""
-        if one.outcome == NEVER and one.sent is None and self._hangs(one.lane):
+        """Who waited for a connection, because others of its class hang, waited for the workers of those."""
+        if self._waited_for_a_connection(one) and self._hangs(one.lane):
             return {self.worker(before) for before in self._hanging[one.lane] if before.due <= one.due}
         return {self.worker(one)}
+
+    def _waited_for_a_connection(self, one: Record) -> bool:
+        """Whoever answered it did so in time, once it was sent; or it was never sent, or too late to be answered."""
+        if one.sent is None or one.done is None:
+            return one.outcome == NEVER and not self._had_time(one)
+        return self.harm(one) == DELAYED and one.done - one.sent < self.late_from
 
     @cached_property
     def workers_before(self) -> set[Worker]:
