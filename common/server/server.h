@@ -20,7 +20,7 @@ struct Server {
   net::Listener& listener;
   net::Shutdown& shutdown;
   Scoreboard& scoreboard;
-  bool supervised = false;  ///< a supervisor announces and logs for this process
+  bool supervised = false;  ///< its parent announces and logs for this process
 
   /// Every worker can serve: prints "listening on ADDR:PORT" on stdout, flushed; READY=1 (sd_notify(3)).
   void announce() const;

@@ -50,22 +50,6 @@ TEST_P(ModelsTest, ABlockedLoopLeavesNewcomersToTheLoopsOfOtherProcesses) {
   EXPECT_TRUE(blocker.silent_for(0ms));
 }
 
-TEST_P(ModelsTest, BusyHelpersDelayOnlyThoseWhoNeedOne) {
-  if (!GetParam().hands_over) GTEST_SKIP() << "no helpers";
-  const auto server = start({"--workers", "2"});
-  TestClient first(server), second(server), third(server), other(server);
-  first.send(get("/block?ms=60000"));
-  second.send(get("/block?ms=3000"));
-  server.await_taken();
-  third.send(get("/plaintext") + get("/block?ms=0"));
-  EXPECT_EQ(third.read_answer().body, "Hello, World!");
-  EXPECT_TRUE(third.silent_for(300ms));
-  EXPECT_EQ(other.get("/plaintext").status, 200);
-  EXPECT_EQ(second.read_answer().status, 200);
-  EXPECT_EQ(third.read_answer().status, 200);
-  EXPECT_TRUE(first.silent_for(0ms));
-}
-
 TEST_P(ModelsTest, AClientBeyondThePoolWaitsForAWorker) {
   if (!GetParam().pool()) GTEST_SKIP() << "no pool";
   const auto server = start_with_workers(2);
