@@ -311,6 +311,15 @@ void Connection::on_returned(Moment now) {
   output_.renew(event.steady);
 }
 
+void Connection::on_moved(Slot& worker) {
+  if (&worker == owner_) return;
+  if (published_) {
+    owner_->depart(*published_);
+    add(worker.gauge(*published_));
+  }
+  slot_ = owner_ = &worker;
+}
+
 /// The request in hand is answered, as far as the protocol goes; its output may still be pending.
 void Connection::end_request(bool keep_alive, const Event& event) {
   ++answered_;

@@ -78,6 +78,9 @@ class Connection {
   void on_lent(Slot& worker);
   /// It is back with that thread. The time between does not count against the peer.
   void on_returned(Moment now);
+  /// Another thread goes on with the connection for good: its slot counts it from here on. Called by that
+  /// thread, also in the middle of a run().
+  void on_moved(Slot& worker);
 
   Want want() const;
   /// The next run() is not known to take microseconds (Route::quick). Only while want() is run.

@@ -43,6 +43,12 @@ std::optional<FlightRecord::Entry> FlightRecord::read() const {
   return std::nullopt;
 }
 
+std::uint64_t Slot::open(std::size_t phase) const {
+  const auto away = departed[phase].load(std::memory_order_relaxed);
+  const auto counted = gauges[phase].load(std::memory_order_relaxed);
+  return counted > away ? counted - away : 0;
+}
+
 void FlightRecord::copy(const FlightRecord& other) {
   end();
   const Words words = other.load();

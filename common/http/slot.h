@@ -68,8 +68,9 @@ struct alignas(64) Slot {
   Count bytes_received{0};  ///< over sockets, heads included
   Count bytes_sent{0};
 
-  std::array<Count, kPhases> gauges{};  ///< open connections by phase
-  FlightRecord running;                 ///< survives the worker, until another one takes the slot
+  std::array<Count, kPhases> gauges{};    ///< open connections by phase, with those that have departed
+  std::array<Count, kPhases> departed{};  ///< of these, to other workers, which count them here: many writers
+  FlightRecord running;                   ///< survives the worker, until another one takes the slot
 
   /// The last worker of this slot that died instead of leaving; written by the process that reaped it.
   struct Death {
@@ -82,6 +83,12 @@ struct alignas(64) Slot {
   } death;
 
   Count& gauge(Phase phase) { return gauges[static_cast<std::size_t>(phase)]; }
+  /// Open connections in that phase. A reader may see a departure before its arrival: then 0, not less.
+  std::uint64_t open(std::size_t phase) const;
+  /// Another worker takes over a connection in that phase. Called by its thread, and so a locked instruction.
+  void depart(Phase phase) {
+    departed[static_cast<std::size_t>(phase)].fetch_add(1, std::memory_order_relaxed);
+  }
 };
 
 /// Adds to a count of the slot that this worker alone writes.

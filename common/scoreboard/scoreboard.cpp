@@ -24,9 +24,9 @@ namespace {
 constexpr std::int32_t kFree = 0;
 constexpr std::int32_t kReserved = -1;  // for a process that is not named yet
 constexpr std::array<char, 8> kMagic{"QUARTET"};
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kBoardBytes = 4096;  // a page of its own: it is read often and hardly ever written
-constexpr std::size_t kSlotsAtOnce = 64;   // as many whole pages as a slot has cache lines: 7 of 4096 bytes
+constexpr std::size_t kSlotsAtOnce = 64;   // as many whole pages as a slot has cache lines: 8 of 4096 bytes
 
 static_assert(sizeof(Board) <= kBoardBytes);
 static_assert(kBoardBytes % alignof(http::Slot) == 0);
@@ -277,6 +277,7 @@ void Scoreboard::own(http::Slot& slot) {
 
 void Scoreboard::release(http::Slot& slot) {
   for (http::Slot::Count& gauge : slot.gauges) gauge = 0;
+  for (http::Slot::Count& departed : slot.departed) departed = 0;
   slot.running.end();
   slot.thread = 0;
   slot.process = kFree;  // last: from here on somebody else may take it
@@ -296,7 +297,7 @@ void Scoreboard::for_each_of(pid_t process, const Visit& visit) const {
 std::size_t Scoreboard::open_connections(pid_t process) const {
   std::size_t open = 0;
   for_each_of(process, [&](const http::Slot& slot) {
-    for (const http::Slot::Count& gauge : slot.gauges) open += gauge.load(std::memory_order_relaxed);
+    for (std::size_t phase = 0; phase < http::kPhases; ++phase) open += slot.open(phase);
   });
   return open;
 }

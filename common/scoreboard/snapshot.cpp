@@ -22,8 +22,7 @@ Counts read_counts(const Slot& slot) {
   Counts counts;
   for (std::size_t i = 0; i < kCounterMembers.size(); ++i)
     counts.counters[i] = (slot.*kCounterMembers[i]).load(std::memory_order_relaxed);
-  for (std::size_t i = 0; i < http::kPhases; ++i)
-    counts.gauges[i] = slot.gauges[i].load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < http::kPhases; ++i) counts.gauges[i] = slot.open(i);
   return counts;
 }
 

@@ -131,4 +131,6 @@ void Connection::on_lent(Slot&) {}
 
 void Connection::on_returned(Moment) {}
 
+void Connection::on_moved(Slot&) {}
+
 }  // namespace quartet::http

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import IO, Self
 
 HEAD = struct.Struct("<8sII")  # magic, version, bytes of a slot
-MAGIC, VERSION = b"QUARTET\0", 2
+MAGIC, VERSION = b"QUARTET\0", 3
 HEAD_BYTES = 4096
-# process; generation, 0 in a slot that nobody has taken; connections; requests; gauges by phase; the running request:
-# since when, and its text; workers that died; the request that the last of these was running
-SLOT = struct.Struct("<i8xI8xQQ40x6Qq128sQ24xq128s")
+# process; generation, 0 in a slot that nobody has taken; connections; requests; gauges by phase; how many of these have
+# gone to other workers, by phase; the running request: since when, and its text; workers that died; the request that
+# the last of these was running
+SLOT = struct.Struct("<i8xI8xQQ40x6Q6Qq128sQ24xq128s")
 PHASES = ("accepted", "reading", "running", "sleeping", "writing", "idle")
 HUNG = 0.2  # seconds that a handler may run without being suspected
 DIRECTORY = Path("dev/shm")
@@ -53,9 +54,11 @@ class Slot:
         """None of a slot that nobody has taken yet."""
         process, generation, connections, requests, *rest = SLOT.unpack_from(data)
         *gauges, since, running, deaths, died_since, request = rest
+        there, departed = gauges[: len(PHASES)], gauges[len(PHASES) :]
         if generation == 0:
             return None
-        phases = dict(zip(PHASES, gauges, strict=True))
+        # somebody may be seen to depart who has not been seen to arrive
+        phases = {name: max(0, all_in - out) for name, all_in, out in zip(PHASES, there, departed, strict=True)}
         counts = Counts(connections, requests)
         return cls(process, counts, phases, _text(since, running), since / 1e9, deaths, _text(died_since, request))
 

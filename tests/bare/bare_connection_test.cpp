@@ -132,6 +132,21 @@ TEST(BareConnectionTest, AForkAnswersOneRequestAndLeavesTheConnectionOpen) {
   EXPECT_EQ(client.connection.want(), Want::read);
 }
 
+TEST(BareConnectionTest, AnotherThreadGoesOnWhereTheLastOneWas) {
+  Client client;
+  Slot another;
+  client.send(kRequest + kRequest + "GET");
+  client.connection.on_moved(another);
+  client.connection.run(client.now);
+  client.connection.on_written(1, client.now);
+  client.connection.on_moved(client.slot);
+  const std::string rest = client.receive();
+  EXPECT_EQ(answer().substr(0, 1) + rest, repeat(answer(), 2));
+  client.connection.on_moved(another);
+  client.send("\r\n\r\n");
+  EXPECT_EQ(client.receive(), answer());
+}
+
 TEST(BareConnectionTest, AnEndOfInputClosesAfterWhatIsOwed) {
   Client client;
   client.send(repeat(kRequest, 2) + "GET");

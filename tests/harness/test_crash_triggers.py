@@ -65,8 +65,8 @@ IDLE, IN_HAND = slot(7, 3, "idle"), slot(7, 4, "sleeping")
 
 
 def test_a_slot_tells_its_process():
-    gauges, nothing = (0, 0, 0, 1, 0, 0), (0, b"")
-    data = scoreboard.SLOT.pack(4321, 1, 2, 3, *gauges, *nothing, 0, *nothing)
+    gauges, departed, nothing = (0, 0, 0, 3, 0, 0), (0, 0, 0, 2, 0, 0), (0, b"")
+    data = scoreboard.SLOT.pack(4321, 1, 2, 3, *gauges, *departed, *nothing, 0, *nothing)
     found = Slot.parse(data)
     assert found and (found.process, found.phases["sleeping"]) == (4321, 1)
 

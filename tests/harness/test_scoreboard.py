@@ -17,6 +17,7 @@ from loadtest.system.scoreboard import Counts, Scoreboard
     "command",
     [
         ["quartet-epoll"],
+        ["quartet-fibers", "--workers", "2"],
         ["quartet-threads"],
         ["quartet-fork", "--workers", "3"],
         ["quartet-fork", "--mode", "per-request"],
@@ -39,22 +40,44 @@ def test_a_file_that_is_none_or_another_version_or_not_there_tells_nothing(tmp_p
     directory = tmp_path / "dev/shm"
     directory.mkdir(parents=True)
     assert Scoreboard(1, tmp_path).counts() is None
-    for content in (b"", b"short", b"SOMETHING else that is long enough", scoreboard.HEAD.pack(b"QUARTET\0", 1, 448)):
+    for content in (
+        b"",
+        b"short",
+        b"SOMETHING else that is long enough",
+        scoreboard.HEAD.pack(b"QUARTET\0", 1, SLOT_BYTES),
+    ):
         (directory / "quartet-1").write_bytes(content)
         assert Scoreboard(1, tmp_path).counts() is None
+
+
+IDLE = (0, b"", 0, 0, b"")  # no handler runs, nobody has died
+SLOT_BYTES = 512
+
+
+def slot(generation: int, requests: int, *rest: object) -> bytes:
+    return scoreboard.SLOT.pack(4321, generation, 2, requests, *rest).ljust(SLOT_BYTES, b"\0")
+
+
+def write(path: Path, slots: list[bytes]) -> None:
+    head = scoreboard.HEAD.pack(scoreboard.MAGIC, scoreboard.VERSION, SLOT_BYTES).ljust(scoreboard.HEAD_BYTES, b"\0")
+    path.write_bytes(head + b"".join(slots))
 
 
 def test_slots_that_nobody_has_taken_end_the_sum(tmp_path):
     path = tmp_path / scoreboard.DIRECTORY / "quartet-1"
     path.parent.mkdir(parents=True)
-    nothing = (*[0] * len(scoreboard.PHASES), 0, b"", 0, 0, b"")
-    slots = [
-        scoreboard.SLOT.pack(4321, generation, 2, count, *nothing).ljust(448, b"\0")
-        for generation, count in ((1, 5), (2, 7), (0, 99))
-    ]
-    head = scoreboard.HEAD.pack(scoreboard.MAGIC, scoreboard.VERSION, 448).ljust(scoreboard.HEAD_BYTES, b"\0")
-    path.write_bytes(head + b"".join(slots))
+    nothing = (*[0] * 2 * len(scoreboard.PHASES), *IDLE)
+    write(path, [slot(generation, count, *nothing) for generation, count in ((1, 5), (2, 7), (0, 99))])
     assert Scoreboard(1, tmp_path).counts() == Counts(4, 12)
+
+
+def test_a_connection_counts_where_it_has_gone_and_no_more_where_it_was(tmp_path):
+    path = tmp_path / scoreboard.DIRECTORY / "quartet-1"
+    path.parent.mkdir(parents=True)
+    left, seen_too_early = (0, 5, 0, 0, 0, 3, 0, 4, 0, 0, 0, 0), (0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2)
+    write(path, [slot(1, 5, *left, *IDLE), slot(1, 5, *seen_too_early, *IDLE)])
+    phases = Scoreboard(1, tmp_path).phases()
+    assert {phase: count for phase, count in phases.items() if count} == {"reading": 1, "idle": 3}
 
 
 def test_the_format_is_the_servers_own():
