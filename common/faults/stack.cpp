@@ -10,6 +10,7 @@
 #include "common/faults/fault.h"
 #include "common/faults/stack_jump.h"
 #include "common/net/system.h"
+#include "common/routes/user_scheduler.h"
 
 namespace quartet::app {
 namespace {
@@ -33,13 +34,8 @@ Outcome overflow_stack(const Values&) {
   return http::text_response(500, fmt::format("{} frames of {} bytes fit", recurse(kMostFrames), kFrame));
 }
 
-/// The stack of the calling thread, as far as it may grow.
-struct Stack {
-  std::uintptr_t lowest = 0;
-  std::size_t guard = 0;  ///< bytes below it that nobody may touch
-};
-
 Stack own_stack() {
+  if (user_scheduler != nullptr) return user_scheduler->stack();
   pthread_attr_t attributes;
   const int error = ::pthread_getattr_np(::pthread_self(), &attributes);
   if (error != 0) throw std::system_error(error, std::generic_category(), "pthread_getattr_np");

@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "common/routes/answers.h"
 #include "common/routes/parameters.h"
 #include "common/routes/routes.h"
+#include "common/routes/user_scheduler.h"
 #include "common/routes/work.h"
 #include "common/scoreboard/snapshot.h"
 
@@ -77,8 +79,18 @@ Outcome block(const Values& values) {
   return http::text_response(200, fmt::format("blocked {} ms", values[0]));
 }
 
+/// In slices of about a millisecond. Before each of them, others may go first where the model has a scheduler
+/// that can suspend a handler.
 Outcome cpu(const Values& values) {
-  return http::text_response(200, fmt::format("{} units: {:016x}", values[0], mix(values[0])));
+  constexpr std::uint64_t kUnitsInSlice = 64;
+  const std::uint64_t units = values[0];
+  const milliseconds deadline(values[1]);
+  std::uint64_t state = 0;
+  for (std::uint64_t done = 0; done < units; done += kUnitsInSlice) {
+    if (user_scheduler != nullptr) user_scheduler->give_way(deadline);
+    state = mix(std::min(kUnitsInSlice, units - done), state);
+  }
+  return http::text_response(200, fmt::format("{} units: {:016x}", units, state));
 }
 
 Outcome stream(const Values& values) {
@@ -134,7 +146,7 @@ void add_demo_routes(http::Router& router, const Scoreboard& scoreboard) {
   add_numeric(router, "/block", "Answers later; the handler blocks its thread.", {Number{"ms", 100, 60'000}},
               block);
   add_numeric(router, "/cpu", "A fixed amount of arithmetic, 10 to 20 us a unit.",
-              {Number{"units", 100, 100'000}}, cpu);
+              {Number{"units", 100, 100'000}, Number{"deadline_ms", 0, 60'000}}, cpu);
   add_numeric(router, "/stream", "Chunks with pauses between them.",
               {Number{"chunks", 5, 10'000}, Number{"interval_ms", 100, 60'000}}, stream);
   add_constant(router, "/whoami", "Process, thread and worker that answer", whoami);
