@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,10 +76,16 @@ void* wait_for_ever(void*) {
   for (;;) ::pause();
 }
 
+/// Less than a stack is left where no further one can be had, and that may be nothing. So a part is kept back
+/// for the requests of others.
 Outcome leak_threads(const Values& values) {
+  constexpr std::size_t kKeptBack = 4U << 20;
+  void* kept_back = ::mmap(nullptr, kKeptBack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (kept_back == MAP_FAILED) throw std::bad_alloc();
   std::uint64_t count = 0;
   int error = 0;
   while (count < values[0] && (error = start_thread(wait_for_ever)) == 0) ++count;
+  ::munmap(kept_back, kKeptBack);  // whole: cannot fail
   return report("started", count, "threads", error);
 }
 
