@@ -25,6 +25,7 @@ struct Mode {
   bool one_client_per_worker = false;  ///< otherwise clients share a loop, where nothing may block
   bool process_per_request = false;    ///< beside the worker, which waits for it
   bool hands_over = false;             ///< one loop has all clients; workers run what may block, for it
+  bool work_stealing = false;          ///< a client is nobody's: any worker that is free goes on with it
   std::size_t default_workers = 1;
   std::string_view only_one_because = "";  ///< why --workers takes no more than 1; empty: it takes more
   Serve serve = nullptr;
@@ -33,10 +34,14 @@ struct Mode {
   bool has_parent() const { return worker == Worker::process; }
 };
 
-/// An option that one model has, and the others do not.
+/// An option that one model has, and the others do not. It takes one of a few words, or a number.
 struct OwnOption {
-  std::string_view name;                ///< "--listen-mode"
-  std::vector<std::string_view> words;  ///< one of these; the first is the default
+  std::string_view name;                     ///< "--listen-mode"
+  std::vector<std::string_view> words = {};  ///< one of these; the first is the default
+  std::string_view unit = "";                ///< of the number: "KiB"
+  std::size_t number = 0;                    ///< the default
+  std::size_t least = 0;
+  std::size_t most = 0;
   std::string_view help;
 };
 

@@ -145,6 +145,7 @@ class ServerOptions {
   void add_demo_options();
   void add_mode();
   void add_own(const OwnOption& option);
+  void add_own_number(const OwnOption& option);
   void add(const std::string& name, const std::string& metavariable, const std::string& help, Read read);
   void add_limit(const std::string& name, const std::string& metavariable, std::size_t& target,
                  std::size_t most, const std::string& help);
@@ -207,6 +208,7 @@ void ServerOptions::add_server_options() {
 }
 
 void ServerOptions::add_own(const OwnOption& option) {
+  if (option.words.empty()) return add_own_number(option);
   std::string& chosen = options_.own[option.name];
   chosen = option.words.front();
   const auto choose = [&option, &chosen](const std::string& text) {
@@ -216,6 +218,13 @@ void ServerOptions::add_own(const OwnOption& option) {
   };
   add(std::string(option.name), fmt::format("{}", fmt::join(option.words, "|")),
       fmt::format("{} (default {})", option.help, chosen), choose);
+}
+
+void ServerOptions::add_own_number(const OwnOption& option) {
+  std::size_t& chosen = options_.own_numbers[option.name];
+  chosen = option.number;
+  add(std::string(option.name), std::string(option.unit), fmt::format("{} (default {})", option.help, chosen),
+      into(chosen, option.least, option.most));
 }
 
 void ServerOptions::add_process_options() {

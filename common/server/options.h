@@ -21,6 +21,7 @@ struct Options {
   Mode mode;                                    ///< of the model
   std::size_t workers = 1;                      ///< processes, threads or loops
   std::map<std::string_view, std::string> own;  ///< the model's own: "--listen-mode", "shared"
+  std::map<std::string_view, std::size_t> own_numbers;
   http::Limits limits;
   std::filesystem::path root;  ///< of /file/; empty: none
   std::size_t ballast = 0;     ///< MiB of touched memory that the parent holds

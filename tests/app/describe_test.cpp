@@ -37,6 +37,7 @@ TEST(Describe, TellsTheFactsOfAModelAndItsModes) {
       "one_client_per_worker": false,
       "process_per_request": false,
       "hands_over": false,
+      "work_stealing": false,
       "default_workers": 1,
       "many_workers": false,
       "has_parent": false,
@@ -49,14 +50,21 @@ TEST(Describe, TellsTheFactsOfAModelAndItsModes) {
   })"));
 }
 
-TEST(Describe, TellsTheWordsOfAModelsOwnOptionsTheDefaultFirst) {
-  EXPECT_EQ(json::parse(describe(kMultiprocess))["own_options"],
-            json::parse(R"({"--listen-mode": ["shared", "reuseport"]})"));
+TEST(Describe, TellsTheWordsOfAModelsOwnOptionsTheDefaultFirstAndTheRangeOfANumber) {
+  EXPECT_EQ(json::parse(describe(kMultiprocess))["own_options"], json::parse(R"({
+    "--listen-mode": ["shared", "reuseport"],
+    "--depth": {"unit": "m", "default": 5, "least": 1, "most": 20}
+  })"));
 }
 
 TEST(Describe, TellsThatWorkersRunWhatMayBlockForALoop) {
   const Model helpers{.name = "quartet-helpers", .summary = "A loop.", .modes = {{.hands_over = true}}};
   EXPECT_EQ(json::parse(describe(helpers))["modes"][0]["hands_over"], true);
+}
+
+TEST(Describe, TellsThatAnyWorkerGoesOnWithAClient) {
+  const Model fibers{.name = "quartet-fibers", .summary = "Fibers.", .modes = {{.work_stealing = true}}};
+  EXPECT_EQ(json::parse(describe(fibers))["modes"][0]["work_stealing"], true);
 }
 
 TEST(Describe, BeginsWithTheDefaultMode) {

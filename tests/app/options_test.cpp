@@ -256,6 +256,17 @@ TEST(OwnOption, ListsItsWordsWhenItIsNone) {
   }
 }
 
+TEST(OwnOption, MayBeANumberWithinARange) {
+  EXPECT_EQ(parse({}, kMultiprocess).own_numbers.at("--depth"), 5u);
+  EXPECT_EQ(parse({"--depth", "20"}, kMultiprocess).own_numbers.at("--depth"), 20u);
+  for (const std::string text : {"0", "21", "deep", "", "5m"}) {
+    EXPECT_EQ(
+        usage_error({"--depth", text}, kMultiprocess),
+        fmt::format("quartet-multiprocess: --depth: \"{}\" is not a whole number from 1 to 20\n", text));
+  }
+  EXPECT_TRUE(has(parse_captured({"--help"}, kMultiprocess).output, "How deep (default 5)"));
+}
+
 TEST(OwnOption, HasAVariable) {
   const Variable variable("QUARTET_LISTEN_MODE", "reuseport");
   EXPECT_EQ(parse({}, kMultiprocess).own.at("--listen-mode"), "reuseport");

@@ -32,6 +32,7 @@ inline const Model kMultiprocess{
     .summary = "Loops.",
     .modes = {{.worker = Worker::process, .default_workers = 2}},
     .own_options = {
-        {.name = "--listen-mode", .words = {"shared", "reuseport"}, .help = "One socket or many"}}};
+        {.name = "--listen-mode", .words = {"shared", "reuseport"}, .help = "One socket or many"},
+        {.name = "--depth", .unit = "m", .number = 5, .least = 1, .most = 20, .help = "How deep"}}};
 
 }  // namespace quartet::app
