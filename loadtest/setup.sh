@@ -20,18 +20,19 @@ unset -v POSIXLY_CORRECT
 quartet_say() { echo "$@" >&2 || true; }
 
 # What is called otherwise in another release, or is not there (-): what it is called here, then there.
-quartet_releases=( bookworm            trixie)        # VERSION_CODENAME in /etc/os-release: Debian 12 and 13, the newest last
+quartet_releases=(  bookworm                 trixie)              # VERSION_CODENAME in /etc/os-release: Debian 12 and 13, the newest last
 declare -A quartet_names=(
-  [llhttp]="       node-llhttp         libllhttp-dev" # as C source, with nodejs behind it; as a library
-  [boost]="        libboost1.81-dev    libboost-dev"  # 1.81 or newer
-  [h2o]="          h2o                 -"
-  [docker-cli]="   -                   docker-cli"    # in 12 a part of docker.io
-  [clang-format]=" clang-format        -"             # style has one judge: Debian 12's
-  [clang-tidy]="   clang-tidy          -"
-  [black]="        black               -"
-  [flake8]="       flake8              -"
-  [isort]="        isort               -"
-  [mypy]="         mypy                -"
+  [llhttp]="        node-llhttp              libllhttp-dev"        # as C source, with nodejs behind it; as a library
+  [boost]="         libboost1.81-dev         libboost-dev"         # 1.81 or newer
+  [boost-context]=" libboost-context1.81-dev libboost-context-dev" # but see quartet_beside_boost
+  [h2o]="           h2o                      -"
+  [docker-cli]="    -                        docker-cli"           # in 12 a part of docker.io
+  [clang-format]="  clang-format             -"                    # style has one judge: Debian 12's
+  [clang-tidy]="    clang-tidy               -"
+  [black]="         black                    -"
+  [flake8]="        flake8                   -"
+  [isort]="         isort                    -"
+  [mypy]="          mypy                     -"
 )
 
 # To build the servers.
@@ -39,6 +40,7 @@ quartet_build_packages=(
   g++                 # the compiler of everything that is measured
   cmake ninja-build
   libasio-dev         # quartet-coroutines: standalone Asio
+  boost-context       # quartet-fibers: stacks, and the switch from one to another
   llhttp              # the HTTP parser
   libfmt-dev          # g++ 12 has no <format>
   libcli11-dev        # the servers' command line
@@ -132,6 +134,12 @@ quartet_column() {
   echo "$column"
 }
 
+# Debian 12 has two versions of Boost, and the headers of one exclude the other's: those that are here stay.
+quartet_beside_boost() {
+  [[ $1 == libboost-context1.81-dev && ! $(quartet_missing libboost1.74-dev) ]] || { echo "$1" && return; }
+  echo libboost-context1.74-dev
+}
+
 # What packages are called here, without those that this release does not have.
 quartet_called() {
   local package names column
@@ -140,7 +148,7 @@ quartet_called() {
     # shellcheck disable=SC2206  # a list of words
     names=(${quartet_names[$package]-})
     ((${#names[@]})) || { echo "$package" && continue; }
-    [[ ${names[column]} == - ]] || echo "${names[column]}"
+    [[ ${names[column]} == - ]] || quartet_beside_boost "${names[column]}"
   done
 }
 

@@ -38,6 +38,20 @@ def test_a_package_has_the_name_that_its_release_gives_it(release, parser, boost
     assert "llhttp" not in called("build", release)
 
 
+@pytest.mark.parametrize(
+    ("release", "missing", "context"),
+    [
+        (BOOKWORM, "libboost1.74-dev", "libboost-context1.81-dev"),
+        (BOOKWORM, "", "libboost-context1.74-dev"),
+        (TRIXIE, "libboost1.74-dev", "libboost-context-dev"),
+        (TRIXIE, "", "libboost-context-dev"),
+    ],
+)
+def test_boost_context_is_of_the_version_whose_headers_exclude_the_others(release, missing, context):
+    said = bash(f"quartet_missing() {{ echo {missing}; }}; quartet_called boost-context", release)
+    assert (said.stdout, said.stderr) == (f"{context}\n", "")
+
+
 def test_what_a_release_does_not_have_is_not_installed_there():
     assert "h2o" in called("peers", BOOKWORM)
     assert "h2o" not in called("peers", TRIXIE)
