@@ -62,6 +62,7 @@ Configuration read(const Json& description, const Json& mode) {
           .process_per_request = mode.at("process_per_request"),
           .many_workers = mode.at("many_workers"),
           .hands_over = mode.at("hands_over"),
+          .work_stealing = mode.at("work_stealing"),
           .refuses = mode.at("refuses")};
 }
 
@@ -89,6 +90,12 @@ std::vector<Configuration> describe_all() {
   for (std::string executable; names >> executable;) add_modes(all, executable);
   std::erase_if(all, [](const auto& each) { return each.sanitizers == "thread" && !each.starts_threads(); });
   return all;
+}
+
+std::vector<Configuration> choose_asked() {
+  auto asked = every_configuration();
+  std::erase_if(asked, [](const auto& each) { return !is_asked(each.name); });
+  return asked;
 }
 
 }  // namespace
@@ -119,6 +126,17 @@ const Configuration& reference_configuration() {
   const auto simplest =
       std::ranges::find_if(all, [](const auto& each) { return !each.many_workers && each.loop(); });
   return simplest == all.end() ? all.back() : *simplest;  // ThreadSanitizer's servers are all others
+}
+
+bool is_asked(const std::string& parameter) {
+  const std::string filter = GTEST_FLAG_GET(filter);
+  const bool is_pattern = filter.find_first_of("*?:-") != std::string::npos;
+  return is_pattern || filter.ends_with("/" + parameter);
+}
+
+const std::vector<Configuration>& asked_configurations() {
+  static const std::vector<Configuration> asked = choose_asked();
+  return asked;
 }
 
 ServerProcess ServerTest::start_with_workers(int workers, std::vector<std::string> options) const {

@@ -23,6 +23,7 @@ struct Configuration {
   bool process_per_request = false;
   bool many_workers = false;
   bool hands_over = false;
+  bool work_stealing = false;
   bool several_loops = false;
   std::map<std::string, std::string> refuses;  ///< options that it cannot honour, and why
 
@@ -36,6 +37,10 @@ struct Configuration {
   bool loop() const { return !one_client_per_worker; }
   /// Handlers run in a loop, and hold up its clients.
   bool handlers_in_loop() const { return loop() && !hands_over; }
+  /// Which of its threads goes on with a client is chance.
+  bool threads_share_clients() const { return work_stealing && several_loops; }
+  /// Whoever runs the handlers is a loop that nobody watches: if one hangs, no connection can be cut.
+  bool hangs_with_handlers() const { return handlers_in_loop() && !has_parent && !work_stealing; }
   /// Threads of one process run handlers at the same time, for certain.
   bool handlers_in_threads() const { return thread_pool() || hands_over; }
   /// So many worker processes, which are replaced one by one; they may be loops.
@@ -62,6 +67,11 @@ const std::vector<Configuration>& every_configuration();
 /// The one that the others are compared with: a single loop, where there is one.
 const Configuration& reference_configuration();
 
+/// Whether --gtest_filter may leave a test that has this parameter. Each test is a process of its own, and to
+/// register all tests for it took 50 ms, a third of what the suite took.
+bool is_asked(const std::string& parameter);
+const std::vector<Configuration>& asked_configurations();
+
 /// A test that runs once per configuration.
 class ServerTest : public testing::TestWithParam<Configuration> {
  protected:
@@ -78,7 +88,7 @@ class ServerTest : public testing::TestWithParam<Configuration> {
 };
 
 #define QUARTET_EVERY_CONFIGURATION(suite)                                                   \
-  INSTANTIATE_TEST_SUITE_P(Every, suite, testing::ValuesIn(every_configuration()),           \
+  INSTANTIATE_TEST_SUITE_P(Every, suite, testing::ValuesIn(asked_configurations()),          \
                            [](const auto& each) -> std::string { return each.param.name; }); \
   static_assert(true, "a semicolon follows")
 

@@ -1,8 +1,11 @@
 // /file/NAME: sendfile below --root, and nothing outside of it.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "tests/servers/configuration.h"
 
@@ -13,11 +16,14 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBigSize = 32 << 20;
 
-/// Bytes that tell where they are.
+/// Bytes that tell where they are, made by words: unoptimized, 32 MiB made one by one are a fifth of a
+/// second.
 std::string pattern(std::size_t offset, std::size_t length) {
-  std::string bytes(length, '\0');
-  for (std::size_t i = 0; i < length; ++i) bytes[i] = static_cast<char>((offset + i) * 2'654'435'761u >> 24);
-  return bytes;
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  std::vector<std::uint64_t> words((offset % kWord + length) / kWord + 1);
+  std::uint64_t number = offset / kWord;
+  for (auto& word : words) word = number++ * 0x9e37'79b9'7f4a'7c15;
+  return {reinterpret_cast<const char*>(words.data()) + offset % kWord, length};
 }
 
 void write_file(const fs::path& path, const std::string& bytes) {

@@ -80,10 +80,13 @@ PortQueues port_queues(int port) {
   constexpr unsigned kListen = 0x0a;
   PortQueues queues;
   std::set<unsigned long> connections;  // the table is read by pages: rows repeat when sockets come and go
+  char port_in_hex[8];
+  std::snprintf(port_in_hex, sizeof port_in_hex, ":%04X ", static_cast<unsigned>(port));
   std::ifstream table("/proc/net/tcp");
   std::string line;
   std::getline(table, line);  // the heading
   while (std::getline(table, line)) {
+    if (line.find(port_in_hex) == std::string::npos) continue;  // thousands of others, in TIME_WAIT
     unsigned local_port = 0, state = 0, unread = 0;
     unsigned long inode = 0;  // 0: no process has the socket
     if (std::sscanf(line.c_str(), " %*u: %*x:%x %*x:%*x %x %*x:%x %*x:%*x %*x %*u %*u %lu", &local_port,
