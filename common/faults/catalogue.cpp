@@ -13,9 +13,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kModels[] = {"fork-per-request", "fork-per-connection", "prefork", "threads",
-                                        "coroutines",       "coroutines-2",        "epoll",   "multiprocess",
-                                        "helpers"};
+constexpr std::string_view kModels[] = {"fork-per-request",
+                                        "fork-per-connection",
+                                        "prefork",
+                                        "threads",
+                                        "coroutines",
+                                        "coroutines-2",
+                                        "epoll",
+                                        "multiprocess",
+                                        "helpers",
+                                        "fibers",
+                                        "fibers-2"};
 
 /// A misspelt key would say nothing, and nobody would notice.
 void check_keys(const Json& object, std::initializer_list<std::string_view> known) {

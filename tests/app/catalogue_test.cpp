@@ -19,7 +19,7 @@ std::string catalogue_with(const std::function<void(Json& fault)>& change = [](J
     "id": "trip", "kind": "handler", "title": "Trips", "what": "It trips.",
     "cases": [{"query": "", "expected": [
       {"models": ["fork-per-request", "fork-per-connection", "prefork"], "verdicts": ["connection none"], "because": "a"},
-      {"models": ["threads", "coroutines", "coroutines-2", "epoll", "helpers"], "verdicts": ["server lost"], "because": "b"},
+      {"models": ["threads", "coroutines", "coroutines-2", "epoll", "helpers", "fibers", "fibers-2"], "verdicts": ["server lost"], "because": "b"},
       {"models": ["multiprocess"], "verdicts": ["worker lost"], "because": "c"}]}]})");
   change(fault);
   return Json{{"faults", {fault}}}.dump();
@@ -80,13 +80,14 @@ TEST(Catalogue, AModelFindsItsExpectation) {
   EXPECT_EQ(entries[0].cases[0].expectation("prefork")->verdicts,
             std::vector<std::string>{"connection none"});
   EXPECT_EQ(entries[0].cases[0].expectation("epoll")->because, "b");
-  EXPECT_EQ(entries[0].cases[0].expectation("fibers"), nullptr);
+  EXPECT_EQ(entries[0].cases[0].expectation("actors"), nullptr);
 }
 
 TEST(Catalogue, AModelThatAFaultCannotApplyToHasNoExpectation) {
   const auto entries = parse_catalogue(catalogue_with([](Json& fault) {
     fault["cases"][0]["not"] = {{{"models", {"epoll"}}, {"because", "it has none"}}};
-    fault["cases"][0]["expected"][1]["models"] = {"threads", "coroutines", "coroutines-2", "helpers"};
+    fault["cases"][0]["expected"][1]["models"] = {"threads", "coroutines", "coroutines-2",
+                                                  "helpers", "fibers",     "fibers-2"};
   }));
   EXPECT_EQ(entries[0].cases[0].expectation("epoll"), nullptr);
   EXPECT_EQ(entries[0].cases[0].excluded.at(0).because, "it has none");

@@ -251,8 +251,7 @@ TEST_P(DrainTest, AHungHandlerDoesNotOutliveTheDrainTimeout) {
   server.await_taken();
   server.signal(SIGTERM);
   const auto ending = server.wait_exit();
-  const bool hangs = GetParam().handlers_in_loop() && !GetParam().has_parent;
-  EXPECT_TRUE(ending == killed_by(SIGALRM) || (ending == exited(3) && !hangs))
+  EXPECT_TRUE(ending == killed_by(SIGALRM) || (ending == exited(3) && !GetParam().hangs_with_handlers()))
       << testing::PrintToString(ending);
   EXPECT_TRUE(eventually([&] { return server.processes().empty(); }));
 }

@@ -47,7 +47,8 @@ TEST_P(LocksTest, TwoLocksInOppositeOrderHoldUpThoseWhoShareThem) {
 }
 
 TEST_P(LocksTest, OnOneLoopTheyAreTakenOneAfterTheOther) {
-  if (!GetParam().handlers_in_loop()) GTEST_SKIP() << "threads or processes take them";
+  if (!GetParam().handlers_in_loop() || GetParam().threads_share_clients())
+    GTEST_SKIP() << "threads or processes take them";
   const CatalogueCase fault(GetParam(), "deadlock");
   const ServerProcess server(fault.command({"--keep-alive-timeout", "60s"}));
   TestClient other(server);

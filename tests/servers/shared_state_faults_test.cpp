@@ -134,7 +134,8 @@ TEST_P(SharedStateFaultsTest, UpdatesWithoutALockAreLostWhereThreadsMeet) {
 }
 
 TEST_P(SharedStateFaultsTest, UpdatesWithoutALockAreNotLostOnOneLoop) {
-  if (!GetParam().handlers_in_loop()) GTEST_SKIP() << "threads or processes run them";
+  if (!GetParam().handlers_in_loop() || GetParam().threads_share_clients())
+    GTEST_SKIP() << "threads or processes run them";
   const CatalogueCase fault(GetParam(), "race", "sync=none");
   const ServerProcess server(fault.command());
   expect_no_losses(post_together(fault, two_clients(server, /*same_worker=*/true)));

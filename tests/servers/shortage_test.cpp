@@ -113,7 +113,7 @@ TEST_P(ShortageTest, EveryNumberOfDescriptorsIsEnoughOrNamed) {
 }
 
 TEST_P(ShortageTest, ManyWorkersWithFewDescriptorsAreAStartUpError) {
-  if (!GetParam().handlers_in_loop() || !GetParam().starts_threads())
+  if (!GetParam().handlers_in_loop() || !GetParam().starts_threads() || GetParam().work_stealing)
     GTEST_SKIP() << "a worker has no descriptors of its own";
   auto command = GetParam().command({"--workers", "500"});
   command.descriptors = 300;

@@ -158,12 +158,15 @@ TEST_P(TimeoutsTest, AClientThatReadsNothingIsCutWhateverTheKernelTookForIt) {
   const LongFile file;
   const auto server =
       start({"--write-timeout", "1s", "--max-requests-per-connection", "0", "--root", file.directory()});
-  TestClient bytes(server), whole_file(server), pipeline(server), observer(server);
+  TestClient bytes(server), whole_file(server), pipeline(server), half_closed(server), observer(server);
   bytes.send(get("/bytes?n=16000000"));
   whole_file.send(get("/file/long.bin"));
   for (int i = 0; i < 20; ++i) pipeline.send(get("/bytes?n=1000000"));
-  EXPECT_TRUE(eventually([&] { return has_cut(observer, 3); }));
+  half_closed.send(get("/bytes?n=16000000"));
+  half_closed.half_close();  // there is something to read, which nobody reads before the answer has left
+  EXPECT_TRUE(eventually([&] { return has_cut(observer, 4); }));
   EXPECT_LT(bytes.read_to_end().bytes.size(), kLong);
+  EXPECT_LT(half_closed.read_to_end().bytes.size(), kLong);
   EXPECT_LT(whole_file.read_to_end().bytes.size(), kLong);
   EXPECT_LT(pipeline.read_to_end().bytes.size(), 20'000'000u);
 }
