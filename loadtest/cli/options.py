@@ -28,7 +28,7 @@ JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 BIN = plain(None, "--bin", metavar="DIR", help="Servers built elsewhere (build/release/bin).")
 PIN = plain("", metavar="SERVER:LOAD", help="CPUs, such as 2-3:0,1 (the last; the first).")
 DURATION = typer.Option("1s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
-ALL = typer.Option(False, "--all", help="The models that production servers combine, too.")
+ALL = typer.Option(False, "--all", help="The models that servers and runtimes combine, too.")
 SEED = number(1, help="Of the order inside the rounds.")
 
 
@@ -109,7 +109,7 @@ class Load:
     connections: str = typer.Option("16", "-c", "--connections", metavar="N,...", help="At a time, as 1,16,64.")
     fresh: bool = typer.Option(False, "--fresh", help="A connection for each request: no keep-alive.")
     duration: str = typer.Option("2s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds.")
-    rounds: int = number(10, min=1, max=1000, help="Interleaved; 10 tell six apart (11 eight), below 6 indicative.")
+    rounds: int = number(10, min=1, max=1000, help="Interleaved; 10 tell six apart (11 nine), below 6 indicative.")
     workers: Optional[int] = plain(None, min=1, max=20000, metavar="N", help="Of the pools (connections + 2).")
     cpus: str = typer.Option("1", metavar="N,...", help="CPU budgets of the server.")
     pin: str = PIN

@@ -24,6 +24,7 @@ class Facts:
     many_workers: bool  # --workers may be more than 1
     has_parent: bool  # a process that outlives its workers
     hands_over: bool = False  # one loop has all clients, and workers run what may block; unknown before format 7.4
+    work_stealing: bool = False  # any worker that is free goes on with any client; unknown before format 7.5
 
     @property
     def pool(self) -> bool:
@@ -108,9 +109,10 @@ CLASSIC = (  # the pure forms, which are measured unless others are asked for
     Contestant("coroutines", "quartet-coroutines"),
     Contestant("epoll", "quartet-epoll"),
 )
-COMBINED = (  # what production servers make of them; --all
+COMBINED = (  # what production servers and language runtimes make of them; --all
     Contestant("multiprocess", "quartet-multiprocess"),
     Contestant("helpers", "quartet-helpers"),
+    Contestant("fibers", "quartet-fibers"),
 )
 MODELS = (*CLASSIC, *COMBINED)
 BARE = tuple(
@@ -170,7 +172,7 @@ def variant(command: str) -> Contestant:
 def modes(executable: str, describe: Callable[[str], str]) -> tuple[Facts, ...]:
     """Of a server, the default first; `describe` tells what it prints for --describe. Raises MeasurementError."""
     printed = describe(executable)
-    keys = ("name", "worker", "one_client_per_worker", "many_workers", "has_parent", "hands_over")
+    keys = ("name", "worker", "one_client_per_worker", "many_workers", "has_parent", "hands_over", "work_stealing")
     try:
         default, *others = json.loads(printed)["modes"]
         return tuple(Facts(*(mode[key] for key in keys)) for mode in (default, *others))
@@ -202,8 +204,9 @@ def described(chosen: Iterable[Contestant], describe: Callable[[str], str]) -> t
 
 
 def loops(contestant: Contestant, cpus: int) -> int:
-    """That clients share, with the command line below; 1 where each client has a worker."""
-    return int(contestant.options.get("--workers", cpus)) if contestant.known.many_loops else 1
+    """Each with clients of its own, with the command line below; 1 where each client has a worker, or any of them."""
+    facts = contestant.known
+    return int(contestant.options.get("--workers", cpus)) if facts.many_loops and not facts.work_stealing else 1
 
 
 def command_line(contestant: Contestant, workers: int, cpus: int, more: Sequence[str] = ()) -> list[str]:

@@ -66,6 +66,7 @@ PEERS = (
     Peer("nginx-workers", "multiprocess", *NGINX, stop_signal=signal.SIGQUIT),
     Peer("nginx-threads", "helpers", *NGINX, threads=4, stop_signal=signal.SIGQUIT),
     Peer("beast", "coroutines", "Boost 1.81", "peer-beast", BEAST),
+    Peer("beast-coroutines", "fibers", "Boost 1.81", "peer-beast", BEAST),
 )
 
 PEER_CONTESTANTS = tuple(

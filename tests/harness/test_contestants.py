@@ -71,9 +71,10 @@ def test_a_pool_gets_its_workers_unless_the_variant_says_how_many():
     assert contestants.command_line(chosen, workers=18, cpus=1).count("--workers") == 1
 
 
-def test_coroutines_get_a_loop_for_each_cpu_of_the_budget():
-    assert "--workers" not in contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=1)
-    assert contestants.command_line(samples.BY_NAME["coroutines"], workers=18, cpus=2)[-2:] == ["--workers", "2"]
+@pytest.mark.parametrize("name", ["coroutines", "fibers"])
+def test_what_waits_in_user_space_gets_a_thread_for_each_cpu_of_the_budget(name):
+    assert "--workers" not in contestants.command_line(samples.BY_NAME[name], workers=18, cpus=1)
+    assert contestants.command_line(samples.BY_NAME[name], workers=18, cpus=2)[-2:] == ["--workers", "2"]
 
 
 @pytest.mark.parametrize("cpus", [1, 3])

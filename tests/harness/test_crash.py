@@ -95,8 +95,8 @@ def test_a_fault_that_cannot_happen_to_a_model_is_not_tried():
 def test_a_given_parent_is_for_those_who_have_none():
     settings = of("segv", supervised=("segv",))
     supervised = [step.contestant for step in plan.steps(settings) if step.keeper == PARENT]
-    assert supervised == ["threads", "coroutines", "coroutines-2", "epoll", "helpers"]
-    assert len(list(plan.steps(settings))) == len(COLUMNS) + 5
+    assert supervised == ["threads", "coroutines", "coroutines-2", "epoll", "helpers", "fibers", "fibers-2"]
+    assert len(list(plan.steps(settings))) == len(COLUMNS) + 7
     alone = list(plan.steps(replace(settings, alone=False)))
     assert [step.contestant for step in alone if not step.keeper] == [*names(COLUMNS[:3]), "multiprocess"]
     for step in alone:
@@ -119,7 +119,7 @@ def test_with_asan_a_fault_is_tried_once_more_where_something_is_expected_of_it(
     tried = [(step.fault, step.contestant, step.sanitizer) for step in plan.steps(of("segv", "spin", asan=True))]
     assert tried[:4] == [("segv", one.name, built) for one in COLUMNS[:2] for built in ("", ADDRESS)]
     assert tried[2 * len(COLUMNS) :] == [("spin", one.name, "") for one in COLUMNS]
-    assert len(list(plan.steps(of("segv", asan=True, repeats=2, supervised=("segv",))))) == 2 * 2 * (len(COLUMNS) + 5)
+    assert len(list(plan.steps(of("segv", asan=True, repeats=2, supervised=("segv",))))) == 2 * 2 * (len(COLUMNS) + 7)
 
 
 def test_a_server_with_asan_is_of_its_own_build_and_the_client_is_not():
@@ -179,7 +179,7 @@ def test_servers_with_asan_are_built_by_their_own_preset_and_with_their_own_fix_
     part = Part("crash", of("segv", asan=True))
     wanted = provision.needs(verb.CRASHES, [part], builds=True)
     servers = tuple(sorted({one.executable for one in COLUMNS}))
-    assert len(servers) == 6
+    assert len(servers) == 7
     assert wanted.sanitized == servers and {*wanted.targets} == {*servers, "quartet-pace"}
     assert provision.needs(verb.CRASHES, [Part("crash", of("segv"))], builds=True).sanitized == ()
     absent = peers.missing(str(contestants.ASAN / "quartet-none"), BINARIES)
@@ -383,7 +383,11 @@ def test_loops_are_counted_as_the_server_is_started():
     many = {one.name: contestants.loops(one, 1) for one in ALL if contestants.loops(one, 1) > 1}
     assert many == {"coroutines-2": 2, "multiprocess": 2}
     many = {one.name: contestants.loops(one, 4) for one in ALL if contestants.loops(one, 4) > 1}
-    assert many == {"coroutines": 4, "coroutines-2": 2, "multiprocess": 2}
+    assert many == {
+        "coroutines": 4,
+        "coroutines-2": 2,
+        "multiprocess": 2,
+    }, "whose clients are bound to them: not fibers"
 
 
 def test_other_load_makes_a_try_invalid_when_it_takes_much_of_a_cpu_and_somebody_was_late():
@@ -579,6 +583,18 @@ def test_a_loop_with_helpers_goes_on_when_one_blocks_and_dies_when_one_crashes(t
     assert (found.others.connections, found.others.connections_kept) == (8, 8)
     assert found.known and found.known.blamed == ["POST /fault/block"]
     assert str(harmed("helpers", "segv", tmp_path).verdict) == "server lost"
+
+
+def test_fibers_share_what_befalls_their_thread_and_their_process(tmp_path):
+    found = harmed("fibers", "block", tmp_path)
+    assert str(found.verdict) == "server starved" and found.faulty == [NEVER]
+    assert found.known and found.known.blamed == ["POST /fault/block"]
+    found = harmed("fibers-2", "block", tmp_path, grace=3.0)
+    assert found.verdict.harm in UNHURT and found.faulty == [NEVER], "the other thread goes on with all of them"
+    assert (found.others.connections, found.others.connections_kept) == (8, 8)
+    found = harmed("fibers", "stack-overflow", tmp_path)
+    assert str(found.verdict) == "server lost"
+    assert found.processes == Processes(1, 0, 0, -11), "the guard page of a fiber's stack"
 
 
 @pytest.mark.parametrize("built", BUILDS)

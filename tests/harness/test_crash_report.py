@@ -156,17 +156,22 @@ def all_starved(contestants: tuple[Contestant, ...]) -> Part:
     return part
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_where_there_is_less_room_the_models_follow_below(width):
+@pytest.mark.parametrize(("width", "rows"), [(80, 3), (100, 2), (120, 2)])
+def test_where_there_is_less_room_the_models_follow_below(width, rows):
     shown = render(report.matrix(all_starved(COLUMNS)), width=width)
     assert max(map(len, shown.splitlines())) <= width and "…" not in shown
-    assert len(re.findall(r"^segv ", shown, re.MULTILINE)) == 2
+    assert len(re.findall(r"^segv ", shown, re.MULTILINE)) == rows
     heads = " ".join(line for line in shown.splitlines() if not line.startswith("  * "))
-    assert "multiprocess" in heads and "helpers" in heads
+    assert "multiprocess" in heads and "helpers" in heads and "fibers" in heads
 
 
 def test_what_the_name_of_a_model_does_not_tell_stands_below():
-    for name, told in (("multiprocess", "two processes with a loop each"), ("helpers", "four threads of its process")):
+    for name, told in (
+        ("multiprocess", "two processes with a loop each"),
+        ("helpers", "four threads of its process"),
+        ("fibers", "a stack of its own"),
+        ("fibers-2", "two kernel threads"),
+    ):
         chosen = tuple(one for one in COLUMNS if one.name in ("epoll", name))
         shown = flat(render(report.matrix(part_of(chosen, SEGV))))
         assert f"* {name}: " in shown and told in shown and "coroutines-2:" not in shown
@@ -206,10 +211,10 @@ def test_a_surprise_with_asan_tells_what_is_expected_there():
 def test_strips_show_both_builds_and_say_what_is_expected_of_each():
     part = all_models(REPORTED, asan=True)
     [strip, *_] = strips.strips(part)
-    assert [row[0] for row in strip.table.rows][-2:] == ["helpers", "helpers +asan"]
+    assert [row[0] for row in strip.table.rows][-2:] == ["fibers-2", "fibers-2 +asan"]
     shown = flat(render(strip))
     assert "Expected of coroutines and epoll: server starved." in shown
-    assert "multiprocess and helpers with AddressSanitizer: server lost. The write is reported." in shown
+    assert "fibers and fibers-2 with AddressSanitizer: server lost. The write is reported." in shown
 
 
 def test_words_tell_of_many_faults_what_asan_has_changed_and_count_the_usual_build_alone():

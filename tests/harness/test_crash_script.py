@@ -184,7 +184,7 @@ def test_every_model_plays_it_once_a_round_unless_a_fault_cannot_happen_to_it():
 def test_a_given_parent_is_for_those_who_have_none():
     supervised = settings(supervised=True)
     assert [step.contestant for step in plan.steps(supervised) if step.keeper] == [
-        *("threads", "coroutines", "coroutines-2", "epoll", "helpers")
+        *("threads", "coroutines", "coroutines-2", "epoll", "helpers", "fibers", "fibers-2")
     ]
     for step in plan.steps(supervised):
         assert ("--supervise" in SCRIPT.server(supervised, step).contestant.arguments) == bool(step.keeper)

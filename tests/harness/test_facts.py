@@ -14,7 +14,7 @@ from loadtest.places import launch
 from loadtest.places.launch import Local
 from loadtest.system import MeasurementError
 
-PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True, hands_over=False)
+PREFORK = Facts("prefork", "process", one_client_per_worker=True, many_workers=True, has_parent=True)
 
 
 def test_the_default_mode_is_the_first():
@@ -28,8 +28,9 @@ def test_the_default_mode_is_the_first():
 def test_a_pool_and_loops_follow_from_what_a_worker_serves():
     pools = [one.name for one in samples.MODELS if one.known.pool]
     loops = [one.name for one in samples.MODELS if one.known.many_loops]
-    assert (pools, loops) == (["prefork", "threads"], ["coroutines", "multiprocess"])
+    assert (pools, loops) == (["prefork", "threads"], ["coroutines", "multiprocess", "fibers"])
     assert [one.name for one in samples.MODELS if one.known.hands_over] == ["helpers"]
+    assert [one.name for one in samples.MODELS if one.known.work_stealing] == ["fibers"]
 
 
 def test_limits_and_peers_have_the_facts_of_their_model():
@@ -38,6 +39,7 @@ def test_limits_and_peers_have_the_facts_of_their_model():
         ("nginx", "epoll"),
         ("apache-worker", "threads"),
         ("nginx-threads", "helpers"),
+        ("beast-coroutines", "fibers"),
     ):
         assert samples.BY_NAME[name].facts == samples.BY_NAME[model].facts
 
@@ -51,7 +53,7 @@ def test_each_server_is_asked_once_and_who_is_known_not_again():
 
     known = described(MODELS, describe)
     assert sorted(asked) == sorted({one.executable for one in MODELS})
-    assert described(known, describe) == known and len(asked) == 6
+    assert described(known, describe) == known and len(asked) == 7
 
 
 def built() -> Iterator[tuple[str, str]]:

@@ -227,6 +227,7 @@ EXPECTED_THREADS = {
     "apache-event": [WORKERS + 2, 1],
     "libmicrohttpd": [1 + 2],  # by CPUs
     "beast": [1 + WORKERS],
+    "beast-coroutines": [1 + WORKERS],
 }
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
 from loadtest.contestants.contestants import CLASSIC, MODELS, Kind, Workload
 from loadtest.document import terminal
+from loadtest.statistics.differences import rounds_needed
 from loadtest.verbs.list import listing
 from loadtest.verbs.load import presets
 
@@ -20,7 +22,11 @@ def test_without_a_word_it_is_our_pure_models():
 
 def test_all_adds_the_models_that_are_combined_of_them():
     assert names("", "", [], [], True) == [model.name for model in MODELS]
-    assert {*names("", "", [], [], True)} - {*names("", "", [], [])} == {"multiprocess", "helpers"}
+    assert {*names("", "", [], [], True)} - {*names("", "", [], [])} == {"multiprocess", "helpers", "fibers"}
+
+
+def test_rounds_of_all_tell_all_models_apart():
+    assert presets.ROUNDS_OF_ALL == rounds_needed(math.comb(len(MODELS), 2))
 
 
 def test_all_and_only_are_too_much_said():
@@ -30,8 +36,9 @@ def test_all_and_only_are_too_much_said():
 
 def test_the_yardstick_of_all_has_their_bare_servers_and_peers_too():
     added = {*names("yardstick", "", [], [], True)} - {*names("yardstick", "", [], [])}
-    bare = {"bare-multiprocess", "bare-helpers"}
-    assert added == {"multiprocess", "helpers", "nginx-workers", "nginx-threads"} | bare
+    models = {"multiprocess", "helpers", "fibers"}
+    bare = {f"bare-{name}" for name in models}
+    assert added == models | bare | {"nginx-workers", "nginx-threads", "beast-coroutines"}
 
 
 def test_peers_and_variants_come_after_those_named_once_each():
@@ -96,7 +103,7 @@ def test_the_list_tells_who_is_built(tmp_path):
 
 def test_the_list_tells_who_is_measured_by_default(tmp_path):
     text = " ".join(terminal.render(listing.document(tmp_path, tmp_path), 100).split())
-    assert "measured by default, multiprocess and helpers only with --all" in text
+    assert "measured by default, multiprocess, helpers and fibers only with --all" in text
     default = [one["name"] for one in json.loads(listing.to_json(tmp_path))["contestants"] if one["by_default"]]
     assert default == [model.name for model in CLASSIC]
 

@@ -274,7 +274,7 @@ def test_what_is_installed_is_what_was_asked_for(argv, wanted, unwanted, clone):
 
 MODELS = "quartet-coroutines quartet-epoll quartet-fork quartet-threads"
 BARE = "bare-coroutines bare-epoll bare-fork bare-threads"
-COMBINED = "quartet-helpers quartet-multiprocess"
+COMBINED = "quartet-fibers quartet-helpers quartet-multiprocess"
 
 
 def built(clone: Path, *argv: str) -> list[str]:
@@ -297,8 +297,10 @@ def built(clone: Path, *argv: str) -> list[str]:
         ("loadtest/quartet throughput", f"{MODELS} quartet-pace"),
         ("loadtest/quartet throughput --all", f"{COMBINED} {MODELS} quartet-pace"),
         ("loadtest/quartet walk --only bare-helpers", "bare-helpers quartet-helpers"),
+        ("loadtest/quartet walk --only bare-fibers", "bare-fibers quartet-fibers"),
         ("loadtest/quartet memory --only epoll,prefork", "quartet-epoll quartet-fork quartet-pace"),
         ("loadtest/quartet walk --only epoll", "quartet-epoll"),
+        ("loadtest/quartet schedulers --only fibers-edf,epoll", "quartet-epoll quartet-fibers quartet-pace"),
         ("loadtest/quartet walk --only bare-epoll", "bare-epoll quartet-epoll"),
         ("loadtest/quartet latency --only nginx", "quartet-epoll quartet-pace"),
         ("loadtest/quartet throughput --preset yardstick", f"{MODELS} {BARE} quartet-pace"),

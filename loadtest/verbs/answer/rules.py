@@ -65,4 +65,5 @@ MODELS = {
     "epoll": "one thread, one event loop for all clients",
     "multiprocess": "a few processes, each with an event loop for its clients",
     "helpers": "one event loop for all clients, and threads for requests that may block",
+    "fibers": "one thread for all clients, a stack of its own (a fiber) for each",
 }

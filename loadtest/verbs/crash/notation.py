@@ -62,6 +62,9 @@ EXPLAINED = {  # what a name does not tell
     "multiprocess": "two processes with a loop each, and a parent that replaces them. They accept from one listener, "
     "and whoever wakes first has the client: one may have all kept clients, and the other all newcomers and sessions.",
     "helpers": "one loop has all clients, and lends those whose requests may block to four threads of its process.",
+    "fibers": "each client has a stack of its own, of 256 KiB; one thread runs on one of them until it has to wait, "
+    "and then on another.",
+    "fibers-2": "fibers with two kernel threads of one process: whichever is free goes on with whoever is ready.",
 }
 ASAN = (
     "+asan: built with AddressSanitizer, which checks every access to memory, and ends the process at the first wrong "

@@ -18,18 +18,24 @@ SESSIONS = 4  # as many as are asked for wherever a run is made; none in folders
 RESTARTED: dict[str, Any] = {"restarts": True, "end": 1.8}
 
 
-def _two_loops(name: str) -> Contestant:
+def _of_two(name: str) -> Contestant:
+    """Workers."""
     model = next(one for one in MODELS if one.name == name)
     return replace(model, arguments=(*model.arguments, "--workers", "2"))
 
 
-# The models as the catalogue names them: coroutines with one loop, and with two. On one CPU multiprocess would have one
-# process, which shows nothing.
+def _also_of_two(name: str) -> Contestant:
+    return replace(_of_two(name), name=f"{name}-2", kind=Kind.variant, model=name)
+
+
+# The models as the catalogue names them: coroutines with one loop, and with two; fibers with one thread, and with two.
+# On one CPU multiprocess would have one process, which shows nothing.
 COLUMNS = (
     *CLASSIC[:-1],
-    replace(_two_loops("coroutines"), name="coroutines-2", kind=Kind.variant, model="coroutines"),
+    _also_of_two("coroutines"),
     CLASSIC[-1],
-    *(_two_loops(one.name) if one.name == "multiprocess" else one for one in COMBINED),
+    *(_of_two(one.name) if one.name == "multiprocess" else one for one in COMBINED),
+    _also_of_two("fibers"),
 )
 CLASSIC_COLUMNS = COLUMNS[: len(CLASSIC) + 1]
 

@@ -25,7 +25,7 @@ SATURATING = tuple(workload for workload in WORKLOADS if workload.name in ("plai
 # server looks cheaper, because it batches.
 EQUAL_RATE = 1000.0
 ROUNDS = 9  # that tell five models from each other: ten comparisons, by signed ranks and Holm's correction
-ROUNDS_OF_ALL = 10  # that tell seven: 21 comparisons
+ROUNDS_OF_ALL = 11  # that tell eight: 28 comparisons
 # Of them one in three has a handler's work and the ballasts: the models differ little there, the ballasts by multiples,
 # and the time is better spent where five models are told apart. Without an interval a figure is indicative.
 SELDOM = 3
