@@ -27,6 +27,7 @@ from loadtest.places import launch
 from loadtest.places.containers import Containers
 from loadtest.places.launch import Local, Place
 from loadtest.system import ROOT, MeasurementError, output
+from loadtest.system.cpus import CpuSets
 from loadtest.verbs import registry  # noqa: F401  fills VERBS
 from loadtest.verbs.compare import comparison
 from loadtest.verbs.crash import catalogue
@@ -47,6 +48,9 @@ from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.clients import LEVELS, IdleSettings
 from loadtest.verbs.run import plan as run_plan
 from loadtest.verbs.run.plan import Wanted
+from loadtest.verbs.schedulers import kernel as scheduler_kernel
+from loadtest.verbs.schedulers import plan as scheduler_plan
+from loadtest.verbs.schedulers.plan import SchedulerSettings
 from loadtest.verbs.sweep import plan as sweep_plan
 from loadtest.verbs.sweep.plan import SweepSettings
 from loadtest.verbs.tour import plan as tour_plan
@@ -352,6 +356,58 @@ def memory(
 
 
 @measures
+def schedulers(
+    invocation: Invocation,
+    only: str = plain("", metavar="NAME,...", help="These policies; --dry-run lists them."),
+    load: int = typer.Option(70, min=10, max=90, metavar="PERCENT", help="That the server's CPU should work."),
+    connections: int = number(128, "-c", "--connections", min=1, max=1000, help="Of short requests; as many of long."),
+    duration: str = typer.Option("4s", "-d", "--duration", metavar="TIME", help="Of each load, in whole seconds."),
+    rounds: int = number(scheduler_plan.ROUNDS, min=1, max=1000, help="Interleaved; below 6 indicative."),
+    pin: str = options.PIN,
+    seed: int = options.SEED,
+) -> list[Part]:
+    """What does a scheduling policy do to short requests beside long ones? In user space (fibers), in the kernel
+    (threads), and in a loop that has none."""
+    cpus = _two_cpus(pin)
+    contestants, absent = _policies(only, invocation)
+    settings = SchedulerSettings(
+        contestants=contestants,
+        cpus=cpus,
+        rounds=rounds,
+        duration=options.seconds(duration),
+        seed=seed,
+        load=load / 100,
+        connections=connections,
+        absent=absent,
+        turn=scheduler_kernel.turn(),
+        **invocation.settings,
+    )
+    return [Part("schedulers", scheduler_plan.checked(settings))]
+
+
+def _two_cpus(pin: str) -> CpuSets:
+    """Raises Stop where there is one alone."""
+    [cpus] = options.budgets("1", pin).values()
+    if cpus.shared and not pin:
+        raise Stop(Exit.environment, "schedulers takes two CPUs: one for the server, and one for its clients")
+    return cpus
+
+
+def _policies(only: str, invocation: Invocation) -> tuple[tuple[Contestant, ...], dict[str, str]]:
+    """To measure, and those that cannot be had here, with the reason; a dry run tries nothing. Raises ValueError, and
+    Stop where one was asked for by its name."""
+    wanted = select(only.split(","), scheduler_plan.CONTESTANTS) if only else scheduler_plan.CONTESTANTS
+    names = [] if invocation.dry_run else [one.name for one in wanted]
+    absent = scheduler_kernel.refusals(names, invocation.runner.value)
+    if only and absent:
+        name, why = next(iter(absent.items()))
+        raise Stop(Exit.environment, f"{name}: {why}")
+    for name, why in absent.items():
+        output.tell(f"{environment.program()}: {name} is left out: {why}")
+    return tuple(one for one in wanted if one.name not in absent), absent
+
+
+@measures
 def walk(
     chosen: Chosen,
     invocation: Invocation,
@@ -372,7 +428,7 @@ def crash(
     invocation: Invocation,
     faults: Faults,
     keeper: Keeper,
-    only: str = plain("", metavar="NAME,...", help="These contestants: models, and coroutines-2 with two loops."),
+    only: str = plain("", metavar="NAME,...", help="These: models, and coroutines-2, fibers-2 with two threads."),
     every_model: bool = options.ALL,
     repeat: int = number(1, min=1, max=1000, help="So many times each."),
     pin: str = options.PIN,

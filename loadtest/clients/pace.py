@@ -100,12 +100,12 @@ def _named(counts: dict[str, int], names: Sequence[str]) -> dict[str, int]:
     return {named[key]: count for key, count in counts.items() if count}
 
 
-def client_side(finished: Finished) -> ClientSide:
-    """Of its first class of requests. Who was never answered counts in its latency, as one that took longer than the
-    patience. Throughput is of the window: what a closed loop was answered behind it is no part of that, a schedule's
-    requests all are, however late. Raises MeasurementError."""
+def client_side(finished: Finished, number: int = 0) -> ClientSide:
+    """Of its first class of requests, or of another one; its own lateness is that of all. Who was never answered counts
+    in its latency, as one that took longer than the patience. Throughput is of the window: what a closed loop was
+    answered behind it is no part of that, a schedule's requests all are, however late. Raises MeasurementError."""
     found = summary(finished)
-    lane = found["lanes"][0]
+    lane = found["lanes"][number]
     ended, latency, loop = outcomes(lane), quantiles(lane["latency"]), lane["closed_loop"]
     answered = sum(ended.get(kind, 0) for kind in ANSWERS)
     return ClientSide(

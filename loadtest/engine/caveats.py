@@ -27,6 +27,7 @@ NAMES = {
     "sharing": "memory that a fork shares",
     "plateaus": "memory under load",
     "crowd": "the crowd of clients",
+    "schedulers": "short requests beside long ones",
 }
 
 

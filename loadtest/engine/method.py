@@ -45,12 +45,12 @@ HOW = (
         "The server and its clients have different CPUs, so that neither takes the other's time.",
     ),
     Paragraph(
-        settings(lambda one: one.rounds > 1, "load", "sweep", "idle"),
+        settings(lambda one: one.rounds > 1, "load", "sweep", "idle", "schedulers"),
         "Rounds are interleaved: in each round every server has its turn, in a random order. What disturbs a round so "
         "harms all servers in it.",
     ),
     Paragraph(
-        settings(lambda one: one.rounds > 1, "load"),
+        settings(lambda one: one.rounds > 1, "load", "schedulers"),
         "A ratio is taken round by round, and shown with its interval at 95 % (signed ranks). An interval takes "
         f"{LEAST_ROUNDS} rounds; a table of many comparisons takes more (Holm's correction). Who cannot be told apart "
         "is tied.",
@@ -88,6 +88,18 @@ HOW = (
         measures("idle", "sharing", "plateaus"),
         "Memory is read while nothing changes: PSS and private memory of all processes of the server together. Summed "
         "RSS counts a shared page once for each process, and so makes a forked server look larger than it is.",
+    ),
+    Paragraph(
+        measures("schedulers"),
+        "Each round begins with a calibration, which reads how much CPU time requests of two sizes take. From it "
+        "follows how many units of work a short and a long request have, and how many come in a second. quartet-pace "
+        "asks at times that are fixed beforehand, the same for every server of a round. A latency counts from when its "
+        "request was due.",
+    ),
+    Paragraph(
+        measures("schedulers"),
+        "Short and long requests have connections of their own, so many that a request seldom waits for one: only what "
+        "has reached the server can be scheduled there.",
     ),
     Paragraph(
         measures("walk"),
@@ -143,6 +155,16 @@ THREATS = (
         measures("crash", "script"),
         "A fault is watched for a few seconds at most. An outage to the end of that is not one for ever. Where chance "
         "decides, another try may come out otherwise.",
+    ),
+    Paragraph(
+        measures("schedulers"),
+        "The handler only computes. A policy decides who computes next; it cannot help whoever waits for a disk or for "
+        "another server.",
+    ),
+    Paragraph(
+        measures("schedulers"),
+        "Two sizes, one share of long requests, one load. The wider the sizes are apart, and the higher the load is, "
+        "the more a policy matters; without long requests it does not.",
     ),
     Paragraph(
         measures("idle"),

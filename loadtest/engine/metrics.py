@@ -40,6 +40,7 @@ METRICS = (
     Metric("anonymous", "MiB"),
     Metric("unanswered", "1/request", "requests that were due"),
     Metric("highest rate", "requests/s", better="more"),
+    *(Metric(f"{size} {name}", "ms") for size in ("short", "long") for name in ("p50", "p99", "mean")),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 

@@ -18,7 +18,7 @@ from loadtest.engine.metrics import METRICS
 from loadtest.engine.run import Run
 from loadtest.system import ROOT
 
-MAJOR, MINOR = 7, 4  # of the format: a reader understands every earlier minor version of its major one
+MAJOR, MINOR = 7, 5  # of the format: a reader understands every earlier minor version of its major one
 PUBLISHED = ROOT / "loadtest/results.schema.json"
 
 Json = dict[str, Any]

@@ -104,6 +104,13 @@ TERMS = (
         ("fault", "faults"),
     ),
     Term(
+        "fiber",
+        "A thread that is switched in user space: it has a stack, and a scheduler of the program, not the kernel, "
+        "decides who goes on. One that waits costs memory and no kernel thread. Goroutines and Java's virtual threads "
+        "are such.",
+        ("fiber", "fibers"),
+    ),
+    Term(
         "fork",
         "The system call by which a process makes a copy of itself, a child. (fork(2)) A server can fork for each "
         "request, for each connection, or once for each worker of a pool.",
@@ -117,6 +124,12 @@ TERMS = (
         "group",
         "A letter. Servers that share a letter are tied; a is the best.",
         ("group", "groups"),
+    ),
+    Term(
+        "guard page",
+        "A page below a stack that nobody may touch. A stack that is full meets it, and the process ends by SIGSEGV "
+        "before it damages what lies below.",
+        ("guard page", "guard pages"),
     ),
     Term(
         "harm",
@@ -189,6 +202,11 @@ TERMS = (
         ("median", "medians"),
     ),
     Term(
+        "M:N",
+        "Many user-level threads (fibers) on a few kernel threads: the program's scheduler shares the former among "
+        "the latter.",
+    ),
+    Term(
         "multi-process",
         "A server of several processes, each with an event loop for many clients. A crash ends one process and the "
         "clients that it has; the parent starts another one.",
@@ -199,6 +217,12 @@ TERMS = (
         "A client that opens a fresh connection every 100 ms (50 ms beside a fault), while others load the server. It "
         "shows whether somebody new is still served.",
         ("newcomer", "newcomers"),
+    ),
+    Term(
+        "multi-level feedback queue",
+        "Who has used up a turn goes one level down, and who is on a higher level goes first. So short requests are "
+        "quick although nobody has said which are short. (F. J. Corbató et al., 1962)",
+        ("multi-level feedback queue", "MLFQ"),
     ),
     Term(
         "offered rate",
@@ -231,6 +255,12 @@ TERMS = (
         "Requests come at random times, as from many clients that do not know of each other.",
     ),
     Term(
+        "Pollaczek and Khinchine",
+        "The mean wait where requests come at random and are served in order: it grows with the square of the service "
+        "times, so that a few long requests make everybody wait. (1930, 1932)",
+        ("Pollaczek", "P-K", "M/G/1"),
+    ),
+    Term(
         "pool",
         "A fixed number of workers, started before the first request. Each serves one client at a time.",
         ("pool", "pools"),
@@ -238,6 +268,11 @@ TERMS = (
     Term(
         "prefork",
         "A pool of processes, forked before the first request. A crash ends one worker; the parent starts another one.",
+    ),
+    Term(
+        "preemptive LCFS",
+        "Last come, first served: the youngest request interrupts all others, who go on when it has ended.",
+        ("LCFS",),
     ),
     Term(
         "private memory",
@@ -269,6 +304,18 @@ TERMS = (
         "of them, so that a sum over processes is too large. (proc(5))",
     ),
     Term(
+        "run queue",
+        "Those who could go on and wait for a processor: threads in the kernel, fibers in a server. A scheduler takes "
+        "the next one from it.",
+        ("run queue", "run queues"),
+    ),
+    Term(
+        "SCHED_FIFO, SCHED_RR",
+        "Real-time policies of the kernel, before all usual threads (SCHED_OTHER). With FIFO a thread keeps the CPU "
+        "until it waits; with RR it hands it on after a turn, 100 ms mostly. (sched(7))",
+        ("SCHED_FIFO", "SCHED_RR", "SCHED_OTHER"),
+    ),
+    Term(
         "scoreboard",
         "A file in memory in which each worker writes what it does. It outlives a crash, and so tells which request "
         "was in hand.",
@@ -283,6 +330,12 @@ TERMS = (
         "An option of sockets by which several of them listen on the same port. The kernel shares new clients among "
         "them by the clients' addresses. (socket(7))",
         ("SO_REUSEPORT", "reuseport"),
+    ),
+    Term(
+        "stack",
+        "The memory of calls that have not returned. Each thread or fiber has its own, of a fixed size; a page of it "
+        "takes memory when it is first touched.",
+        ("stack", "stacks"),
     ),
     Term(
         "supervised",
@@ -319,6 +372,10 @@ TERMS = (
         "voluntary switch",
         "A context switch because a thread had to wait, such as for the next request. (getrusage(2), ru_nvcsw)",
         ("voluntary",),
+    ),
+    Term(
+        "work stealing",
+        "A worker whose own run queue is empty takes somebody from another's. (R. Blumofe, C. Leiserson, FOCS 1994)",
     ),
     Term(
         "worker",

@@ -39,12 +39,16 @@ class Style:
 
 
 def styles(marks: Sequence[Mark], looks: Mapping[str, Look]) -> dict[str, Style]:
-    """By label. No two are alike in all but colour, as long as there are dashes."""
+    """By label. No two are alike in all but colour, as long as there are dashes; several contestants of one model, such
+    as its policies, have symbols of their own, too."""
     found: dict[str, Style] = {}
     taken: set[tuple[str, bool, tuple[int, ...]]] = set()
     rows = {label(mark): mark.row for mark in marks}
+    own = _own_forms({row: looks[row] for row in rows.values() if row in looks})
     for place, (name, row) in enumerate(rows.items()):
         style = _style(look(row, looks), place)
+        if row in own:
+            style = replace(style, symbol=own[row][0], filled=own[row][1])
         dashes = (style.dash, *MORE_DASHES)
         style = replace(style, dash=next((one for one in dashes if (*_form(style), one) not in taken), style.dash))
         taken.add((*_form(style), style.dash))
@@ -54,6 +58,15 @@ def styles(marks: Sequence[Mark], looks: Mapping[str, Look]) -> dict[str, Style]
 
 def _form(style: Style) -> tuple[str, bool]:
     return style.symbol, style.filled
+
+
+def _own_forms(rows: Mapping[str, Look]) -> dict[str, tuple[str, bool]]:
+    """Of those who would look like somebody before them: what nobody else has, as long as there are any."""
+    first = {look: row for row, look in reversed(rows.items())}
+    alike = [row for row, look in rows.items() if first[look] != row]
+    used = {_form(_style(look, 0)) for look in first}
+    spare = [(symbol, filled) for filled in (True, False) for symbol in SYMBOLS if (symbol, filled) not in used]
+    return dict(zip(alike, spare))
 
 
 def look(row: str, looks: Mapping[str, Look]) -> Look | None:
@@ -70,7 +83,8 @@ def _style(one: Look | None, place: int) -> Style:
         return Style(MUTED, SYMBOLS[place % len(SYMBOLS)], filled=True, dash=DASHES["model"])
     symbol = KINDS.get(one.kind, SYMBOLS[one.model % len(SYMBOLS)])
     filled, dash = one.kind not in ("peer", "variant"), DASHES.get(one.kind, DASHES["variant"])
-    return Style(f"var(--model-{min(one.model, MODELS - 1)})", symbol, filled, dash)
+    colour = f"var(--model-{one.model})" if one.model < MODELS else MUTED  # of a model that is not among ours
+    return Style(colour, symbol, filled, dash)
 
 
 def label(mark: Mark) -> str:

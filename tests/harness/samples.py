@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conftest import BINARIES
 
-from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles
+from loadtest.clients.client_side import ClientSide, Newcomers, Quantiles, quantiles
 from loadtest.contestants import peers
 from loadtest.contestants.contestants import WORKLOADS, Contestant, Kind, described, select
 from loadtest.engine.run import Environment, Part, Run
@@ -27,6 +27,10 @@ from loadtest.verbs.load import plan as trials
 from loadtest.verbs.load.plan import Settings, TrialStep
 from loadtest.verbs.load.results import Trial
 from loadtest.verbs.memory.clients import PlateauResult, PlateauStep
+from loadtest.verbs.schedulers import plan as scheduler_plan
+from loadtest.verbs.schedulers.calibration import Calibration, Probe
+from loadtest.verbs.schedulers.plan import SchedulerSettings, SchedulerStep
+from loadtest.verbs.schedulers.results import Scheduled
 from loadtest.verbs.tour import plan as tour_plan
 
 # With the facts that the release build's servers tell.
@@ -234,3 +238,55 @@ def tour(chosen: Settings = TOUR, **changes) -> Run:
     crashes.settings = replace(crashes.settings, faults=FAULTS, supervised=("segv",))
     crashes.results += part_of_crashes(crashes.settings).results
     return run(*loads, plateaus, crowds, crashes, verb="tour", **changes)
+
+
+# --- policies
+
+SCHEDULERS = SchedulerSettings(described(scheduler_plan.CONTESTANTS, DESCRIBE), CpuSets((1,), (0,)), turn=100)
+CALIBRATED = Calibration(Probe(10, 2_000, 0.4), Probe(600, 100, 0.908))  # 60 us and 14 us a unit
+# milliseconds that 70, 28 and 2 % of the requests took, the short ones and the long ones
+INTERRUPTED, TO_THE_END = ((0.3, 1.0, 2.0), (12.0, 60.0, 200.0)), ((2.0, 22.0, 60.0), (12.0, 35.0, 80.0))
+POLICIES = {
+    **{name: TO_THE_END for name in ("fibers-fifo", "epoll", "threads-fifo", "threads-rr")},
+    "fibers-lifo": INTERRUPTED,
+    "fibers-mlfq": ((0.4, 1.2, 2.5), (12.0, 50.0, 120.0)),
+    "fibers-edf": ((0.35, 1.0, 2.0), (12.0, 40.0, 90.0)),
+    "threads-other": ((0.5, 2.0, 6.0), (12.0, 50.0, 120.0)),
+}
+
+
+def scheduled(step: SchedulerStep, chosen: SchedulerSettings = SCHEDULERS, **changes) -> Scheduled:
+    """A calibration, or a load that was answered whole. Each round is a little slower than the one before."""
+    mix = chosen.mix(CALIBRATED)
+    found = Scheduled(
+        step=step,
+        server_command=f"quartet-sample {step.contestant}",
+        calibration=CALIBRATED,
+        mix=mix,
+        disturbance=Disturbance(0, 0, 0),
+    )
+    if not step.calibrates:
+        counts = [round(one.rate * chosen.duration) for one in (mix.short, mix.long)]
+        times = POLICIES[step.contestant]
+        found.short, found.long = (_asked(*one, step.round) for one in zip(counts, times, strict=True))
+        found.server_cpu_seconds = chosen.load * chosen.duration
+    return replace(found, **changes)
+
+
+def _asked(count: int, milliseconds: tuple[float, ...], number: int) -> ClientSide:
+    """They wait for nothing but the server."""
+    slow, middle = round(0.02 * count), round(0.28 * count)
+    nanoseconds = [round(1e6 * time * (1 + number / 1000)) for time in milliseconds]
+    found = dict(zip(nanoseconds, (count - slow - middle, middle, slow), strict=True))
+    side = ClientSide("quartet-pace", 4.0, count, count, 0, {}, quantiles(found), cpu_seconds=0.5, connections=128)
+    side.service, side.latencies, side.lateness = side.latency, found, {10_000: count}
+    side.asked = side.in_time = count
+    return side
+
+
+def part_of_policies(chosen: SchedulerSettings = SCHEDULERS) -> Part:
+    return Part("schedulers", chosen, [scheduled(step, chosen) for step in scheduler_plan.steps(chosen)])
+
+
+def policies(chosen: SchedulerSettings = SCHEDULERS, **changes) -> Run:
+    return run(part_of_policies(chosen), verb="schedulers", **changes)

@@ -29,6 +29,8 @@ from loadtest.verbs.load import clients as load_clients
 from loadtest.verbs.load import plan as trials
 from loadtest.verbs.memory import clients as memory_clients
 from loadtest.verbs.memory.clients import PlateauSettings, PlateauStep
+from loadtest.verbs.schedulers import clients as scheduler_clients
+from loadtest.verbs.schedulers.plan import SchedulerStep
 from loadtest.verbs.sweep import clients as sweep_clients
 
 PACE = str(BINARIES / "quartet-pace")
@@ -89,12 +91,30 @@ def test_a_trial_is_measured_where_the_agent_is(server, binaries, monkeypatch):
     assert found.newcomers.asked == found.newcomers.served
 
 
+def test_policies_are_calibrated_and_loaded_where_the_agent_is(server, monkeypatch):
+    """The stand-in's answers take no time, so that what is asked for is made up."""
+    chosen = replace(samples.SCHEDULERS, cpus=CpuSets((0,), (0,)), pace=PACE, duration=1, connections=4)
+    step = SchedulerStep(1, "fibers-fifo", calibrates=True)
+    with Dialogue(AGENT) as talk:
+        found, moments = do(talk, scheduler_clients.calibrate, server.address, step, chosen)
+    assert len(found.requests) == 2 and min(found.requests) > 0
+    assert moments == ["load begins", "load ends"] * 2
+    load = scheduler_clients.Load(SchedulerStep(1, "epoll"), chosen.mix(samples.CALIBRATED))
+    with Dialogue(AGENT) as talk:
+        observed, moments = do(talk, scheduler_clients.trial, server.address, load, chosen)
+    lanes = json.loads(observed.printed)["lanes"]
+    assert [one["name"] for one in lanes] == ["short", "long"] and moments == ["load begins", "load ends"]
+    asked = [sum(one["outcomes"].values()) for one in lanes]
+    assert [observed.short.asked, observed.long.asked] == asked and asked[0] > 5 * asked[1] > 0
+
+
 JOBS = (
     load_clients.trial,
     crash_clients.crash,
     crowd_clients.crowd,
     *(memory_clients.hold, memory_clients.plateaus, memory_clients.wear),
     sweep_clients.seek,
+    *(scheduler_clients.calibrate, scheduler_clients.trial),
 )
 
 

@@ -53,6 +53,17 @@ def test_a_change_has_its_interval_and_only_the_worse_is_a_regression():
     assert not any(one.regressed for one in compare(measured(), measured(1.1, seed=2), THROUGHPUT, 0).changes)
 
 
+def test_policies_are_compared_by_the_tail_of_short_requests():
+    before, after = samples.policies(), samples.policies()
+    for one in after.results:
+        if one.short and one.step.contestant == "fibers-mlfq":
+            one.short.latency.p99 *= 1.5
+    found = compare(before, after, [], 0)
+    assert {one.metric for one in found.changes} == {"short p99"} and len(found.changes) == 8
+    [worse] = [one for one in found.changes if one.regressed]
+    assert worse.cell.startswith("fibers-mlfq short beside long at 70%") and worse.ratio.ratio == pytest.approx(1.5)
+
+
 def test_where_less_is_better_more_is_the_regression():
     found = compare(measured(), measured(0.9, seed=2), ["cpu"], 0)
     assert of_epoll(found).ratio.ratio == pytest.approx(1 / 0.9, rel=0.02)

@@ -34,6 +34,7 @@ RUNS = {
     "run": test_answer.chapters,
     "walk": lambda: test_walk.run([test_walk.recorded(name, Connection.kept) for name in ("prefork", "epoll")]),
     "memory": test_idle.found,
+    "schedulers": samples.policies,
     "sweep": lambda: test_sweep.run(*test_sweep.rounds(10_000, 12_000, 11_000)),
     "script": lambda: samples.run(test_crash_script.part_of(test_crash_script.of("epoll", *LOST)), verb="crash"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from loadtest.engine.measurement import MEASUREMENTS, Step
 from loadtest.engine.run import Part
 from loadtest.engine.runner import REPEATS, remaining
 from loadtest.places.launch import ServerPlan
+from loadtest.statistics.differences import rounds_needed
 from loadtest.verbs.tour import plan
 
 
@@ -54,6 +56,11 @@ def test_five_models_are_told_apart_in_every_round_and_what_differs_little_or_by
     assert [len(numbers) for numbers in rounds] == [asked, asked, seldom, seldom]
     workloads = [{step.cell.workload for step in steps(part)} for part in full(rounds=asked)[:4]]
     assert workloads == [{"plaintext"}, {"plaintext"}, {"cpu"}, {"plaintext"}]
+
+
+def test_rounds_tell_all_models_apart():
+    for models, rounds in ((plan.CONTESTANTS, plan.ROUNDS), (plan.EVERY_MODEL, plan.ROUNDS_OF_ALL)):
+        assert rounds == rounds_needed(math.comb(len(models), 2))
 
 
 def test_everybody_is_asked_for_the_same_rate_first():

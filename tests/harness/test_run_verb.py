@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
 from dataclasses import replace
 from itertools import groupby, pairwise
@@ -22,6 +23,7 @@ from loadtest.engine.measurement import MEASUREMENTS, VERBS
 from loadtest.engine.run import Exit, Failure, Part, Run
 from loadtest.engine.runner import execute, remaining
 from loadtest.places import launch
+from loadtest.statistics.differences import rounds_needed
 from loadtest.system import MeasurementError
 from loadtest.verbs.crash import triggers
 from loadtest.verbs.load.presets import YARDSTICK
@@ -29,6 +31,7 @@ from loadtest.verbs.load.verb import LOAD
 from loadtest.verbs.run import plan
 from loadtest.verbs.run import report as run_report
 from loadtest.verbs.run.plan import FULL, QUICK, Preset, Wanted
+from loadtest.verbs.schedulers import plan as scheduler_plan
 
 
 def wanted(preset: Preset = QUICK, cpus: int = 2, **changes: Any) -> Wanted:
@@ -314,14 +317,35 @@ def test_a_dry_run_says_how_long_it_takes_and_what_is_left_out(say):  # noqa: F8
     assert errors.startswith("loadtest/quartet: walk is left out: strace does not look into containers\n")
 
 
-def test_all_adds_models_to_each_part_and_a_round_to_tell_them_apart():
+def test_all_adds_models_to_each_part_and_rounds_to_tell_them_apart():
     usual, every = parts(FULL), parts(plan.with_every_model(FULL))
-    for before, after in zip(usual, every, strict=True):
+    assert [one.measurement for one in every[len(usual) :]] == ["schedulers"]
+    for before, after in zip(usual, every):
         names = [{one.name for one in part.settings.contestants} for part in (before, after)]
-        assert names[1] - names[0] >= {"multiprocess", "helpers"}, before.measurement
-    assert every[0].settings.rounds == usual[0].settings.rounds + 1
+        assert names[1] - names[0] >= {"multiprocess", "helpers", "fibers"}, before.measurement
     crash = next(part.settings for part in every if part.measurement == "crash")
     assert crash.contestant("multiprocess").arguments == ("--workers", "2")
+
+
+def test_all_has_the_policies_of_its_models_where_there_are_two_cpus(monkeypatch, tmp_path):
+    every = plan.with_every_model(QUICK)
+    found = parts(every)[-1]
+    assert found.verb == found.measurement == "schedulers"
+    assert [one.name for one in found.settings.contestants] == [one.name for one in scheduler_plan.CONTESTANTS]
+    assert "schedulers is left out: server and clients take a CPU each" in left_out(every, cpus=1)
+    assert parts(every, cpus=1)[-1].measurement != "schedulers"
+    monkeypatch.setenv("PATH", str(tmp_path))  # without chrt
+    assert "threads-rr is left out: SCHED_RR is refused here" in left_out(every, tries_machine=True)
+    short = plan.smoke([found])[0].settings
+    assert (short.rounds, short.duration) == (1, 2)
+
+
+@pytest.mark.parametrize("preset", [QUICK, FULL], ids=lambda preset: preset.name)
+@pytest.mark.parametrize("every", [False, True], ids=["pure", "all"])
+def test_rounds_of_latency_tell_all_models_of_a_preset_apart(preset, every):
+    asked = parts(plan.with_every_model(preset) if every else preset)
+    found = next(part.settings for part in asked if part.measurement == "load" and part.settings.rates)
+    assert found.rounds == rounds_needed(math.comb(len(found.contestants), 2))
 
 
 def test_models_and_rounds_can_be_chosen(say):  # noqa: F811

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loadtest.contestants.contestants import MODELS
 from loadtest.document.document import Axis, Look, Mark, Plot, Scale, Shape
 from loadtest.page import looks as page_looks
 from loadtest.page import vega
@@ -76,6 +77,21 @@ def test_a_specification_is_plain_json_that_names_its_data_and_tells_what_it_sho
     assert found["width"] == "container" or shape == Shape.matrix
 
 
+def test_contestants_of_one_model_have_its_colour_and_symbols_of_their_own() -> None:
+    policies = {f"fibers-{name}": Look(1, "model") for name in ("fifo", "lifo", "mlfq", "edf")}
+    known = {**policies, "threads": Look(0, "model"), "threads-rr": Look(0, "model")}
+    found = page_looks.styles([Mark(name, 1, 1.0) for name in known], known)
+    assert len({one.colour for name, one in found.items() if name in policies}) == 1
+    assert len({(one.symbol, one.filled) for one in found.values()}) == len(known)
+    alone = page_looks.styles([Mark(name, 1, 1.0) for name in ("fibers-fifo", "threads")], known)
+    assert alone == {name: found[name] for name in alone}, "the first of a model looks as it always does"
+
+
+def test_parts_of_one_contestant_have_one_symbol() -> None:
+    found = page_looks.styles([Mark("epoll", 1, 1.0, part=part) for part in ("short", "long")], LOOKS)
+    assert len({one.symbol for one in found.values()}) == 1 and len({one.dash for one in found.values()}) == 2
+
+
 @pytest.mark.parametrize("shape", Shape)
 def test_every_colour_is_a_variable_of_the_page(shape: Shape) -> None:
     text = json.dumps([spec(shape), vega.CONFIG])
@@ -101,6 +117,14 @@ def test_who_is_unknown_is_neutral_and_two_alike_get_different_dashes() -> None:
     found = page_looks.styles([Mark(name, 1, 1) for name in names], LOOKS)
     assert found["someone"].colour == "var(--muted)"
     assert found[names[0]].symbol == found[names[1]].symbol and found[names[0]].dash != found[names[1]].dash
+
+
+def test_each_model_has_a_colour_and_whose_model_is_not_among_ours_has_none_of_theirs() -> None:
+    named = {f"model {place}": Look(place, "model") for place in range(len(MODELS) + 1)}
+    found = page_looks.styles([Mark(name, 1, 1) for name in named], named)
+    *ours, other = [found[name].colour for name in named]
+    assert ours == [f"var(--model-{place})" for place in range(len(MODELS))]
+    assert other == "var(--muted)"
 
 
 def test_few_numbers_of_connections_are_all_written_on_a_logarithmic_axis() -> None:

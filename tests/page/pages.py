@@ -84,8 +84,13 @@ def renamed(run: Run, name: str, other: str) -> Run:
         return folder.load(path)
 
 
+def schedulers() -> Run:
+    return samples.policies()
+
+
 RUNS: dict[str, Callable[[], Run]] = {
-    one.__name__: one for one in (complete, interrupted, nothing, invalid, one_model, docker, throughput, hostile)
+    one.__name__: one
+    for one in (complete, interrupted, nothing, invalid, one_model, docker, throughput, schedulers, hostile)
 }
 WITHOUT_LIBRARIES = "without_libraries"
 DOCUMENTS = (*RUNS, WITHOUT_LIBRARIES)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from loadtest.document.document import Axis, Mark, Plot, Scale, Section, Shape
 from loadtest.document.figures import DASH, listed, plural
@@ -12,7 +11,7 @@ from loadtest.statistics.validity import DISTURBED
 from loadtest.verbs.load import report
 from loadtest.verbs.load.report import Beside, beside
 from loadtest.verbs.load.results import Series
-from loadtest.verbs.load.rounds import Load, Rounds
+from loadtest.verbs.load.rounds import Load, Tried
 
 # Of all requests; evenly on the tail's axis, as far as such numbers can be said. 1 is the maximum.
 SHARES = (
@@ -284,7 +283,7 @@ def remarks(one: Series, metric: str) -> str:
     return joined(bound, *one.losses, one.overloaded and f"overloaded: {one.overloaded}", of_rounds(one))
 
 
-def of_rounds(one: Rounds[Any]) -> str:
+def of_rounds(one: Tried) -> str:
     """How many there are, where some are missing, or too few for an interval, or disturbed."""
     valid, asked = len(one.valid), one.settings.rounds
     fewer = f"{valid} of {asked} rounds are valid" if valid < asked else ""
@@ -295,7 +294,7 @@ def _few(rounds: int) -> str:
     return f"indicative: {rounds} of the {LEAST_ROUNDS} rounds that an interval takes" if rounds < LEAST_ROUNDS else ""
 
 
-def _disturbed(one: Rounds[Any]) -> str:
+def _disturbed(one: Tried) -> str:
     if not one.disturbed:
         return ""
     return f"disturbed: others took more than {DISTURBED:.0%} of a CPU in {one.disturbed} of {len(one.valid)} rounds"

@@ -16,7 +16,7 @@ from loadtest.statistics.differences import LEAST_ROUNDS, Key, Ratio, against, h
 from loadtest.statistics.validity import DISTURBED
 from loadtest.verbs.load.plan import WRK, Gate, Settings, cells
 from loadtest.verbs.load.results import Series
-from loadtest.verbs.load.rounds import Load, Rounds, reference
+from loadtest.verbs.load.rounds import Load, Rounds, Tried, reference
 
 THROUGHPUT, LATENCY = "Throughput", "Latency"  # chapters
 
@@ -427,7 +427,7 @@ def requests_a_second(one: Series) -> str:
     return shown if shown == DASH else f"{'>= ' if one.is_bound else ''}{shown}{of_rounds(one)}"
 
 
-def of_rounds(one: Rounds[Any]) -> str:
+def of_rounds(one: Tried) -> str:
     """ " (5/6, 2 disturbed)", where fewer are valid than were asked for, or other load disturbed some."""
     asked = one.settings.rounds
     found = [*([f"{len(one.valid)}/{asked}"] if len(one.valid) < asked else [])]
@@ -459,11 +459,11 @@ def newcomers_served(one: Series) -> str:
     return share(sum(each.served for each in beside), sum(each.asked for each in beside))
 
 
-def invalid_notes(series: Sequence[Rounds[Any]]) -> list[str]:
+def invalid_notes(series: Sequence[Tried]) -> list[str]:
     return [f"{one.name}: invalid, {one.tried[-1].problems[0]}." for one in series if not one.valid]
 
 
-def short_notes(series: Sequence[Rounds[Any]]) -> list[str]:
+def short_notes(series: Sequence[Tried]) -> list[str]:
     """Where rounds are missing, and where too many are; and where some were disturbed."""
     fewer = [one for one in series if 0 < len(one.valid) < one.settings.rounds]
     short = [one for one in fewer if len(one.valid) < LEAST_ROUNDS <= one.settings.rounds]

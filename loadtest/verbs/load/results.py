@@ -176,6 +176,13 @@ def _little(trial: Trial) -> str:
     return closed_loop(client.connections, rate, mean, **window, client_share=busy, beyond=beyond)
 
 
+def tail(times: Distribution, late: Distribution, shares: Iterable[float]) -> dict[float, float | None]:
+    """Milliseconds that such shares of all requests took at most; 1 is the maximum. Left out is where fewer than BEYOND
+    requests are slower, and None where the client itself was so late."""
+    told = [one for one in shares if times.count and (one == 1 or round(times.count * (1 - one), 6) >= BEYOND)]
+    return {one: None if late.count and late.at(one) > LATE * times.at(one) else times.at(one) / 1000 for one in told}
+
+
 @dataclass(frozen=True)
 class Series(Rounds[Trial]):
     """Trials of one cell."""
@@ -219,13 +226,8 @@ class Series(Rounds[Trial]):
         return distribution([trial.client for trial in self.valid])
 
     def tail(self, shares: Iterable[float]) -> dict[float, float | None]:
-        """Milliseconds that such shares of all requests took at most; 1 is the maximum. By the same rules: left out is
-        where fewer than BEYOND requests are slower, and None where the client itself was late."""
-        times, late = self.distribution, Distribution(merged(trial.client.lateness for trial in self.valid))
-        told = [one for one in shares if times.count and (one == 1 or round(times.count * (1 - one), 6) >= BEYOND)]
-        return {
-            one: None if late.count and late.at(one) > LATE * times.at(one) else times.at(one) / 1000 for one in told
-        }
+        """Milliseconds that such shares of all requests took at most, by the same rules."""
+        return tail(self.distribution, Distribution(merged(trial.client.lateness for trial in self.valid)), shares)
 
     @cached_property
     def lateness(self) -> Quantiles | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from statistics import median
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from loadtest.contestants.contestants import Contestant
 from loadtest.document import anchors
@@ -15,6 +15,30 @@ from loadtest.statistics.differences import Ratio, paired
 from loadtest.verbs.load.plan import Cell, Settings, cells
 
 One = TypeVar("One", bound=Result)
+
+
+class Tried(Protocol):
+    """All rounds of something that has a row of its own: what is told of any such."""
+
+    @property
+    def name(self) -> str:
+        """Of the row."""
+
+    @property
+    def settings(self) -> Any:
+        """With the number of rounds that were asked for."""
+
+    @property
+    def tried(self) -> Sequence[Result]:
+        ...
+
+    @property
+    def valid(self) -> Sequence[Result]:
+        ...
+
+    @property
+    def disturbed(self) -> int:
+        """Valid rounds that other load disturbed."""
 
 
 @dataclass(frozen=True)

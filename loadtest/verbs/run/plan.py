@@ -14,9 +14,12 @@ from loadtest.system.cpus import CpuSets, split
 from loadtest.verbs.crash import catalogue, triggers
 from loadtest.verbs.crash.plan import COLUMNS, SESSIONS, CrashSettings, columns
 from loadtest.verbs.load.plan import Gate, Settings
-from loadtest.verbs.load.presets import YARDSTICK, YARDSTICK_RATES
+from loadtest.verbs.load.presets import ROUNDS_OF_ALL, YARDSTICK, YARDSTICK_RATES
 from loadtest.verbs.memory import verb as memory_verb
 from loadtest.verbs.memory.clients import LEVELS, IdleSettings
+from loadtest.verbs.schedulers import kernel as scheduler_kernel
+from loadtest.verbs.schedulers import plan as scheduler_plan
+from loadtest.verbs.schedulers.plan import SchedulerSettings
 from loadtest.verbs.sweep import plan as sweep_plan
 from loadtest.verbs.sweep.plan import SweepSettings
 from loadtest.verbs.tour import plan as tour
@@ -24,6 +27,7 @@ from loadtest.verbs.walk.verb import WalkSettings
 
 PLAINTEXT = WORKLOADS[:1]
 DOCKER = "docker"
+SCHEDULERS = "schedulers"  # of --all alone, which has fibers
 SCALED = 64  # connections at which server CPUs are added
 OBJECTIVE = Gate("p99", 5.0)  # of the sweep
 
@@ -80,13 +84,19 @@ PRESETS = {one.name: one for one in (QUICK, FULL)}
 
 
 def with_every_model(preset: Preset) -> Preset:
-    """--all: two models more, and one round more to tell them apart: 21 comparisons in place of 10, or 28 of 15."""
+    """--all: three models more, and the policies that one of them has. Where the rounds tell the models apart, as many
+    as tell these: 28 comparisons in place of 10, or 36 of 15."""
     return replace(
         preset,
+        measures=(*preset.measures, SCHEDULERS),
         contestants=(*preset.contestants, *COMBINED),
-        throughput_rounds=preset.throughput_rounds + 1,
-        latency_rounds=preset.latency_rounds + 1,
+        throughput_rounds=_rounds_of_all(preset.throughput_rounds),
+        latency_rounds=_rounds_of_all(preset.latency_rounds),
     )
+
+
+def _rounds_of_all(usual: int) -> int:
+    return ROUNDS_OF_ALL if usual >= tour.ROUNDS else usual
 
 
 # Rounds that tell models from peers and bare servers. Short ones, so that all fits into an hour: there
@@ -99,6 +109,7 @@ SMOKE: dict[str, dict[str, Any]] = {
     "idle": {"rounds": 1, "levels": LEVELS[:2]},
     "sharing": {"requests": (0, 100)},
     "sweep": {"rounds": 1},
+    SCHEDULERS: {"rounds": 1, "duration": scheduler_plan.LEAST_SECONDS},
     "crash": tour.SMOKE["crash"],
 }
 
@@ -201,7 +212,7 @@ def crash(wanted: Wanted) -> Asked:
 
 
 def _columns(wanted: Wanted) -> tuple[Contestant, ...]:
-    """The chosen models; coroutines with two loops as well, where the preset has all pure ones."""
+    """The chosen models; coroutines and fibers with two threads as well, where the preset has all pure ones."""
     if not {*CLASSIC} <= {*wanted.preset.contestants}:
         return columns(wanted.contestants)
     names = {one.name for one in wanted.contestants}
@@ -229,6 +240,29 @@ def sweep(wanted: Wanted) -> Asked:
     yield Part("sweep", sweep_plan.checked(SweepSettings(**vars(wanted.load(sweep_plan.ROUNDS, **usual)))))
 
 
+def schedulers(wanted: Wanted) -> Asked:
+    """Of the models that are chosen, each with its policies."""
+    if wanted.cpus.shared:
+        yield "schedulers is left out: server and clients take a CPU each"
+        return
+    models = {one.name for one in wanted.contestants}
+    chosen = [one for one in scheduler_plan.CONTESTANTS if (one.model or one.name) in models]
+    tried = [one.name for one in chosen] if wanted.tries_machine else []
+    absent = scheduler_kernel.refusals(tried, wanted.runner)
+    yield from (f"{name} is left out: {why}" for name, why in absent.items())
+    yield Part(
+        SCHEDULERS,
+        SchedulerSettings(
+            tuple(one for one in chosen if one.name not in absent),
+            wanted.cpus,
+            rounds=wanted.rounds or scheduler_plan.ROUNDS,
+            absent=absent,
+            turn=scheduler_kernel.turn(),
+            **wanted.place,
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Measured:
     """One of the measurements of a run."""
@@ -247,6 +281,7 @@ MEASURED = {
     "crash": Measured("crash", crash),
     YARDSTICK: Measured("throughput", yardstick),
     "sweep": Measured("latency", sweep),
+    SCHEDULERS: Measured(SCHEDULERS, schedulers),
 }
 
 
